@@ -1,0 +1,1 @@
+"""mirprobe scores music encoders: cached embeddings, small probes, the field's metrics."""

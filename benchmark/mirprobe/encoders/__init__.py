@@ -1,0 +1,1 @@
+"""The Encoder protocol and the built-in encoders, one file a family."""

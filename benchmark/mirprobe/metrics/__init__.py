@@ -1,0 +1,1 @@
+"""Pure metrics, one file a task family; each opens with its conventions."""

@@ -1,0 +1,52 @@
+"""Corpus statistics that can be evaluated on resampled tracks.
+
+A metric over a corpus is a function of how often each track counts. Evaluated with every track
+counted once it is the score; with multinomial counts it is one bootstrap replicate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from mirprobe.schema import Floats
+
+Statistic = Callable[[Floats], Floats]
+"""(replicates, tracks) counts -> (replicates,) values; NaN where one is undefined."""
+
+REPLICATES = 1000
+
+
+def weighted_mean(values: Sequence[float], weights: Sequence[float] | None = None) -> Statistic:
+    """Mean over tracks of `values`, weighted by e.g. annotated seconds.
+
+    Args:
+        values: one score a track; a track whose weight is 0 is left out, whatever its value.
+        weights: one a track, all 1 by default.
+    """
+    weight = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
+    value = np.where(weight > 0, np.asarray(values, dtype=np.float64), 0.0)
+
+    def statistic(counts: Floats) -> Floats:
+        total = counts @ weight
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(counts @ (weight * value) / total, dtype=np.float64)
+
+    return statistic
+
+
+def point(statistic: Statistic, n: int) -> float:
+    """The score itself: every one of `n` tracks counted once."""
+    return float(statistic(np.ones((1, n)))[0])
+
+
+def bootstrap(statistic: Statistic, n: int, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile interval over `n` tracks drawn with replacement (Efron 1979)."""
+    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=REPLICATES)
+    values = statistic(counts.astype(np.float64))
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return float("nan"), float("nan")
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)

@@ -1,0 +1,126 @@
+"""The vocabulary that crosses module borders: tracks, annotations, tokens, embeddings, scores.
+
+Units are those of mir_eval throughout: seconds, Harte chord labels, `"C# minor"` keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Floats = NDArray[np.float64]
+Level = Literal["clip", "frame"]
+Loss = Literal["multiclass", "multilabel"]
+Split = Literal["train", "valid", "test"]
+
+SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """Labelled stretches of time: chords (Harte labels) or sections.
+
+    Attributes:
+        intervals: (n, 2), start and end of each segment in seconds, sorted and not overlapping.
+        labels: n labels.
+    """
+
+    intervals: Floats
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Beats:
+    """Beat times with their place in the bar.
+
+    Attributes:
+        times: (n,) in seconds, increasing.
+        positions: (n,) place of each beat in its bar, 1 is the downbeat; None where unknown.
+    """
+
+    times: Floats
+    positions: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Annotations:
+    """What is known of a track, or what a task predicts of it: every field is optional.
+
+    Attributes:
+        key: `"C major"`, `"F# minor"`: tonic and mode as mir_eval.key reads them.
+        chords: Harte labels over the track.
+        beats: beat times in seconds, with bar positions.
+        tempo: beats per minute.
+        tags: tag -> relevance. A reference says 1.0 for each tag that applies and leaves the
+            others out; an estimate gives every tag of the vocabulary a score.
+        pitch: note name such as `"A#4"`.
+        instrument: name of the one instrument that plays.
+        onsets: (n,) note onset times in seconds, increasing.
+        sections: structural segments.
+    """
+
+    key: str | None = None
+    chords: Segments | None = None
+    beats: Beats | None = None
+    tempo: float | None = None
+    tags: Mapping[str, float] | None = None
+    pitch: str | None = None
+    instrument: str | None = None
+    onsets: Floats | None = None
+    sections: Segments | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """One recording, or a stretch of one.
+
+    Attributes:
+        id: unique within its data set.
+        audio: the audio file.
+        group: artist, album or work: what a split must not tear apart.
+        annotations: the ground truth, in seconds from `start`.
+        start: where the track begins in the file, in seconds.
+        stop: where it ends in the file, in seconds; None for the file's end.
+    """
+
+    id: str
+    audio: Path
+    group: str
+    annotations: Annotations
+    start: float = 0.0
+    stop: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """What an encoder makes of a batch of windows; at least one field is given.
+
+    Attributes:
+        sequence: (batch, time, layers, dim), frame i centred at i / frame_rate seconds.
+        class_token: (batch, layers, dim).
+    """
+
+    sequence: Tensor | None = None
+    class_token: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """The embeddings of one track by one encoder, as the cache holds them.
+
+    Attributes:
+        clip: (windows, sources, layers, dim), or None where only frames were asked for.
+        frames: (time, layers, dim), frame i centred at i / frame_rate seconds from the track's
+            start whatever windows the encoder worked in; None where only clips were asked for.
+        duration: of the track, in seconds.
+    """
+
+    clip: NDArray[np.floating] | None
+    frames: NDArray[np.floating] | None
+    duration: float

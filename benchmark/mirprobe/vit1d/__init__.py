@@ -1,0 +1,1 @@
+"""ViT-1D: the model and all that is its own; knows nothing of the harness."""
