@@ -1,0 +1,155 @@
+"""The controls that every table needs: log-mel, MFCC and chroma, 31.25 frames a second.
+
+Each takes audio of any length at 16 kHz, has a single layer named after itself, and gives frame i
+centred at i * 512 samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+import torchaudio
+from torch import Tensor, nn
+
+from mirprobe.errors import ConfigError
+from mirprobe.fingerprint import digest
+from mirprobe.schema import Tokens
+from mirprobe.vit1d import frontend
+from mirprobe.vit1d.frontend import LogMelConfig, pad_to_fit
+
+_SAMPLE_RATE = LogMelConfig.sample_rate
+_HOP = LogMelConfig.hop
+_REVISION = 1  # part of the fingerprints: raise it when a change here changes the numbers
+
+
+class _Spectral:
+    """What the three share; a subclass says how audio becomes frames."""
+
+    sample_rate: int = _SAMPLE_RATE
+    window: float | None = None
+    frame_rate: float | None = _SAMPLE_RATE / _HOP
+    sources: tuple[str, ...] = ("sequence",)
+
+    def __init__(self, *, name: str, dim: int, fingerprint: str) -> None:
+        self.layers: tuple[str, ...] = (name,)
+        self.dim = dim
+        self.fingerprint = fingerprint
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        """Encode mono audio.
+
+        Args:
+            audio: (batch, samples) in [-1, 1] at 16 kHz, of any length.
+
+        Returns:
+            Tokens with a sequence (batch, samples // 512 + 1, 1, dim), float32.
+        """
+        return Tokens(sequence=self._frames(audio)[:, :, None])
+
+    def _frames(self, audio: Tensor) -> Tensor:
+        """(B, samples) to (B, T, dim)."""
+        raise NotImplementedError
+
+
+class LogMel(_Spectral):
+    """Log-mel bands, from the front end of ViT-1D: what the transformer itself is given.
+
+    Args:
+        bins: number of bands, 1 to 256.
+
+    Raises:
+        ConfigError: another number of bands.
+    """
+
+    def __init__(self, *, bins: int = 128) -> None:
+        _check("logmel", "bins", bins, highest=256)  # with more, some bands would be empty
+        self._config = LogMelConfig(bins=bins)
+        parts = ("logmel", _REVISION, asdict(self._config), torchaudio.__version__)
+        super().__init__(name="logmel", dim=bins, fingerprint=digest(*parts))
+        self._module: nn.Module | None = None
+
+    def _frames(self, audio: Tensor) -> Tensor:
+        if self._module is None:
+            self._module = frontend.LogMel(self._config)
+        frames: Tensor = self._module.to(audio.device)(audio)
+        return frames
+
+
+class Mfcc(_Spectral):
+    """Mel-frequency cepstral coefficients, the 0th (loudness) included, without deltas.
+
+    Args:
+        coefficients: how many, 1 to 128.
+
+    Raises:
+        ConfigError: another number of coefficients.
+    """
+
+    def __init__(self, *, coefficients: int = 20) -> None:
+        _check("mfcc", "coefficients", coefficients, highest=LogMelConfig.bins)
+        # log_mels: natural logarithm of (power + 1e-6). The other choice, decibels cut 80 dB below
+        # the loudest band of the batch, would make a window's frames depend on its neighbours.
+        self._options: dict[str, Any] = {
+            "n_mfcc": coefficients,
+            "dct_type": 2,
+            "norm": "ortho",
+            "log_mels": True,
+            "melkwargs": LogMelConfig().mel_options(),
+        }
+        parts = ("mfcc", _REVISION, self._options, torchaudio.__version__)
+        super().__init__(name="mfcc", dim=coefficients, fingerprint=digest(*parts))
+        self._module: nn.Module | None = None
+
+    def _frames(self, audio: Tensor) -> Tensor:
+        if self._module is None:
+            self._module = torchaudio.transforms.MFCC(_SAMPLE_RATE, **self._options)
+        time = audio.shape[-1] // _HOP + 1
+        padded = pad_to_fit(audio.float(), LogMelConfig.n_fft)
+        frames: Tensor = self._module.to(audio.device)(padded)  # (B, C, T)
+        return frames[..., :time].transpose(1, 2).contiguous()
+
+
+class Chroma(_Spectral):
+    """Chroma from a constant-Q transform (librosa): C first, each frame's loudest class at 1.
+
+    The tuning is not estimated but taken as A4 = 440 Hz, so that a frame does not depend on how
+    much audio a call was given. Seven octaves from C1, 36 bins an octave. Silence is all zeros.
+    Computed on the CPU, whatever the device of the audio.
+    """
+
+    _OPTIONS: Mapping[str, Any] = {
+        "fmin": 440.0 * 2 ** (-45 / 12),  # C1
+        "tuning": 0.0,
+        "n_chroma": 12,
+        "n_octaves": 7,
+        "bins_per_octave": 36,
+        "threshold": 0.0,
+        "cqt_mode": "full",
+    }
+    _SHORTEST = 1 << 15  # samples; below it the lowest octave's filters outlast the audio
+
+    def __init__(self) -> None:
+        parts = ("chroma", _REVISION, self._OPTIONS, "norm=inf", version("librosa"))
+        super().__init__(name="chroma", dim=12, fingerprint=digest(*parts))
+
+    def _frames(self, audio: Tensor) -> Tensor:
+        import librosa  # takes seconds, and a run whose embeddings are cached never needs it
+
+        time = audio.shape[-1] // _HOP + 1
+        padded = F.pad(audio.float(), (0, max(0, self._SHORTEST - audio.shape[-1])))
+        chroma = librosa.feature.chroma_cqt(
+            y=padded.cpu().numpy(), sr=_SAMPLE_RATE, hop_length=_HOP, norm=np.inf, **self._OPTIONS
+        )  # (B, 12, T)
+        frames = torch.from_numpy(chroma[..., :time].astype(np.float32))
+        return frames.transpose(1, 2).contiguous().to(audio.device)
+
+
+def _check(encoder: str, option: str, value: int, *, highest: int) -> None:
+    if not 1 <= value <= highest:
+        raise ConfigError(f"{encoder}: {option}={value} must lie between 1 and {highest}")

@@ -1,0 +1,102 @@
+"""ViT-1D as an encoder; its twin with random weights is the control for what training adds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from mirprobe.errors import ConfigError
+from mirprobe.fingerprint import digest
+from mirprobe.schema import Tokens
+from mirprobe.vit1d.frontend import LogMel
+from mirprobe.vit1d.model import CONFIGS, ViT1D, ViT1DConfig
+
+
+class ViT1DEncoder:
+    """A ViT-1D, built at the first call.
+
+    Args:
+        config: the model's configuration, known before the model is built.
+        fingerprint: as the Encoder protocol has it.
+        build: makes the model, weights and all.
+    """
+
+    layers: tuple[str, ...]
+    sources: tuple[str, ...] = ("class", "sequence", "both")
+    window: float | None
+    frame_rate: float | None
+
+    def __init__(
+        self, *, config: ViT1DConfig, fingerprint: str, build: Callable[[], ViT1D]
+    ) -> None:
+        self.sample_rate = config.frontend.sample_rate
+        self.window = config.window
+        self.frame_rate = config.frontend.frame_rate
+        self.layers = config.layers
+        self.dim = config.dim
+        self.fingerprint = fingerprint
+        self._build = build
+        self._modules: tuple[LogMel, ViT1D] | None = None
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        """Encode mono windows.
+
+        Args:
+            audio: (batch, samples) in [-1, 1] at `sample_rate`, at most `window` seconds.
+
+        Returns:
+            Tokens of all layers, float32: the sequence (batch, samples // 512 + 1, layers, dim)
+            without the class token, which stands apart (batch, layers, dim).
+        """
+        logmel, model = self._on(audio.device)
+        frames = logmel(audio)  # (B, T, F)
+        batch, time, _ = frames.shape
+        # One buffer, filled as the layers come: stacking them afterwards would hold all twice.
+        tokens = frames.new_empty(batch, 1 + time, len(self.layers), self.dim)
+        for index, layer in enumerate(model.stream(frames)):
+            tokens[:, :, index] = layer.tokens
+        return Tokens(sequence=tokens[:, 1:], class_token=tokens[:, 0])
+
+    def _on(self, device: torch.device) -> tuple[LogMel, ViT1D]:
+        if self._modules is None:
+            # Weights made in inference mode could never be used outside of it.
+            with torch.inference_mode(False):
+                model = self._build().eval().requires_grad_(False)
+                self._modules = LogMel(model.config.frontend), model
+        logmel, model = self._modules
+        return logmel.to(device), model.to(device)
+
+
+def random_model(config: ViT1DConfig, seed: int) -> ViT1D:
+    """A model with random weights that depend on the seed alone; the global generator stays."""
+    with torch.random.fork_rng(devices=[]):  # torch's layers draw once before ours do
+        return ViT1D(config, generator=torch.Generator().manual_seed(seed))
+
+
+class RandomViT1D(ViT1DEncoder):
+    """ViT-1D as it is before training, the third control.
+
+    Its fingerprint covers the configuration, the seed and torch's release (such as `2.11`), since
+    torch may change between releases how a generator's numbers become weights.
+
+    Args:
+        seed: of the weights.
+        config: `vit1d` or `vit1d-rope`.
+
+    Raises:
+        ConfigError: no such configuration.
+    """
+
+    def __init__(self, *, seed: int = 0, config: str = "vit1d") -> None:
+        if config not in CONFIGS:
+            raise ConfigError(f"vit1d-random has no config {config!r}: choose from {[*CONFIGS]}")
+        chosen = CONFIGS[config]
+        release = torch.__version__.split(".")[:2]
+        super().__init__(
+            config=chosen,
+            fingerprint=digest("vit1d-random", chosen.as_dict(), seed, release),
+            build=partial(random_model, chosen, seed),
+        )

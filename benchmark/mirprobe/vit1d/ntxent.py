@@ -1,0 +1,60 @@
+"""NT-Xent, the normalised temperature-scaled cross-entropy of SimCLR (Chen et al. 2020, eq. 1)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def nt_xent(
+    first: Tensor,
+    second: Tensor,
+    *,
+    temperature: float = 0.1,
+    candidates: tuple[Tensor, Tensor] | None = None,
+    offset: int = 0,
+) -> Tensor:
+    """Contrast the two views of each item with all other embeddings of the batch.
+
+    Symmetric: each of the 2n embeddings is an anchor once; its positive is the item's other view,
+    its negatives are the 2(N - 1) embeddings of other items. With one process N = n. With several,
+    each passes what it gathered from all (with gradients) as `candidates`, and the mean of the
+    processes' losses is the loss of the whole batch.
+
+    Args:
+        first: (n, dim) one view of each item; the length of a vector does not matter.
+        second: (n, dim) the other view, in the same order.
+        temperature: divides the cosine similarities.
+        candidates: both views of all N items, each (N, dim), this process's among them; None where
+            `first` and `second` are the whole batch.
+        offset: where this process's items begin among the candidates.
+
+    Returns:
+        The mean loss over the 2n anchors, a scalar in float32 or better whatever autocast says.
+        Identical embeddings throughout give log(2N - 1).
+
+    Raises:
+        ValueError: the views differ in shape, or do not lie among the candidates.
+    """
+    firsts, seconds = candidates or (first, second)
+    local, total = len(first), len(firsts)
+    if first.shape != second.shape or firsts.shape != seconds.shape:
+        raise ValueError(f"views of different shapes: {first.shape} and {second.shape}")
+    if not 0 <= offset <= total - local:
+        raise ValueError(f"{local} items at offset {offset} of {total} candidates")
+
+    own = torch.arange(offset, offset + local, device=first.device)
+    itself = torch.cat((own, own + total))  # (2n,) the anchors' own columns
+    positive = torch.cat((own + total, own))  # (2n,) and those of their other views
+    with torch.autocast(first.device.type, enabled=False):
+        anchors = _directions(first, second)  # (2n, D)
+        keys = anchors if candidates is None else _directions(firsts, seconds)  # (2N, D)
+        logits = anchors @ keys.T / temperature  # (2n, 2N)
+        logits = logits.scatter(1, itself[:, None], -torch.inf)
+        return F.cross_entropy(logits, positive)
+
+
+def _directions(first: Tensor, second: Tensor) -> Tensor:
+    both = torch.cat((first, second))
+    return F.normalize(both.to(torch.promote_types(both.dtype, torch.float32)), dim=-1)
