@@ -1,0 +1,188 @@
+"""Chord metrics over a corpus of pieces.
+
+Conventions: Harte labels over intervals in seconds, as mir_eval.chord reads them (every label is
+encoded with reduce_extended_chords=False and strict_bass_intervals=False, as its comparisons do;
+with reduce_extended_chords=True where segments are merged for `seg`).
+
+- What is scored is the span of the reference. A stretch inside it that no reference segment covers
+  is unknown: it becomes `X`, which no metric compares (mir_eval would stretch the label before it).
+  A stretch that no estimated segment covers counts as `N`. Gaps and overlaps up to `TOLERANCE`
+  seconds are rounding and are closed.
+- WCSR, the weighted chord symbol recall: correct seconds over compared seconds, both summed over
+  the corpus, where a metric compares what its mir_eval comparison does not mark -1 (MIREX 2013;
+  Pauwels & Peeters, ICASSP 2013).
+- `seg`: 1 - max of the two directional Hamming distances of a piece, adjacent equal chords merged,
+  averaged over pieces weighted by duration (Harte, PhD thesis, 2010; MIREX MeanSeg).
+- `accuracy`: frames in the 25 classes of `LABELS` on a fixed grid of `GRID` seconds, pooled over
+  the corpus. The grid is the same for every encoder, so that frame rates can be compared; frames
+  whose reference is outside the classes are left out. It is `majmin` but for the grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import mir_eval.chord
+import numpy as np
+from numpy.typing import NDArray
+
+from mirprobe.metrics.pitches import PITCHES
+from mirprobe.metrics.statistic import Statistic, weighted_mean
+from mirprobe.schema import Floats, Segments
+
+TOLERANCE = 1e-3
+GRID = 0.010
+
+LABELS = (*(f"{pitch}:{mode}" for mode in ("maj", "min") for pitch in PITCHES), "N")
+"""The 25 classes: 12 major, 12 minor, no chord."""
+
+COMPARISONS: dict[str, Callable[[list[str], list[str]], NDArray[np.float64]]] = {
+    "majmin": mir_eval.chord.majmin,
+    "root": mir_eval.chord.root,
+    "mirex": mir_eval.chord.mirex,
+    "thirds": mir_eval.chord.thirds,
+    "triads": mir_eval.chord.triads,
+    "sevenths": mir_eval.chord.sevenths,
+}
+
+METRICS: dict[str, str] = {
+    "majmin": "WCSR: root and major/minor triad; references outside maj, min, N are not compared",
+    "root": "WCSR: root",
+    "mirex": "WCSR: at least three pitch classes in common (MIREX 2009)",
+    "thirds": "WCSR: root and third",
+    "triads": "WCSR: root and triad",
+    "sevenths": "WCSR: root and seventh chord; references outside maj, min, maj7, min7, 7, N are "
+    "not compared",
+    "seg": "1 - max of over- and under-segmentation, mean over pieces weighted by duration",
+    "accuracy": f"fraction of frames on a {1000 * GRID:.0f} ms grid, 25 classes, others left out",
+}
+
+_TRIADS = {tuple(mir_eval.chord.QUALITIES[mode][:8]): mode for mode in ("maj", "min")}
+
+
+@cache
+def chord_class(label: str) -> int:
+    """Index of a Harte label in `LABELS`, -1 where it is outside.
+
+    The rule is that of mir_eval.chord.majmin: the pitch classes up to the fifth, the bass among
+    them, decide. `C:7`, `C:maj6/3`, `C:9` are C major; dim, aug, sus, power chords and `X` are
+    outside.
+
+    Raises:
+        mir_eval.chord.InvalidChordException: the label cannot be read.
+    """
+    root, bitmap, _ = _encode(label, reduce_extended_chords=False)
+    if label == mir_eval.chord.NO_CHORD:
+        return LABELS.index("N")
+    mode = _TRIADS.get(bitmap[:8])
+    return LABELS.index(f"{PITCHES[root]}:{mode}") if mode else -1
+
+
+def corpus_scores(
+    references: Sequence[Segments], estimates: Sequence[Segments]
+) -> dict[str, Statistic]:
+    """Each of `METRICS` over a corpus of pieces.
+
+    Raises:
+        ValueError: segments that are unsorted or overlap, a reference without duration, or lists
+            of different length.
+        mir_eval.chord.InvalidChordException: a label that mir_eval.chord cannot read.
+    """
+    pairs = zip(references, estimates, strict=True)
+    pieces = [_piece(reference, estimate) for reference, estimate in pairs]
+    return {
+        name: weighted_mean([p[name][0] for p in pieces], [p[name][1] for p in pieces])
+        for name in METRICS
+    }
+
+
+def _piece(reference: Segments, estimate: Segments) -> dict[str, tuple[float, float]]:
+    """Value and weight in seconds (`accuracy`: in frames) of each metric for one piece."""
+    if not reference.intervals.size:
+        raise ValueError("a chord reference needs at least one segment")
+    start, stop = float(reference.intervals.min()), float(reference.intervals.max())
+    ref = _timeline(reference, start, stop, mir_eval.chord.X_CHORD)
+    est = _timeline(estimate, start, stop, mir_eval.chord.NO_CHORD)
+
+    times = np.union1d(ref[0], est[0])
+    labels = zip(_labels_at(ref, times[:-1]), _labels_at(est, times[:-1]), strict=True)
+    compared = np.array([_compare(*pair) for pair in labels])  # (stretches, metrics)
+    values = dict(
+        zip(COMPARISONS, map(_recall, compared.T, [np.diff(times)] * len(COMPARISONS)), strict=True)
+    )
+    values["seg"] = _seg(_merged(ref), _merged(est)), stop - start
+
+    frames = np.arange(start + GRID / 2, stop, GRID)
+    classes = np.array([list(map(chord_class, _labels_at(line, frames))) for line in (ref, est)])
+    hits = np.where(classes[0] < 0, -1.0, classes[0] == classes[1])
+    values["accuracy"] = _recall(hits, np.ones(len(frames)))
+    return values
+
+
+_Timeline = tuple[Floats, tuple[str, ...]]  # n + 1 increasing boundaries in seconds, n labels
+
+
+def _timeline(segments: Segments, start: float, stop: float, fill: str) -> _Timeline:
+    """The segments cut to [start, stop], every uncovered stretch labelled `fill`."""
+    intervals = np.array(segments.intervals, dtype=np.float64).reshape(-1, 2)
+    near = np.abs(intervals[1:, 0] - intervals[:-1, 1]) <= TOLERANCE
+    intervals[:-1, 1] = np.where(near, intervals[1:, 0], intervals[:-1, 1])
+    # fill, segment, fill, segment, ..., fill; what has no duration falls out
+    times = np.concatenate([[start], np.clip(intervals.ravel(), start, stop), [stop]])
+    durations = np.diff(times)
+    if (durations < 0).any() or stop <= start:
+        raise ValueError("chord segments must be sorted, of positive duration, and not overlap")
+    labels = [fill] * len(durations)
+    labels[1::2] = segments.labels
+    kept = np.flatnonzero(durations > 0)
+    return np.append(times[kept], stop), tuple(labels[i] for i in kept)
+
+
+def _labels_at(timeline: _Timeline, times: Floats) -> list[str]:
+    boundaries, labels = timeline
+    return [labels[i] for i in np.searchsorted(boundaries, times, side="right") - 1]
+
+
+@cache
+def _compare(reference: str, estimate: str) -> tuple[float, ...]:
+    """mir_eval's comparisons of one pair of labels; they look at one pair at a time."""
+    return tuple(float(compare([reference], [estimate])[0]) for compare in COMPARISONS.values())
+
+
+def _recall(hits: NDArray[Any], weights: Floats) -> tuple[float, float]:
+    """Weighted mean of the hits that are not -1, and their total weight."""
+    valid = hits >= 0
+    total = float(weights[valid].sum())
+    return (float(hits[valid] @ weights[valid]) / total if total else 0.0), total
+
+
+@cache
+def _encode(label: str, *, reduce_extended_chords: bool) -> tuple[int, tuple[int, ...], int]:
+    root, bitmap, bass = mir_eval.chord.encode(
+        label, reduce_extended_chords=reduce_extended_chords, strict_bass_intervals=False
+    )
+    return int(root), tuple(bitmap.tolist()), int(bass)
+
+
+def _merged(timeline: _Timeline) -> Floats:
+    """Boundaries without those between equal chords, as mir_eval.chord.merge_chord_intervals."""
+    boundaries, labels = timeline
+    chords = [_encode(label, reduce_extended_chords=True) for label in labels]
+    changes = [before != after for before, after in pairwise(chords)]
+    return np.asarray(boundaries[np.array([True, *changes, True])], dtype=np.float64)
+
+
+def _seg(reference: Floats, estimate: Floats) -> float:
+    return 1.0 - max(_hamming(reference, estimate), _hamming(estimate, reference))
+
+
+def _hamming(reference: Floats, estimate: Floats) -> float:
+    """Directional Hamming distance of two sets of boundaries that share their first and last."""
+    times = np.union1d(reference, estimate)
+    first = np.searchsorted(times, reference[:-1])
+    longest = np.maximum.reduceat(np.diff(times), first)  # part of each reference segment
+    span = reference[-1] - reference[0]
+    return float((span - longest.sum()) / span)

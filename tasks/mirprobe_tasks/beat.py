@@ -1,0 +1,103 @@
+"""Beat tracking: when to tap one's foot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from mirprobe.dataset import Dataset
+from mirprobe.metrics import beat as metrics
+from mirprobe.metrics.statistic import Statistic
+from mirprobe.schema import Annotations, Beats, Floats, Level, Loss
+from mirprobe_tasks.checks import required, sound_beats
+from mirprobe_tasks.decoding.dbn import dbn_beats
+from mirprobe_tasks.decoding.peaks import pick_peaks, refine_peaks
+from mirprobe_tasks.grid import period
+
+WIDENING = 0.032
+"""Seconds to either side of a beat over which the target falls off, in whole frames."""
+
+MIN_DISTANCE = 0.25
+"""Seconds between two picked peaks, at least: 240 beats a minute."""
+
+THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+TRANSITION_LAMBDAS = (10.0, 30.0, 100.0, 300.0)
+
+
+class Beat:
+    """Frame-wise beat activation, decoded to beat times.
+
+    The target is 1 on the frame nearest to a beat and falls off linearly over the frames within
+    `WIDENING` (madmom and others widen targets alike): 0.5 on one neighbour to either side at
+    31.25 Hz; 3/4, 1/2, 1/4 on three at 100 Hz; no neighbour below 15 Hz, where it would be too far
+    from the beat to count as one. A beat before the first frame or after the last is on none.
+
+    Decodings: `peak` picks local maxima above a threshold; `dbn` is a bar-pointer model. The first
+    `trim` seconds are not scored, as the data set says.
+    """
+
+    name = "beat"
+    level: Level = "frame"
+    annotation = "beats"
+    loss: Loss = "multilabel"
+    labels: tuple[str, ...] = ("beat",)
+    main_metric = "f_measure"
+    metrics: Mapping[str, str] = metrics.METRICS
+    decodings: Mapping[str, Sequence[Mapping[str, float]]] = {
+        "peak": tuple({"threshold": value} for value in THRESHOLDS),
+        "dbn": tuple({"transition_lambda": value} for value in TRANSITION_LAMBDAS),
+    }
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.trim = dataset.trim
+
+    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[np.float32]:
+        """(time, 1) beat activation.
+
+        Raises:
+            TrackError: no beats annotation, or times that are negative, unsorted or past the end.
+        """
+        times = required(times, "frame times")
+        beats = sound_beats(required(annotations.beats, "beats").times, times)
+        place = (beats - times[0]) / period(times)
+        nearest = np.round(place[(place > -0.5) & (place < len(times) - 0.5)])
+        reach = round(WIDENING / period(times))
+        distance = np.abs(np.arange(len(times))[:, None] - nearest).min(
+            axis=1, keepdims=True, initial=reach + 1
+        )
+        return np.asarray(1 - distance / (reach + 1), dtype=np.float32)
+
+    def decode(
+        self,
+        logits: NDArray[np.float32],
+        times: Floats | None,
+        decoding: str,
+        parameters: Mapping[str, float],
+    ) -> Annotations:
+        """Beat times in seconds.
+
+        Peaks are picked on the logits themselves: large ones would tie as probabilities.
+        """
+        times = required(times, "frame times")
+        curve = logits[:, 0].astype(np.float64)
+        activation, spacing = expit(curve), period(times)
+        if decoding == "dbn":
+            seconds = dbn_beats(activation, 1 / spacing, parameters["transition_lambda"])
+        else:
+            threshold = float(logit(parameters["threshold"]))
+            peaks = pick_peaks(curve, threshold, int(MIN_DISTANCE / spacing))
+            seconds = refine_peaks(activation, peaks) * spacing
+        return Annotations(beats=Beats(times[0] + seconds))
+
+    def score(
+        self, references: Sequence[Annotations], estimates: Sequence[Annotations]
+    ) -> dict[str, Statistic]:
+        """F-measure, continuity and P-score, mean over pieces."""
+        return metrics.corpus_scores(
+            [required(track.beats, "beats").times for track in references],
+            [required(track.beats, "beats").times for track in estimates],
+            trim=self.trim,
+        )

@@ -1,0 +1,133 @@
+"""Beats from an activation curve by a bar-pointer hidden Markov model.
+
+The model is that of Krebs, Böck & Widmer, "An efficient state-space model for joint tempo and
+meter tracking", ISMIR 2015: a state is a tempo (a whole number of frames a beat) and a position in
+the beat; the position advances by one each frame and the tempo changes only at beat boundaries.
+The first 1 / `OBSERVATION_LAMBDA` of each beat emits the activation, the rest its complement.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mirprobe.schema import Floats
+from mirprobe_tasks.decoding.peaks import refine_peaks
+
+Ints = NDArray[np.int64]
+
+MIN_BPM, MAX_BPM = 55.0, 215.0
+OBSERVATION_LAMBDA = 16
+MIN_RATE, MAX_RATE = 50.0, 100.0
+SILENCE = 0.05
+"""Before the first and after the last activation that reaches this there are no beats."""
+
+_EPSILON = 1e-6
+
+
+def dbn_beats(activation: Floats, frame_rate: float, transition_lambda: float) -> Floats:
+    """Beat times in seconds from the first frame's centre, increasing.
+
+    Frame rates below `MIN_RATE` or above `MAX_RATE` are interpolated to it linearly.
+
+    Args:
+        activation: (time,) beat probability of each frame.
+        frame_rate: frames a second.
+        transition_lambda: how strongly the tempo holds: changing from a beat of i frames to one of
+            j has a weight of exp(-transition_lambda * abs(j / i - 1)).
+    """
+    rate = min(max(frame_rate, MIN_RATE), MAX_RATE)
+    if rate != frame_rate:
+        last = (len(activation) - 1) / frame_rate
+        at = np.arange(int(last * rate + 1e-9) + 1) / rate
+        activation = np.interp(at * frame_rate, np.arange(len(activation)), activation)
+    loud = np.flatnonzero(activation >= SILENCE)
+    if not len(loud):
+        return np.empty(0)
+    first, heard = loud[0], activation[loud[0] : loud[-1] + 1]
+
+    intervals = beat_intervals(rate)
+    starts, lengths = best_beats(
+        *observations(heard), intervals, tempo_changes(intervals, transition_lambda)
+    )
+    ends = np.minimum(starts + beat_frames(lengths), len(heard))
+    peaks = [
+        start + int(heard[start:end].argmax()) for start, end in zip(starts, ends, strict=True)
+    ]
+    frames = first + refine_peaks(heard, np.array(peaks, dtype=np.int64))
+    return np.asarray(frames / rate, dtype=np.float64)
+
+
+def beat_intervals(rate: float) -> Ints:
+    """(tempos,) every whole number of frames a beat from `MAX_BPM` to `MIN_BPM`."""
+    return np.arange(round(60 * rate / MAX_BPM), round(60 * rate / MIN_BPM) + 1)
+
+
+def beat_frames(intervals: Ints) -> Ints:
+    """How many frames at the start of each beat emit the activation itself."""
+    return -(-intervals // OBSERVATION_LAMBDA)
+
+
+def tempo_changes(intervals: Ints, transition_lambda: float) -> Floats:
+    """(tempos before, tempos after) log probability of going from one interval to another."""
+    ratios = intervals[None, :] / intervals[:, None]
+    scores = -transition_lambda * np.abs(ratios - 1)
+    return np.asarray(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
+
+
+def observations(activation: Floats) -> tuple[Floats, Floats]:
+    """Log density of each frame, (time,), in a beat's first frames and in the others."""
+    probability = np.clip(activation, _EPSILON, 1 - _EPSILON)
+    return np.log(probability), np.log((1 - probability) / (OBSERVATION_LAMBDA - 1))
+
+
+def best_beats(
+    on_beat: Floats, off_beat: Floats, intervals: Ints, changes: Floats
+) -> tuple[Ints, Ints]:
+    """The Viterbi path over (tempo, position), every state equally likely in the first frame.
+
+    Between two boundaries the path is fixed, so a whole beat is one step whose score is a
+    difference of cumulative sums, and only boundaries are searched. No beat is shorter than
+    the shortest interval: that many boundaries are independent and are taken at once. Frames
+    before the first and after the last are free, so that the track may begin and end within a
+    beat.
+
+    Args:
+        on_beat: (time,) log density in a beat's first frames.
+        off_beat: (time,) log density in its others.
+        intervals: (tempos,) frames a beat, increasing.
+        changes: (tempos before, tempos after) log probability at a boundary.
+
+    Returns:
+        The frame at which each beat starts within the track, and its interval in frames.
+    """
+    frames, tempos, pad = len(on_beat), len(intervals), int(intervals[-1])
+    on = np.cumsum(np.pad(on_beat, (pad + 1, pad)))
+    off = np.cumsum(np.pad(off_beat, (pad + 1, pad)))
+    start = np.arange(pad + frames)[:, None]  # row r is the boundary before frame r - pad
+    head, tail = start + beat_frames(intervals), start + intervals
+    # score of paths up to the end of the beat that starts at each boundary; (boundaries, tempos)
+    score = on[head] - on[start] + off[tail] - off[head]
+    score[: pad + 1][start[: pad + 1] <= pad - intervals] = -np.inf  # all of it before frame 0
+
+    came_from = np.zeros((pad + frames, tempos), dtype=np.int64)
+    changes = np.ascontiguousarray(changes.T)  # (after, before)
+    column = np.arange(tempos)
+    for first in range(pad + 1, pad + frames, int(intervals[0])):
+        rows = slice(first, min(first + int(intervals[0]), pad + frames))
+        ended = score[start[rows] - intervals, column]  # (boundaries, before)
+        arrivals = ended[:, None, :] + changes  # (boundaries, after, before)
+        best = arrivals.argmax(axis=2)
+        came_from[rows] = best
+        score[rows] += np.take_along_axis(arrivals, best[:, :, None], axis=2)[:, :, 0]
+
+    open_end = np.where(tail >= pad + frames, score, -np.inf)  # the beat that the track ends in
+    row, tempo = divmod(int(open_end.argmax()), tempos)
+    beats = [(row, tempo)]
+    while row > pad:
+        tempo = int(came_from[row, tempo])
+        row -= int(intervals[tempo])
+        beats.append((row, tempo))
+    path = np.array(beats[::-1], dtype=np.int64)
+    path = path[path[:, 0] >= pad]  # the first may have started before the track
+    return path[:, 0] - pad, intervals[path[:, 1]]

@@ -1,0 +1,50 @@
+"""Most likely class sequence under a model that stays or jumps to any other class alike."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mirprobe.schema import Floats
+
+
+def uniform_viterbi(log_probabilities: Floats, self_transition: float) -> NDArray[np.int64]:
+    """Viterbi path (Viterbi 1967) with one self-transition probability for all classes.
+
+    The rest of the probability is shared evenly by the other classes and the first frame is
+    uniform. All jumps cost the same, so the best one comes from the best class: each frame costs
+    O(classes), not O(classes ** 2).
+
+    Args:
+        log_probabilities: (time, classes) log of the class probabilities of each frame.
+        self_transition: probability of staying from one frame to the next, at least
+            1 / classes (uniform, which smooths nothing) and below 1.
+
+    Returns:
+        (time,) class of each frame.
+
+    Raises:
+        ValueError: a self-transition outside that range, or only one class.
+    """
+    frames, classes = log_probabilities.shape
+    if classes < 2 or not 1 / classes <= self_transition < 1:
+        raise ValueError(
+            f"self_transition must be in [1 / {classes}, 1) over at least two classes, not "
+            f"{self_transition}"
+        )
+    stay = np.log(self_transition)
+    jump = np.log((1 - self_transition) / (classes - 1))
+    came_from = np.empty((frames, classes), dtype=np.int64)
+    itself = np.arange(classes)
+    score = np.asarray(log_probabilities[0], dtype=np.float64)
+    for frame in range(1, frames):
+        best = int(score.argmax())
+        staying, jumping = score + stay, score[best] + jump
+        came_from[frame] = np.where(staying >= jumping, itself, best)
+        score = np.maximum(staying, jumping) + log_probabilities[frame]
+
+    path = np.empty(frames, dtype=np.int64)
+    path[-1] = score.argmax()
+    for frame in range(frames - 1, 0, -1):
+        path[frame - 1] = came_from[frame, path[frame]]
+    return path

@@ -1,0 +1,82 @@
+"""Tagging: which of the data set's tags apply to a track."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from mirprobe.dataset import Dataset
+from mirprobe.errors import ConfigError, TrackError
+from mirprobe.metrics import tagging as metrics
+from mirprobe.metrics.statistic import Statistic
+from mirprobe.schema import Annotations, Floats, Level, Loss
+from mirprobe_tasks.checks import required
+
+
+class Tagging:
+    """Multi-label tagging of whole tracks in the tag vocabulary of the data set.
+
+    The main metric is mAP: tags are rare, and ROC-AUC, which the many negatives dominate, is close
+    to its ceiling where mAP still tells encoders apart (Davis & Goadrich, ICML 2006).
+    """
+
+    name = "tagging"
+    level: Level = "clip"
+    annotation = "tags"
+    loss: Loss = "multilabel"
+    main_metric = "map"
+    metrics: Mapping[str, str] = metrics.METRICS
+    decodings: Mapping[str, Sequence[Mapping[str, float]]] = {"scores": ({},)}
+
+    def __init__(self, dataset: Dataset) -> None:
+        if not dataset.tags:
+            raise ConfigError(
+                f"data set {dataset.name} has no tags: choose another one for the tagging task"
+            )
+        self.labels = tuple(dataset.tags)
+
+    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[np.float32]:
+        """(labels,) relevance of each tag.
+
+        Raises:
+            TrackError: no tags, one outside the vocabulary, or a relevance outside [0, 1].
+        """
+        tags = required(annotations.tags, "tags")
+        unknown = sorted(set(tags) - set(self.labels))
+        if unknown:
+            raise TrackError(f'tag "{unknown[0]}" is not in the data set\'s tags: add or drop it')
+        wrong = sorted(tag for tag, relevance in tags.items() if not 0 <= relevance <= 1)
+        if wrong:
+            raise TrackError(
+                f'tag "{wrong[0]}" has relevance {tags[wrong[0]]}: give a number in [0, 1]'
+            )
+        return np.array([tags.get(label, 0.0) for label in self.labels], dtype=np.float32)
+
+    def decode(
+        self,
+        logits: NDArray[np.float32],
+        times: Floats | None,
+        decoding: str,
+        parameters: Mapping[str, float],
+    ) -> Annotations:
+        """Probability of every tag; in double precision, so that large logits do not tie."""
+        scores = expit(logits.astype(np.float64))
+        return Annotations(tags=dict(zip(self.labels, scores.tolist(), strict=True)))
+
+    def score(
+        self, references: Sequence[Annotations], estimates: Sequence[Annotations]
+    ) -> dict[str, Statistic]:
+        """Macro average precision and ROC-AUC over the tags that `undefined` does not list."""
+        return metrics.corpus_scores(self._table(references) > 0.5, self._table(estimates))
+
+    def undefined(self, references: Sequence[Annotations]) -> tuple[str, ...]:
+        """Tags that all or none of these tracks have: the scores leave them out."""
+        return metrics.undefined_tags(self._table(references) > 0.5, self.labels)
+
+    def _table(self, annotations: Sequence[Annotations]) -> Floats:
+        rows = [required(track.tags, "tags") for track in annotations]
+        table = [[row.get(label, 0.0) for label in self.labels] for row in rows]
+        return np.array(table, dtype=np.float64)  # (tracks, labels)
