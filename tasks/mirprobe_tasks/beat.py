@@ -53,15 +53,16 @@ class Beat:
 
     def __init__(self, dataset: Dataset) -> None:
         self.trim = dataset.trim
+        self.conditions = f"trim={dataset.trim:.1f}"
 
     def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[np.float32]:
         """(time, 1) beat activation.
 
         Raises:
-            TrackError: no beats annotation, or times that are negative, unsorted or past the end.
+            TrackError: no beats annotation, or times that are negative, unsorted.
         """
         times = required(times, "frame times")
-        beats = sound_beats(required(annotations.beats, "beats").times, times)
+        beats = sound_beats(required(annotations.beats, "beats").times)
         place = (beats - times[0]) / period(times)
         nearest = np.round(place[(place > -0.5) & (place < len(times) - 0.5)])
         reach = round(WIDENING / period(times))

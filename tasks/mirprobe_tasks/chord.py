@@ -41,6 +41,7 @@ class Chord:
         "frame": ({},),
         "viterbi": tuple({"self_transition": value} for value in SELF_TRANSITIONS),
     }
+    conditions = ""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset.name
@@ -52,7 +53,7 @@ class Chord:
             TrackError: no chords, malformed intervals, or a label that mir_eval.chord cannot read.
         """
         times = required(times, "frame times")
-        chords = sound_segments(required(annotations.chords, "chords"), times)
+        chords = sound_segments(required(annotations.chords, "chords"))
         classes = np.array([known_chord(label) for label in chords.labels], dtype=np.int64)
         holder = np.searchsorted(chords.intervals[:, 0], times, side="right") - 1
         held = (holder >= 0) & (times < chords.intervals[holder, 1])

@@ -28,6 +28,7 @@ class Key:
     main_metric = "mirex"
     metrics: Mapping[str, str] = metrics.METRICS
     decodings: Mapping[str, Sequence[Mapping[str, float]]] = {"argmax": ({},)}
+    conditions = ""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset.name

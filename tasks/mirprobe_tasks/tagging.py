@@ -30,6 +30,7 @@ class Tagging:
     main_metric = "map"
     metrics: Mapping[str, str] = metrics.METRICS
     decodings: Mapping[str, Sequence[Mapping[str, float]]] = {"scores": ({},)}
+    conditions = ""
 
     def __init__(self, dataset: Dataset) -> None:
         if not dataset.tags:

@@ -50,11 +50,11 @@ def dbn_beats(activation: Floats, frame_rate: float, transition_lambda: float) -
     starts, lengths = best_beats(
         *observations(heard), intervals, tempo_changes(intervals, transition_lambda)
     )
-    ends = np.minimum(starts + beat_frames(lengths), len(heard))
-    peaks = [
-        start + int(heard[start:end].argmax()) for start, end in zip(starts, ends, strict=True)
-    ]
-    frames = first + refine_peaks(heard, np.array(peaks, dtype=np.int64))
+    heads = zip(np.maximum(starts, 0), starts + beat_frames(lengths), strict=True)
+    peaks = np.array([a + int(heard[a:b].argmax()) for a, b in heads], dtype=np.int64)
+    if len(starts) and starts[0] < 0 and heard[peaks[0]] <= 1 / OBSERVATION_LAMBDA:
+        peaks = peaks[1:]  # what is left of its head is likelier to be no beat
+    frames = first + refine_peaks(heard, peaks)
     return np.asarray(frames / rate, dtype=np.float64)
 
 
@@ -99,7 +99,8 @@ def best_beats(
         changes: (tempos before, tempos after) log probability at a boundary.
 
     Returns:
-        The frame at which each beat starts within the track, and its interval in frames.
+        The frame at which each beat starts, and its interval in frames. The first start may be
+        negative, where the track begins among that beat's first frames.
     """
     frames, tempos, pad = len(on_beat), len(intervals), int(intervals[-1])
     on = np.cumsum(np.pad(on_beat, (pad + 1, pad)))
@@ -129,5 +130,6 @@ def best_beats(
         row -= int(intervals[tempo])
         beats.append((row, tempo))
     path = np.array(beats[::-1], dtype=np.int64)
-    path = path[path[:, 0] >= pad]  # the first may have started before the track
-    return path[:, 0] - pad, intervals[path[:, 1]]
+    starts, lengths = path[:, 0] - pad, intervals[path[:, 1]]
+    sounding = starts + beat_frames(lengths) > 0
+    return starts[sounding], lengths[sounding]
