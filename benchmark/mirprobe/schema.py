@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 Floats = NDArray[np.float64]
+Floating = NDArray[np.floating]
 Level = Literal["clip", "frame"]
 Loss = Literal["multiclass", "multilabel"]
 Split = Literal["train", "valid", "test"]
@@ -110,17 +111,89 @@ class Tokens:
     class_token: Tensor | None = None
 
 
+class Frames(Protocol):
+    """Frame-level embeddings of one track, read from the disk in slices.
+
+    Attributes:
+        shape: (time, layers, dim); frame i is centred at i / frame_rate seconds from the track's
+            start, whatever windows the encoder worked in.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...  # noqa: D102
+
+    def read(self, start: int = 0, stop: int | None = None) -> Floating:
+        """Frames `start` to `stop`, (stop - start, layers, dim)."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """The embeddings of one track by one encoder, as the cache holds them.
+    """The embeddings of one track by one encoder.
 
     Attributes:
         clip: (windows, sources, layers, dim), or None where only frames were asked for.
-        frames: (time, layers, dim), frame i centred at i / frame_rate seconds from the track's
-            start whatever windows the encoder worked in; None where only clips were asked for.
+        frames: its frames, or None where only clips were asked for.
         duration: of the track, in seconds.
     """
 
-    clip: NDArray[np.floating] | None
-    frames: NDArray[np.floating] | None
+    clip: Floating | None
+    frames: Frames | None
     duration: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """One value of one metric: a row of `scores.csv`.
+
+    Attributes:
+        encoder: its specification, `name:option=value,...`.
+        task: name.
+        dataset: specification.
+        kind: `probe`; its controls `shuffled` (trained on shuffled labels) and `chance` (a probe
+            that sees nothing but the class frequencies of the training split); or `ceiling` (the
+            reference itself on the encoder's token grid).
+        layer: of the encoder; empty for `chance` and `ceiling`.
+        source: of the clip-level vector, or `sequence` for frame tasks; empty as above.
+        probe: `linear` or `mlp`.
+        preset: of the training.
+        decoding: how logits became an annotation.
+        parameters: of the decoding, as validation chose them (JSON).
+        learning_rate: as validation chose it; NaN for `chance` and `ceiling`.
+        seed: of the initial weights.
+        selected: whether validation prefers this layer and source to the encoder's others.
+        validation: the task's main metric on the validation split.
+        metric: name.
+        value: on the test split.
+        low: lower end of the 95 % bootstrap interval over test tracks.
+        high: upper end.
+        n: test tracks.
+        conditions: what else the value depends on, such as what was trimmed.
+        fingerprint: of the encoder.
+        splits: hash of the track ids of every split.
+        cell: hash of all that the cell was computed from.
+    """
+
+    encoder: str
+    task: str
+    dataset: str
+    kind: str
+    layer: str
+    source: str
+    probe: str
+    preset: str
+    decoding: str
+    parameters: str
+    learning_rate: float
+    seed: int
+    selected: bool
+    validation: float
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    conditions: str
+    fingerprint: str
+    splits: str
+    cell: str

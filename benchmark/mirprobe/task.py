@@ -29,6 +29,7 @@ class Task(Protocol):
             but those that `score` marks as breakdowns.
         decodings: decoding -> the parameter grid that validation chooses from (one empty
             mapping where there is nothing to choose). The first one selects the learning rate.
+        conditions: what else its scores depend on, such as `trim=5.0`; stands in every row.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Task(Protocol):
     main_metric: str
     metrics: Mapping[str, str]
     decodings: Mapping[str, Sequence[Mapping[str, float]]]
+    conditions: str
 
     def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[Any]:
         """What the probe learns.

@@ -14,6 +14,8 @@ from mirprobe.schema import Tokens
 from mirprobe.vit1d.frontend import LogMel
 from mirprobe.vit1d.model import CONFIGS, ViT1D, ViT1DConfig
 
+_REVISION = 1  # part of the random weights' fingerprint: raise it when their drawing changes
+
 
 class ViT1DEncoder:
     """A ViT-1D, built at the first call.
@@ -97,6 +99,6 @@ class RandomViT1D(ViT1DEncoder):
         release = torch.__version__.split(".")[:2]
         super().__init__(
             config=chosen,
-            fingerprint=digest("vit1d-random", chosen.as_dict(), seed, release),
+            fingerprint=digest("vit1d-random", _REVISION, chosen.as_dict(), seed, release),
             build=partial(random_model, chosen, seed),
         )

@@ -3,7 +3,7 @@
 Architecture: Kong et al., "Emergent musical properties of a transformer under contrastive
 self-supervised learning", ISMIR 2025 (`vit1d`), and its update in Meseguer-Brocal et al., CoJEPA
 (`vit1d-rope`). Choices that the papers leave open: pre-norm blocks, no dropout, no projection head,
-weights drawn from a truncated normal of deviation 0.02, and no biases in the updated form.
+weights drawn from a normal distribution of deviation 0.02, and no biases in the updated form.
 """
 
 from __future__ import annotations
@@ -258,7 +258,7 @@ class ViT1D(nn.Module):
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
             elif parameter.ndim == 2 or name == "class_token":
-                nn.init.trunc_normal_(parameter, std=0.02, generator=generator)
+                nn.init.normal_(parameter, std=0.02, generator=generator)
 
     def embed(self, frames: Tensor) -> Tensor:
         """Project frames to tokens, put the class token before them and add positions.

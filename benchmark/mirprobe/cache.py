@@ -1,0 +1,202 @@
+"""A content-addressed store of embeddings: whole entries or none, verified when opened.
+
+An entry's name is a hash of the encoder's fingerprint, the audio bytes, the view (clip or frames),
+the layers and the number type. It is a safetensors file whose metadata say what it holds and carry
+a checksum of it all. `embeddings_cache/README.md` explains the layout.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from mirprobe.errors import StorageError
+from mirprobe.fingerprint import digest, file_digest
+from mirprobe.schema import Floating
+
+log = logging.getLogger(__name__)
+
+SUFFIX = ".safetensors"
+BROKEN = ".broken"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One verified cache entry, read through a memory map.
+
+    Attributes:
+        path: the file.
+        shape: of its array.
+        metadata: encoder, view, layers, duration and whatever else was stored with it.
+    """
+
+    path: Path
+    shape: tuple[int, ...]
+    metadata: dict[str, str]
+
+    def read(self, start: int = 0, stop: int | None = None) -> Floating:
+        """Rows `start` to `stop` of the array; only these are read from the disk."""
+        with safe_open(self.path, framework="numpy") as file:
+            rows: Floating = file.get_slice("embedding")[start : stop or self.shape[0]]
+        return rows
+
+
+class Cache:
+    """The store under `root`; several processes may share it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._open: dict[str, Entry] = {}
+
+    def path(self, key: str) -> Path:
+        """Where the entry of `key` lies."""
+        return self.root / "entries" / key[:2] / f"{key}{SUFFIX}"
+
+    def get(self, key: str) -> Entry | None:
+        """The entry of `key`, or None where it is missing or broken.
+
+        An entry that fails to open or whose checksum is wrong is reported, set aside under
+        `.broken` and never trusted.
+        """
+        if key not in self._open:
+            path = self.path(key)
+            if not path.exists():
+                return None
+            try:
+                self._open[key] = verify(path)
+            except (SafetensorError, ValueError, KeyError, OSError) as error:
+                log.warning("cache entry %s is broken (%s): set aside, computed again", path, error)
+                path.replace(path.with_suffix(BROKEN))
+                return None
+        return self._open[key]
+
+    def put(self, key: str, array: Floating, metadata: dict[str, str]) -> Entry:
+        """Store an array whole: written under a temporary name, then renamed.
+
+        Raises:
+            StorageError: the folder cannot be written, or the disk is full.
+        """
+        path = self.path(key)
+        array = np.ascontiguousarray(array)
+        metadata = {**metadata, "checksum": _checksum(array, metadata)}
+        write_whole(path, save({"embedding": array}, metadata=metadata))
+        self._open[key] = Entry(path, array.shape, metadata)
+        return self._open[key]
+
+    def entries(self) -> Iterator[Path]:
+        """Every entry's file."""
+        yield from sorted((self.root / "entries").glob(f"*/*{SUFFIX}"))
+
+    def leftovers(self) -> Iterator[Path]:
+        """Broken entries that were set aside and the temporary files of killed runs."""
+        for pattern in (f"*/*{BROKEN}", "*/*.tmp"):
+            yield from sorted((self.root / "entries").glob(pattern))
+
+    @cached_property
+    def hashes(self) -> HashMemo:
+        """File hashes, remembered by path, size and time."""
+        return HashMemo(self.root / "hashes.sqlite")
+
+
+def entry_key(fingerprint: str, audio: str, view: str, layers: tuple[str, ...], dtype: str) -> str:
+    """The name of an entry: everything that its numbers depend on."""
+    return digest("entry", fingerprint, audio, view, list(layers), dtype)
+
+
+def verify(path: Path) -> Entry:
+    """Open an entry and hold its content against its checksum.
+
+    Raises:
+        SafetensorError, ValueError, KeyError, OSError: it is cut short, damaged or not an entry.
+    """
+    with safe_open(path, framework="numpy") as file:
+        metadata = dict(file.metadata() or {})
+        array = file.get_tensor("embedding")
+    if metadata.pop("checksum") != _checksum(array, metadata):
+        raise ValueError("its checksum is wrong")
+    return Entry(path, array.shape, metadata)
+
+
+def _checksum(array: Floating, metadata: dict[str, str]) -> str:
+    described = json.dumps([metadata, array.dtype.str, array.shape], sort_keys=True)
+    return f"{zlib.crc32(array.data.cast('B'), zlib.crc32(described.encode())):08x}"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, whoever is killed in between.
+
+    Raises:
+        StorageError: the folder cannot be written, or the disk is full.
+    """
+    temporary = path.parent / f"{path.name}.{uuid4().hex}.tmp"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(content)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{path.parent}: cannot be written ({error.strerror or error}); free space there or "
+            "name another folder with --cache-dir or --results-dir"
+        ) from error
+
+
+class HashMemo:
+    """sha256 of files, computed again only when a file's size or modification time changes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def _known(self) -> dict[tuple[str, int, int], str]:
+        with self._database() as database:
+            database.execute(
+                "CREATE TABLE IF NOT EXISTS hashes"
+                " (path TEXT PRIMARY KEY, size INTEGER, mtime INTEGER, hash TEXT)"
+            )
+            rows = database.execute("SELECT path, size, mtime, hash FROM hashes").fetchall()
+        return {(path, size, mtime): found for path, size, mtime, found in rows}
+
+    def __call__(self, file: Path) -> str:
+        """The hash of `file`; it must exist.
+
+        Raises:
+            StorageError: the memo cannot be read or written.
+        """
+        stat = file.stat()
+        name = (str(file.resolve()), stat.st_size, stat.st_mtime_ns)
+        if name not in self._known:
+            self._known[name] = file_digest(file)
+            with self._database() as database:
+                row = (*name, self._known[name])
+                database.execute("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", row)
+        return self._known[name]
+
+    @contextmanager
+    def _database(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=60)) as database, database:
+                # it only remembers what can be computed again: no need to wait for the disk
+                database.execute("PRAGMA synchronous = OFF")
+                yield database
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(
+                f"{self.path}: cannot be read or written ({error}); make the folder writable, "
+                "delete the file if it is damaged, or name another folder with --cache-dir"
+            ) from error

@@ -1,0 +1,158 @@
+"""What a run does: a frozen dataclass, from the command line or from a YAML suite of its fields."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import torch
+import yaml
+
+from mirprobe.embed import Dtype
+from mirprobe.errors import ConfigError
+from mirprobe.probes import probe_config
+from mirprobe.registry import nearest
+
+QUICK_ENCODERS = ("logmel", "mfcc", "chroma", "vit1d-random")
+QUICK_TASKS = ("tagging", "key", "chord", "beat")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Every field can stand in a suite file; those that are left out keep their default.
+
+    Attributes:
+        encoders: specifications, `name` or `name:option=value,...`.
+        tasks: names.
+        dataset: specification.
+        layers: `thirds`, `all` or names, as `embed.choose_layers` reads them.
+        probe: `linear` or `mlp`.
+        preset: `standard` or `paper`.
+        seeds: one probe a seed.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        dtype: of the cached embeddings, `float16` or `float32`.
+        limit: at most so many tracks of each split; None for all.
+        strict: a track that cannot be used ends the run.
+        cache_dir: of embeddings and of what data sets render or download.
+        results_dir: where the run's folder goes.
+    """
+
+    encoders: tuple[str, ...] = QUICK_ENCODERS
+    tasks: tuple[str, ...] = QUICK_TASKS
+    dataset: str = "studio"
+    layers: str | tuple[str, ...] = "thirds"
+    probe: str = "linear"
+    preset: str = "standard"
+    seeds: tuple[int, ...] = (0,)
+    device: str = "auto"
+    dtype: Dtype = "float16"
+    limit: int | None = None
+    strict: bool = False
+    cache_dir: Path = Path("embeddings_cache")
+    results_dir: Path = Path("results")
+
+    def __post_init__(self) -> None:
+        probe_config(self.preset, self.probe)
+        for name in ("encoders", "tasks", "seeds"):
+            values = getattr(self, name)
+            if not values:
+                raise ConfigError(f"'{name}' is empty; name at least one")
+            if len(set(values)) < len(values):
+                raise ConfigError(f"'{name}' names one twice: {', '.join(map(str, values))}")
+        if self.dtype not in get_args(Dtype):
+            raise ConfigError(
+                f"unknown dtype '{self.dtype}'; {nearest(self.dtype, get_args(Dtype))}"
+            )
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError(f"limit is {self.limit}; it must be at least 1")
+
+    def torch_device(self) -> str:
+        """The device that `device` means on this machine.
+
+        Raises:
+            ConfigError: it is not there.
+        """
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            torch.empty(1, device=self.device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"device '{self.device}' cannot be used: {reason}") from error
+        return self.device
+
+
+def load_suite(path: Path, overrides: Mapping[str, Any]) -> RunConfig:
+    """Read a suite file; `overrides` win over what stands there.
+
+    Raises:
+        ConfigError: the file is missing or not YAML, or a field is unknown or of a wrong type.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: no such suite file") from error
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not readable as YAML: {reason}") from error
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must hold `field: value` lines, not a {type(values).__name__}")
+    return make_config({**values, **overrides}, origin=f"{path}: ")
+
+
+def make_config(values: Mapping[str, Any], origin: str = "") -> RunConfig:
+    """A RunConfig from plain values; one string stands for a list of one.
+
+    Raises:
+        ConfigError: a field is unknown (with the nearest known one) or of a wrong type.
+    """
+    hints = get_type_hints(RunConfig)
+    known = [field.name for field in fields(RunConfig)]
+    for name in values:
+        if name not in known:
+            raise ConfigError(f"{origin}unknown field '{name}'; {nearest(str(name), known)}")
+    try:
+        return RunConfig(**{name: _cast(value, hints[name]) for name, value in values.items()})
+    except _Wrong as error:
+        wrong = next(n for n, v in values.items() if v is error.value)
+        raise ConfigError(f"{origin}field '{wrong}' is {error.value!r}; it takes {error}") from None
+
+
+class _Wrong(Exception):
+    """A value of a wrong type; says what its field takes."""
+
+    def __init__(self, value: Any, wanted: str) -> None:
+        super().__init__(wanted)
+        self.value = value
+
+
+def _cast(value: Any, hint: Any) -> Any:
+    """`value` as the annotated type of its field."""
+    if get_origin(hint) is Literal:
+        hint = str  # the dataclass itself refuses what is not among the choices
+    if get_origin(hint) in (types.UnionType, None):
+        choices = get_args(hint) or (hint,)
+        if value is None and type(None) in choices:
+            return None
+        if Path in choices and isinstance(value, str | Path):
+            return Path(value)
+        for choice in (str, int, bool):
+            # bool is an int to Python, but not to a reader of the suite
+            if choice in choices and type(value) is choice:
+                return value
+    sequence = next((h for h in (hint, *get_args(hint)) if get_origin(h) is tuple), None)
+    if sequence is not None:
+        item = get_args(sequence)[0]
+        items = value if isinstance(value, list | tuple) else [value]
+        if item is str:
+            items = [str(one) if type(one) in (str, int) else one for one in items]
+        if all(type(one) is item for one in items):
+            return tuple(items)
+        raise _Wrong(value, f"a list of {item.__name__}")
+    names = [choice.__name__ for choice in get_args(hint) or (hint,)]
+    raise _Wrong(value, " or ".join(names))

@@ -1,0 +1,292 @@
+"""Tracks to embeddings: the cache where it has them, the encoder where it has not."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mirprobe import audio
+from mirprobe.cache import Cache, entry_key
+from mirprobe.encoders.protocol import Encoder
+from mirprobe.errors import ConfigError, EncoderError, TrackError
+from mirprobe.fingerprint import digest
+from mirprobe.registry import nearest
+from mirprobe.schema import Embedding, Floating, Level, Tokens, Track
+from mirprobe.windows import Cut, check_frames, cut, frame_limit, stitch
+
+Dtype = Literal["float16", "float32"]
+Result = tuple[Track, Embedding | TrackError]
+
+_LOOK_AHEAD = 8  # tracks decoded before the encoder asks for them
+
+
+@dataclass
+class _Pending:
+    """A track on its way through the encoder: its windows' outputs until all are there."""
+
+    track: Track
+    plan: Cut
+    clips: list[Floating] = field(default_factory=list)
+    frames: list[Floating] = field(default_factory=list)
+
+
+def choose_layers(layers: Sequence[str], choice: str | Sequence[str]) -> tuple[str, ...]:
+    """Which of an encoder's layers to probe.
+
+    Args:
+        layers: all that it has.
+        choice: `all`, `thirds` (a third and two thirds of the way up, and the last: layers 4, 8
+            and 12 of 12), or names. An encoder with one layer is always probed there.
+
+    Raises:
+        ConfigError: a name that the encoder does not have.
+    """
+    if choice == "all" or len(layers) == 1:
+        return tuple(layers)
+    if choice == "thirds":
+        places = sorted({max(1, round(len(layers) * third / 3)) for third in (1, 2, 3)})
+        return tuple(layers[place - 1] for place in places)
+    names = [choice] if isinstance(choice, str) else [str(name) for name in choice]
+    for name in names:
+        if name not in layers:
+            raise ConfigError(f"unknown layer '{name}'; {nearest(name, layers)}")
+    return tuple(names)
+
+
+class Embedder:
+    """One encoder with the cache around it.
+
+    Args:
+        name: of the encoder, for messages and the cache's metadata.
+        encoder: what computes embeddings that the cache does not hold.
+        cache: where they are kept.
+        layers: which layers to keep, by name.
+        device: where the encoder works.
+        dtype: number type of the stored embeddings.
+        batch: windows to a call.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        encoder: Encoder,
+        cache: Cache,
+        *,
+        layers: Sequence[str],
+        device: str = "cpu",
+        dtype: Dtype = "float16",
+        batch: int = 16,
+    ) -> None:
+        self.name = name
+        self.encoder = encoder
+        self.cache = cache
+        self.layers = tuple(layers)
+        self.device = device
+        self.dtype = dtype
+        self.batch = batch
+        self._indices = [list(encoder.layers).index(layer) for layer in self.layers]
+
+    def embed(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Iterator[Result]:
+        """Each track's embedding, in no particular order, or the error that its audio met.
+
+        Args:
+            tracks: what to embed.
+            levels: the views wanted: `clip`, `frame` or both.
+
+        Raises:
+            EncoderError: the encoder failed or broke its promises; what it finished is cached.
+        """
+        missing = []
+        for track in tracks:
+            try:
+                found = self._cached(track, levels)
+            except TrackError as error:
+                yield track, error
+                continue
+            if found:
+                yield track, found
+            else:
+                missing.append(track)
+        try:
+            yield from self._compute(missing, levels)
+        except EncoderError as error:
+            raise EncoderError(f"encoder '{self.name}' {error}") from error
+
+    def key(self, track: Track, level: Level) -> str:
+        """The cache key of one view of a track.
+
+        Raises:
+            TrackError: the audio file is missing or empty.
+        """
+        audio.check_file(track.audio)
+        content = digest(self.cache.hashes(track.audio), track.start, track.stop)
+        return entry_key(self.encoder.fingerprint, content, level, self.layers, self.dtype)
+
+    def _cached(self, track: Track, levels: Sequence[Level]) -> Embedding | None:
+        entries = {level: self.cache.get(self.key(track, level)) for level in levels}
+        if not all(entries.values()):
+            return None
+        clip, frames = entries.get("clip"), entries.get("frame")
+        known = clip or frames
+        assert known is not None
+        return Embedding(clip.read() if clip else None, frames, float(known.metadata["duration"]))
+
+    def _compute(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Iterator[Result]:
+        encoder = self.encoder
+        queue: deque[tuple[_Pending, NDArray[np.float32]]] = deque()
+        if isinstance(encoder, torch.nn.Module):
+            encoder.eval().to(self.device)
+        for track, samples in _decoded(tracks, encoder.sample_rate):
+            if isinstance(samples, TrackError):
+                yield track, samples
+                continue
+            pending = _Pending(track, cut(len(samples), encoder))
+            queue.extend((pending, window) for window in pending.plan.windows(samples))
+            # windows of any length are encoded one at a time, since they cannot be stacked
+            batch = 1 if encoder.window is None else self.batch
+            while len(queue) >= batch:
+                yield from self._run([queue.popleft() for _ in range(batch)], levels)
+        if queue:
+            yield from self._run(list(queue), levels)
+
+    def _run(
+        self, batch: list[tuple[_Pending, NDArray[np.float32]]], levels: Sequence[Level]
+    ) -> Iterator[Result]:
+        """Encode a batch of windows and finish the tracks whose last window is among them."""
+        windows = torch.from_numpy(np.stack([window for _, window in batch])).to(self.device)
+        tokens = self._call(windows)
+        for row, (pending, _) in enumerate(batch):
+            sequence = tokens.sequence[row] if tokens.sequence is not None else None
+            if sequence is not None and pending.plan.padded:
+                sequence = sequence[: frame_limit(pending.plan.samples, self.encoder)]
+            class_token = tokens.class_token[row] if tokens.class_token is not None else None
+            if "clip" in levels:
+                pending.clips.append(
+                    self._stored(_pool(sequence, class_token, self.encoder.sources))
+                )
+            if "frame" in levels and sequence is not None:
+                pending.frames.append(self._stored(sequence))
+            if max(len(pending.clips), len(pending.frames)) == len(pending.plan.starts):
+                yield pending.track, self._finish(pending, levels)
+
+    def _finish(self, pending: _Pending, levels: Sequence[Level]) -> Embedding:
+        duration = pending.plan.samples / self.encoder.sample_rate
+        views: dict[Level, Floating] = {}
+        if "clip" in levels:
+            views["clip"] = np.stack(pending.clips)
+        if "frame" in levels:
+            views["frame"] = stitch(pending.frames, pending.plan, self.encoder)
+        entries = {
+            level: self.cache.put(
+                self.key(pending.track, level),
+                array,
+                {
+                    "encoder": self.name,
+                    "fingerprint": self.encoder.fingerprint,
+                    "track": pending.track.id,
+                    "view": level,
+                    "layers": ",".join(self.layers),
+                    "duration": repr(duration),
+                },
+            )
+            for level, array in views.items()
+        }
+        return Embedding(views.get("clip"), entries.get("frame"), duration)
+
+    def _call(self, windows: Tensor) -> Tokens:
+        """One call of the encoder, held against what it declares, reduced to the kept layers."""
+        encoder = self.encoder
+        try:
+            with torch.inference_mode():
+                tokens = encoder(windows)
+        except Exception as error:
+            raise EncoderError(
+                f"raised {type(error).__name__}: {error} (windows of shape {tuple(windows.shape)})"
+            ) from error
+        batch, samples = windows.shape
+        shape = (len(encoder.layers), encoder.dim)
+        sequence, class_token = tokens.sequence, tokens.class_token
+        if sequence is not None:
+            if sequence.ndim != 4 or (len(sequence), *sequence.shape[2:]) != (batch, *shape):
+                raise EncoderError(
+                    f"returned a sequence of shape {tuple(sequence.shape)}; its layers and dim "
+                    f"call for ({batch}, time, {shape[0]}, {shape[1]})"
+                )
+            if encoder.frame_rate is not None:
+                check_frames(sequence.shape[1], samples, encoder)
+            sequence = _finite(sequence[:, :, self._indices], "sequence")
+        if class_token is not None:
+            if tuple(class_token.shape) != (batch, *shape):
+                raise EncoderError(
+                    f"returned class tokens of shape {tuple(class_token.shape)}; its layers and "
+                    f"dim call for {(batch, *shape)}"
+                )
+            class_token = _finite(class_token[:, self._indices], "class token")
+        return Tokens(sequence, class_token)
+
+    def _stored(self, values: Tensor) -> Floating:
+        stored: Floating = values.to(getattr(torch, self.dtype)).cpu().numpy()
+        if not np.isfinite(stored).all():
+            raise EncoderError(f"returned values beyond {self.dtype}; use --dtype float32")
+        return stored
+
+
+def _decoded(
+    tracks: Sequence[Track], sample_rate: int
+) -> Iterator[tuple[Track, NDArray[np.float32] | TrackError]]:
+    """Decode tracks in their order, a few ahead of the reader, in threads."""
+
+    def load(track: Track) -> NDArray[np.float32] | TrackError:
+        try:
+            return audio.load(track, sample_rate)
+        except TrackError as error:
+            return error
+
+    waiting: deque[tuple[Track, Future[NDArray[np.float32] | TrackError]]] = deque()
+    with ThreadPoolExecutor(2) as pool:
+        for track in tracks:
+            waiting.append((track, pool.submit(load, track)))
+            if len(waiting) > _LOOK_AHEAD:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        for first, future in waiting:
+            yield first, future.result()
+
+
+def _pool(sequence: Tensor | None, class_token: Tensor | None, sources: Sequence[str]) -> Tensor:
+    """Clip-level vectors of one window.
+
+    Args:
+        sequence: (time, layers, dim).
+        class_token: (layers, dim).
+        sources: which of `class`, `sequence` and `both`.
+
+    Returns:
+        (sources, layers, dim).
+    """
+    tokens: dict[str, list[Tensor | None]] = {
+        "class": [class_token if class_token is None else class_token[None]],
+        "sequence": [sequence],
+        "both": [class_token if class_token is None else class_token[None], sequence],
+    }
+    vectors = []
+    for source in sources:
+        parts = [part for part in tokens.get(source, [None]) if part is not None]
+        if source not in tokens or len(parts) < len(tokens[source]):
+            raise EncoderError(f"declares the source '{source}' but returns no tokens for it")
+        vectors.append(torch.cat(parts).float().mean(0))
+    return torch.stack(vectors)
+
+
+def _finite(values: Tensor, what: str) -> Tensor:
+    if not torch.isfinite(values).all():
+        raise EncoderError(f"returned NaN or infinite values in its {what}; check it on this input")
+    return values

@@ -1,0 +1,141 @@
+"""One generic registry for encoders, tasks and data sets; plug-ins arrive by entry points.
+
+Built-ins use the same entry points as any third party's package. Names are listed without importing
+what they stand for.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Generic, TypeVar
+
+import yaml
+
+from mirprobe.dataset import Dataset
+from mirprobe.encoders.protocol import Encoder
+from mirprobe.errors import ConfigError
+from mirprobe.task import Task
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of an error line: the nearest known name, or all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
+    """Split `name:key=value,key=value` into the name and its options; values are YAML scalars.
+
+    Raises:
+        ConfigError: an option without `=`.
+    """
+    name, _, rest = spec.partition(":")
+    options: dict[str, Any] = {}
+    for item in filter(None, rest.split(",")):
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise ConfigError(f"'{spec}': option '{item}' has no value; write {name}:{item}=VALUE")
+        options[key.strip()] = yaml.safe_load(value)
+    return name, options
+
+
+class Registry(Generic[T]):
+    """Factories by name: those of the entry-point group `group` and those registered in code."""
+
+    def __init__(self, kind: str, group: str) -> None:
+        self.kind = kind
+        self.group = group
+        self._factories: dict[str, Callable[..., T]] = {}
+
+    def register(self, name: str) -> Callable[[F], F]:
+        """Class decorator that registers a factory under `name`.
+
+        Raises:
+            ConfigError: another factory has the name. The same class defined once more, as in a
+                notebook, replaces itself.
+        """
+
+        def add(factory: F) -> F:
+            old = self._factories.get(name)
+            if name in self._entry_points() or (old is not None and _path(old) != _path(factory)):
+                raise ConfigError(
+                    f"{self.kind} '{name}' is registered already; choose another name"
+                )
+            self._factories[name] = factory
+            return factory
+
+        return add
+
+    def names(self) -> list[str]:
+        """Every registered name, sorted; imports nothing."""
+        return sorted({*self._entry_points(), *self._factories})
+
+    def get(self, name: str) -> Callable[..., T]:
+        """The factory of `name`.
+
+        Raises:
+            ConfigError: the name is unknown (with the nearest known one), two plug-ins claim one
+                name, or the plug-in fails to import.
+        """
+        if name in self._factories:
+            return self._factories[name]
+        found = self._entry_points()
+        if name not in found:
+            raise ConfigError(f"unknown {self.kind} '{name}'; {nearest(name, self.names())}")
+        point = found[name]
+        try:
+            factory: Callable[..., T] = point.load()
+        except Exception as error:
+            raise ConfigError(
+                f"{self.kind} plug-in '{name}' ({_origin(point)}) fails to import: {error!r}; "
+                "mend or uninstall it"
+            ) from error
+        return factory
+
+    def create(self, spec: str, *args: Any, **extra: Any) -> T:
+        """Build what `name:key=value,...` describes, with `args` and `extra` passed on.
+
+        Raises:
+            ConfigError: as for `get` and `parse_spec`, or an option that the factory refuses.
+        """
+        name, options = parse_spec(spec)
+        factory = self.get(name)
+        try:
+            return factory(*args, **extra, **options)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{self.kind} '{spec}' cannot be built: {error}") from error
+
+    def _entry_points(self) -> dict[str, EntryPoint]:
+        found: dict[str, EntryPoint] = {}
+        for point in entry_points(group=self.group):
+            other = found.setdefault(point.name, point)
+            if other.value != point.value:
+                raise ConfigError(
+                    f"two plug-ins register the {self.kind} '{point.name}': {_origin(other)} and "
+                    f"{_origin(point)}; uninstall one of them"
+                )
+        return found
+
+
+def _path(factory: Callable[..., Any]) -> tuple[str, str]:
+    return factory.__module__, getattr(factory, "__qualname__", repr(factory))
+
+
+def _origin(point: EntryPoint) -> str:
+    package = point.dist.name if point.dist else "an unknown package"
+    return f"{point.value} of {package}"
+
+
+ENCODERS: Registry[Encoder] = Registry("encoder", "mirprobe.encoders")
+TASKS: Registry[Task] = Registry("task", "mirprobe.tasks")
+DATASETS: Registry[Dataset] = Registry("data set", "mirprobe.datasets")
+
+register_encoder = ENCODERS.register
+register_task = TASKS.register
+register_dataset = DATASETS.register

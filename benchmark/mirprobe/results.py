@@ -1,0 +1,100 @@
+"""The folder of one run: `run.json`, `scores.csv`, `predictions/`.
+
+A cell is one file under `predictions/`, written whole: its scores, what was predicted for each test
+track, the tracks that could not be used and why. `scores.csv` is those files' scores put together.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mirprobe.cache import write_whole
+from mirprobe.cell import CellResult
+from mirprobe.errors import StorageError
+from mirprobe.schema import Score
+
+COLUMNS = [field.name for field in fields(Score)]
+
+
+class RunFolder:
+    """Reads and writes one run under `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def cell_path(self, encoder: str, task: str) -> Path:
+        """The file of one cell."""
+        slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", encoder)
+        return self.path / "predictions" / f"{slug}__{task}.json.gz"
+
+    def read_cell(self, encoder: str, task: str, key: str) -> dict[str, Any] | None:
+        """A finished cell, or None where it is missing, damaged or of another `key`."""
+        path = self.cell_path(encoder, task)
+        try:
+            cell = read_cell(path)
+        except (FileNotFoundError, StorageError):
+            return None  # not there yet, or damaged: either way it is computed again
+        return cell if cell["key"] == key else None
+
+    def write_cell(self, encoder: str, task: str, key: str, result: CellResult) -> dict[str, Any]:
+        """Commit a cell whole.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        cell = {"key": key, "encoder": encoder, "task": task, **asdict(result)}
+        content = json.dumps(cell, separators=(",", ":")).encode()
+        write_whole(self.cell_path(encoder, task), gzip.compress(content, mtime=0))
+        return cell
+
+    def write_scores(self, cells: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+        """Write `scores.csv` from the run's cells, in their order."""
+        table = pd.DataFrame([row for cell in cells for row in cell["scores"]], columns=COLUMNS)
+        content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        write_whole(self.path / "scores.csv", content.encode())
+        return table
+
+    def write_run(self, description: Mapping[str, Any]) -> None:
+        """Write `run.json`: configuration, versions, hardware, hashes, times."""
+        write_whole(self.path / "run.json", (json.dumps(description, indent=1) + "\n").encode())
+
+
+def read_cell(path: Path) -> dict[str, Any]:
+    """The content of a cell's file.
+
+    Raises:
+        FileNotFoundError: it does not exist.
+        StorageError: it is damaged.
+    """
+    try:
+        cell: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
+    except (gzip.BadGzipFile, EOFError, ValueError) as error:
+        raise StorageError(f"{path}: damaged ({error}); delete it and run again") from error
+    return cell
+
+
+def read_scores(run: Path) -> pd.DataFrame:
+    """`scores.csv` of a run's folder.
+
+    Raises:
+        StorageError: it is missing or not such a table.
+    """
+    path = run / "scores.csv"
+    try:
+        table = pd.read_csv(path, dtype={"layer": str, "source": str, "conditions": str})
+    except FileNotFoundError as error:
+        raise StorageError(f"{path}: no such file; name the folder of a run") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise StorageError(f"{path}: not a table of scores ({error}); run again") from error
+    missing = [column for column in COLUMNS if column not in table.columns]
+    if missing:
+        raise StorageError(f"{path}: lacks the columns {', '.join(missing)}; run again")
+    return table.fillna({"layer": "", "source": "", "conditions": ""})

@@ -1,0 +1,299 @@
+"""A run: every encoder on every task, cell by cell; what is finished is never computed again."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import version
+from time import perf_counter
+from typing import Any
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from mirprobe.annotations import to_json
+from mirprobe.cache import Cache
+from mirprobe.cell import Setup, run_cell
+from mirprobe.config import RunConfig
+from mirprobe.dataset import Dataset
+from mirprobe.embed import Embedder, choose_layers
+from mirprobe.encoders.protocol import Encoder
+from mirprobe.errors import ConfigError, EncoderError, TrackError
+from mirprobe.fingerprint import digest
+from mirprobe.probes import probe_config
+from mirprobe.registry import DATASETS, ENCODERS, TASKS, parse_spec
+from mirprobe.results import RunFolder
+from mirprobe.schema import SPLITS, Embedding, Level, Split, Track
+from mirprobe.task import Task
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ("mirprobe", "torch", "torchaudio", "numpy", "mir_eval", "scikit-learn", "librosa")
+
+Tracks = Mapping[Split, Sequence[Track]]
+
+
+@dataclass
+class RunResult:
+    """What came of a run.
+
+    Attributes:
+        folder: where it lies.
+        scores: the rows of `scores.csv`.
+        problems: track -> why it could not be used; such tracks are left out.
+        failures: cell or encoder -> why it has no scores.
+    """
+
+    folder: RunFolder
+    scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    problems: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def run(
+    config: RunConfig,
+    *,
+    encoders: Mapping[str, Encoder] | None = None,
+    tasks: Mapping[str, Task] | None = None,
+) -> RunResult:
+    """Score every encoder of `config` on each of its tasks.
+
+    Args:
+        config: what to do.
+        encoders: instances to use for the names in `config.encoders` rather than the registry's.
+        tasks: likewise.
+
+    Raises:
+        ConfigError: an unknown name, or a data set that cannot serve.
+        TrackError: a track cannot be used and `config.strict` is set.
+        StorageError: the cache or results folder cannot be written.
+    """
+    cache = Cache(config.cache_dir)
+    # a broken plug-in or a misspelt name must show before an hour of work, not after it
+    dataset = make_dataset(config.dataset, cache)
+    built = {
+        spec: encoders[spec] if encoders and spec in encoders else ENCODERS.create(spec)
+        for spec in config.encoders
+    }
+    wanted = {
+        name: tasks[name] if tasks and name in tasks else TASKS.create(name, dataset)
+        for name in config.tasks
+    }
+    tracks = _limited(dataset, config.limit)
+    device = config.torch_device()
+    result = RunResult(RunFolder(config.results_dir / run_name(config)))
+    prepare(dataset, [track for split in SPLITS for track in tracks[split]])
+    started, seconds = datetime.now(timezone.utc), {}
+    cells: list[dict[str, Any]] = []
+    context = _Context(config, cache, tracks, device, result)
+    for spec, encoder in built.items():
+        begun = perf_counter()
+        try:
+            cells.extend(_run_encoder(context, spec, encoder, wanted))
+        except EncoderError as error:
+            log.error("%s", error)
+            result.failures[spec] = str(error)
+        seconds[spec] = round(perf_counter() - begun, 1)
+        result.scores = result.folder.write_scores(cells)
+    result.folder.write_run(_describe(context, built, started, seconds))
+    return result
+
+
+def make_dataset(spec: str, cache: Cache) -> Dataset:
+    """Build a data set whose own files lie in a folder of the cache."""
+    name, _ = parse_spec(spec)
+    return DATASETS.create(spec, root=cache.root / "datasets" / name)
+
+
+def prepare(dataset: Dataset, tracks: Sequence[Track]) -> None:
+    """Render or fetch what audio of the data set is missing, with a bar."""
+    for _ in tqdm(
+        dataset.prepare(tracks), f"audio of {dataset.name}", len(tracks), leave=False, disable=None
+    ):
+        pass
+
+
+def run_name(config: RunConfig) -> str:
+    """The run's folder: the same for the same work, whatever the machine or the folders."""
+    values = asdict(config)
+    for name in ("device", "strict", "cache_dir", "results_dir"):
+        del values[name]
+    dataset, _ = parse_spec(config.dataset)
+    return f"{dataset}-{config.preset}-{config.probe}-{digest(values)[:8]}"
+
+
+@dataclass
+class _Context:
+    """What all encoders of a run share."""
+
+    config: RunConfig
+    cache: Cache
+    tracks: Tracks
+    device: str
+    result: RunResult
+
+    def report(self, problems: Mapping[str, str]) -> None:
+        """Count tracks that cannot be used; end a strict run."""
+        for track, reason in problems.items():
+            if self.config.strict:
+                raise TrackError(f"track '{track}': {reason}")
+            self.result.problems.setdefault(track, reason)
+
+
+def _limited(dataset: Dataset, limit: int | None) -> Tracks:
+    splits = dataset.splits()
+    for split in SPLITS:
+        if not splits.get(split):
+            raise ConfigError(f"data set '{dataset.name}' has no tracks in split '{split}'")
+    return {split: list(splits[split])[:limit] for split in SPLITS}
+
+
+def _run_encoder(
+    context: _Context, spec: str, encoder: Encoder, tasks: Mapping[str, Task]
+) -> list[dict[str, Any]]:
+    """The finished cells of one encoder, in the order of the tasks."""
+    config, result = context.config, context.result
+    cells: dict[str, dict[str, Any]] = {}
+    todo: dict[str, str] = {}
+    layers = choose_layers(encoder.layers, config.layers)
+    for name, task in tasks.items():
+        if task.level == "frame" and encoder.frame_rate is None:
+            result.failures[f"{spec} x {name}"] = (
+                f"task '{name}' needs frames, and encoder '{spec}' has none (frame_rate is None)"
+            )
+            continue
+        key = _cell_key(context, encoder, task, layers)
+        cell = result.folder.read_cell(spec, name, key)
+        if cell is None:
+            todo[name] = key
+        else:
+            cells[name] = cell
+    levels: list[Level] = sorted({tasks[name].level for name in todo})
+    embedded = _embed(context, spec, encoder, layers, levels) if todo else {}
+    for name, key in todo.items():
+        setup = Setup(
+            layers=layers,
+            sources=encoder.sources,
+            frame_rate=encoder.frame_rate,
+            config=probe_config(config.preset, config.probe),
+            seeds=config.seeds,
+            row={
+                "encoder": spec,
+                "task": name,
+                "dataset": config.dataset,
+                "probe": config.probe,
+                "preset": config.preset,
+                "fingerprint": encoder.fingerprint,
+                "splits": _splits_hash(context.tracks),
+                "cell": key,
+            },
+        )
+        found = run_cell(tasks[name], embedded, setup, bar=f"{spec} x {name}")
+        context.report(found.problems)
+        cells[name] = result.folder.write_cell(spec, name, key, found)
+    for cell in cells.values():
+        context.report(cell["problems"])
+    return [cells[name] for name in tasks if name in cells]
+
+
+def _embed(
+    context: _Context, spec: str, encoder: Encoder, layers: tuple[str, ...], levels: list[Level]
+) -> dict[Split, list[tuple[Track, Embedding]]]:
+    config = context.config
+    embedder = Embedder(
+        spec,
+        encoder,
+        context.cache,
+        layers=layers,
+        device=context.device,
+        dtype=config.dtype,
+    )
+    tracks = [track for split in SPLITS for track in context.tracks[split]]
+    found: dict[str, Embedding] = {}
+    results = embedder.embed(tracks, levels)
+    for track, embedding in tqdm(results, f"{spec}", len(tracks), leave=False, disable=None):
+        if isinstance(embedding, TrackError):
+            context.report({track.id: str(embedding)})
+        else:
+            found[track.id] = embedding
+    return {
+        split: [(track, found[track.id]) for track in context.tracks[split] if track.id in found]
+        for split in SPLITS
+    }
+
+
+def _cell_key(context: _Context, encoder: Encoder, task: Task, layers: tuple[str, ...]) -> str:
+    """A hash of all that a cell's scores depend on."""
+    config = context.config
+    tracks = [
+        [
+            split,
+            track.id,
+            _audio(context.cache, track),
+            track.start,
+            track.stop,
+            to_json(track.annotations).get(task.annotation),
+        ]
+        for split in SPLITS
+        for track in context.tracks[split]
+    ]
+    return digest(
+        version("mirprobe"),
+        [encoder.fingerprint, encoder.sources, encoder.frame_rate, layers, config.dtype],
+        [task.name, task.labels, task.metrics, task.decodings, task.conditions],
+        asdict(probe_config(config.preset, config.probe)),
+        config.seeds,
+        tracks,
+    )
+
+
+def _audio(cache: Cache, track: Track) -> str:
+    return cache.hashes(track.audio) if track.audio.is_file() else "missing"
+
+
+def _splits_hash(tracks: Tracks) -> str:
+    return digest([[split, [track.id for track in tracks[split]]] for split in SPLITS])[:16]
+
+
+def _describe(
+    context: _Context,
+    encoders: Mapping[str, Encoder],
+    started: datetime,
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    config = {name: _plain(value) for name, value in asdict(context.config).items()}
+    return {
+        "config": config,
+        "encoders": {
+            spec: {
+                "fingerprint": encoder.fingerprint,
+                "dim": encoder.dim,
+                "frame_rate": encoder.frame_rate,
+                "layers": list(choose_layers(encoder.layers, context.config.layers)),
+                "sources": list(encoder.sources),
+            }
+            for spec, encoder in encoders.items()
+        },
+        "splits": {split: [track.id for track in context.tracks[split]] for split in SPLITS},
+        "splits_hash": _splits_hash(context.tracks),
+        "problems": context.result.problems,
+        "failures": context.result.failures,
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+        "hardware": {
+            "machine": platform.machine(),
+            "threads": torch.get_num_threads(),
+            "device": torch.cuda.get_device_name() if context.device.startswith("cuda") else "cpu",
+        },
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": dict(seconds),
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, int | float | str | bool | None) else str(value)

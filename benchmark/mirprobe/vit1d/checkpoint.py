@@ -1,0 +1,153 @@
+"""ViT-1D on disk: a safetensors file that alone rebuilds the model. No pickle anywhere.
+
+The weights lie under the names of the model's state dict; the file's metadata holds the format's
+name and version, the configuration as JSON, and notes that the writer may add.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from mirprobe.errors import ConfigError, StorageError
+from mirprobe.vit1d.model import ViT1D, ViT1DConfig
+
+_FORMAT = "mirprobe.vit1d.1"
+
+
+def save_checkpoint(
+    model: ViT1D,
+    path: str | Path,
+    *,
+    dtype: torch.dtype = torch.float16,
+    notes: Mapping[str, str] | None = None,
+) -> None:
+    """Write a model: whole or not at all, whatever interrupts it.
+
+    Args:
+        model: its weights and configuration are written.
+        path: the file to write or replace; its folder is made where it is missing.
+        dtype: of the weights on disk, float16 or float32.
+        notes: further metadata, such as the number of steps; `format` and `config` are taken.
+
+    Raises:
+        ValueError: another dtype, or notes that use a taken name.
+        StorageError: a weight that is not finite in this dtype, or a disk that cannot be written.
+    """
+    notes = dict(notes or {})
+    if dtype not in (torch.float16, torch.float32) or {"format", "config"} & notes.keys():
+        raise ValueError(f"cannot write {dtype} with notes {sorted(notes)}")
+    weights = {
+        name: tensor.detach().to("cpu", dtype).contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
+    if broken:
+        raise StorageError(f"{path}: not written, {broken[0]} is not finite in {dtype}")
+    metadata = {**notes, "format": _FORMAT, "config": json.dumps(model.config.as_dict())}
+    _replace(Path(path), save(weights, metadata=metadata))
+
+
+def read_config(path: str | Path) -> ViT1DConfig:
+    """Read a checkpoint's configuration alone; no weights are loaded.
+
+    Raises:
+        StorageError: the file is missing, damaged, not safetensors or not a ViT-1D.
+    """
+    metadata, _ = _read(Path(path), weights=False)
+    return _config(Path(path), metadata)
+
+
+def read_notes(path: str | Path) -> dict[str, str]:
+    """Read what `save_checkpoint` was given as notes.
+
+    Raises:
+        StorageError: as `read_config`.
+    """
+    metadata, _ = _read(Path(path), weights=False)
+    return {name: note for name, note in metadata.items() if name not in ("format", "config")}
+
+
+def load_checkpoint(path: str | Path, *, expected: ViT1DConfig | None = None) -> ViT1D:
+    """Rebuild a model from its file, on the CPU and in float32 whatever the file holds.
+
+    Args:
+        path: a file of `save_checkpoint`.
+        expected: refuse any other configuration; None takes the file's.
+
+    Raises:
+        StorageError: the file is missing, damaged, not safetensors or not a ViT-1D, or its
+            configuration is not the expected one.
+    """
+    path = Path(path)
+    metadata, weights = _read(path, weights=True)
+    config = _config(path, metadata)
+    if expected is not None and config != expected:
+        found, wanted = config.as_dict(), expected.as_dict()
+        fields = ", ".join(name for name in wanted if found[name] != wanted[name])
+        raise StorageError(f"{path}: another configuration (differs in {fields}): use its own")
+    with torch.random.fork_rng(devices=[]):  # initial weights are drawn only to be overwritten
+        model = ViT1D(config)
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise StorageError(
+            f"{path}: its weights do not fit its configuration: fetch or train it again"
+        ) from error
+    return model
+
+
+def _read(path: Path, *, weights: bool) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            names = file.keys() if weights else ()
+            tensors = {name: file.get_tensor(name) for name in names}
+            return dict(file.metadata() or {}), tensors
+    except SafetensorError as error:
+        raise StorageError(
+            f"{path}: damaged or not a safetensors file: fetch or train it again"
+        ) from error
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _config(path: Path, metadata: Mapping[str, str]) -> ViT1DConfig:
+    if metadata.get("format") != _FORMAT:
+        raise StorageError(
+            f"{path}: not a ViT-1D checkpoint of format {_FORMAT}: give one that mirprobe wrote"
+        )
+    try:
+        values: dict[str, Any] = json.loads(metadata["config"])
+        return ViT1DConfig.from_dict(values)
+    except (KeyError, ValueError, ConfigError) as error:
+        raise StorageError(
+            f"{path}: its configuration is not one of this version of mirprobe: upgrade, "
+            "or train it again"
+        ) from error
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise StorageError(
+            f"{path}: cannot be written ({error.strerror or error}): free space or choose "
+            "another place"
+        ) from error
+    finally:
+        if temporary.exists():  # only where the writing was interrupted
+            temporary.unlink()
