@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from mirprobe.encoders.protocol import Encoder
+from mirprobe.encoders.spectral import Chroma, LogMel, Mfcc
+from mirprobe.encoders.vit1d import RandomViT1D
+from mirprobe.errors import ConfigError
+from mirprobe.vit1d import frontend
+
+RATE = 16_000
+SPECTRAL: dict[str, Callable[[], Encoder]] = {"logmel": LogMel, "mfcc": Mfcc, "chroma": Chroma}
+ALL: dict[str, Callable[[], Encoder]] = {**SPECTRAL, "vit1d-random": RandomViT1D}
+
+
+def sequence_of(encoder: Encoder, audio: Tensor) -> Tensor:
+    sequence = encoder(audio).sequence
+    assert sequence is not None
+    return sequence
+
+
+def chord(*frequencies: float, seconds: float = 3.0) -> Tensor:
+    time = torch.arange(int(RATE * seconds)) / RATE
+    return sum((torch.sin(2 * torch.pi * f * time) for f in frequencies), torch.zeros(()))[None] / 4
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_promises_are_kept(name: str) -> None:
+    encoder = ALL[name]()
+    audio = 0.1 * torch.randn(2, 4 * RATE)
+    tokens = encoder(audio)
+    shape = (2, 126, len(encoder.layers), encoder.dim)
+    assert tokens.sequence is not None
+    assert tokens.sequence.shape == shape
+    assert tokens.sequence.dtype == torch.float32
+    assert tokens.sequence.isfinite().all()
+    assert (encoder.sample_rate, encoder.frame_rate) == (16_000, 31.25)
+    if "class" in encoder.sources:
+        assert tokens.class_token is not None
+        assert tokens.class_token.shape == (2, *shape[2:])
+    else:
+        assert tokens.class_token is None
+        assert encoder.sources == ("sequence",)
+    assert sequence_of(ALL[name](), audio).equal(tokens.sequence)
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("samples", [1, 100, 1024, 1025, 5000])
+def test_short_audio(name: str, samples: int) -> None:
+    for audio in (torch.ones(2, samples), torch.zeros(2, samples)):
+        sequence = sequence_of(ALL[name](), audio)
+        assert sequence.shape[:2] == (2, samples // 512 + 1)
+        assert sequence.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_window_does_not_depend_on_its_batch(name: str) -> None:
+    encoder = ALL[name]()
+    audio = torch.randn(3, 3 * RATE) * torch.tensor([[1e-3], [1.0], [0.1]])
+    alone = torch.cat([sequence_of(encoder, window[None]) for window in audio])
+    torch.testing.assert_close(sequence_of(encoder, audio), alone, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["logmel", "mfcc"])
+def test_an_impulse_stands_in_its_frame(name: str) -> None:
+    time = 2.013
+    audio = torch.zeros(1, 4 * RATE)
+    audio[0, round(time * RATE)] = 1.0
+    frames = sequence_of(SPECTRAL[name](), audio)[0, :, 0]
+    changed = int((frames - frames[0]).norm(dim=-1).argmax())  # the first frame is silent
+    assert abs(changed - time * 31.25) <= 0.5
+
+
+def test_chroma_changes_where_the_note_does() -> None:
+    # Chroma is normalised frame by frame, so it is told when by a change of class: A, then Eb.
+    time = 2.013
+    samples = torch.arange(4 * RATE) / RATE
+    frequency = torch.where(samples < time, 440.0, 622.25)
+    phase = frequency.cumsum(0) / RATE
+    frames = sequence_of(Chroma(), torch.sin(2 * torch.pi * phase)[None] / 4)[0, :, 0]
+    later = frames[:, 3] > frames[:, 9]  # (T,)
+    change = int(later[10:-10].int().argmax()) + 10  # first frame of Eb
+    assert abs(change - 0.5 - time * 31.25) <= 1.0
+    assert later[change:-10].all()
+
+
+def test_logmel_is_the_front_end_of_vit1d() -> None:
+    audio = 0.1 * torch.randn(1, RATE)
+    assert sequence_of(LogMel(), audio)[:, :, 0].equal(frontend.LogMel()(audio))
+    assert LogMel(bins=64)(audio).sequence is not None
+    assert LogMel(bins=64).dim == 64
+
+
+def test_mfcc_is_the_cosine_transform_of_the_log_mel_spectrum() -> None:
+    audio = 0.1 * torch.randn(1, RATE)
+    config = frontend.LogMelConfig()
+    logmel = frontend.LogMel()(audio)[0] * config.deviation + config.mean  # (T, 128)
+    # Noise is far above both floors, so that the two logarithms are alike.
+    band = torch.arange(128) + 0.5
+    basis = torch.stack([torch.cos(torch.pi * k * band / 128) for k in range(20)])
+    basis *= np.sqrt(2 / 128)
+    basis[0] /= np.sqrt(2)
+    mfcc = sequence_of(Mfcc(), audio)[0, :, 0]
+    torch.testing.assert_close(mfcc, logmel @ basis.T, rtol=0, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("frequencies", "classes"),
+    [
+        ((261.63, 329.63, 392.0), {0, 4, 7}),  # C major
+        ((220.0, 261.63, 329.63), {9, 0, 4}),  # A minor
+        ((185.0, 233.08, 277.18), {6, 10, 1}),  # F# major
+    ],
+)
+def test_the_chroma_of_a_triad(frequencies: tuple[float, ...], classes: set[int]) -> None:
+    frames = sequence_of(Chroma(), chord(*frequencies))[0, 15:-15, 0]  # (T, 12)
+    for frame in frames:
+        assert set(frame.topk(3).indices.tolist()) == classes
+    torch.testing.assert_close(frames.amax(-1), torch.ones(len(frames)))
+
+
+def test_the_chroma_of_silence_is_zero() -> None:
+    assert not sequence_of(Chroma(), torch.zeros(1, RATE)).any()
+
+
+def test_random_weights_depend_on_the_seed_alone() -> None:
+    audio = 0.1 * torch.randn(1, RATE)
+    state = torch.get_rng_state()
+    first = sequence_of(RandomViT1D(), audio)
+    assert torch.get_rng_state().equal(state)
+    torch.manual_seed(5)
+    assert sequence_of(RandomViT1D(), audio).equal(first)
+    assert not sequence_of(RandomViT1D(seed=1), audio).equal(first)
+
+
+def test_class_token_stands_apart_from_the_sequence() -> None:
+    encoder = RandomViT1D(config="vit1d-rope")
+    audio = 0.1 * torch.randn(2, 4 * RATE)
+    tokens = encoder(audio)
+    assert encoder._modules is not None
+    logmel, model = encoder._modules
+    layers = model(logmel(audio))
+    assert tokens.sequence is not None
+    assert tokens.class_token is not None
+    for index, layer in enumerate(layers):
+        torch.testing.assert_close(tokens.class_token[:, index], layer.tokens[:, 0])
+        torch.testing.assert_close(tokens.sequence[:, :, index], layer.tokens[:, 1:])
+
+
+def test_built_in_inference_mode_and_used_outside_of_it() -> None:
+    encoder, audio = RandomViT1D(), torch.randn(1, RATE)
+    assert encoder._modules is None  # construction is cheap
+    with torch.inference_mode():
+        inside = sequence_of(encoder, audio)
+    audio.requires_grad_()
+    outside = sequence_of(encoder, audio)
+    torch.testing.assert_close(outside.detach(), inside)
+    torch.autograd.backward(outside.sum())
+    assert audio.grad is not None
+
+
+def test_fingerprints_tell_options_apart() -> None:
+    encoders: list[Encoder] = [
+        LogMel(),
+        LogMel(bins=64),
+        Mfcc(),
+        Mfcc(coefficients=40),
+        Chroma(),
+        RandomViT1D(),
+        RandomViT1D(seed=1),
+        RandomViT1D(config="vit1d-rope"),
+    ]
+    assert len({encoder.fingerprint for encoder in encoders}) == len(encoders)
+    assert RandomViT1D(seed=0).fingerprint == RandomViT1D().fingerprint
+    assert LogMel(bins=128).fingerprint == LogMel().fingerprint
+
+
+def test_wrong_options() -> None:
+    with pytest.raises(ConfigError, match="logmel: bins=0"):
+        LogMel(bins=0)
+    with pytest.raises(ConfigError, match="mfcc: coefficients=129"):
+        Mfcc(coefficients=129)
+    with pytest.raises(ConfigError, match="vit1d-random has no config 'vit2d'"):
+        RandomViT1D(config="vit2d")
+
+
+def test_librosa_is_imported_only_when_chroma_is_computed() -> None:
+    code = (
+        "import sys; from mirprobe.encoders.spectral import Chroma; Chroma(); "
+        "sys.exit('librosa' in sys.modules or 'numba' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
