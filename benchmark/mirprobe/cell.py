@@ -208,6 +208,7 @@ class _Scorer:
                     **self.setup.row,
                     **described,
                     **values,
+                    main=metric == self.task.main_metric,
                     n=n,
                     validation=validation,
                     conditions=self.task.conditions,

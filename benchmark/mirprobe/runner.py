@@ -59,6 +59,7 @@ def run(
     *,
     encoders: Mapping[str, Encoder] | None = None,
     tasks: Mapping[str, Task] | None = None,
+    dataset: Dataset | None = None,
 ) -> RunResult:
     """Score every encoder of `config` on each of its tasks.
 
@@ -66,6 +67,7 @@ def run(
         config: what to do.
         encoders: instances to use for the names in `config.encoders` rather than the registry's.
         tasks: likewise.
+        dataset: likewise, for `config.dataset`.
 
     Raises:
         ConfigError: an unknown name, or a data set that cannot serve.
@@ -74,7 +76,7 @@ def run(
     """
     cache = Cache(config.cache_dir)
     # a broken plug-in or a misspelt name must show before an hour of work, not after it
-    dataset = make_dataset(config.dataset, cache)
+    dataset = dataset or make_dataset(config.dataset, cache)
     built = {
         spec: encoders[spec] if encoders and spec in encoders else ENCODERS.create(spec)
         for spec in config.encoders

@@ -164,6 +164,7 @@ class Score:
         selected: whether validation prefers this layer and source to the encoder's others.
         validation: the task's main metric on the validation split.
         metric: name.
+        main: whether it is the task's main metric.
         value: on the test split.
         low: lower end of the 95 % bootstrap interval over test tracks.
         high: upper end.
@@ -189,6 +190,7 @@ class Score:
     selected: bool
     validation: float
     metric: str
+    main: bool
     value: float
     low: float
     high: float

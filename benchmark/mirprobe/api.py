@@ -1,0 +1,54 @@
+"""The harness from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from mirprobe.config import make_config
+from mirprobe.dataset import Dataset
+from mirprobe.encoders.protocol import Encoder
+from mirprobe.errors import EncoderError
+from mirprobe.runner import run
+from mirprobe.task import Task
+
+
+def evaluate(
+    encoders: Sequence[str | Encoder],
+    tasks: Sequence[str | Task],
+    dataset: str | Dataset = "studio",
+    **options: Any,
+) -> pd.DataFrame:
+    """Score encoders on tasks, exactly as `mirprobe run` does.
+
+    Args:
+        encoders: registered names with options, or instances (known by their class's name).
+        tasks: registered names, or instances.
+        dataset: a registered name with options, or an instance.
+        **options: the other fields of `mirprobe.config.RunConfig`, such as `layers`, `probe`,
+            `seeds`, `limit`, `cache_dir`, `results_dir`.
+
+    Returns:
+        One row a score, with the columns of `scores.csv`; its `attrs` hold the run's folder and
+        the tracks that could not be used.
+
+    Raises:
+        MirprobeError: what a user can cause or cure. When an encoder or a cell failed, this comes
+            after the others are done, and their scores lie in the run's folder.
+    """
+    own_encoders = {type(e).__name__: e for e in encoders if not isinstance(e, str)}
+    own_tasks = {t.name: t for t in tasks if not isinstance(t, str)}
+    names = {
+        "encoders": [e if isinstance(e, str) else type(e).__name__ for e in encoders],
+        "tasks": [t if isinstance(t, str) else t.name for t in tasks],
+        "dataset": dataset if isinstance(dataset, str) else dataset.name,
+    }
+    config = make_config({**names, **options})
+    instance = None if isinstance(dataset, str) else dataset
+    result = run(config, encoders=own_encoders, tasks=own_tasks, dataset=instance)
+    if result.failures:
+        raise EncoderError("; ".join(result.failures.values()))
+    result.scores.attrs = {"run": str(result.folder.path), "problems": result.problems}
+    return result.scores

@@ -1,0 +1,268 @@
+"""The command line `mirprobe`: the only place that prints."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+from mirprobe.errors import ConfigError, MirprobeError
+
+app = typer.Typer(
+    help="Probe music encoders on tagging, key, chord, beat and more, and rank them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+cache_app = typer.Typer(help="Look after the embeddings cache.", no_args_is_help=True)
+app.add_typer(cache_app, name="cache")
+
+WIDTH = 100
+CacheDir = Annotated[Path, typer.Option(help="Embeddings, and what data sets render or download.")]
+
+
+class Kind(str, Enum):
+    """What `mirprobe list` lists."""
+
+    encoders = "encoders"
+    tasks = "tasks"
+    datasets = "datasets"
+    metrics = "metrics"
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Errors that a user can cure become one line and exit status 2; Ctrl-C becomes 130."""
+    try:
+        yield
+    except MirprobeError as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(2) from error
+    except KeyboardInterrupt as error:
+        message = "interrupted: finished work is kept; the same command goes on from there"
+        typer.echo(message, err=True)
+        raise typer.Exit(130) from error
+
+
+class _TqdmHandler(logging.Handler):
+    """Log lines on standard error that leave progress bars whole."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(f"{record.levelname.lower()}: {record.getMessage()}", file=sys.stderr)
+
+
+@app.callback()
+def _setup() -> None:
+    logger = logging.getLogger("mirprobe")
+    logger.handlers = [_TqdmHandler()]
+    logger.propagate = False
+
+
+@app.command("run")
+def run_command(
+    encoder: Annotated[
+        list[str] | None, typer.Option(help="NAME or NAME:option=value,...; may be repeated.")
+    ] = None,
+    task: Annotated[list[str] | None, typer.Option(help="NAME; may be repeated.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="NAME or NAME:option=value,...")] = None,
+    size: Annotated[int | None, typer.Option(help="Pieces in the data set `studio`.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="thirds (default), all, or names: 4,8,12.")
+    ] = None,
+    probe: Annotated[str | None, typer.Option(help="linear (default) or mlp.")] = None,
+    preset: Annotated[str | None, typer.Option(help="standard (default) or paper.")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Of the probes; may be repeated, default 0.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto (default), cpu, cuda, mps.")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Of cached embeddings: float16 (default) or float32.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many tracks a split.")] = None,
+    strict: Annotated[
+        bool | None, typer.Option("--strict", help="A track that cannot be used ends the run.")
+    ] = None,
+    cache_dir: Annotated[Path | None, typer.Option(help="Default: embeddings_cache.")] = None,
+    results_dir: Annotated[Path | None, typer.Option(help="Default: results.")] = None,
+    suite: Annotated[
+        Path | None, typer.Option(help="YAML file of these fields; options win over it.")
+    ] = None,
+) -> None:
+    """Score encoders on tasks and print the leaderboard.
+
+    Without options: the built-in encoders on all four core tasks of the data set `studio`.
+    """
+    from mirprobe.config import load_suite, make_config
+    from mirprobe.runner import run
+
+    with _one_line_errors():
+        if size is not None:
+            base = dataset or "studio"
+            dataset = f"{base}{',' if ':' in base else ':'}size={size}"
+        given: dict[str, Any] = {
+            "encoders": encoder,
+            "tasks": task,
+            "dataset": dataset,
+            "layers": layers.split(",") if layers and "," in layers else layers,
+            "probe": probe,
+            "preset": preset,
+            "seeds": seed,
+            "device": device,
+            "dtype": dtype,
+            "limit": limit,
+            "strict": strict,
+            "cache_dir": cache_dir,
+            "results_dir": results_dir,
+        }
+        values = {name: value for name, value in given.items() if value is not None}
+        config = load_suite(suite, values) if suite else make_config(values)
+        result = run(config)
+        if len(result.scores):
+            _print_board(result.scores)
+        for track, reason in result.problems.items():
+            typer.echo(f"left out: track '{track}': {reason}")
+        if result.problems:
+            typer.echo(f"{len(result.problems)} tracks left out; --strict makes this an error")
+        typer.echo(f"scores and predictions: {result.folder.path}")
+        if result.failures:
+            raise MirprobeError("; ".join(result.failures.values()))
+
+
+def _print_board(scores: Any) -> None:
+    from mirprobe.leaderboard import leaderboard, mean_ranks, rows_of
+
+    console = Console(width=WIDTH, highlight=False)
+    board = leaderboard(scores)
+    for title, rows in rows_of(board):
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        for header, _ in rows[0]:
+            table.add_column(header, justify="left" if header in _TEXT else "right", no_wrap=True)
+        for row in rows:
+            table.add_row(*(text for _, text in row))
+        console.print(table)
+        console.print()
+    ranks = mean_ranks(board)
+    console.print("mean rank: " + ", ".join(f"{name} {rank:.2f}" for name, rank in ranks.items()))
+
+
+_TEXT = ("encoder", "layer", "decoding")
+
+
+@app.command("list")
+def list_command(kind: Kind) -> None:
+    """List what is registered: encoders, tasks, datasets or metrics."""
+    from mirprobe.registry import DATASETS, ENCODERS, TASKS
+
+    with _one_line_errors():
+        if kind is Kind.metrics:
+            for name in TASKS.names():
+                for metric, convention in TASKS.get(name).metrics.items():  # type: ignore[attr-defined]
+                    typer.echo(f"{name:12} {metric:18} {convention}")
+            return
+        registry: Any = {"encoders": ENCODERS, "tasks": TASKS, "datasets": DATASETS}[kind.value]
+        for name in registry.names():
+            summary = (registry.get(name).__doc__ or "").strip().partition("\n")[0]
+            typer.echo(f"{name:20} {summary}")
+
+
+@app.command("leaderboard")
+def leaderboard_command(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, merged into one table.")],
+    reference: Annotated[
+        str | None, typer.Option(help="Encoder that differences are taken to.")
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of leaderboard.csv and leaderboard.md.")
+    ] = Path("results"),
+) -> None:
+    """Rank the encoders of one or more runs; writes leaderboard.csv and leaderboard.md."""
+    from mirprobe.cache import write_whole
+    from mirprobe.leaderboard import leaderboard, read_runs, to_csv, to_markdown
+
+    with _one_line_errors():
+        board = leaderboard(read_runs(runs), reference)
+        write_whole(output / "leaderboard.csv", to_csv(board).encode())
+        markdown = to_markdown(board)
+        write_whole(output / "leaderboard.md", markdown.encode())
+        typer.echo(markdown)
+        typer.echo(f"written: {output / 'leaderboard.csv'}, {output / 'leaderboard.md'}")
+
+
+@cache_app.command()
+def info(cache_dir: CacheDir = Path("embeddings_cache")) -> None:
+    """Entries and size by encoder and view."""
+    from mirprobe.cache import Cache
+    from mirprobe.upkeep import items
+
+    with _one_line_errors():
+        cache = Cache(_existing(cache_dir))
+        totals: dict[tuple[str, str], tuple[int, int]] = {}
+        for item in items(cache):
+            count, size = totals.get((item.encoder, item.view), (0, 0))
+            totals[item.encoder, item.view] = count + 1, size + item.size
+        for (encoder, view), (count, size) in sorted(totals.items()):
+            typer.echo(f"{encoder or '(unreadable)':24} {view:6} {count:8} {size / 1e6:12.1f} MB")
+        leftovers = len(list(cache.leftovers()))
+        typer.echo(f"{sum(count for count, _ in totals.values())} entries, {leftovers} leftovers")
+
+
+@cache_app.command()
+def verify(cache_dir: CacheDir = Path("embeddings_cache")) -> None:
+    """Hold every entry against its checksum; broken ones are set aside, exit status 1."""
+    from mirprobe.cache import Cache
+
+    with _one_line_errors():
+        cache = Cache(_existing(cache_dir))
+        paths = list(cache.entries())
+        bar = tqdm(paths, "verifying", leave=False, disable=None)
+        broken = sum(cache.get(path.stem) is None for path in bar)
+        typer.echo(f"{len(paths)} entries, {broken} broken")
+        if broken:
+            raise typer.Exit(1)
+
+
+@cache_app.command()
+def prune(
+    cache_dir: CacheDir = Path("embeddings_cache"),
+    encoder: Annotated[str | None, typer.Option(help="Entries of this encoder.")] = None,
+    older_than: Annotated[float | None, typer.Option(help="Entries older than DAYS.")] = None,
+    max_gb: Annotated[float | None, typer.Option(help="Oldest first, down to so many GB.")] = None,
+) -> None:
+    """Delete leftovers of killed runs and broken entries, and what the options choose."""
+    from mirprobe.cache import Cache
+    from mirprobe.upkeep import doomed
+
+    with _one_line_errors():
+        paths = doomed(
+            Cache(_existing(cache_dir)),
+            now=time.time(),
+            encoder=encoder,
+            older_than_days=older_than,
+            max_gb=max_gb,
+        )
+        freed = 0
+        for path in tqdm(paths, "pruning", leave=False, disable=None):
+            freed += path.stat().st_size
+            path.unlink()
+        typer.echo(f"{len(paths)} files deleted, {freed / 1e6:.1f} MB freed")
+
+
+def _existing(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such cache folder; name it with --cache-dir")
+    return folder
