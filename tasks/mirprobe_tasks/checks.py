@@ -71,11 +71,11 @@ def sound_segments(segments: Segments) -> Segments:
             "a start, an end and a label for each of at least one segment"
         )
     starts, ends = intervals.T
-    free_from = np.concatenate([[TOLERANCE], ends[:-1]]) - TOLERANCE
+    free_from = np.concatenate([[0.0], np.maximum(starts, ends - TOLERANCE)[:-1]])
     for i in np.flatnonzero(~((starts >= free_from) & (ends > starts))):
         raise TrackError(
             f"chord {i} from {starts[i]:.3f} to {ends[i]:.3f} s must start at "
-            f"{max(0.0, free_from[i]):.3f} s or later and end after its start: sort the segments "
+            f"{free_from[i]:.3f} s or later and end after its start: sort the segments "
             "and cut overlaps"
         )
     return segments
