@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from mirprobe.errors import ConfigError
+from mirprobe.vit1d.blocks import Attention, rotate, rotation
 from mirprobe.vit1d.frontend import LogMelConfig
-from mirprobe.vit1d.model import CONFIGS, Attention, ViT1D, ViT1DConfig, rotate, rotation
+from mirprobe.vit1d.model import CONFIGS, ViT1D, ViT1DConfig
 
 SMALL = {
     name: replace(config, frontend=LogMelConfig(bins=16), frames=9, dim=24, depth=3)

@@ -119,8 +119,9 @@ class Chroma(_Spectral):
     """Chroma from a constant-Q transform (librosa): C first, each frame's loudest class at 1.
 
     The tuning is not estimated but taken as A4 = 440 Hz, so that a frame does not depend on how
-    much audio a call was given. Seven octaves from C1, 36 bins an octave. Silence is all zeros.
-    Computed on the CPU, whatever the device of the audio.
+    much audio a call was given. Seven octaves from C1, 36 bins an octave. Silence is all
+    zeros; any sound fainter than the rest of the audio is still brought to 1. Computed on the CPU,
+    whatever the device of the audio.
     """
 
     _OPTIONS: Mapping[str, Any] = {
