@@ -104,7 +104,7 @@ def corpus_scores(
         return np.array([continuity(*pair) for pair in pieces])  # (pieces, 4)
 
     # computed when first asked for: selection on validation needs the F-measure alone, and
-    # mir_eval's continuity costs twenty times as much
+    # mir_eval's continuity costs many times as much
     def lazily(column: int) -> Statistic:
         return lambda counts: weighted_mean(levels()[:, column].tolist(), weights)(counts)
 

@@ -108,16 +108,21 @@ def _piece(reference: Segments, estimate: Segments) -> dict[str, tuple[float, fl
     est = _timeline(estimate, start, stop, mir_eval.chord.NO_CHORD)
 
     times = np.union1d(ref[0], est[0])
-    labels = zip(_labels_at(ref, times[:-1]), _labels_at(est, times[:-1]), strict=True)
-    compared = np.array([_compare(*pair) for pair in labels])  # (stretches, metrics)
+    holders = zip(_holders(ref, times[:-1]), _holders(est, times[:-1]), strict=True)
+    compared = np.array(
+        [_compare(ref[1][r], est[1][e]) for r, e in holders]
+    )  # (stretches, metrics)
     values = dict(
         zip(COMPARISONS, map(_recall, compared.T, [np.diff(times)] * len(COMPARISONS)), strict=True)
     )
     values["seg"] = _seg(_merged(ref), _merged(est)), stop - start
 
     frames = np.arange(start + GRID / 2, stop, GRID)
-    classes = np.array([list(map(chord_class, _labels_at(line, frames))) for line in (ref, est)])
-    hits = np.where(classes[0] < 0, -1.0, classes[0] == classes[1])
+    truth, guess = (
+        np.array([chord_class(label) for label in line[1]])[_holders(line, frames)]
+        for line in (ref, est)
+    )
+    hits = np.where(truth < 0, -1.0, truth == guess)
     values["accuracy"] = _recall(hits, np.ones(len(frames)))
     return values
 
@@ -141,9 +146,9 @@ def _timeline(segments: Segments, start: float, stop: float, fill: str) -> _Time
     return np.append(times[kept], stop), tuple(labels[i] for i in kept)
 
 
-def _labels_at(timeline: _Timeline, times: Floats) -> list[str]:
-    boundaries, labels = timeline
-    return [labels[i] for i in np.searchsorted(boundaries, times, side="right") - 1]
+def _holders(timeline: _Timeline, times: Floats) -> NDArray[np.intp]:
+    """Which stretch of the timeline holds each time."""
+    return np.searchsorted(timeline[0], times, side="right") - 1
 
 
 @cache

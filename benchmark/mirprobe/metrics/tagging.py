@@ -15,6 +15,7 @@ Information Retrieval, 2008 (average precision); macro means as in Law et al., I
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,12 @@ METRICS: dict[str, str] = {
     "roc_auc": "macro mean over tags of the area under the ROC curve, ties count half",
 }
 
+REPLICATES_AT_ONCE = 32
+TINY = 1e-300  # stands in for a denominator of 0 whose quotient is not used
+
 Bools = NDArray[np.bool_]
-_TagMetric = Callable[[Floats, Floats], Floats]
+Ints = NDArray[np.int64]
+_TagMetric = Callable[["_Tally"], Floats]
 
 
 def undefined_tags(relevance: Bools, tags: Sequence[str]) -> tuple[str, ...]:
@@ -65,38 +70,99 @@ def corpus_scores(relevance: Bools, scores: Floats) -> dict[str, Statistic]:
 
 def _macro(metric: _TagMetric, relevance: Bools, scores: Floats) -> Statistic:
     """Mean of a metric over the tags that the counted tracks define."""
-    order = np.argsort(-scores, axis=0, kind="stable")  # (tracks, tags), best first
+    tags = [_Ranking.of(relevance[:, tag], scores[:, tag]) for tag in range(relevance.shape[1])]
 
-    def statistic(counts: Floats) -> Floats:
-        total = np.zeros(len(counts))
-        defined = np.zeros(len(counts))
-        for tag, best_first in enumerate(order.T):
-            ranked, positive = scores[best_first, tag], relevance[best_first, tag]
-            steps = np.flatnonzero(np.diff(ranked, prepend=np.inf))  # first of each group of ties
-            drawn = counts[:, best_first]  # (replicates, tracks)
-            found = np.add.reduceat(drawn * positive, steps, axis=1)  # (replicates, ties)
-            wrong = np.add.reduceat(drawn * ~positive, steps, axis=1)
-            value = metric(found, wrong)
-            known = (found.sum(axis=1) > 0) & (wrong.sum(axis=1) > 0)
-            total += np.where(known, value, 0.0)
+    def few(counts: Floats) -> Floats:
+        total, defined = np.zeros(len(counts)), np.zeros(len(counts))
+        for tag in tags:
+            tally = tag.tally(counts)
+            known = (tally.positives > 0) & (tally.negatives > 0)
+            total += np.where(known, metric(tally), 0.0)
             defined += known
         with np.errstate(invalid="ignore"):
-            return total / defined
+            return np.asarray(total / defined, dtype=np.float64)
+
+    def statistic(counts: Floats) -> Floats:
+        # a few replicates at a time stay in the processor's cache
+        starts = range(0, len(counts), REPLICATES_AT_ONCE)
+        return np.concatenate([few(counts[i : i + REPLICATES_AT_ONCE]) for i in starts])
 
     return statistic
 
 
-def _roc_auc(found: Floats, wrong: Floats) -> Floats:
-    """Chance that a positive ranks above a negative; (replicates, ties) each, best first."""
-    below = wrong.sum(axis=1, keepdims=True) - np.cumsum(wrong, axis=1)
-    pairs = found.sum(axis=1) * wrong.sum(axis=1)
-    return np.asarray((found * (below + wrong / 2)).sum(axis=1) / np.maximum(pairs, 1e-300))
+@dataclass(frozen=True, eq=False)
+class _Tally:
+    """Counted tracks at each threshold that retrieves positives, best first.
+
+    Attributes:
+        found: (replicates, thresholds) positives with exactly this score.
+        before: (replicates, thresholds) tracks with a better score.
+        upto: (replicates, thresholds) tracks with this score or a better one.
+        positives: (replicates,) all that are relevant.
+        negatives: (replicates,) all others.
+    """
+
+    found: Floats
+    before: Floats
+    upto: Floats
+    positives: Floats
+    negatives: Floats
 
 
-def _average_precision(found: Floats, wrong: Floats) -> Floats:
+@dataclass(frozen=True, eq=False)
+class _Ranking:
+    """One tag's tracks from best to worst, and where the ties that hold positives lie in it.
+
+    Attributes:
+        order: (tracks,) indices of the tracks.
+        relevant: (positives,) ranks of the positives.
+        leaders: (thresholds,) which of the positives come first among those that tie.
+        first: (thresholds,) rank of the first track of each such tie.
+        last: (thresholds,) and of the last.
+    """
+
+    order: Ints
+    relevant: Ints
+    leaders: Ints
+    first: Ints
+    last: Ints
+
+    @classmethod
+    def of(cls, relevance: Bools, scores: Floats) -> _Ranking:
+        order = np.argsort(-scores, kind="stable")
+        ranked = -scores[order]  # increasing
+        relevant = np.flatnonzero(relevance[order])
+        levels, leaders = np.unique(ranked[relevant], return_index=True)
+        first = np.searchsorted(ranked, levels, side="left")
+        last = np.searchsorted(ranked, levels, side="right") - 1
+        return cls(order, relevant, leaders, first, last)
+
+    def tally(self, counts: Floats) -> _Tally:
+        drawn = counts[:, self.order]  # (replicates, tracks)
+        seen = np.cumsum(drawn, axis=1)
+        found = np.add.reduceat(drawn[:, self.relevant], self.leaders, axis=1)
+        positives = found.sum(axis=1)
+        return _Tally(
+            found=found,
+            before=seen[:, self.first] - drawn[:, self.first],
+            upto=seen[:, self.last],
+            positives=positives,
+            negatives=seen[:, -1] - positives,
+        )
+
+
+def _roc_auc(tally: _Tally) -> Floats:
+    """Chance that a positive ranks above a negative, ties half."""
+    true = np.cumsum(tally.found, axis=1)
+    wrong_before = tally.before - (true - tally.found)
+    wrong_upto = tally.upto - true
+    below = tally.negatives[:, None] - (wrong_before + wrong_upto) / 2
+    pairs = tally.positives * tally.negatives
+    return np.asarray((tally.found * below).sum(axis=1) / np.maximum(pairs, TINY))
+
+
+def _average_precision(tally: _Tally) -> Floats:
     """Sum over thresholds of the gain in recall times the precision there."""
-    true = np.cumsum(found, axis=1)
-    retrieved = true + np.cumsum(wrong, axis=1)
-    precision = true / np.maximum(retrieved, 1e-300)
-    positives = found.sum(axis=1)
-    return np.asarray((found * precision).sum(axis=1) / np.maximum(positives, 1e-300))
+    precision = np.cumsum(tally.found, axis=1) / np.maximum(tally.upto, TINY)
+    gained = (tally.found * precision).sum(axis=1)
+    return np.asarray(gained / np.maximum(tally.positives, TINY))
