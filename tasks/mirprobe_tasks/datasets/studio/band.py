@@ -1,0 +1,229 @@
+"""The band: who plays a piece, in which style, and how a score becomes a performance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mirprobe.schema import Split
+from mirprobe_tasks.datasets.studio import bass, comping, drums
+from mirprobe_tasks.datasets.studio.draw import chance, pick
+from mirprobe_tasks.datasets.studio.grid import FOUR, SIX, Grid
+from mirprobe_tasks.datasets.studio.instruments import (
+    DRUMS,
+    INSTRUMENTS,
+    SOLOISTS,
+    STRUMMED,
+    choose,
+    choose_melody,
+)
+from mirprobe_tasks.datasets.studio.melody import play_melody
+from mirprobe_tasks.datasets.studio.midi import TICK
+from mirprobe_tasks.datasets.studio.notes import Event, Note, Part
+from mirprobe_tasks.datasets.studio.patterns import Pattern, draw_pattern
+from mirprobe_tasks.datasets.studio.pitch import Key
+from mirprobe_tasks.datasets.studio.progression import Span
+
+
+@dataclass(frozen=True)
+class Player:
+    """A role in the band and who fills it; `centre` is the pitch around which it plays."""
+
+    role: str
+    instrument: str
+    program: int
+    centre: int = 60
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """The band of one piece.
+
+    Attributes:
+        players: one a role.
+        comp: pattern of the chords.
+        bass: pattern of the bass.
+        drums: pattern of the drums; None without drums.
+        style: of the chords, one of `comping.STYLES`.
+        staccato: whether chords, bass and melody are played short.
+    """
+
+    players: tuple[Player, ...]
+    comp: Pattern
+    bass: Pattern
+    drums: Pattern | None
+    style: str
+    staccato: bool
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The roles that are filled."""
+        return frozenset(player.role for player in self.players)
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """All patterns that are played."""
+        return tuple(p for p in (self.comp, self.bass, self.drums) if p is not None)
+
+    @property
+    def textures(self) -> frozenset[str]:
+        """The texture tags that follow from the lineup."""
+        found = {
+            "solo": len({player.instrument for player in self.players}) == 1,
+            "arpeggio": self.style == "arpeggio",
+            "block chords": self.style in ("block", "offbeat"),
+            "sustained pad": self.style == "held" or "pad" in self.roles,
+            "walking bass": self.bass.role == "walk",
+            "staccato": self.staccato,
+        }
+        return frozenset(tag for tag, applies in found.items() if applies)
+
+
+def draw_lineup(rng: np.random.Generator, split: Split, grid: Grid) -> Lineup:
+    """Choose players, styles and patterns that belong to `split`."""
+    style = pick(rng, comping.STYLES, (3, 2, 3.5, 1.5))
+    staccato = style in ("block", "offbeat") and chance(rng, 0.45)
+    walks = (2.5 if grid.metre is FOUR else 1.5) if grid.metre is not SIX else 1.0
+    bass_style = pick(rng, bass.STYLES, (4, 2.5, walks))
+    metre, grain = grid.metre, 2 if grid.swing != 0.5 else grid.grain
+    with_drums, solo = chance(rng, 0.55), chance(rng, 0.16)
+    return Lineup(
+        players=_solo(rng) if solo else _players(rng, with_drums, style),
+        comp=draw_pattern(lambda r: comping.comp_pattern(r, metre, style, grain), rng, split),
+        bass=draw_pattern(lambda r: bass.bass_pattern(r, metre, bass_style, grain), rng, split),
+        drums=draw_pattern(lambda r: drums.drum_pattern(r, metre, grain), rng, split)
+        if with_drums and not solo
+        else None,
+        style=style,
+        staccato=staccato,
+    )
+
+
+def _solo(rng: np.random.Generator) -> tuple[Player, ...]:
+    """One instrument for melody, chords and bass."""
+    name = pick(rng, SOLOISTS)
+    program = pick(rng, INSTRUMENTS[name].comp)
+    centres = {"melody": 74, "comp": int(rng.integers(56, 62)), "bass": 0}
+    return tuple(Player(role, name, program, centre) for role, centre in centres.items())
+
+
+def _players(rng: np.random.Generator, with_drums: bool, style: str) -> tuple[Player, ...]:
+    taken: set[str] = set()
+    bassist, bass_program = choose(rng, "bass", taken)
+    comper, comp_program = choose(rng, "comp", taken)
+    if chance(rng, 0.15):
+        # A duo: the chordal instrument plays its own bass.
+        bassist, bass_program = comper, comp_program
+    players = [
+        Player("bass", bassist, bass_program),
+        Player("comp", comper, comp_program, int(rng.integers(54, 66))),
+    ]
+    if style != "held" and chance(rng, 0.36):
+        players.append(Player("pad", *choose(rng, "pad", taken), int(rng.integers(58, 70))))
+    if chance(rng, 0.88):
+        players.append(Player("melody", *choose_melody(rng, taken)))
+    if with_drums:
+        players.append(Player("drums", DRUMS, 0))
+    return tuple(players)
+
+
+# Mean level of each role in dB relative to the melody, and its spread.
+_GAINS = {
+    "melody": (0.0, 2.0),
+    "comp": (-2.0, 2.5),
+    "pad": (-5.0, 2.0),
+    "bass": (-2.0, 2.0),
+    "drums": (-2.0, 3.0),
+}
+
+
+def play(
+    rng: np.random.Generator, lineup: Lineup, key: Key, grid: Grid, spans: Sequence[Span]
+) -> tuple[Part, ...]:
+    """Let every player perform.
+
+    Args:
+        rng: source of the draws.
+        lineup: the players and their patterns.
+        key: for the melody's scale.
+        grid: beats in seconds.
+        spans: the harmony.
+    """
+    short = float(rng.uniform(0.25, 0.4)) if lineup.staccato else float(rng.uniform(0.8, 1.0))
+    parts = []
+    for player in lineup.players:
+        velocity = int(rng.integers(72, 100))
+        events = _perform(rng, player, lineup, key, grid, spans, velocity, short)
+        strum = player.role == "comp" and player.instrument in STRUMMED
+        mean, spread = _GAINS[player.role]
+        parts.append(
+            Part(
+                role=player.role,
+                instrument=player.instrument,
+                program=player.program,
+                notes=_humanise(rng, grid, events, strum=strum),
+                gain=float(mean + np.clip(rng.normal(0.0, spread), -2 * spread, 2 * spread)),
+            )
+        )
+    return tuple(part for part in parts if part.notes)
+
+
+def _perform(
+    rng: np.random.Generator,
+    player: Player,
+    lineup: Lineup,
+    key: Key,
+    grid: Grid,
+    spans: Sequence[Span],
+    velocity: int,
+    short: float,
+) -> list[Event]:
+    if player.role == "melody":
+        return play_melody(rng, key, grid, spans, player.centre, velocity, short)
+    if player.role == "bass":
+        return bass.play_bass(rng, grid, spans, lineup.bass, velocity, short)
+    if player.role == "drums" and lineup.drums is not None:
+        return drums.play_drums(rng, grid, lineup.drums, velocity)
+    voicings = comping.lead_voices(rng, spans, int(rng.integers(3, 5)), player.centre)
+    if player.role == "pad":
+        return comping.hold_chords(spans, voicings, velocity)
+    return comping.play_chords(grid, spans, voicings, lineup.comp, velocity, short)
+
+
+def _humanise(
+    rng: np.random.Generator, grid: Grid, events: Iterable[Event], *, strum: bool
+) -> tuple[Note, ...]:
+    """Turn beats into seconds: a player leans ahead or behind, and no two notes are even.
+
+    Notes of one chord share the player's lean and scatter by a few milliseconds; a strum spreads
+    them upwards by up to 12 ms each. Times are rounded to the MIDI tick, so that the annotation
+    is what is rendered.
+    """
+    lean, scatter = float(rng.normal(0.0, 0.004)), float(rng.uniform(0.002, 0.009))
+    spread = float(rng.uniform(0.004, 0.012)) if strum else 0.0
+    notes: dict[tuple[float, int], Note] = {}
+    order, last = 0, -1.0
+    for event in sorted(events, key=lambda e: (e.start, e.pitch)):
+        order = order + 1 if event.start == last else 0
+        last = event.start
+        delay = lean + float(np.clip(rng.normal(0.0, scatter), -0.025, 0.025)) + order * spread
+        start = max(0.0, grid.seconds(event.start) + delay)
+        end = max(grid.seconds(event.start + event.length) + lean, start + 0.04)
+        velocity = max(20, min(127, event.velocity + int(rng.integers(-6, 7))))
+        start, end = round(start / TICK) * TICK, round(end / TICK) * TICK
+        # Two voices on one pitch at one instant are one key pressed.
+        notes[(event.start, event.pitch)] = Note(start, end, event.pitch, velocity, event.ornament)
+    return _released(sorted(notes.values(), key=lambda note: (note.start, note.pitch)))
+
+
+def _released(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """End a note where its own pitch is struck again: a key cannot be pressed twice."""
+    following: dict[int, float] = {}
+    result = []
+    for note in reversed(notes):
+        end = min(note.end, following.get(note.pitch, note.end))
+        following[note.pitch] = note.start
+        result.append(Note(note.start, end, note.pitch, note.velocity, note.ornament))
+    return tuple(reversed(result))

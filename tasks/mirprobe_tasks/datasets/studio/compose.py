@@ -1,0 +1,116 @@
+"""A piece: every choice about it, made from its split and index alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from mirprobe.schema import Annotations, Floats, Split
+from mirprobe_tasks.datasets.studio import instruments
+from mirprobe_tasks.datasets.studio.band import Lineup, draw_lineup, play
+from mirprobe_tasks.datasets.studio.draw import stream
+from mirprobe_tasks.datasets.studio.grid import FOUR, SIX, THREE, Grid, Metre, make_grid
+from mirprobe_tasks.datasets.studio.mix import Mix, draw_mix
+from mirprobe_tasks.datasets.studio.notes import Part
+from mirprobe_tasks.datasets.studio.pitch import KEYS, Key
+from mirprobe_tasks.datasets.studio.progression import Progression, make_progression
+
+T = TypeVar("T")
+
+BLOCK = len(KEYS)
+"""Pieces in a block: each block of a split has every key once."""
+
+TEXTURES = (
+    "solo",
+    "arpeggio",
+    "block chords",
+    "sustained pad",
+    "walking bass",
+    "staccato",
+    "swing",
+)
+TAGS: tuple[str, ...] = (*instruments.INSTRUMENTS, instruments.DRUMS, *TEXTURES)
+"""The tag vocabulary: the instruments that play, then the textures that they play in."""
+
+MERGE = 0.03
+"""Notes that start within this many seconds of an onset belong to it."""
+
+_METRES: tuple[Metre, ...] = (FOUR,) * 12 + (THREE,) * 6 + (SIX,) * 6
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A composed and performed piece, ready to be rendered.
+
+    Attributes:
+        id: such as `"train-0017"`.
+        key: its key.
+        grid: beats in seconds.
+        progression: its chords.
+        parts: what each instrument plays.
+        lineup: who plays, in which styles, by which patterns.
+        mix: levels, room, noise and tuning.
+    """
+
+    id: str
+    key: Key
+    grid: Grid
+    progression: Progression
+    parts: tuple[Part, ...]
+    lineup: Lineup
+    mix: Mix
+
+    @property
+    def templates(self) -> frozenset[str]:
+        """Names of the accompaniment patterns and phrases used, none shared between splits."""
+        phrases = {phrase.name for phrase in self.progression.phrases}
+        return frozenset(phrases | {pattern.name for pattern in self.lineup.patterns})
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The tags that apply, from what is played."""
+        swing = {"swing"} if self.grid.swing != 0.5 else set()
+        return frozenset({part.instrument for part in self.parts} | self.lineup.textures | swing)
+
+    @property
+    def onsets(self) -> Floats:
+        """When notes start, in seconds: the first of each group that starts within `MERGE`."""
+        starts = np.array(sorted(note.start for part in self.parts for note in part.notes))
+        merged: list[float] = []
+        for start in starts:
+            if not merged or start - merged[-1] > MERGE:
+                merged.append(float(start))
+        return np.array(merged)
+
+    def annotations(self) -> Annotations:
+        """The ground truth, in seconds from the start of the audio."""
+        return Annotations(
+            key=self.key.label,
+            chords=self.progression.segments(self.grid),
+            beats=self.grid.beats,
+            tempo=self.grid.tempo,
+            tags={tag: 1.0 for tag in TAGS if tag in self.tags},
+            onsets=self.onsets,
+        )
+
+
+def compose(split: Split, index: int) -> Piece:
+    """The piece with this index in this split; it depends on nothing else."""
+    key, metre = _dealt(KEYS, split, index, "keys"), _dealt(_METRES, split, index, "metres")
+    grid = make_grid(stream(split, index, "time"), metre)
+    lineup = draw_lineup(stream(split, index, "band"), split, grid)
+    progression = make_progression(
+        stream(split, index, "harmony"), split, key, grid, silent_bars="drums" in lineup.roles
+    )
+    parts = play(stream(split, index, "play"), lineup, key, grid, progression.spans)
+    mix = draw_mix(stream(split, index, "mix"))
+    return Piece(f"{split}-{index:04d}", key, grid, progression, parts, lineup, mix)
+
+
+def _dealt(cards: Sequence[T], split: Split, index: int, concern: str) -> T:
+    """One of the cards, each of which is dealt once to every block of pieces."""
+    block, place = divmod(index, BLOCK)
+    return cards[int(stream(split, block, concern).permutation(BLOCK)[place])]

@@ -1,0 +1,152 @@
+"""From a piece to its audio file: play each part, mix, add room and noise, write FLAC."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import importlib.metadata
+import importlib.util
+import io
+import os
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from mirprobe.errors import StorageError
+from mirprobe.schema import Floats, Split
+from mirprobe_tasks.datasets.studio.compose import Piece, compose
+from mirprobe_tasks.datasets.studio.midi import part_to_midi
+from mirprobe_tasks.datasets.studio.mix import Mix
+
+SAMPLE_RATE = 22_050
+"""Of the files, in Hz."""
+
+_RECIPE = 1  # raise when the same piece and mix are to sound different
+_FONT = "TimGM6mb.sf2"
+
+
+@lru_cache(maxsize=1)
+def sound_font() -> bytes:
+    """The General MIDI sound font that pretty_midi ships, found without importing it."""
+    spec = importlib.util.find_spec("pretty_midi")
+    if spec is None or spec.origin is None:
+        raise ImportError("pretty_midi is not installed; it ships the sound font of studio")
+    return (Path(spec.origin).parent / _FONT).read_bytes()
+
+
+@lru_cache(maxsize=1)
+def _renderer() -> str:
+    """What turns MIDI into sound: the renderer's version, the sound font and this recipe."""
+    font = hashlib.blake2b(sound_font(), digest_size=8).hexdigest()
+    return f"{importlib.metadata.version('midirenderer')} {font} {_RECIPE}"
+
+
+def file_name(piece: Piece) -> str:
+    """The audio file's name: the id and a digest of all that the sound depends on."""
+    digest = hashlib.blake2b(_renderer().encode(), digest_size=4)
+    digest.update(repr((piece.mix, piece.grid.duration)).encode())
+    for part in piece.parts:
+        digest.update(part_to_midi(part, piece.mix.tuning, piece.grid.duration))
+        digest.update(repr((part.role, part.gain)).encode())
+    return f"{piece.id}-{digest.hexdigest()}.flac"
+
+
+def render(piece: Piece) -> Floats:
+    """The piece as (samples,) at `SAMPLE_RATE`, `piece.grid.duration` seconds long."""
+    length = round(piece.grid.duration * SAMPLE_RATE)
+    dry = np.zeros(length)
+    for part in piece.parts:
+        sound = _play(part_to_midi(part, piece.mix.tuning, piece.grid.duration), length)
+        dry += sound * 10 ** (part.gain / 20) / _loudness(sound)
+    return _record(dry, piece.mix)
+
+
+def _play(midi: bytes, length: int) -> Floats:
+    """Mono sound of one part, resampled and cut to `length` samples."""
+    import midirenderer
+    import soundfile
+    import soxr
+
+    wave, rate = soundfile.read(io.BytesIO(midirenderer.render_wave_from(sound_font(), midi)))
+    sound = np.zeros(length)
+    resampled = soxr.resample(wave.mean(axis=1), rate, SAMPLE_RATE)[:length]
+    sound[: len(resampled)] = resampled
+    return sound
+
+
+def _loudness(sound: Floats) -> float:
+    """Root mean square over the frames in which the part is heard."""
+    frame = SAMPLE_RATE // 20
+    frames = sound[: len(sound) // frame * frame].reshape(-1, frame)
+    power = np.square(frames).mean(axis=1)
+    heard = power[power > 0.01 * power.max()]
+    return float(np.sqrt(heard.mean())) if len(heard) else 1.0
+
+
+def _record(dry: Floats, mix: Mix) -> Floats:
+    """Put the dry sum into its room, add the noise floor and set the level."""
+    from scipy.signal import butter, fftconvolve, lfilter
+
+    rng = np.random.default_rng(mix.seed)
+    music = fftconvolve(dry, _room(rng, mix))[: len(dry)]
+    music = lfilter(*butter(1, mix.cutoff, fs=SAMPLE_RATE), music)
+    noise = _noise(rng, len(dry), mix.colour)
+    noise *= _loudness(music) * 10 ** (mix.noise / 20)
+    recording = music + noise
+    return np.asarray(recording * (10 ** (mix.peak / 20) / np.abs(recording).max()))
+
+
+def _room(rng: np.random.Generator, mix: Mix) -> Floats:
+    """Impulse response: the direct sound at time 0, then a tail of noise that decays."""
+    size = int(mix.decay * SAMPLE_RATE)
+    time = np.arange(size) / SAMPLE_RATE
+    tail = rng.normal(size=size) * 10 ** (-3 * time / mix.decay)
+    tail[: int(0.004 * SAMPLE_RATE)] = 0.0  # the first wall is over a metre away
+    tail *= 10 ** (mix.wet / 20) / np.sqrt(np.square(tail).sum())
+    tail[0] = 1.0
+    return np.asarray(tail)
+
+
+def _noise(rng: np.random.Generator, length: int, colour: float) -> Floats:
+    """Noise of unit power whose amplitude falls with frequency to the power of -`colour`."""
+    spectrum = np.fft.rfft(rng.normal(size=length))
+    frequency = np.maximum(np.fft.rfftfreq(length, 1 / SAMPLE_RATE), 40.0)
+    noise = np.fft.irfft(spectrum * frequency**-colour, n=length)
+    return np.asarray(noise / np.sqrt(np.square(noise).mean()))
+
+
+def write(split: Split, index: int, path: Path) -> None:
+    """Compose and render a piece to `path`, whole or not at all.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    import soundfile
+
+    encoded = io.BytesIO()
+    soundfile.write(
+        encoded, render(compose(split, index)), SAMPLE_RATE, format="FLAC", subtype="PCM_16"
+    )
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(encoded.getvalue())
+        temporary.replace(path)
+    except OSError as error:
+        _remove(temporary)
+        raise unwritable(path, error) from error
+
+
+def _remove(path: Path) -> None:
+    """Remove a half-written file, where the folder still lets us."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> StorageError:
+    """One line on why `path` cannot be written, and what to do."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "free some space" if full else "choose a folder that can be written"
+    return StorageError(f"studio: cannot write {path}: {error.strerror or error}; {remedy}")
