@@ -195,6 +195,7 @@ class _Scorer:
             "parameters": json.dumps(dict(parameters)),
         }
         n = len(estimates)
+        conditions = self.task.conditions(self.test.references)
         for metric, statistic in self.task.score(self.test.references, estimates).items():
             low, high = bootstrap(statistic, n)
             values: dict[str, Any] = {
@@ -211,7 +212,7 @@ class _Scorer:
                     main=metric == self.task.main_metric,
                     n=n,
                     validation=validation,
-                    conditions=self.task.conditions,
+                    conditions=conditions,
                 )
             )
         tracks = {
@@ -231,7 +232,7 @@ def _score_probes(scorer: _Scorer, probes: Probes) -> None:
     shuffled = next(index for index, group in enumerate(probes.groups) if group.condition == 1)
 
     def pick(all_logits: list[Logits], group: int, variant: int, seed: int) -> list[Logits]:
-        return [logits[group, variant, :, seed] for logits in all_logits]
+        return [logits[variant, :, group, seed] for logits in all_logits]
 
     groups: dict[tuple[int, int], int] = {}  # (variant, seed) -> the learning rate's group
     chosen: dict[tuple[int, int, str], tuple[float, Parameters]] = {}
@@ -306,13 +307,13 @@ def _score_controls(scorer: _Scorer, train_half: _Half) -> None:
 
 
 def _predict(probes: Probes, half: _Half) -> list[Logits]:
-    """Logits of each track, (groups, variants, time, seeds, classes)."""
+    """Logits of each track, (variants, time, groups, seeds, classes)."""
     predicted = []
     for frames, target in zip(half.frames, half.targets, strict=True):
         one = Examples([frames], [target])
         with torch.no_grad():
             parts = [probes.logits(x).numpy() for x, _ in one.in_order()]
-        predicted.append(np.concatenate(parts, axis=2))
+        predicted.append(np.concatenate(parts, axis=1))
     return predicted
 
 

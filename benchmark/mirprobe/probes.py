@@ -27,7 +27,7 @@ from mirprobe.schema import Level, Loss
 Kind = Literal["linear", "mlp"]
 
 HIDDEN = 256
-_ONE_THREAD_FLOPS = 2e8  # a step below this is faster on one thread
+_ONE_THREAD_FLOPS = 4e9  # a step below this is faster on one thread
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Probes:
 
     Attributes:
         groups: learning rate and condition of each group.
-        validation_loss: (groups, variants, seeds), of the weights that were kept.
+        validation_loss: (variants, groups, seeds), of the weights that were kept.
         steps: trained.
     """
 
@@ -110,24 +110,21 @@ class Probes:
         scale: tuple[Tensor, Tensor],
     ) -> None:
         self.groups = list(group_list)
+        self.conditions = [group.condition for group in self.groups]
         self.seeds = tuple(seeds)
         self.mean, self.inverse = scale
         self.parameters = [_initial(shape, seeds, hidden) for _ in self.groups]
-        self.validation_loss = torch.full((len(self.groups), shape[0], len(self.seeds)), inf)
+        self.validation_loss = torch.full((shape[0], len(self.groups), len(self.seeds)), inf)
         self.steps = 0
 
     def logits(self, x: Tensor) -> Tensor:
-        """(n, variants, dim) to (groups, variants, n, seeds, classes)."""
-        scaled = ((x - self.mean) * self.inverse).transpose(0, 1)  # (V, n, D)
-        return torch.stack([self._group(scaled, parameters) for parameters in self.parameters])
-
-    def _group(self, x: Tensor, parameters: list[Tensor]) -> Tensor:
-        out = x
-        equation = "vnd,vsdc->vnsc"
-        for weight, bias in zip(parameters[::2], parameters[1::2], strict=True):
-            out = torch.einsum(equation, out if out is x else F.relu(out), weight) + bias[:, None]
-            equation = "vnsd,vsdc->vnsc"  # from the hidden layer on, every seed has its own input
-        return out
+        """(n, variants, dim) to (variants, n, groups, seeds, classes)."""
+        scaled = ((x - self.mean) * self.inverse).transpose(0, 1).contiguous()  # (V, n, D)
+        layers = [torch.cat(own, dim=1) for own in zip(*self.parameters, strict=True)]
+        out = torch.einsum("vnd,vpdc->vnpc", scaled, layers[0]) + layers[1][:, None]
+        if len(layers) > 2:  # every probe p has a hidden layer of its own
+            out = torch.einsum("vnpd,vpdc->vnpc", F.relu(out), layers[2]) + layers[3][:, None]
+        return out.view(*out.shape[:2], len(self.groups), len(self.seeds), -1)
 
 
 def _initial(shape: tuple[int, int, int], seeds: Sequence[int], hidden: int | None) -> list[Tensor]:
@@ -153,24 +150,30 @@ def losses(logits: Tensor, targets: Tensor, loss: Loss) -> Tensor:
     """Summed loss of each probe over the examples.
 
     Args:
-        logits: (variants, n, seeds, classes).
-        targets: (n,) class indices, -1 to ignore, or (n, classes) relevances.
+        logits: (variants, n, groups, seeds, classes).
+        targets: each group's own, (n, groups) class indices, -1 to ignore, or (n, groups, classes)
+            relevances.
         loss: `multiclass` (cross-entropy) or `multilabel` (binary cross-entropy, mean over labels).
 
     Returns:
-        (variants, seeds).
+        (variants, groups, seeds).
     """
-    variants, n, seeds, classes = logits.shape
     if loss == "multiclass":
-        wanted = targets[None, :, None].expand(variants, n, seeds)
+        wanted = targets[None, :, :, None].expand(logits.shape[:-1])
         each = F.cross_entropy(
-            logits.reshape(-1, classes), wanted.reshape(-1), ignore_index=-1, reduction="none"
-        ).view(variants, n, seeds)
+            logits.flatten(0, -2), wanted.flatten(), ignore_index=-1, reduction="none"
+        ).view(wanted.shape)
     else:
-        each = F.binary_cross_entropy_with_logits(
-            logits, targets[None, :, None].expand_as(logits), reduction="none"
-        ).mean(-1)
+        wanted = targets[None, :, :, None].expand_as(logits)
+        each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(-1)
     return each.sum(1)
+
+
+def _counted(targets: Tensor, loss: Loss) -> Tensor:
+    """(groups,) how many examples count in the loss."""
+    if loss == "multiclass":
+        return (targets >= 0).sum(0)
+    return torch.full(targets.shape[1:2], len(targets))
 
 
 def train(
@@ -248,12 +251,10 @@ def _step(
     probes: Probes, optimiser: torch.optim.Optimizer, x: Tensor, y: Tensor, loss: Loss
 ) -> None:
     optimiser.zero_grad(set_to_none=True)
-    logits = probes.logits(x)
-    total = torch.zeros(())
-    for group, own in zip(probes.groups, logits, strict=True):
-        target = y[:, group.condition]
-        valid = max(1, int((target >= 0).sum())) if loss == "multiclass" else len(target)
-        total = total + losses(own, target, loss).sum() / valid
+    targets = y[:, probes.conditions]
+    each = losses(probes.logits(x), targets, loss)  # (V, G, S)
+    # probes share no weights, so the gradient of the sum is every probe's own
+    total = (each / _counted(targets, loss).clamp_min(1)[:, None]).sum()
     total.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
 
@@ -266,16 +267,15 @@ def _keep_best(
     found = torch.zeros_like(probes.validation_loss)
     count = torch.zeros(len(probes.groups))
     for x, y in valid.in_order():
-        for index, (group, own) in enumerate(zip(probes.groups, probes.logits(x), strict=True)):
-            target = y[:, group.condition]
-            found[index] += losses(own, target, loss)
-            count[index] += (target >= 0).sum() if loss == "multiclass" else len(target)
-    found /= count[:, None, None].clamp_min(1)
-    better = (found < probes.validation_loss) | last  # (G, V, S)
+        targets = y[:, probes.conditions]
+        found += losses(probes.logits(x), targets, loss)
+        count += _counted(targets, loss)
+    found /= count.clamp_min(1)[:, None]
+    better = (found < probes.validation_loss) | last  # (V, G, S)
     probes.validation_loss = torch.where(better, found, probes.validation_loss)
-    for index, tensors in enumerate(probes.parameters):
-        for best, now in zip(kept[index], tensors, strict=True):
-            chosen = better[index].view(*better[index].shape, *[1] * (now.ndim - 2))
+    for group, tensors in enumerate(probes.parameters):
+        for best, now in zip(kept[group], tensors, strict=True):
+            chosen = better[:, group].view(*better[:, group].shape, *[1] * (now.ndim - 2))
             best.copy_(torch.where(chosen, now, best))
     return bool(better.any())
 

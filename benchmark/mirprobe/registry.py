@@ -15,7 +15,7 @@ import yaml
 
 from mirprobe.dataset import Dataset
 from mirprobe.encoders.protocol import Encoder
-from mirprobe.errors import ConfigError
+from mirprobe.errors import ConfigError, MirprobeError
 from mirprobe.task import Task
 
 T = TypeVar("T")
@@ -108,8 +108,13 @@ class Registry(Generic[T]):
         factory = self.get(name)
         try:
             return factory(*args, **extra, **options)
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"{self.kind} '{spec}' cannot be built: {error}") from error
+        except MirprobeError:
+            raise
+        except Exception as error:
+            raise ConfigError(
+                f"{self.kind} '{spec}' cannot be built ({type(error).__name__}: {error}); check its "
+                "options"
+            ) from error
 
     def _entry_points(self) -> dict[str, EntryPoint]:
         found: dict[str, EntryPoint] = {}

@@ -46,12 +46,14 @@ class RunResult:
         scores: the rows of `scores.csv`.
         problems: track -> why it could not be used; such tracks are left out.
         failures: cell or encoder -> why it has no scores.
+        computed: cells that were not finished already.
     """
 
     folder: RunFolder
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     problems: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    computed: int = 0
 
 
 def run(
@@ -101,7 +103,8 @@ def run(
             result.failures[spec] = str(error)
         seconds[spec] = round(perf_counter() - begun, 1)
         result.scores = result.folder.write_scores(cells)
-    result.folder.write_run(_describe(context, built, started, seconds))
+    if result.computed or not (result.folder.path / "run.json").exists():
+        result.folder.write_run(_describe(context, built, started, seconds))
     return result
 
 
@@ -194,9 +197,18 @@ def _run_encoder(
                 "cell": key,
             },
         )
-        found = run_cell(tasks[name], embedded, setup, bar=f"{spec} x {name}")
-        context.report(found.problems)
+        try:
+            found = run_cell(tasks[name], embedded, setup, bar=f"{spec} x {name}")
+        except ConfigError as error:
+            result.failures[f"{spec} x {name}"] = str(error)
+            continue
+        except Exception as error:  # a plug-in's mistake must not cost the other cells
+            log.debug("task '%s'", name, exc_info=True)
+            reason = f"task '{name}' raised {type(error).__name__}: {error}"
+            result.failures[f"{spec} x {name}"] = f"{reason} (encoder '{spec}')"
+            continue
         cells[name] = result.folder.write_cell(spec, name, key, found)
+        result.computed += 1
     for cell in cells.values():
         context.report(cell["problems"])
     return [cells[name] for name in tasks if name in cells]
@@ -246,7 +258,7 @@ def _cell_key(context: _Context, encoder: Encoder, task: Task, layers: tuple[str
     return digest(
         version("mirprobe"),
         [encoder.fingerprint, encoder.sources, encoder.frame_rate, layers, config.dtype],
-        [task.name, task.labels, task.metrics, task.decodings, task.conditions],
+        [task.name, task.labels, task.metrics, task.decodings],
         asdict(probe_config(config.preset, config.probe)),
         config.seeds,
         tracks,

@@ -25,11 +25,10 @@ class Task(Protocol):
         labels: the label space, fixed by the task or the data set's declaration, never fitted
             on a split; its length is the number of logits.
         main_metric: selects learning rate, layer and decoding on the validation split.
-        metrics: metric -> its conventions in one line; higher is better for every one of them
-            but those that `score` marks as breakdowns.
+        metrics: metric -> its conventions in one line; higher is better, except where the line
+            begins with `breakdown`.
         decodings: decoding -> the parameter grid that validation chooses from (one empty
             mapping where there is nothing to choose). The first one selects the learning rate.
-        conditions: what else its scores depend on, such as `trim=5.0`; stands in every row.
     """
 
     name: str
@@ -40,7 +39,6 @@ class Task(Protocol):
     main_metric: str
     metrics: Mapping[str, str]
     decodings: Mapping[str, Sequence[Mapping[str, float]]]
-    conditions: str
 
     def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[Any]:
         """What the probe learns.
@@ -72,4 +70,11 @@ class Task(Protocol):
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]
     ) -> dict[str, Statistic]:
         """Every metric over the corpus of tracks, as a statistic that can be resampled."""
+        ...
+
+    def conditions(self, references: Sequence[Annotations]) -> str:
+        """What else scores over these tracks depend on; it stands in every row.
+
+        Such as `trim=5.0`, or the tags that no track has; empty where there is nothing to say.
+        """
         ...

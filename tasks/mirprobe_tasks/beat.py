@@ -53,7 +53,6 @@ class Beat:
 
     def __init__(self, dataset: Dataset) -> None:
         self.trim = dataset.trim
-        self.conditions = f"trim={dataset.trim:.1f}"
 
     def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[np.float32]:
         """(time, 1) beat activation.
@@ -102,3 +101,7 @@ class Beat:
             [required(track.beats, "beats").times for track in estimates],
             trim=self.trim,
         )
+
+    def conditions(self, references: Sequence[Annotations]) -> str:
+        """The seconds that are left out at the start of every track."""
+        return f"trim={self.trim:.1f}"

@@ -41,7 +41,6 @@ class Chord:
         "frame": ({},),
         "viterbi": tuple({"self_transition": value} for value in SELF_TRANSITIONS),
     }
-    conditions = ""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset.name
@@ -85,3 +84,7 @@ class Chord:
             [required(track.chords, "chords") for track in references],
             [required(track.chords, "chords") for track in estimates],
         )
+
+    def conditions(self, references: Sequence[Annotations]) -> str:
+        """Nothing more."""
+        return ""

@@ -28,7 +28,6 @@ class Key:
     main_metric = "mirex"
     metrics: Mapping[str, str] = metrics.METRICS
     decodings: Mapping[str, Sequence[Mapping[str, float]]] = {"argmax": ({},)}
-    conditions = ""
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset.name
@@ -59,3 +58,7 @@ class Key:
             [required(track.key, "key") for track in references],
             [required(track.key, "key") for track in estimates],
         )
+
+    def conditions(self, references: Sequence[Annotations]) -> str:
+        """Nothing more."""
+        return ""

@@ -30,7 +30,6 @@ class Tagging:
     main_metric = "map"
     metrics: Mapping[str, str] = metrics.METRICS
     decodings: Mapping[str, Sequence[Mapping[str, float]]] = {"scores": ({},)}
-    conditions = ""
 
     def __init__(self, dataset: Dataset) -> None:
         if not dataset.tags:
@@ -70,12 +69,13 @@ class Tagging:
     def score(
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]
     ) -> dict[str, Statistic]:
-        """Macro average precision and ROC-AUC over the tags that `undefined` does not list."""
+        """Macro average precision and ROC-AUC over the tags that `conditions` does not list."""
         return metrics.corpus_scores(self._table(references) > 0.5, self._table(estimates))
 
-    def undefined(self, references: Sequence[Annotations]) -> tuple[str, ...]:
-        """Tags that all or none of these tracks have: the scores leave them out."""
-        return metrics.undefined_tags(self._table(references) > 0.5, self.labels)
+    def conditions(self, references: Sequence[Annotations]) -> str:
+        """The tags that all or none of these tracks have: the scores leave them out."""
+        undefined = metrics.undefined_tags(self._table(references) > 0.5, self.labels)
+        return f"tags left out: {', '.join(undefined)}" if undefined else ""
 
     def _table(self, annotations: Sequence[Annotations]) -> Floats:
         rows = [required(track.tags, "tags") for track in annotations]

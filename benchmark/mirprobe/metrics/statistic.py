@@ -42,11 +42,16 @@ def point(statistic: Statistic, n: int) -> float:
 
 
 def bootstrap(statistic: Statistic, n: int, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile interval over `n` tracks drawn with replacement (Efron 1979)."""
+    """95 % interval over `n` tracks drawn with replacement.
+
+    The percentile interval, moved by the bootstrap's own estimate of bias (Efron & Tibshirani 1993,
+    sections 10.2 and 13.3): a ranking metric gains from tracks drawn twice, a mean has no bias.
+    """
     counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=REPLICATES)
     values = statistic(counts.astype(np.float64))
     values = values[np.isfinite(values)]
     if not len(values):
         return float("nan"), float("nan")
-    low, high = np.percentile(values, [2.5, 97.5])
+    bias = values.mean() - point(statistic, n)
+    low, high = np.percentile(values, [2.5, 97.5]) - bias
     return float(low), float(high)
