@@ -112,8 +112,8 @@ class Registry(Generic[T]):
             raise
         except Exception as error:
             raise ConfigError(
-                f"{self.kind} '{spec}' cannot be built ({type(error).__name__}: {error}); check its "
-                "options"
+                f"{self.kind} '{spec}' cannot be built ({type(error).__name__}: {error}); check "
+                "its options"
             ) from error
 
     def _entry_points(self) -> dict[str, EntryPoint]:
