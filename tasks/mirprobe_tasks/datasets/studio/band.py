@@ -120,7 +120,7 @@ def _players(rng: np.random.Generator, with_drums: bool, style: str) -> tuple[Pl
         Player("bass", bassist, bass_program),
         Player("comp", comper, comp_program, int(rng.integers(54, 66))),
     ]
-    if style != "held" and chance(rng, 0.36):
+    if style != "held" and chance(rng, 0.45):
         players.append(Player("pad", *choose(rng, "pad", taken), int(rng.integers(58, 70))))
     if chance(rng, 0.88):
         players.append(Player("melody", *choose_melody(rng, taken)))
@@ -203,18 +203,24 @@ def _humanise(
     """
     lean, scatter = float(rng.normal(0.0, 0.004)), float(rng.uniform(0.002, 0.009))
     spread = float(rng.uniform(0.004, 0.012)) if strum else 0.0
+    score = sorted(events, key=lambda event: (event.start, event.pitch))
+    delays = np.clip(rng.normal(lean, scatter, size=len(score)), -0.03, 0.03).tolist()
+    touches = rng.integers(-6, 7, size=len(score)).tolist()
     notes: dict[tuple[float, int], Note] = {}
     order, last = 0, -1.0
-    for event in sorted(events, key=lambda e: (e.start, e.pitch)):
+    for event, delay, touch in zip(score, delays, touches, strict=True):
         order = order + 1 if event.start == last else 0
         last = event.start
-        delay = lean + float(np.clip(rng.normal(0.0, scatter), -0.025, 0.025)) + order * spread
-        start = max(0.0, grid.seconds(event.start) + delay)
+        start = max(0.0, grid.seconds(event.start) + delay + order * spread)
         end = max(grid.seconds(event.start + event.length) + lean, start + 0.04)
-        velocity = max(20, min(127, event.velocity + int(rng.integers(-6, 7))))
-        start, end = round(start / TICK) * TICK, round(end / TICK) * TICK
         # Two voices on one pitch at one instant are one key pressed.
-        notes[(event.start, event.pitch)] = Note(start, end, event.pitch, velocity, event.ornament)
+        notes[(event.start, event.pitch)] = Note(
+            round(start / TICK) * TICK,
+            round(end / TICK) * TICK,
+            event.pitch,
+            max(20, min(127, event.velocity + touch)),
+            event.ornament,
+        )
     return _released(sorted(notes.values(), key=lambda note: (note.start, note.pitch)))
 
 

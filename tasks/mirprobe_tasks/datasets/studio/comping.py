@@ -91,9 +91,11 @@ def _voicings(chord: Chord, voices: int, low: int, high: int) -> tuple[Voicing, 
     tones = chord.pitch_classes
     needed = set(tones) if voices >= len(tones) else set(tones) - {tones[2]}
     pitches = [pitch for pitch in range(low, high + 1) if pitch % 12 in tones]
+    # Of a diminished triad, a narrow range may hold no more than its three tones.
+    count = min(max(voices, len(needed)), len(pitches))
     return tuple(
         option
-        for option in combinations(pitches, max(voices, len(needed)))
+        for option in combinations(pitches, count)
         if needed <= {pitch % 12 for pitch in option} and option[-1] - option[0] <= 19
     )
 

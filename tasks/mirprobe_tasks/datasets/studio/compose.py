@@ -103,7 +103,7 @@ def compose(split: Split, index: int) -> Piece:
     grid = make_grid(stream(split, index, "time"), metre)
     lineup = draw_lineup(stream(split, index, "band"), split, grid)
     progression = make_progression(
-        stream(split, index, "harmony"), split, key, grid, silent_bars="drums" in lineup.roles
+        stream(split, index, "harmony"), split, key, grid, roles=lineup.roles
     )
     parts = play(stream(split, index, "play"), lineup, key, grid, progression.spans)
     mix = draw_mix(stream(split, index, "mix"))

@@ -53,7 +53,7 @@ _NUMERALS: dict[Mode, dict[str, Numeral]] = {
         ii     1  2  min           min7
         iii    2  4  min           min7
         IV     3  5  maj           maj7,maj6
-        V      4  7  maj,7         7,sus4,aug
+        V      4  7  maj,7         7,7,sus4,aug
         vi     5  9  min           min7
         vii    6  11 dim           hdim7
         iv     3  5  min           min6,min7
@@ -69,7 +69,7 @@ _NUMERALS: dict[Mode, dict[str, Numeral]] = {
         iv     3  5  min           min7,min6
         IV     3  5  maj           7
         v      4  7  min           min7
-        V      4  7  maj,7         7,sus4,aug
+        V      4  7  maj,7         7,7,sus4,aug
         bVI    5  8  maj           maj7
         bVII   6  10 maj           7
         vii    6  11 dim,dim7      dim7

@@ -49,7 +49,7 @@ INSTRUMENTS: dict[str, Instrument] = {
 """Tag -> programs, for all pitched instruments."""
 
 # Those with one role only are called more often, so that every tag has enough positives.
-_WEIGHTS = {"reed": 2.5, "flute": 2.5, "synth lead": 1.6, "synth pad": 3.5}
+_WEIGHTS = {"reed": 3.2, "flute": 3.4, "voice": 2.6, "synth lead": 1.5, "synth pad": 7.0}
 
 SOLOISTS = ("piano", "electric piano", "organ", "acoustic guitar", "mallets")
 """Instruments that can play a whole piece alone."""

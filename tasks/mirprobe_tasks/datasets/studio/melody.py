@@ -41,7 +41,10 @@ def play_melody(
         motif = pick(rng, (*motifs, _bar_rhythm(rng, grid, activity)), (3, 2, 3))
         for step, length, sounds in motif:
             at = grid.bar(bar) + step / grid.metre.steps
-            if at < 0 or not sounds:
+            end = min(at + length / grid.metre.steps, grid.total)
+            at = max(at, 0.0)
+            # An upbeat has no rests: nobody would know that the piece has begun.
+            if end <= at or not (sounds or bar < 0):
                 continue
             chord = chords[int(at)]
             if chord is None and bar >= 0:
@@ -57,7 +60,7 @@ def play_melody(
                 pitch = _toward(rng, chord.pitch_classes, pitch, centre)
             else:
                 pitch = _wander(rng, tones, pitch, centre)
-            sounding = min(length / grid.metre.steps, grid.total - at) * articulation
+            sounding = (end - at) * articulation
             loud = velocity + int(rng.integers(-10, 11)) + (4 if accented else 0)
             events.append(Event(at, sounding, pitch, loud, ornament=True))
     return events

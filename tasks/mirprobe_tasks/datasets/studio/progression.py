@@ -49,7 +49,7 @@ class Progression:
 
 
 def make_progression(
-    rng: np.random.Generator, split: Split, key: Key, grid: Grid, *, silent_bars: bool
+    rng: np.random.Generator, split: Split, key: Key, grid: Grid, *, roles: frozenset[str]
 ) -> Progression:
     """Draw the harmony of a piece.
 
@@ -58,11 +58,12 @@ def make_progression(
         split: the split whose phrases may be used.
         key: the key.
         grid: bars and tempo.
-        silent_bars: whether an intro or a break without harmony may occur.
+        roles: of the band: drums may play an intro or a break alone, a melody an upbeat.
     """
-    empty = _empty_bars(rng, grid) if silent_bars else frozenset()
+    empty = _empty_bars(rng, grid) if "drums" in roles else frozenset()
+    bare_upbeat = "melody" in roles and 0 not in empty and chance(rng, 0.5)
     bars = [index for index in range(grid.bars) if index not in empty]
-    applied, richness = float(rng.uniform(0.0, 0.35)), float(pick(rng, (0.0, 0.35, 0.8)))
+    applied, richness = float(rng.uniform(0.0, 0.5)), float(pick(rng, (0.0, 0.35, 0.8)))
     phrases: list[Phrase] = []
     numerals: list[tuple[str, int]] = []
     groups = np.array_split(bars, max(1, round(len(bars) / 4)))
@@ -85,7 +86,7 @@ def make_progression(
         phrases.append(phrase)
         numerals += zip(phrase.numerals, phrase.lengths, strict=True)
 
-    spans = _lay_out(numerals, bars, grid, rng, key, richness)
+    spans = _lay_out(numerals, bars, grid, rng, key, richness, bare_upbeat=bare_upbeat)
     return Progression(_lead_bass(rng, spans), tuple(dict.fromkeys(phrases)))
 
 
@@ -128,6 +129,8 @@ def _lay_out(
     rng: np.random.Generator,
     key: Key,
     richness: float,
+    *,
+    bare_upbeat: bool,
 ) -> list[Span]:
     """Put chords on beats; a chord that runs into an empty bar goes on after it."""
     owner: list[Chord | None] = [None] * grid.total
@@ -136,7 +139,7 @@ def _lay_out(
         chord = realise(rng, key, numeral, richness)
         for _ in range(length):
             owner[next(sounding)] = chord
-    if grid.pickup and chance(rng, 0.5):
+    if not bare_upbeat:
         # An accompanied upbeat leads in on the dominant.
         owner[: grid.pickup] = [realise(rng, key, "V", 0.0)] * grid.pickup
     spans: list[Span] = []

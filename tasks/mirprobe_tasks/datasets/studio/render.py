@@ -71,7 +71,7 @@ def _play(midi: bytes, length: int) -> Floats:
 
     wave, rate = soundfile.read(io.BytesIO(midirenderer.render_wave_from(sound_font(), midi)))
     sound = np.zeros(length)
-    resampled = soxr.resample(wave.mean(axis=1), rate, SAMPLE_RATE)[:length]
+    resampled = soxr.resample((wave[:, 0] + wave[:, 1]) / 2, rate, SAMPLE_RATE)[:length]
     sound[: len(resampled)] = resampled
     return sound
 
@@ -111,9 +111,11 @@ def _room(rng: np.random.Generator, mix: Mix) -> Floats:
 
 def _noise(rng: np.random.Generator, length: int, colour: float) -> Floats:
     """Noise of unit power whose amplitude falls with frequency to the power of -`colour`."""
-    spectrum = np.fft.rfft(rng.normal(size=length))
-    frequency = np.maximum(np.fft.rfftfreq(length, 1 / SAMPLE_RATE), 40.0)
-    noise = np.fft.irfft(spectrum * frequency**-colour, n=length)
+    from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
+
+    size = next_fast_len(length, real=True)
+    frequency = np.maximum(rfftfreq(size, 1 / SAMPLE_RATE), 40.0)
+    noise = irfft(rfft(rng.normal(size=size)) * frequency**-colour, n=size)[:length]
     return np.asarray(noise / np.sqrt(np.square(noise).mean()))
 
 
