@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ from mirprobe.windows import Cut, check_frames, cut, frame_limit, stitch
 Dtype = Literal["float16", "float32"]
 Result = tuple[Track, Embedding | TrackError]
 
+_TORCH = {"float16": torch.float16, "float32": torch.float32}
 _LOOK_AHEAD = 8  # tracks decoded before the encoder asks for them
 
 
@@ -163,19 +165,30 @@ class Embedder:
         """Encode a batch of windows and finish the tracks whose last window is among them."""
         windows = torch.from_numpy(np.stack([window for _, window in batch])).to(self.device)
         tokens = self._call(windows)
+        clips = frames = None
+        if "clip" in levels:
+            clips = self._stored(_pool(tokens, self._valid(batch, tokens), self.encoder.sources))
+        if "frame" in levels:
+            if tokens.sequence is None:
+                raise EncoderError("declares a frame_rate but returns no sequence of tokens")
+            frames = self._stored(tokens.sequence)
         for row, (pending, _) in enumerate(batch):
-            sequence = tokens.sequence[row] if tokens.sequence is not None else None
-            if sequence is not None and pending.plan.padded:
-                sequence = sequence[: frame_limit(pending.plan.samples, self.encoder)]
-            class_token = tokens.class_token[row] if tokens.class_token is not None else None
-            if "clip" in levels:
-                pending.clips.append(
-                    self._stored(_pool(sequence, class_token, self.encoder.sources))
-                )
-            if "frame" in levels and sequence is not None:
-                pending.frames.append(self._stored(sequence))
+            if clips is not None:
+                pending.clips.append(clips[row])
+            if frames is not None:
+                pending.frames.append(frames[row])
             if max(len(pending.clips), len(pending.frames)) == len(pending.plan.starts):
                 yield pending.track, self._finish(pending, levels)
+
+    def _valid(self, batch: list[tuple[_Pending, NDArray[np.float32]]], tokens: Tokens) -> Tensor:
+        """(batch, time), 1 for frames within the track and 0 for those of its padding."""
+        if tokens.sequence is None:
+            return torch.ones(len(batch), 0, device=self.device)
+        valid = torch.ones(tokens.sequence.shape[:2], device=self.device)
+        for row, (pending, _) in enumerate(batch):
+            if pending.plan.padded and self.encoder.frame_rate is not None:
+                valid[row, frame_limit(pending.plan.samples, self.encoder) :] = 0
+        return valid
 
     def _finish(self, pending: _Pending, levels: Sequence[Level]) -> Embedding:
         duration = pending.plan.samples / self.encoder.sample_rate
@@ -211,6 +224,8 @@ class Embedder:
             raise EncoderError(
                 f"raised {type(error).__name__}: {error} (windows of shape {tuple(windows.shape)})"
             ) from error
+        if not isinstance(tokens, Tokens):
+            raise EncoderError(f"returned a {type(tokens).__name__}; return mirprobe.Tokens")
         batch, samples = windows.shape
         shape = (len(encoder.layers), encoder.dim)
         sequence, class_token = tokens.sequence, tokens.class_token
@@ -222,20 +237,30 @@ class Embedder:
                 )
             if encoder.frame_rate is not None:
                 check_frames(sequence.shape[1], samples, encoder)
-            sequence = _finite(sequence[:, :, self._indices], "sequence")
+            sequence = self._sound(sequence[:, :, self._indices], "sequence")
         if class_token is not None:
             if tuple(class_token.shape) != (batch, *shape):
                 raise EncoderError(
                     f"returned class tokens of shape {tuple(class_token.shape)}; its layers and "
                     f"dim call for {(batch, *shape)}"
                 )
-            class_token = _finite(class_token[:, self._indices], "class token")
+            class_token = self._sound(class_token[:, self._indices], "class token")
         return Tokens(sequence, class_token)
 
+    def _sound(self, values: Tensor, what: str) -> Tensor:
+        """The values, all finite and within the range of the cache's number type."""
+        low, high = torch.aminmax(values)  # one pass, which NaN and infinity survive
+        largest = max(-float(low), float(high))
+        if not isfinite(largest):
+            raise EncoderError(f"returned NaN or infinite values in its {what}; check its input")
+        if largest > torch.finfo(_TORCH[self.dtype]).max:
+            raise EncoderError(
+                f"returned {largest:.3g} in its {what}, beyond {self.dtype}; use --dtype float32"
+            )
+        return values
+
     def _stored(self, values: Tensor) -> Floating:
-        stored: Floating = values.to(getattr(torch, self.dtype)).cpu().numpy()
-        if not np.isfinite(stored).all():
-            raise EncoderError(f"returned values beyond {self.dtype}; use --dtype float32")
+        stored: Floating = values.to(_TORCH[self.dtype]).cpu().numpy()
         return stored
 
 
@@ -261,32 +286,28 @@ def _decoded(
             yield first, future.result()
 
 
-def _pool(sequence: Tensor | None, class_token: Tensor | None, sources: Sequence[str]) -> Tensor:
-    """Clip-level vectors of one window.
+def _pool(tokens: Tokens, valid: Tensor, sources: Sequence[str]) -> Tensor:
+    """Clip-level vectors of a batch of windows.
 
     Args:
-        sequence: (time, layers, dim).
-        class_token: (layers, dim).
+        tokens: of the windows.
+        valid: (batch, time), 1 for the frames that count.
         sources: which of `class`, `sequence` and `both`.
 
     Returns:
-        (sources, layers, dim).
+        (batch, sources, layers, dim).
     """
-    tokens: dict[str, list[Tensor | None]] = {
-        "class": [class_token if class_token is None else class_token[None]],
-        "sequence": [sequence],
-        "both": [class_token if class_token is None else class_token[None], sequence],
-    }
-    vectors = []
+    sequence, class_token = tokens.sequence, tokens.class_token
+    count = valid.sum(1)[:, None, None]
+    pooled = {}
+    if sequence is not None:
+        total = torch.einsum("bt,btld->bld", valid, sequence.float())
+        pooled["sequence"] = total / count
+        if class_token is not None:
+            pooled["both"] = (total + class_token.float()) / (count + 1)
+    if class_token is not None:
+        pooled["class"] = class_token.float()
     for source in sources:
-        parts = [part for part in tokens.get(source, [None]) if part is not None]
-        if source not in tokens or len(parts) < len(tokens[source]):
+        if source not in pooled:
             raise EncoderError(f"declares the source '{source}' but returns no tokens for it")
-        vectors.append(torch.cat(parts).float().mean(0))
-    return torch.stack(vectors)
-
-
-def _finite(values: Tensor, what: str) -> Tensor:
-    if not torch.isfinite(values).all():
-        raise EncoderError(f"returned NaN or infinite values in its {what}; check it on this input")
-    return values
+    return torch.stack([pooled[source] for source in sources], dim=1)
