@@ -106,7 +106,7 @@ class Studio:
 
 def _render_all(tracks: Sequence[Track]) -> Iterator[str]:
     """Render in worker processes; joblib's need no guard in the caller's main module."""
-    import joblib  # type: ignore[import-untyped]
+    import joblib
 
     workers = min(joblib.cpu_count(), len(tracks))
     pool = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
