@@ -27,12 +27,15 @@ def load(track: Track, sample_rate: int) -> NDArray[np.float32]:
         (samples,) in [-1, 1] for files in that range.
 
     Raises:
-        TrackError: the file is missing, empty, truncated, not audio, silent or holds NaN.
+        TrackError: the file is missing, empty, truncated, not audio, silent or holds NaN, or the
+            track reaches beyond it.
     """
     path = track.audio
     check_file(path)
     try:
         with soundfile.SoundFile(path) as file:
+            if not file.frames:
+                raise TrackError(f"{path}: holds no samples, empty or truncated; {_REPLACE}")
             first = round(track.start * file.samplerate)
             last = file.frames if track.stop is None else round(track.stop * file.samplerate)
             if not 0 <= first < last <= file.frames:
@@ -47,12 +50,18 @@ def load(track: Track, sample_rate: int) -> NDArray[np.float32]:
         raise TrackError(f"{path}: cannot be decoded ({error}); {_REPLACE}") from error
     if len(samples) < last - first:
         raise TrackError(f"{path}: truncated, {len(samples)} of {last - first} frames; {_REPLACE}")
-    if not np.isfinite(samples).all():
-        raise TrackError(f"{path}: holds NaN or infinite samples; {_REPLACE}")
-    if not samples.any():
-        raise TrackError(f"{path}: is silent, every sample is zero; {_REPLACE}")
     mono = samples.mean(axis=1, dtype=np.float32)
-    return np.asarray(soxr.resample(mono, rate, sample_rate), dtype=np.float32)
+    if not np.isfinite(mono).all():
+        raise TrackError(f"{path}: holds NaN or infinite samples; {_REPLACE}")
+    if not mono.any():
+        what = "its channels cancel out" if samples.any() else "every sample is zero"
+        raise TrackError(f"{path}: is silent, {what}; {_REPLACE}")
+    resampled = np.asarray(soxr.resample(mono, rate, sample_rate), dtype=np.float32)
+    if not len(resampled):
+        raise TrackError(
+            f"{path}: no sample is left of {len(mono)} at {sample_rate} Hz; {_REPLACE}"
+        )
+    return resampled
 
 
 def check_file(path: Path) -> None:
@@ -61,15 +70,35 @@ def check_file(path: Path) -> None:
     Raises:
         TrackError: says which, and what to do.
     """
-    if not path.is_file():
-        raise TrackError(f"{path}: no such audio file; check the data set's folder")
-    size = path.stat().st_size
+    try:
+        if not path.is_file():
+            raise TrackError(f"{path}: no such audio file; check the data set's folder")
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError as error:
+        reason = error.strerror or error
+        raise TrackError(f"{path}: cannot be read ({reason}); check its permissions") from error
     if size == 0:
         raise TrackError(f"{path}: is empty; {_REPLACE}")
-    with path.open("rb") as file:
-        head = file.read(8)
-    # libsndfile reads a RIFF file that was cut short as if it were whole
-    if head[:4] == b"RIFF" and len(head) == 8:
-        declared = struct.unpack("<I", head[4:])[0]
-        if declared not in (0, 0xFFFFFFFF) and declared + 8 > size + 1:
-            raise TrackError(f"{path}: truncated, {size} of {declared + 8} bytes; {_REPLACE}")
+    declared = _declared_size(head)
+    if declared > size + 1:  # some writers leave out the last byte of padding
+        raise TrackError(f"{path}: truncated, {size} of {declared} bytes; {_REPLACE}")
+
+
+def _declared_size(head: bytes) -> int:
+    """Bytes that a WAV, AIFF or AU file says it has; 0 where it does not say.
+
+    libsndfile reads these formats as if they were whole when they were cut short.
+    """
+    if len(head) < 12:
+        return 0
+    if head[:4] == b".snd":
+        before, declared = struct.unpack(">II", head[4:])
+    else:
+        order = {b"RIFF": "<I", b"FORM": ">I"}.get(head[:4])
+        if order is None:
+            return 0
+        before, declared = 8, struct.unpack(order, head[4:8])[0]
+    # programs that write into a pipe put the largest number there
+    return 0 if declared == 0 or declared >= 0x7FFFF000 else before + declared

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 class MirprobeError(Exception):
-    """Base of every error that a user can cause or cure; the command line prints it as one line."""
+    """Base of every error that a user can cause or cure; its message is always one line."""
+
+    def __str__(self) -> str:
+        # what other libraries raise, and what we quote of it, may run over several lines
+        return " ".join(line.strip() for line in super().__str__().splitlines() if line.strip())
 
 
 class ConfigError(MirprobeError):

@@ -33,7 +33,7 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     """Split `name:key=value,key=value` into the name and its options; values are YAML scalars.
 
     Raises:
-        ConfigError: an option without `=`.
+        ConfigError: an option without `=`, given twice, or whose value is not YAML.
     """
     name, _, rest = spec.partition(":")
     options: dict[str, Any] = {}
@@ -41,7 +41,13 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
         key, equals, value = item.partition("=")
         if not equals:
             raise ConfigError(f"'{spec}': option '{item}' has no value; write {name}:{item}=VALUE")
-        options[key.strip()] = yaml.safe_load(value)
+        key = key.strip()
+        if key in options:
+            raise ConfigError(f"'{spec}': option '{key}' is given twice; keep one of them")
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"'{spec}': '{value}' is not a YAML scalar; quote it") from error
     return name, options
 
 
