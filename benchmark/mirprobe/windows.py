@@ -80,15 +80,15 @@ def check_frames(count: int, samples: int, encoder: Encoder) -> None:
     """Hold the frames that came back against the declared rate.
 
     Raises:
-        EncoderError: not within one frame of samples / sample_rate * frame_rate.
+        EncoderError: none, or not within one frame of samples / sample_rate * frame_rate.
     """
     assert encoder.frame_rate is not None
     seconds = samples / encoder.sample_rate
     wanted = seconds * encoder.frame_rate
-    if not wanted - 1 <= count <= wanted + 1 + 1e-6 and not (count == 1 and wanted < 1):
+    if not max(1.0, wanted - 1 - 1e-6) <= count <= wanted + 1 + 1e-6:
         raise EncoderError(
             f"returned {count} frames for {seconds:.3f} s, {count / seconds:.2f} a second; it "
-            f"declares frame_rate {encoder.frame_rate}, which calls for about {wanted:.0f}"
+            f"declares frame_rate {encoder.frame_rate}, which calls for about {max(1, wanted):.0f}"
         )
 
 
