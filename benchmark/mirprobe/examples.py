@@ -119,10 +119,11 @@ def _float(rows: Floating) -> Tensor:
 
 
 def with_shuffled(targets: Sequence[Targets], rng: np.random.Generator) -> list[Targets]:
-    """Each track's targets beside those of another track drawn at random, stacked on axis 1.
+    """Each track's targets beside those of a track drawn at random, stacked on axis 1.
 
-    The other track's are repeated or cut to this one's length: what is shuffled keeps its own
-    statistics and loses only its tie to the audio.
+    The tracks are permuted, so that each gives its targets once. They are repeated or cut to the
+    new track's length: what is shuffled keeps its own statistics and loses only its tie to the
+    audio.
     """
     shuffled = []
     for target, other in zip(targets, rng.permutation(len(targets)), strict=True):

@@ -45,13 +45,18 @@ def bootstrap(statistic: Statistic, n: int, seed: int = 0) -> tuple[float, float
     """95 % interval over `n` tracks drawn with replacement.
 
     The percentile interval, moved by the bootstrap's own estimate of bias (Efron & Tibshirani 1993,
-    sections 10.2 and 13.3): a ranking metric gains from tracks drawn twice, a mean has no bias.
+    sections 10.2 and 13.3): a ranking metric gains from tracks drawn twice. Every track is drawn
+    equally often over all replicates (the balanced bootstrap, Davison et al. 1986), so that a mean
+    has a bias of exactly zero. The moved interval stays within the values that were found, and so
+    within the metric's range.
     """
-    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=REPLICATES)
+    drawn = np.random.default_rng(seed).permutation(np.tile(np.arange(n), REPLICATES))
+    cells = drawn + n * np.repeat(np.arange(REPLICATES), n)
+    counts = np.bincount(cells, minlength=n * REPLICATES).reshape(REPLICATES, n)
     values = statistic(counts.astype(np.float64))
     values = values[np.isfinite(values)]
     if not len(values):
         return float("nan"), float("nan")
     bias = values.mean() - point(statistic, n)
-    low, high = np.percentile(values, [2.5, 97.5]) - bias
+    low, high = (np.percentile(values, [2.5, 97.5]) - bias).clip(values.min(), values.max())
     return float(low), float(high)
