@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
+from mirprobe.cli_errors import one_line_errors as _one_line_errors
+from mirprobe.cli_pretrain import pretrain_app
 from mirprobe.errors import ConfigError, MirprobeError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 cache_app = typer.Typer(help="Look after the embeddings cache.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
+app.add_typer(pretrain_app, name="pretrain")
 
 WIDTH = 100
 CacheDir = Annotated[Path, typer.Option(help="Embeddings, and what data sets render or download.")]
@@ -43,20 +44,6 @@ class Kind(str, Enum):
 def main() -> None:
     """Entry point of the console script."""
     app()
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Errors that a user can cure become one line and exit status 2; Ctrl-C becomes 130."""
-    try:
-        yield
-    except MirprobeError as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as error:
-        message = "interrupted: finished work is kept; the same command goes on from there"
-        typer.echo(message, err=True)
-        raise typer.Exit(130) from error
 
 
 class _TqdmHandler(logging.Handler):
