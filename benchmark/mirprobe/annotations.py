@@ -64,8 +64,8 @@ def check(annotations: Annotations, field: str, duration: float) -> None:
         duration: of the audio in seconds.
 
     Raises:
-        TrackError: it is missing, holds times that are negative or not finite, or outlasts the
-            audio by more than `TOLERANCE`.
+        TrackError: it is missing, its parts differ in number, it holds times that are negative or
+            not finite, or it outlasts the audio by more than `TOLERANCE`.
     """
     value = getattr(annotations, field)
     if value is None:
@@ -73,9 +73,17 @@ def check(annotations: Annotations, field: str, duration: float) -> None:
     if isinstance(value, Segments):
         times = value.intervals
         if times.shape != (len(value.labels), 2):
-            raise TrackError(f"'{field}' has {len(value.labels)} labels for {len(times)} intervals")
+            raise TrackError(
+                f"'{field}' has {len(value.labels)} labels for intervals of shape {times.shape}; "
+                "give each label one start and one end"
+            )
     elif isinstance(value, Beats):
         times = value.times
+        if value.positions is not None and len(value.positions) != len(times):
+            raise TrackError(
+                f"'{field}' has {len(value.positions)} positions for {len(times)} beats; give one "
+                "a beat, or none at all"
+            )
     elif isinstance(value, np.ndarray):
         times = value
     else:

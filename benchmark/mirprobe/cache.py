@@ -13,7 +13,7 @@ import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -50,7 +50,8 @@ class Entry:
     def read(self, start: int = 0, stop: int | None = None) -> Floating:
         """Rows `start` to `stop` of the array; only these are read from the disk."""
         with safe_open(self.path, framework="numpy") as file:
-            rows: Floating = file.get_slice("embedding")[start : stop or self.shape[0]]
+            end = self.shape[0] if stop is None else stop
+            rows: Floating = file.get_slice("embedding")[start:end]
         return rows
 
 
@@ -79,7 +80,8 @@ class Cache:
                 self._open[key] = verify(path)
             except (SafetensorError, ValueError, KeyError, OSError) as error:
                 log.warning("cache entry %s is broken (%s): set aside, computed again", path, error)
-                path.replace(path.with_suffix(BROKEN))
+                with suppress(OSError):  # another run was faster, or the folder is read-only
+                    path.replace(path.with_suffix(BROKEN))
                 return None
         return self._open[key]
 
@@ -91,9 +93,9 @@ class Cache:
         """
         path = self.path(key)
         array = np.ascontiguousarray(array)
-        metadata = {**metadata, "checksum": _checksum(array, metadata)}
-        write_whole(path, save({"embedding": array}, metadata=metadata))
-        self._open[key] = Entry(path, array.shape, metadata)
+        described = {**metadata, "checksum": _checksum(array, metadata)}
+        write_whole(path, save({"embedding": array}, metadata=described))
+        self._open[key] = Entry(path, array.shape, dict(metadata))
         return self._open[key]
 
     def entries(self) -> Iterator[Path]:

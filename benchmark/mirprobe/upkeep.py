@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from mirprobe.cache import Cache
+from mirprobe.cache import BROKEN, Cache
 
 DAY = 86_400.0
 
@@ -54,8 +54,12 @@ def doomed(
         older_than_days: entries written longer ago.
         max_gb: of what is left, the oldest entries until so many gigabytes remain.
     """
-    # the temporary file of a run that is still writing is young
-    paths = [path for path in cache.leftovers() if now - path.stat().st_mtime > DAY / 24]
+    paths = [
+        path
+        for path in cache.leftovers()
+        # the temporary file of a run that is still writing is young
+        if path.suffix == BROKEN or now - path.stat().st_mtime > DAY / 24
+    ]
     left = []
     for item in items(cache):
         old = older_than_days is not None and now - item.written > older_than_days * DAY
