@@ -236,8 +236,8 @@ def _scale(examples: Examples, standardise: bool) -> tuple[Tensor, Tensor]:
     if not standardise:
         return torch.zeros(()), torch.ones(())
     mean, deviation = examples.moments()
-    # a dimension that does not vary says nothing: it is centred and left unscaled
-    return mean, torch.where(deviation > 1e-6, 1 / deviation.clamp_min(1e-6), 1.0)
+    # a dimension that does not vary but for rounding says nothing: it is centred and left unscaled
+    return mean, torch.where(deviation > 1e-6 * mean.abs(), 1 / deviation, 1.0)
 
 
 def _forever(
