@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf, isnan
 from typing import Any
 
 import numpy as np
@@ -123,11 +124,17 @@ def _prepare(
         except TrackError as error:
             problems[track.id] = f"{task.name}: {error}"
             continue
+        target = target if times is not None else target[None]
+        if len(target) != frames.shape[0]:
+            raise ConfigError(
+                f"task '{task.name}': {len(target)} targets for {frames.shape[0]} frames of track "
+                f"'{track.id}'; give one a frame"
+            )
         half.ids.append(track.id)
         half.references.append(track.annotations)
         half.times.append(times)
         half.frames.append(frames)
-        half.targets.append(target if times is not None else target[None])
+        half.targets.append(target)
     return half
 
 
@@ -174,7 +181,7 @@ class _Scorer:
             estimates = self.decode(self.valid, logits, decoding, parameters)
             statistic = self.task.score(self.valid.references, estimates)[self.task.main_metric]
             value = point(statistic, len(estimates))
-            if best is None or value > best[0]:
+            if best is None or _worth(value) > _worth(best[0]):
                 best = value, parameters
         assert best is not None
         return best
@@ -222,6 +229,11 @@ class _Scorer:
         self.result.predictions.append({**described, "tracks": tracks})
 
 
+def _worth(value: float) -> float:
+    """A metric for comparison: what validation cannot tell (NaN) is worse than anything it can."""
+    return -inf if isnan(value) else value
+
+
 def _score_probes(scorer: _Scorer, probes: Probes) -> None:
     """The layer-by-source table, and the shuffled control of the variant that wins in it."""
     task, setup = scorer.task, scorer.setup
@@ -241,7 +253,7 @@ def _score_probes(scorer: _Scorer, probes: Probes) -> None:
             found = {
                 group: scorer.choose(pick(valid, group, variant, seed), first) for group in true
             }
-            best = max(true, key=lambda group: found[group][0])
+            best = max(true, key=lambda group: _worth(found[group][0]))
             groups[variant, seed] = best
             chosen[variant, seed, first] = found[best]
             for decoding in list(task.decodings)[1:]:
@@ -251,7 +263,9 @@ def _score_probes(scorer: _Scorer, probes: Probes) -> None:
     test = _predict(probes, scorer.test)
     for decoding in task.decodings:
         means = [
-            np.mean([chosen[variant, seed, decoding][0] for seed in range(len(setup.seeds))])
+            np.mean(
+                [_worth(chosen[variant, seed, decoding][0]) for seed in range(len(setup.seeds))]
+            )
             for variant in range(len(variants))
         ]
         winner = int(np.argmax(means))
