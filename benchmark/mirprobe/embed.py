@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Literal
@@ -25,9 +26,15 @@ from mirprobe.windows import Cut, check_frames, cut, frame_limit, stitch
 
 Dtype = Literal["float16", "float32"]
 Result = tuple[Track, Embedding | TrackError]
+Keys = dict[Level, str]
+Decoded = NDArray[np.float32] | TrackError
 
 _TORCH = {"float16": torch.float16, "float32": torch.float32}
 _LOOK_AHEAD = 8  # tracks decoded before the encoder asks for them
+
+
+Waiting = tuple["_Pending", int, NDArray[np.float32]]
+"""A track, the index there of a window's first frame, and the window."""
 
 
 @dataclass
@@ -35,6 +42,7 @@ class _Pending:
     """A track on its way through the encoder: its windows' outputs until all are there."""
 
     track: Track
+    keys: Keys
     plan: Cut
     clips: list[Floating] = field(default_factory=list)
     frames: list[Floating] = field(default_factory=list)
@@ -49,7 +57,7 @@ def choose_layers(layers: Sequence[str], choice: str | Sequence[str]) -> tuple[s
             and 12 of 12), or names. An encoder with one layer is always probed there.
 
     Raises:
-        ConfigError: a name that the encoder does not have.
+        ConfigError: no name, a name twice, or one that the encoder does not have.
     """
     if choice == "all" or len(layers) == 1:
         return tuple(layers)
@@ -60,6 +68,8 @@ def choose_layers(layers: Sequence[str], choice: str | Sequence[str]) -> tuple[s
     for name in names:
         if name not in layers:
             raise ConfigError(f"unknown layer '{name}'; {nearest(name, layers)}")
+    if not names or len(set(names)) < len(names):
+        raise ConfigError(f"layers '{','.join(names)}': name at least one, and none twice")
     return tuple(names)
 
 
@@ -109,16 +119,19 @@ class Embedder:
         missing = []
         for track in tracks:
             try:
-                found = self._cached(track, levels)
+                keys = {level: self.key(track, level) for level in levels}
             except TrackError as error:
                 yield track, error
                 continue
+            found = self._cached(keys)
             if found:
                 yield track, found
             else:
-                missing.append(track)
+                missing.append((track, keys))
         try:
-            yield from self._compute(missing, levels)
+            decoded = _decoded([track for track, _ in missing], self.encoder.sample_rate)
+            with closing(decoded):
+                yield from self._compute(missing, decoded, levels)
         except EncoderError as error:
             raise EncoderError(f"encoder '{self.name}' {error}") from error
 
@@ -126,14 +139,17 @@ class Embedder:
         """The cache key of one view of a track.
 
         Raises:
-            TrackError: the audio file is missing or empty.
+            TrackError: the audio file is missing, empty or cannot be read.
         """
         audio.check_file(track.audio)
-        content = digest(self.cache.hashes(track.audio), track.start, track.stop)
+        try:
+            content = digest(self.cache.hashes(track.audio), track.start, track.stop)
+        except OSError as error:
+            raise TrackError(f"{track.audio}: cannot be read ({error}); replace it") from error
         return entry_key(self.encoder.fingerprint, content, level, self.layers, self.dtype)
 
-    def _cached(self, track: Track, levels: Sequence[Level]) -> Embedding | None:
-        entries = {level: self.cache.get(self.key(track, level)) for level in levels}
+    def _cached(self, keys: Keys) -> Embedding | None:
+        entries = {level: self.cache.get(key) for level, key in keys.items()}
         if not all(entries.values()):
             return None
         clip, frames = entries.get("clip"), entries.get("frame")
@@ -141,17 +157,24 @@ class Embedder:
         assert known is not None
         return Embedding(clip.read() if clip else None, frames, float(known.metadata["duration"]))
 
-    def _compute(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Iterator[Result]:
+    def _compute(
+        self,
+        tracks: Sequence[tuple[Track, Keys]],
+        decoded: Iterator[Decoded],
+        levels: Sequence[Level],
+    ) -> Iterator[Result]:
         encoder = self.encoder
-        queue: deque[tuple[_Pending, NDArray[np.float32]]] = deque()
+        queue: deque[Waiting] = deque()
         if isinstance(encoder, torch.nn.Module):
             encoder.eval().to(self.device)
-        for track, samples in _decoded(tracks, encoder.sample_rate):
+        for (track, keys), samples in zip(tracks, decoded, strict=True):
             if isinstance(samples, TrackError):
                 yield track, samples
                 continue
-            pending = _Pending(track, cut(len(samples), encoder))
-            queue.extend((pending, window) for window in pending.plan.windows(samples))
+            plan = cut(len(samples), encoder)
+            pending = _Pending(track, keys, plan)
+            windows = zip(plan.frames, plan.windows(samples), strict=True)
+            queue.extend((pending, first, window) for first, window in windows)
             # windows of any length are encoded one at a time, since they cannot be stacked
             batch = 1 if encoder.window is None else self.batch
             while len(queue) >= batch:
@@ -159,20 +182,21 @@ class Embedder:
         if queue:
             yield from self._run(list(queue), levels)
 
-    def _run(
-        self, batch: list[tuple[_Pending, NDArray[np.float32]]], levels: Sequence[Level]
-    ) -> Iterator[Result]:
+    def _run(self, batch: list[Waiting], levels: Sequence[Level]) -> Iterator[Result]:
         """Encode a batch of windows and finish the tracks whose last window is among them."""
-        windows = torch.from_numpy(np.stack([window for _, window in batch])).to(self.device)
+        windows = torch.from_numpy(np.stack([window for *_, window in batch])).to(self.device)
         tokens = self._call(windows)
         clips = frames = None
         if "clip" in levels:
             clips = self._stored(_pool(tokens, self._valid(batch, tokens), self.encoder.sources))
         if "frame" in levels:
-            if tokens.sequence is None:
-                raise EncoderError("declares a frame_rate but returns no sequence of tokens")
+            if tokens.sequence is None or self.encoder.frame_rate is None:
+                raise EncoderError(
+                    "has no frames: they need a frame_rate and a sequence of tokens, and its "
+                    f"frame_rate is {self.encoder.frame_rate}"
+                )
             frames = self._stored(tokens.sequence)
-        for row, (pending, _) in enumerate(batch):
+        for row, (pending, *_) in enumerate(batch):
             if clips is not None:
                 pending.clips.append(clips[row])
             if frames is not None:
@@ -180,14 +204,14 @@ class Embedder:
             if max(len(pending.clips), len(pending.frames)) == len(pending.plan.starts):
                 yield pending.track, self._finish(pending, levels)
 
-    def _valid(self, batch: list[tuple[_Pending, NDArray[np.float32]]], tokens: Tokens) -> Tensor:
-        """(batch, time), 1 for frames within the track and 0 for those of its padding."""
+    def _valid(self, batch: list[Waiting], tokens: Tokens) -> Tensor:
+        """(batch, time), 1 for frames within the track and 0 for those past its end."""
         if tokens.sequence is None:
             return torch.ones(len(batch), 0, device=self.device)
-        valid = torch.ones(tokens.sequence.shape[:2], device=self.device)
-        for row, (pending, _) in enumerate(batch):
-            if pending.plan.padded and self.encoder.frame_rate is not None:
-                valid[row, frame_limit(pending.plan.samples, self.encoder) :] = 0
+        valid = torch.ones(tokens.sequence.shape[:2], device=tokens.sequence.device)
+        if self.encoder.frame_rate is not None:
+            for row, (pending, first, _) in enumerate(batch):
+                valid[row, frame_limit(pending.plan.samples, self.encoder) - first :] = 0
         return valid
 
     def _finish(self, pending: _Pending, levels: Sequence[Level]) -> Embedding:
@@ -199,7 +223,7 @@ class Embedder:
             views["frame"] = stitch(pending.frames, pending.plan, self.encoder)
         entries = {
             level: self.cache.put(
-                self.key(pending.track, level),
+                pending.keys[level],
                 array,
                 {
                     "encoder": self.name,
@@ -229,6 +253,9 @@ class Embedder:
         batch, samples = windows.shape
         shape = (len(encoder.layers), encoder.dim)
         sequence, class_token = tokens.sequence, tokens.class_token
+        for value in (sequence, class_token):
+            if not isinstance(value, Tensor | None):
+                raise EncoderError(f"returned a {type(value).__name__} as tokens, not a tensor")
         if sequence is not None:
             if sequence.ndim != 4 or (len(sequence), *sequence.shape[2:]) != (batch, *shape):
                 raise EncoderError(
@@ -249,6 +276,8 @@ class Embedder:
 
     def _sound(self, values: Tensor, what: str) -> Tensor:
         """The values, all finite and within the range of the cache's number type."""
+        if not values.numel():
+            raise EncoderError(f"returned an empty {what} of shape {tuple(values.shape)}")
         low, high = torch.aminmax(values)  # one pass, which NaN and infinity survive
         largest = max(-float(low), float(high))
         if not isfinite(largest):
@@ -264,26 +293,27 @@ class Embedder:
         return stored
 
 
-def _decoded(
-    tracks: Sequence[Track], sample_rate: int
-) -> Iterator[tuple[Track, NDArray[np.float32] | TrackError]]:
+def _decoded(tracks: Sequence[Track], sample_rate: int) -> Generator[Decoded, None, None]:
     """Decode tracks in their order, a few ahead of the reader, in threads."""
 
-    def load(track: Track) -> NDArray[np.float32] | TrackError:
+    def load(track: Track) -> Decoded:
         try:
             return audio.load(track, sample_rate)
         except TrackError as error:
             return error
 
-    waiting: deque[tuple[Track, Future[NDArray[np.float32] | TrackError]]] = deque()
-    with ThreadPoolExecutor(2) as pool:
+    waiting: deque[Future[Decoded]] = deque()
+    pool = ThreadPoolExecutor(2)
+    try:
         for track in tracks:
-            waiting.append((track, pool.submit(load, track)))
+            waiting.append(pool.submit(load, track))
             if len(waiting) > _LOOK_AHEAD:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        for first, future in waiting:
-            yield first, future.result()
+                yield waiting.popleft().result()
+        for future in waiting:
+            yield future.result()
+    finally:
+        # not waited for: a reader that stops early may be collected in one of these threads
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _pool(tokens: Tokens, valid: Tensor, sources: Sequence[str]) -> Tensor:
@@ -307,6 +337,8 @@ def _pool(tokens: Tokens, valid: Tensor, sources: Sequence[str]) -> Tensor:
             pooled["both"] = (total + class_token.float()) / (count + 1)
     if class_token is not None:
         pooled["class"] = class_token.float()
+    if not sources:
+        raise EncoderError("declares no sources; a clip-level task needs at least one")
     for source in sources:
         if source not in pooled:
             raise EncoderError(f"declares the source '{source}' but returns no tokens for it")
