@@ -66,6 +66,9 @@ class RunConfig:
             raise ConfigError(
                 f"unknown dtype '{self.dtype}'; {nearest(self.dtype, get_args(Dtype))}"
             )
+        for seed in self.seeds:
+            if not 0 <= seed < 2**63:
+                raise ConfigError(f"seed {seed} must lie between 0 and 2**63 - 1")
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"limit is {self.limit}; it must be at least 1")
 
@@ -102,7 +105,8 @@ def load_suite(path: Path, overrides: Mapping[str, Any]) -> RunConfig:
         values = {}
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must hold `field: value` lines, not a {type(values).__name__}")
-    return make_config({**values, **overrides}, origin=f"{path}: ")
+    make_config(values, origin=f"{path}: ")  # what is wrong in the file is blamed on the file
+    return make_config({**values, **overrides})
 
 
 def make_config(values: Mapping[str, Any], origin: str = "") -> RunConfig:
@@ -113,22 +117,23 @@ def make_config(values: Mapping[str, Any], origin: str = "") -> RunConfig:
     """
     hints = get_type_hints(RunConfig)
     known = [field.name for field in fields(RunConfig)]
-    for name in values:
+    cast = {}
+    for name, value in values.items():
         if name not in known:
             raise ConfigError(f"{origin}unknown field '{name}'; {nearest(str(name), known)}")
+        try:
+            cast[name] = _cast(value, hints[name])
+        except _Wrong as error:
+            message = f"{origin}field '{name}' is {value!r}; it takes {error}"
+            raise ConfigError(message) from None
     try:
-        return RunConfig(**{name: _cast(value, hints[name]) for name, value in values.items()})
-    except _Wrong as error:
-        wrong = next(n for n, v in values.items() if v is error.value)
-        raise ConfigError(f"{origin}field '{wrong}' is {error.value!r}; it takes {error}") from None
+        return RunConfig(**cast)
+    except ConfigError as error:
+        raise ConfigError(f"{origin}{error}") from error
 
 
 class _Wrong(Exception):
     """A value of a wrong type; says what its field takes."""
-
-    def __init__(self, value: Any, wanted: str) -> None:
-        super().__init__(wanted)
-        self.value = value
 
 
 def _cast(value: Any, hint: Any) -> Any:
@@ -153,6 +158,7 @@ def _cast(value: Any, hint: Any) -> Any:
             items = [str(one) if type(one) in (str, int) else one for one in items]
         if all(type(one) is item for one in items):
             return tuple(items)
-        raise _Wrong(value, f"a list of {item.__name__}")
-    names = [choice.__name__ for choice in get_args(hint) or (hint,)]
-    raise _Wrong(value, " or ".join(names))
+        raise _Wrong(f"a list of {item.__name__}")
+    choices = get_args(hint) or (hint,)
+    names = ["null" if choice is type(None) else choice.__name__ for choice in choices]
+    raise _Wrong(" or ".join(names))

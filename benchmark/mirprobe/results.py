@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -22,6 +23,7 @@ from mirprobe.errors import StorageError
 from mirprobe.schema import Score
 
 COLUMNS = [field.name for field in fields(Score)]
+_TYPES = {field.name: str(field.type) for field in fields(Score)}  # str, int, float or bool
 
 
 class RunFolder:
@@ -35,6 +37,20 @@ class RunFolder:
         slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", encoder)
         return self.path / "predictions" / f"{slug}__{task}.json.gz"
 
+    def make(self) -> None:
+        """Create the folder, so that a run which cannot write its results ends before its work.
+
+        Raises:
+            StorageError: it cannot be created.
+        """
+        try:
+            (self.path / "predictions").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f"{self.path}: cannot be created ({error.strerror or error}); name another folder "
+                "with --results-dir"
+            ) from error
+
     def read_cell(self, encoder: str, task: str, key: str) -> dict[str, Any] | None:
         """A finished cell, or None where it is missing, damaged or of another `key`."""
         path = self.cell_path(encoder, task)
@@ -42,7 +58,7 @@ class RunFolder:
             cell = read_cell(path)
         except (FileNotFoundError, StorageError):
             return None  # not there yet, or damaged: either way it is computed again
-        return cell if cell["key"] == key else None
+        return cell if cell.get("key") == key else None
 
     def write_cell(self, encoder: str, task: str, key: str, result: CellResult) -> dict[str, Any]:
         """Commit a cell whole.
@@ -75,9 +91,13 @@ def read_cell(path: Path) -> dict[str, Any]:
         StorageError: it is damaged.
     """
     try:
-        cell: dict[str, Any] = json.loads(gzip.decompress(path.read_bytes()))
-    except (gzip.BadGzipFile, EOFError, ValueError) as error:
+        cell: Any = json.loads(gzip.decompress(path.read_bytes()))
+    except FileNotFoundError:
+        raise
+    except (OSError, EOFError, zlib.error, ValueError) as error:
         raise StorageError(f"{path}: damaged ({error}); delete it and run again") from error
+    if not isinstance(cell, dict):
+        raise StorageError(f"{path}: damaged (not a cell); delete it and run again")
     return cell
 
 
@@ -88,13 +108,16 @@ def read_scores(run: Path) -> pd.DataFrame:
         StorageError: it is missing or not such a table.
     """
     path = run / "scores.csv"
+    # a hash may look like a number and a name like a missing value: neither is to be guessed
+    numbers = [name for name, kind in _TYPES.items() if kind == "float"]
+    blank = {name: [""] for name in numbers}
     try:
-        table = pd.read_csv(path, dtype={"layer": str, "source": str, "conditions": str})
-    except FileNotFoundError as error:
+        table = pd.read_csv(path, dtype=_TYPES, keep_default_na=False, na_values=blank)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise StorageError(f"{path}: no such file; name the folder of a run") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
         raise StorageError(f"{path}: not a table of scores ({error}); run again") from error
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         raise StorageError(f"{path}: lacks the columns {', '.join(missing)}; run again")
-    return table.fillna({"layer": "", "source": "", "conditions": ""})
+    return table
