@@ -1,0 +1,185 @@
+"""Positive pairs: two segments of one track, cut from the bank where it lies, on the device.
+
+Which segments a step sees is a pure function of the seed and the step, drawn on the CPU (a few
+hundred integers, ahead of the device), so it is the same on every device, for any number of ranks
+and after a restart. Only integers travel; the frames stay where they are.
+
+Source: two random segments of a track, near each other in time (Meseguer-Brocal et al., CoJEPA,
+pretraining). That the two share no frame is a choice made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from mirprobe.errors import ConfigError
+from mirprobe.fingerprint import digest
+
+
+class Stretch(Protocol):
+    """What is asked of a track in a bank: where its rows lie, and what it shares with others."""
+
+    @property
+    def group(self) -> str:
+        """Tracks of one group sound alike, such as by instrumentation."""
+
+    @property
+    def work(self) -> str:
+        """Tracks of one work are the same music, so none may be another's negative."""
+
+    @property
+    def start(self) -> int:
+        """Its first row in the bank."""
+
+    @property
+    def frames(self) -> int:
+        """How many rows are its."""
+
+
+class Draw(NamedTuple):
+    """One batch.
+
+    Attributes:
+        tracks: (batch,) indices into the tracks that can give pairs, each of another work.
+        starts: (2, batch) rows of the bank at which the two segments of each track begin.
+    """
+
+    tracks: Tensor
+    starts: Tensor
+
+
+class Pairs:
+    """Draws batches of pairs.
+
+    Works are drawn evenly, then one of a work's tracks. Every start of it that has a partner is
+    equally likely to be the first segment's; the second is drawn evenly from the starts at an
+    allowed distance, before or behind.
+
+    Args:
+        tracks: to draw from; those too short for one pair are left out.
+        length: frames in a segment.
+        batch: pairs in a batch, each of another work.
+        gaps: fewest and most frames between the end of the earlier segment and the start of the
+            later; None for no upper bound.
+        same_group: the share of batches filled group by group, so that their negatives sound
+            alike. Groups come in random order, larger ones sooner: among groups that fill a batch
+            each work is as likely to be drawn as in the other batches.
+        seed: of all draws.
+
+    Raises:
+        ConfigError: fewer works with room for a pair than the batch needs, or impossible options.
+    """
+
+    def __init__(
+        self,
+        tracks: Sequence[Stretch],
+        *,
+        length: int,
+        batch: int,
+        gaps: tuple[int, int | None] = (0, None),
+        same_group: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        low, high = gaps
+        if low < 0 or (high is not None and high < low):
+            raise ConfigError(f"gaps of {low} to {high} frames: the larger must not be the smaller")
+        if not 0 <= same_group <= 1:
+            raise ConfigError(f"same_group={same_group}: a share of batches lies between 0 and 1")
+        self.nearest = length + low  # between the two starts
+        self.farthest = None if high is None else length + high
+        fit = [track for track in tracks if track.frames >= length + self.nearest]
+        self.tracks = sorted(fit, key=lambda track: track.work)  # those of a work side by side
+        works = [work for work, _ in groupby(self.tracks, key=lambda track: track.work)]
+        if len(works) < max(batch, 2):
+            raise ConfigError(
+                f"{len(works)} of {len({track.work for track in tracks})} training tracks have "
+                f"room for two segments of {length} frames at least {low} frames apart, a batch "
+                f"needs {max(batch, 2)}: lower the batch or the gap, or add longer tracks"
+            )
+        self.batch, self.same_group, self.seed = batch, same_group, seed
+        self._first = torch.tensor([track.start for track in self.tracks])  # (N,)
+        self._last = torch.tensor([track.frames - length for track in self.tracks])  # last start
+        self._group = _numbered([track.group for track in self.tracks])
+        self._versions = _numbered([track.work for track in self.tracks]).bincount()  # (works,)
+        self._work = self._versions.cumsum(0) - self._versions  # index of each work's first track
+
+    def draw(self, step: int) -> Draw:
+        """The batch of a step."""
+        generator = seeded("pairs", self.seed, step)
+        together = torch.rand((), generator=generator) < self.same_group
+        count = len(self._work)
+        if together:
+            tracks = self._alike(self._version(torch.arange(count), generator), generator)
+        else:
+            works = torch.randperm(count, generator=generator)[: self.batch]
+            tracks = self._version(works, generator)
+        return Draw(tracks, self._first[tracks] + self._segments(self._last[tracks], generator))
+
+    def _version(self, works: Tensor, generator: Generator) -> Tensor:
+        """One track of each work."""
+        return self._work[works] + _below(self._versions[works], generator)
+
+    def _alike(self, tracks: Tensor, generator: Generator) -> Tensor:
+        """A batch of these, group by group (Efraimidis and Spirakis 2006 orders the groups)."""
+        group = self._group[tracks]
+        sizes = group.bincount()
+        waits = -_uniform(sizes.shape, generator).log() / sizes  # an empty group waits for ever
+        ranks = waits.argsort().argsort()
+        return tracks[(ranks[group] + _uniform(group.shape, generator)).argsort()[: self.batch]]
+
+    def _segments(self, last: Tensor, generator: Generator) -> Tensor:
+        """Two starts a track, counted from its first frame: (2, batch)."""
+        near = self.nearest
+        far = last if self.farthest is None else last.clamp(max=self.farthest)
+        # starts with a partner: [0, last - near] and [near, last], which overlap in long tracks
+        side = last - near + 1
+        count = torch.minimum(2 * side, last + 1)
+        first = _below(count, generator)
+        first = torch.where((count > last) | (first < side), first, first - side + near)
+        # partners before it: [first - far, first - near]; behind it: [first + near, first + far]
+        lowest = (first - far).clamp(min=0)
+        before = (first - near - lowest + 1).clamp(min=0)
+        behind = (torch.minimum(first + far, last) - first - near + 1).clamp(min=0)
+        pick = _below(before + behind, generator)
+        second = torch.where(pick < before, lowest + pick, first + near + pick - before)
+        return torch.stack((first, second))
+
+
+def seeded(*key: str | int) -> Generator:
+    """A generator on the CPU whose numbers depend on the key alone."""
+    return Generator().manual_seed(int(digest(*key)[:15], 16))
+
+
+def cut(rows: Tensor, starts: Tensor, length: int) -> Tensor:
+    """Segments of the bank.
+
+    Args:
+        rows: (N, bins) all frames.
+        starts: (...) the segments' first rows, on the same device.
+        length: frames in a segment.
+
+    Returns:
+        (..., length, bins), of the bank's type.
+    """
+    return rows[starts[..., None] + torch.arange(length, device=rows.device)]
+
+
+def _numbered(names: Sequence[str]) -> Tensor:
+    """Equal names to equal numbers, from 0 in the names' order."""
+    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
+    return torch.tensor([numbers[name] for name in names])
+
+
+def _uniform(shape: Sequence[int], generator: Generator) -> Tensor:
+    """Within (0, 1): its logarithm is finite."""
+    return torch.rand(shape, generator=generator, dtype=torch.float64).clamp(min=2.0**-53)
+
+
+def _below(count: Tensor, generator: Generator) -> Tensor:
+    """Integers from 0 to count - 1, evenly; 2^53 steps make the unevenness immeasurable."""
+    return (torch.rand(count.shape, generator=generator, dtype=torch.float64) * count).long()
