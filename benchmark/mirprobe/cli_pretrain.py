@@ -33,21 +33,21 @@ def bank_command(
     ],
     dtype: Annotated[Numbers, typer.Option(help="14 MB an hour, or twice that.")] = Numbers.uint8,
     held_out: Annotated[
-        float, typer.Option(help="Share of the tracks that validate and never train.")
-    ] = 0.05,
+        float | None,
+        typer.Option(help="Share of tracks that validate and never train; default 0.05."),
+    ] = None,
     jobs: Annotated[int, typer.Option(help="Processes; 0 is one a core.")] = 0,
 ) -> None:
     """Decode folders of music once and store the frames that ViT-1D trains on.
 
     May be killed at any time: the same command goes on with the tracks that are missing.
     """
-    from mirprobe.vit1d.bank import HeldOut
     from mirprobe.vit1d.harvest import harvest
+    from mirprobe.vit1d.held_out import HeldOut
 
     with one_line_errors():
-        bank = harvest(
-            folders, output, dtype=dtype.value, held_out=HeldOut(fraction=held_out), jobs=jobs
-        )
+        rule = None if held_out is None else HeldOut(fraction=held_out)
+        bank = harvest(folders, output, dtype=dtype.value, held_out=rule, jobs=jobs)
         for skipped in bank.skipped:
             if skipped.kind == "undecodable":
                 typer.echo(f"left out: {skipped.source}: {skipped.reason}")
