@@ -1,0 +1,227 @@
+"""Data flows one way, and so do the imports: one table says what each module may know of.
+
+The rows of `MAY_IMPORT` run from the bottom to the top. A row is a module, or a package with all
+that no row of its own has; it may import what it names, and can name rows above its own line alone,
+so that no cycle is possible. `EVERYTHING` stands for all of them. `module:name` allows one name.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOTS = [Path(__file__).parents[1] / "benchmark", Path(__file__).parents[1] / "tasks"]
+EVERYTHING = "*"
+
+MAY_IMPORT = {
+    # what every part speaks
+    "mirprobe.errors": "",
+    "mirprobe.fingerprint": "",
+    "mirprobe.schema": "",
+    # pure functions and the model, which know nothing of the harness
+    "mirprobe.metrics": "schema",
+    "mirprobe.vit1d": "errors fingerprint",
+    # what plug-ins promise. A registry's entries are typed by it, and so stand above it.
+    "mirprobe.dataset": "schema",
+    "mirprobe.encoders.protocol": "schema",
+    "mirprobe.task": "metrics schema",
+    "mirprobe.registry": "dataset encoders.protocol errors task",
+    # single steps: none knows that there is a cache, a run or a result
+    "mirprobe.annotations": "errors schema",
+    "mirprobe.audio": "errors schema",
+    "mirprobe.windows": "encoders.protocol errors schema",
+    "mirprobe.encoders": "encoders.protocol errors fingerprint schema vit1d",
+    "mirprobe.examples": "schema",
+    "mirprobe.probes": "errors examples registry:nearest schema",
+    "mirprobe.cell": "annotations errors examples metrics probes schema task",
+    # the cache, and all that know of it
+    "mirprobe.cache": "errors fingerprint schema",
+    "mirprobe.upkeep": "cache",
+    "mirprobe.embed": (
+        "audio cache encoders.protocol errors fingerprint registry:nearest schema windows"
+    ),
+    # results are written as cache entries are: whole or not at all
+    "mirprobe.results": "cache:write_whole cell:CellResult errors schema",
+    "mirprobe.leaderboard": "errors registry:nearest results",
+    # what puts the steps together
+    "mirprobe.config": "embed:Dtype embed:choose_layers errors probes registry:nearest",
+    "mirprobe.runner": (
+        "annotations cache:Cache cell config dataset embed encoders.protocol errors fingerprint "
+        "probes registry results schema task"
+    ),
+    "mirprobe.api": "config dataset encoders.protocol errors runner schema task",
+    # the faces of the house
+    "mirprobe.cli_errors": "errors",
+    "mirprobe.cli_pretrain": "cli_errors errors vit1d",
+    "mirprobe.cli": EVERYTHING,
+    "mirprobe": EVERYTHING,  # __init__.py alone: it collects the public names
+    # plug-ins know the words and the metrics, not the machine that runs them
+    "mirprobe_tasks": "audio dataset errors fingerprint metrics schema task",
+}
+
+PRINTERS = {"mirprobe.cli", "mirprobe.cli_errors", "mirprobe.cli_pretrain"}
+
+
+def sources() -> dict[str, Path]:
+    """Every module of the two source roots, by its name."""
+    found = {}
+    for root in ROOTS:
+        for path in root.rglob("*.py"):
+            parts = path.relative_to(root).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+SOURCES = sources()
+
+
+def imports(source: str, known: set[str]) -> Iterator[tuple[str, str]]:
+    """(module, name) of each import anywhere in a module's source; the name may be empty.
+
+    Args:
+        source: the text.
+        known: all modules of the house, to tell `from package import module` from a name.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            module = node.module or ""
+            for alias in node.names:
+                whole = f"{module}.{alias.name}"
+                yield (whole, "") if whole in known else (module, alias.name)
+
+
+def row(module: str) -> str:
+    """The row that a module belongs to."""
+    name = module
+    while name not in MAY_IMPORT or (name == "mirprobe" != module):
+        name = name.rpartition(".")[0]
+        assert name, f"{module} has no row in MAY_IMPORT: say what it may import"
+    return name
+
+
+def allowed(importer: str, module: str, name: str) -> bool:
+    """Whether `importer` may import `name` (or all, where it is empty) of `module`."""
+    if module.partition(".")[0] not in ("mirprobe", "mirprobe_tasks"):
+        return True
+    own, other = row(importer), row(module)
+    if own == other:
+        return True
+    rows = list(MAY_IMPORT)
+    if MAY_IMPORT[own] == EVERYTHING:
+        return rows.index(other) < rows.index(own)
+    short = other.removeprefix("mirprobe.")
+    return bool({short, f"{short}:{name}"} & set(MAY_IMPORT[own].split()))
+
+
+def violations(module: str, source: str) -> list[str]:
+    return [
+        f"{module} imports {imported}{f':{name}' if name else ''}"
+        for imported, name in imports(source, set(SOURCES))
+        if not allowed(module, imported, name)
+    ]
+
+
+@pytest.mark.parametrize("module", sorted(SOURCES))
+def test_a_module_imports_what_its_row_allows(module: str) -> None:
+    assert violations(module, SOURCES[module].read_text()) == []
+
+
+def test_rows_name_rows_above_them_alone() -> None:
+    above: list[str] = []
+    for name, words in MAY_IMPORT.items():
+        if words != EVERYTHING:
+            for word in words.split():
+                assert f"mirprobe.{word.partition(':')[0]}" in above, f"{name}: {word}"
+        above.append(name)
+
+
+def test_rows_and_words_are_of_use() -> None:
+    used = {row(module) for module in SOURCES}
+    assert used == set(MAY_IMPORT)
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    graph = {
+        module: {name for name, _ in imports(path.read_text(), set(SOURCES)) if name in SOURCES}
+        for module, path in SOURCES.items()
+    }
+    assert "mirprobe.embed" in graph["mirprobe.runner"]
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"import cycle: {' -> '.join(error.args[1])}")
+    assert order.index("mirprobe.cache") < order.index("mirprobe.runner")
+
+
+def test_only_the_command_line_prints() -> None:
+    printing = set()
+    for module, path in SOURCES.items():
+        source = path.read_text()
+        for imported, _ in imports(source, set(SOURCES)):
+            if imported.partition(".")[0] in ("typer", "rich", "click"):
+                printing.add(module)
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "print", f"{module}:{node.lineno} prints"
+    assert printing <= PRINTERS
+    assert "mirprobe.cli" in printing
+
+
+def test_only_these_know_of_the_cache() -> None:
+    knowing = {
+        module
+        for module, path in SOURCES.items()
+        for imported, _ in imports(path.read_text(), set(SOURCES))
+        if imported == "mirprobe.cache"
+    }
+    assert knowing == {
+        f"mirprobe.{name}" for name in ("embed", "upkeep", "results", "runner", "cli")
+    }
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("mirprobe.audio", "from mirprobe.cache import Cache"),
+        ("mirprobe.audio", "def f():\n    import mirprobe.runner"),
+        ("mirprobe.audio", "from mirprobe import cache"),
+        ("mirprobe.audio", "from mirprobe import evaluate"),
+        ("mirprobe.audio", "import mirprobe"),
+        ("mirprobe.runner", "if True:\n    from mirprobe_tasks.key import Key"),
+        ("mirprobe.cli", "import mirprobe_tasks"),
+        ("mirprobe.results", "from mirprobe.cache import Cache"),
+        ("mirprobe.vit1d.model", "from mirprobe.schema import Tokens"),
+        ("mirprobe.metrics.key", "from mirprobe.errors import TrackError"),
+        ("mirprobe.encoders.spectral", "from mirprobe import embed"),
+        ("mirprobe.encoders.protocol", "from mirprobe.encoders.spectral import LogMel"),
+        ("mirprobe_tasks.key", "from mirprobe.cell import run_cell"),
+    ],
+)
+def test_a_wrong_import_is_noticed(module: str, source: str) -> None:
+    assert module in SOURCES
+    assert len(violations(module, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("mirprobe.results", "from mirprobe.cache import write_whole"),
+        ("mirprobe.embed", "from mirprobe import audio"),
+        ("mirprobe.metrics.key", "from mirprobe.metrics.pitches import PITCHES"),
+        ("mirprobe_tasks.key", "import numpy\nfrom mirprobe_tasks.checks import required"),
+    ],
+)
+def test_a_right_import_passes(module: str, source: str) -> None:
+    assert violations(module, source) == []
+
+
+def test_a_module_without_a_row_is_noticed() -> None:
+    with pytest.raises(AssertionError, match=r"mirprobe\.unheard has no row"):
+        violations("mirprobe.unheard", "import mirprobe.errors")
