@@ -113,6 +113,10 @@ def test_an_entry_cut_short(cache: Cache, part: float, caplog: pytest.LogCapture
     assert Cache(cache.root).get(KEY) is not None
 
 
+# each bit; all of them; a blank to another; the F of F16 to the I and U of whole numbers
+MASKS = (0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xFF, 0x2A, 0x0F, 0x13)
+
+
 def test_every_flipped_byte_is_noticed(cache: Cache, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "mirprobe.cache")
     array = some()
@@ -122,7 +126,7 @@ def test_every_flipped_byte_is_noticed(cache: Cache, caplog: pytest.LogCaptureFi
     assert len(content) < 400
     harmless = 0
     for place in range(len(content)):
-        for mask in (0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xFF, 0x2A):
+        for mask in MASKS:
             flipped = bytearray(content)
             flipped[place] ^= mask
             path.write_bytes(flipped)

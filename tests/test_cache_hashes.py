@@ -52,16 +52,17 @@ def test_hashes_are_remembered(tmp_path: Path, hashed: list[Path]) -> None:
     assert hashed == [audio]
 
 
-def test_hashes_are_computed_again_when_only_the_time_changes(
-    tmp_path: Path, hashed: list[Path]
+@pytest.mark.parametrize(("content", "later"), [(b"two", 1), (b"three", 0)])
+def test_hashes_are_computed_again_when_time_or_size_changes(
+    tmp_path: Path, hashed: list[Path], content: bytes, later: int
 ) -> None:
-    audio, hashes = tmp_path / "a.wav", HashMemo(tmp_path / "hashes.sqlite")
+    audio, memo = tmp_path / "a.wav", tmp_path / "hashes.sqlite"
     audio.write_bytes(b"one")
-    first = hashes(audio)
+    first = HashMemo(memo)(audio)
     before = audio.stat()
-    audio.write_bytes(b"two")  # of the same size
-    os.utime(audio, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
-    assert hashes(audio) != first
+    audio.write_bytes(content)
+    os.utime(audio, ns=(before.st_atime_ns, before.st_mtime_ns + later))
+    assert HashMemo(memo)(audio) == file_digest(audio) != first
     assert len(hashed) == 2
 
 
