@@ -6,7 +6,8 @@ set, splits, task, probe, preset and conditions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import inf
 from pathlib import Path
 
 import pandas as pd
@@ -54,7 +55,8 @@ def leaderboard(scores: pd.DataFrame, reference: str | None = None) -> pd.DataFr
     numbers = ["value", "low", "high", "validation"]
     board = chosen.groupby(where, dropna=False, sort=False)[numbers].mean().reset_index()
     # the decoding, too, is for validation to choose; the first of equals
-    best = board[board["main"]].groupby(ENTRY, sort=False)["validation"].transform("idxmax")
+    mains = board[board["main"]].assign(worth=board["validation"].fillna(-inf))
+    best = mains.groupby(ENTRY, sort=False)["worth"].transform("idxmax")
     kept = board.loc[best.unique(), [*ENTRY, "decoding"]]
     board = board.merge(kept, on=[*ENTRY, "decoding"])
     for kind in CONTROLS:
@@ -90,50 +92,67 @@ def to_csv(board: pd.DataFrame) -> str:
 
 
 def to_markdown(board: pd.DataFrame) -> str:
-    """A table a task with the main metric, and one of the mean ranks."""
+    """A table with the main metric for each task and way of probing, and one of the mean ranks."""
     parts = []
-    for (dataset, task), rows in board[board["main"]].groupby(["dataset", "task"], sort=False):
+    for rows in _arenas(board):
         first = rows.iloc[0]
+        conditions = f", {first['conditions']}" if first["conditions"] else ""
         parts.append(
-            f"### {task} on {dataset}\n\n`{first['metric']}` on {first['n']} test tracks, "
-            f"{first['probe']} probe, preset {first['preset']}\n"
+            f"### {first['task']} on {first['dataset']}\n\n"
+            f"`{first['metric']}` on {first['n']} test tracks, {first['probe']} probe, "
+            f"preset {first['preset']}{conditions}\n"
         )
-        parts.append(_markdown([header for header, _ in _cells(first)], rows))
-    ranks = mean_ranks(board)
-    lines = [f"| {encoder} | {rank:.2f} |" for encoder, rank in ranks.items()]
-    parts.append("\n".join(["### mean rank\n\n| encoder | mean rank |\n| --- | --- |", *lines]))
-    return "\n".join(parts) + "\n"
+        headers = [header for header, _ in _cells(first)]
+        parts.append(_markdown([headers, *_texts(rows)]))
+    ranks = [[str(encoder), f"{rank:.2f}"] for encoder, rank in mean_ranks(board).items()]
+    parts.append("### mean rank\n")
+    parts.append(_markdown([["encoder", "mean rank"], *ranks]))
+    return "\n".join(parts)
 
 
-def _markdown(headers: Sequence[str], rows: pd.DataFrame) -> str:
-    lines = [" | ".join(headers), " | ".join("---" for _ in headers)]
-    lines += [" | ".join(text for _, text in _cells(row)) for _, row in rows.iterrows()]
-    return "\n".join(f"| {line} |" for line in lines) + "\n"
+def _arenas(board: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The rows of main metrics that were ranked together."""
+    for _, rows in board[board["main"]].groupby(ARENA, sort=False):
+        yield rows
+
+
+def _texts(rows: pd.DataFrame) -> list[list[str]]:
+    return [[text for _, text in _cells(row)] for _, row in rows.iterrows()]
+
+
+def _markdown(table: Sequence[Sequence[str]]) -> str:
+    """The first row is the headers."""
+    ruled = [table[0], ["---"] * len(table[0]), *table[1:]]
+    lines = [" | ".join(text.replace("|", "\\|") for text in row) for row in ruled]
+    return "".join(f"| {line} |\n" for line in lines)
 
 
 def _cells(row: pd.Series) -> list[tuple[str, str]]:
     """What is shown of a row, with the headers."""
     shown = [
-        ("rank", f"{row['rank']:.0f}"),
+        ("rank", _number(row["rank"], ".0f")),
         ("encoder", str(row["encoder"])),
-        (str(row["metric"]), f"{row['value']:.3f}"),
+        (str(row["metric"]), _number(row["value"])),
         ("95 %", f"{row['low']:.3f} to {row['high']:.3f}"),
         ("layer", f"{row['layer']} {row['source']}"),
         ("decoding", str(row["decoding"])),
     ]
     shown += [(kind, _number(row[kind])) for kind in CONTROLS]
     if "difference" in row:
-        shown.append(("difference", f"{row['difference']:+.3f}"))
+        shown.append(("difference", _number(row["difference"], "+.3f")))
     return shown
 
 
-def _number(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.3f}"
+def _number(value: float, style: str = ".3f") -> str:
+    return "" if pd.isna(value) else format(value, style)
 
 
 def rows_of(board: pd.DataFrame) -> list[tuple[str, list[list[tuple[str, str]]]]]:
-    """Per task, the shown cells of each encoder's main metric, for a printed table."""
+    """Per table of `to_markdown`, a title and the shown cells of each row."""
     return [
-        (f"{task} on {dataset}", [_cells(row) for _, row in rows.iterrows()])
-        for (dataset, task), rows in board[board["main"]].groupby(["dataset", "task"], sort=False)
+        (
+            f"{rows['task'].iloc[0]} on {rows['dataset'].iloc[0]}",
+            [_cells(row) for _, row in rows.iterrows()],
+        )
+        for rows in _arenas(board)
     ]
