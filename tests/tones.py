@@ -19,7 +19,7 @@ class Tones:
     """Triads on `I IV V` of a major key, a click a beat, dark or bright: splits 12, 6 and 6."""
 
     name = "tones"
-    tags = ("bright", "dark")
+    tags: tuple[str, ...] = ("bright", "dark")
     trim = 0.0
 
     def __init__(self, root: Path, seconds: float = SECONDS) -> None:

@@ -10,22 +10,23 @@ import pandas as pd
 from mirprobe.config import make_config
 from mirprobe.dataset import Dataset
 from mirprobe.encoders.protocol import Encoder
-from mirprobe.errors import EncoderError
+from mirprobe.errors import MirprobeError
 from mirprobe.runner import run
 from mirprobe.task import Task
 
 
 def evaluate(
-    encoders: Sequence[str | Encoder],
-    tasks: Sequence[str | Task],
+    encoders: Sequence[str | Encoder] | str,
+    tasks: Sequence[str | Task] | str,
     dataset: str | Dataset = "studio",
     **options: Any,
 ) -> pd.DataFrame:
     """Score encoders on tasks, exactly as `mirprobe run` does.
 
     Args:
-        encoders: registered names with options, or instances (known by their class's name).
-        tasks: registered names, or instances.
+        encoders: registered names with options, or instances (known by their class's name). One
+            name may stand alone.
+        tasks: registered names, or instances, likewise.
         dataset: a registered name with options, or an instance.
         **options: the other fields of `mirprobe.config.RunConfig`, such as `layers`, `probe`,
             `seeds`, `limit`, `cache_dir`, `results_dir`.
@@ -38,6 +39,8 @@ def evaluate(
         MirprobeError: what a user can cause or cure. When an encoder or a cell failed, this comes
             after the others are done, and their scores lie in the run's folder.
     """
+    encoders = [encoders] if isinstance(encoders, str) else encoders
+    tasks = [tasks] if isinstance(tasks, str) else tasks
     own_encoders = {type(e).__name__: e for e in encoders if not isinstance(e, str)}
     own_tasks = {t.name: t for t in tasks if not isinstance(t, str)}
     names = {
@@ -49,6 +52,6 @@ def evaluate(
     instance = None if isinstance(dataset, str) else dataset
     result = run(config, encoders=own_encoders, tasks=own_tasks, dataset=instance)
     if result.failures:
-        raise EncoderError("; ".join(result.failures.values()))
+        raise MirprobeError("; ".join(result.failures.values()))
     result.scores.attrs = {"run": str(result.folder.path), "problems": result.problems}
     return result.scores

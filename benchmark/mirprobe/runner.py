@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import logging
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from importlib.metadata import version
 from time import perf_counter
@@ -22,12 +24,12 @@ from mirprobe.config import RunConfig
 from mirprobe.dataset import Dataset
 from mirprobe.embed import Embedder, choose_layers
 from mirprobe.encoders.protocol import Encoder
-from mirprobe.errors import ConfigError, EncoderError, TrackError
+from mirprobe.errors import ConfigError, EncoderError, MirprobeError, StorageError, TrackError
 from mirprobe.fingerprint import digest
 from mirprobe.probes import probe_config
 from mirprobe.registry import DATASETS, ENCODERS, TASKS, parse_spec
 from mirprobe.results import RunFolder
-from mirprobe.schema import SPLITS, Embedding, Level, Split, Track
+from mirprobe.schema import SPLITS, Annotations, Embedding, Level, Split, Track
 from mirprobe.task import Task
 
 log = logging.getLogger(__name__)
@@ -87,22 +89,24 @@ def run(
         name: tasks[name] if tasks and name in tasks else TASKS.create(name, dataset)
         for name in config.tasks
     }
+    _complete(built, Encoder, "encoder")
+    _complete(wanted, Task, "task")
+    layers = {spec: _layers(spec, encoder, config) for spec, encoder in built.items()}
     tracks = _limited(dataset, config.limit)
     device = config.torch_device()
     result = RunResult(RunFolder(config.results_dir / run_name(config)))
+    result.folder.make()
     prepare(dataset, [track for split in SPLITS for track in tracks[split]])
     started, seconds = datetime.now(timezone.utc), {}
     cells: list[dict[str, Any]] = []
     context = _Context(config, cache, tracks, device, result)
     for spec, encoder in built.items():
-        begun = perf_counter()
-        try:
-            cells.extend(_run_encoder(context, spec, encoder, wanted))
-        except EncoderError as error:
-            log.error("%s", error)
-            result.failures[spec] = str(error)
+        begun, before = perf_counter(), result.computed
+        cells.extend(_run_encoder(context, spec, encoder, layers[spec], wanted))
         seconds[spec] = round(perf_counter() - begun, 1)
-        result.scores = result.folder.write_scores(cells)
+        if result.computed > before:
+            result.folder.write_scores(cells)
+    result.scores = result.folder.write_scores(cells)
     if result.computed or not (result.folder.path / "run.json").exists():
         result.folder.write_run(_describe(context, built, started, seconds))
     return result
@@ -115,11 +119,22 @@ def make_dataset(spec: str, cache: Cache) -> Dataset:
 
 
 def prepare(dataset: Dataset, tracks: Sequence[Track]) -> None:
-    """Render or fetch what audio of the data set is missing, with a bar."""
-    for _ in tqdm(
-        dataset.prepare(tracks), f"audio of {dataset.name}", len(tracks), leave=False, disable=None
-    ):
-        pass
+    """Render or fetch what audio of the data set is missing, with a bar.
+
+    Raises:
+        ConfigError: the data set raised an error of its own.
+    """
+    title = f"audio of {dataset.name}"
+    try:
+        for _ in tqdm(dataset.prepare(tracks), title, len(tracks), leave=False, disable=None):
+            pass
+    except MirprobeError:
+        raise
+    except Exception as error:
+        log.debug("data set '%s'", dataset.name, exc_info=True)
+        raise ConfigError(
+            f"data set '{dataset.name}' cannot make its audio ({type(error).__name__}: {error})"
+        ) from error
 
 
 def run_name(config: RunConfig) -> str:
@@ -154,31 +169,67 @@ def _limited(dataset: Dataset, limit: int | None) -> Tracks:
     for split in SPLITS:
         if not splits.get(split):
             raise ConfigError(f"data set '{dataset.name}' has no tracks in split '{split}'")
+    known: set[str] = set()
+    for track in (track for split in SPLITS for track in splits[split]):
+        if track.id in known:
+            raise ConfigError(f"data set '{dataset.name}' has two tracks '{track.id}'; rename one")
+        known.add(track.id)
     return {split: list(splits[split])[:limit] for split in SPLITS}
 
 
+def _complete(plugins: Mapping[str, object], protocol: type, kind: str) -> None:
+    """Refuse a plug-in that lacks an attribute of its protocol."""
+    for name, plugin in plugins.items():
+        missing = [wanted for wanted in protocol.__annotations__ if not hasattr(plugin, wanted)]
+        if missing:
+            lacks = ", ".join(missing)
+            raise ConfigError(f"{kind} '{name}' lacks {lacks}; see mirprobe.{protocol.__name__}")
+
+
+def _layers(spec: str, encoder: Encoder, config: RunConfig) -> tuple[str, ...]:
+    try:
+        return choose_layers(encoder.layers, config.layers)
+    except ConfigError as error:
+        raise ConfigError(f"encoder '{spec}': {error}") from error
+
+
 def _run_encoder(
-    context: _Context, spec: str, encoder: Encoder, tasks: Mapping[str, Task]
+    context: _Context,
+    spec: str,
+    encoder: Encoder,
+    layers: tuple[str, ...],
+    tasks: Mapping[str, Task],
 ) -> list[dict[str, Any]]:
     """The finished cells of one encoder, in the order of the tasks."""
     config, result = context.config, context.result
     cells: dict[str, dict[str, Any]] = {}
     todo: dict[str, str] = {}
-    layers = choose_layers(encoder.layers, config.layers)
     for name, task in tasks.items():
         if task.level == "frame" and encoder.frame_rate is None:
             result.failures[f"{spec} x {name}"] = (
                 f"task '{name}' needs frames, and encoder '{spec}' has none (frame_rate is None)"
             )
             continue
-        key = _cell_key(context, encoder, task, layers)
+        try:
+            key = _cell_key(context, encoder, task, layers)
+        except (TypeError, ValueError) as error:
+            result.failures[f"{spec} x {name}"] = (
+                f"task '{name}' or encoder '{spec}' declares what JSON cannot hold: {error}"
+            )
+            continue
         cell = result.folder.read_cell(spec, name, key)
         if cell is None:
             todo[name] = key
         else:
             cells[name] = cell
     levels: list[Level] = sorted({tasks[name].level for name in todo})
-    embedded = _embed(context, spec, encoder, layers, levels) if todo else {}
+    unusable: dict[str, str] = {}
+    try:
+        embedded = _embed(context, spec, encoder, layers, levels, unusable) if todo else {}
+    except EncoderError as error:
+        log.warning("%s", error)
+        result.failures[spec] = str(error)
+        todo = {}
     for name, key in todo.items():
         setup = Setup(
             layers=layers,
@@ -199,6 +250,11 @@ def _run_encoder(
         )
         try:
             found = run_cell(tasks[name], embedded, setup, bar=f"{spec} x {name}")
+            # they stand in the cell, so that a later run that finds it finished reports them too
+            found.problems.update(unusable)
+            cells[name] = result.folder.write_cell(spec, name, key, found)
+        except StorageError:
+            raise
         except ConfigError as error:
             result.failures[f"{spec} x {name}"] = str(error)
             continue
@@ -207,7 +263,6 @@ def _run_encoder(
             reason = f"task '{name}' raised {type(error).__name__}: {error}"
             result.failures[f"{spec} x {name}"] = f"{reason} (encoder '{spec}')"
             continue
-        cells[name] = result.folder.write_cell(spec, name, key, found)
         result.computed += 1
     for cell in cells.values():
         context.report(cell["problems"])
@@ -215,8 +270,14 @@ def _run_encoder(
 
 
 def _embed(
-    context: _Context, spec: str, encoder: Encoder, layers: tuple[str, ...], levels: list[Level]
+    context: _Context,
+    spec: str,
+    encoder: Encoder,
+    layers: tuple[str, ...],
+    levels: list[Level],
+    unusable: dict[str, str],
 ) -> dict[Split, list[tuple[Track, Embedding]]]:
+    """Every track's embedding; `unusable` is told of the tracks that have none, and why."""
     config = context.config
     embedder = Embedder(
         spec,
@@ -231,7 +292,8 @@ def _embed(
     results = embedder.embed(tracks, levels)
     for track, embedding in tqdm(results, f"{spec}", len(tracks), leave=False, disable=None):
         if isinstance(embedding, TrackError):
-            context.report({track.id: str(embedding)})
+            unusable[track.id] = str(embedding)
+            context.report(unusable)
         else:
             found[track.id] = embedding
     return {
@@ -250,7 +312,7 @@ def _cell_key(context: _Context, encoder: Encoder, task: Task, layers: tuple[str
             _audio(context.cache, track),
             track.start,
             track.stop,
-            to_json(track.annotations).get(task.annotation),
+            _annotation(track, task.annotation),
         ]
         for split in SPLITS
         for track in context.tracks[split]
@@ -258,11 +320,28 @@ def _cell_key(context: _Context, encoder: Encoder, task: Task, layers: tuple[str
     return digest(
         version("mirprobe"),
         [encoder.fingerprint, encoder.sources, encoder.frame_rate, layers, config.dtype],
-        [task.name, task.labels, task.metrics, task.decodings],
+        [task.name, task.labels, task.metrics, task.decodings, _source(task)],
         asdict(probe_config(config.preset, config.probe)),
         config.seeds,
         tracks,
     )
+
+
+def _annotation(track: Track, name: str) -> str:
+    """One field as text, whatever it holds: malformed ones are the task's to refuse."""
+    value = getattr(track.annotations, name, None)
+    try:
+        return json.dumps(to_json(replace(Annotations(), **{name: value})))
+    except (TypeError, ValueError, AttributeError):
+        return repr(value)
+
+
+def _source(task: Task) -> str:
+    """The code of the task's class, where Python knows it: a task is edited more than released."""
+    try:
+        return inspect.getsource(type(task))
+    except (OSError, TypeError):
+        return ""
 
 
 def _audio(cache: Cache, track: Track) -> str:
@@ -287,7 +366,7 @@ def _describe(
                 "fingerprint": encoder.fingerprint,
                 "dim": encoder.dim,
                 "frame_rate": encoder.frame_rate,
-                "layers": list(choose_layers(encoder.layers, context.config.layers)),
+                "layers": list(_layers(spec, encoder, context.config)),
                 "sources": list(encoder.sources),
             }
             for spec, encoder in encoders.items()

@@ -1,0 +1,40 @@
+"""A run of the command line that stays in its second encoder until it is killed.
+
+Usage: interrupted_run.py AUDIO CACHE RESULTS
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+from small_encoders import Bands
+from tones import Tones
+from torch import Tensor
+from workbench import QUICK
+
+from mirprobe import probes, register_dataset, register_encoder
+from mirprobe.cli import main
+from mirprobe.schema import Tokens
+
+
+class Slow(Bands):
+    def __call__(self, audio: Tensor) -> Tokens:
+        if self.calls == 3:
+            time.sleep(60)
+        return super().__call__(audio)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    probes.PRESETS["standard"] = QUICK
+    audio, cache, results = sys.argv[1:]
+    register_encoder("bands")(Bands)
+    register_encoder("slow")(Slow)
+    register_dataset("tones")(lambda root: Tones(Path(audio)))
+    options = ["--dataset", "tones", "--task", "key", "--cache-dir", cache]
+    sys.argv[1:] = ["run", "--encoder", "bands", "--encoder", "slow", *options]
+    sys.argv += ["--results-dir", results]
+    main()
