@@ -267,17 +267,28 @@ def test_a_file_that_goes_while_it_is_encoded(tracks: list[Track], cache: Cache)
     assert len(embed_all(embedder(Oracle(fault=remove), cache, batch=99), lengths)) == 3
 
 
-def test_a_reader_that_stops_early_leaves_no_thread(tracks: list[Track], cache: Cache) -> None:
-    before = set(threading.enumerate())
+def test_a_reader_that_stops_early_waits_for_nothing(
+    tracks: list[Track], cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, finished, load, before = threading.Event(), list[str](), audio.load, threading.enumerate()
+
+    def slow(track: Track, rate: int) -> Any:
+        if track is not tracks[0]:
+            gate.wait(10)
+        finished.append(track.id)
+        return load(track, rate)
+
+    monkeypatch.setattr(audio, "load", slow)
     results = embedder(Oracle(window=None), cache).embed(tracks, BOTH)
     assert next(results)[0] is tracks[0]
-    started = set(threading.enumerate()) - before
-    assert started
     results.close()  # type: ignore[attr-defined]
-    for thread in started:
+    assert finished == [tracks[0].id]
+    gate.set()
+    for thread in set(threading.enumerate()) - set(before):
         thread.join(10)
         assert not thread.is_alive()
-    assert len(list(cache.entries())) == 2  # what it was given is kept
+    assert len(finished) <= 3  # those that two threads had begun; the others are cancelled
+    assert len(list(cache.entries())) == 2  # what was given is kept
 
 
 def test_modules_are_put_into_evaluation_mode(tracks: list[Track], cache: Cache) -> None:
