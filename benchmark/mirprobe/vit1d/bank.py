@@ -202,10 +202,10 @@ def _read_head(path: Path) -> dict[str, Any]:
 def _open_frames(file: Path, total: int, bins: int, dtype: DType) -> NDArray[Any]:
     remedy = "copy it once more or build the bank again"
     try:
-        frames = np.load(file, mmap_mode="r", allow_pickle=False)
+        frames: NDArray[Any] = np.lib.format.open_memmap(file, mode="r")  # never a pickle
     except OSError as error:
         raise StorageError(f"{file}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:  # numpy's words for a map that is larger than its file
+    except ValueError as error:  # also where the file is shorter than its header says
         raise StorageError(f"{file}: truncated or damaged ({error}); {remedy}") from error
     if frames.dtype != np.dtype(dtype) or frames.shape[1:] != (bins,) or len(frames) < total:
         raise StorageError(

@@ -94,7 +94,7 @@ def decode(recording: Recording, sample_rate: int) -> Iterator[Samples]:
         TrackError: it cannot be read or is not audio.
     """
     try:
-        with soundfile.SoundFile(_source(recording)) as file:
+        with _open(recording) as raw, soundfile.SoundFile(_seekable(raw, recording)) as file:
             same = file.samplerate == sample_rate
             stream = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
             size = max(1, _VALUES // file.channels)
@@ -155,12 +155,10 @@ def _open(recording: Recording) -> Iterator[BinaryIO]:
             yield member  # type: ignore[misc]
 
 
-def _source(recording: Recording) -> str | BytesIO:
-    """What soundfile opens; a member is unpacked in memory, since a decoder seeks in it."""
-    if not recording.member:
-        return str(recording.path)
-    with _open(recording) as file:
-        return BytesIO(file.read())
+def _seekable(file: BinaryIO, recording: Recording) -> BinaryIO:
+    """What soundfile opens; a member is unpacked in memory, since decoders seek."""
+    # a file goes in open: given a path, libsndfile hands it to mpg123, which writes to the terminal
+    return BytesIO(file.read()) if recording.member else file
 
 
 def _reason(error: BaseException) -> str:
