@@ -58,63 +58,70 @@ def render(piece: Piece) -> Floats:
     length = round(piece.grid.duration * SAMPLE_RATE)
     dry = np.zeros(length)
     for part in piece.parts:
-        sound = _play(part_to_midi(part, piece.mix.tuning, piece.grid.duration), length)
-        dry += sound * 10 ** (part.gain / 20) / _loudness(sound)
-    return _record(dry, piece.mix)
+        midi = part_to_midi(part, piece.mix.tuning, piece.grid.duration)
+        sound = synthesise(sound_font(), midi, length)
+        dry += sound * 10 ** (part.gain / 20) / loudness(sound)
+    return record(dry, piece.mix)
 
 
-def _play(midi: bytes, length: int) -> Floats:
-    """Mono sound of one part, resampled and cut to `length` samples."""
+def synthesise(font: bytes, midi: bytes, length: int, rate: int = SAMPLE_RATE) -> Floats:
+    """Mono sound of one part, resampled to `rate` and cut or filled to `length` samples."""
     import midirenderer
     import soundfile
     import soxr
 
-    wave, rate = soundfile.read(io.BytesIO(midirenderer.render_wave_from(sound_font(), midi)))
+    wave, played_at = soundfile.read(io.BytesIO(midirenderer.render_wave_from(font, midi)))
     sound = np.zeros(length)
-    resampled = soxr.resample((wave[:, 0] + wave[:, 1]) / 2, rate, SAMPLE_RATE)[:length]
+    resampled = soxr.resample((wave[:, 0] + wave[:, 1]) / 2, played_at, rate)[:length]
     sound[: len(resampled)] = resampled
     return sound
 
 
-def _loudness(sound: Floats) -> float:
-    """Root mean square over the frames in which the part is heard."""
-    frame = SAMPLE_RATE // 20
+def loudness(sound: Floats, rate: int = SAMPLE_RATE) -> float:
+    """Root mean square over the frames of 50 ms in which the part is heard; 1 for silence."""
+    frame = rate // 20
     frames = sound[: len(sound) // frame * frame].reshape(-1, frame)
     power = np.square(frames).mean(axis=1)
     heard = power[power > 0.01 * power.max()]
     return float(np.sqrt(heard.mean())) if len(heard) else 1.0
 
 
-def _record(dry: Floats, mix: Mix) -> Floats:
-    """Put the dry sum into its room, add the noise floor and set the level."""
+def record(dry: Floats, mix: Mix, rate: int = SAMPLE_RATE) -> Floats:
+    """Put the dry sum into its room, add the noise floor and set the level.
+
+    Args:
+        dry: (samples,) at `rate`.
+        mix: the recording; its cutoff lies below rate / 2.
+        rate: in Hz.
+    """
     from scipy.signal import butter, fftconvolve, lfilter
 
     rng = np.random.default_rng(mix.seed)
-    music = fftconvolve(dry, _room(rng, mix))[: len(dry)]
-    music = lfilter(*butter(1, mix.cutoff, fs=SAMPLE_RATE), music)
-    noise = _noise(rng, len(dry), mix.colour)
-    noise *= _loudness(music) * 10 ** (mix.noise / 20)
+    music = fftconvolve(dry, _room(rng, mix, rate))[: len(dry)]
+    music = lfilter(*butter(1, mix.cutoff, fs=rate), music)
+    noise = _noise(rng, len(dry), mix.colour, rate)
+    noise *= loudness(music, rate) * 10 ** (mix.noise / 20)
     recording = music + noise
     return np.asarray(recording * (10 ** (mix.peak / 20) / np.abs(recording).max()))
 
 
-def _room(rng: np.random.Generator, mix: Mix) -> Floats:
+def _room(rng: np.random.Generator, mix: Mix, rate: int) -> Floats:
     """Impulse response: the direct sound at time 0, then a tail of noise that decays."""
-    size = int(mix.decay * SAMPLE_RATE)
-    time = np.arange(size) / SAMPLE_RATE
+    size = int(mix.decay * rate)
+    time = np.arange(size) / rate
     tail = rng.normal(size=size) * 10 ** (-3 * time / mix.decay)
-    tail[: int(0.004 * SAMPLE_RATE)] = 0.0  # the first wall is over a metre away
+    tail[: int(0.004 * rate)] = 0.0  # the first wall is over a metre away
     tail *= 10 ** (mix.wet / 20) / np.sqrt(np.square(tail).sum())
     tail[0] = 1.0
     return np.asarray(tail)
 
 
-def _noise(rng: np.random.Generator, length: int, colour: float) -> Floats:
+def _noise(rng: np.random.Generator, length: int, colour: float, rate: int) -> Floats:
     """Noise of unit power whose amplitude falls with frequency to the power of -`colour`."""
     from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
     size = next_fast_len(length, real=True)
-    frequency = np.maximum(rfftfreq(size, 1 / SAMPLE_RATE), 40.0)
+    frequency = np.maximum(rfftfreq(size, 1 / rate), 40.0)
     noise = irfft(rfft(rng.normal(size=size)) * frequency**-colour, n=size)[:length]
     return np.asarray(noise / np.sqrt(np.square(noise).mean()))
 
