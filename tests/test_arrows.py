@@ -60,7 +60,8 @@ MAY_IMPORT = {
     "mirprobe.cli": EVERYTHING,
     "mirprobe": EVERYTHING,  # __init__.py alone: it collects the public names
     # plug-ins know the words and the metrics, not the machine that runs them
-    "mirprobe_tasks": "audio dataset errors fingerprint metrics schema task",
+    # (corpora for pretraining are written whole, as the model's banks are)
+    "mirprobe_tasks": "audio dataset errors fingerprint metrics schema task vit1d:replacing",
 }
 
 PRINTERS = {"mirprobe.cli", "mirprobe.cli_errors", "mirprobe.cli_pretrain"}
