@@ -134,7 +134,7 @@ def retrieve(embeddings: Tensor, segments: Segments) -> Retrieval:
     device = embeddings.device
     directions = F.normalize(embeddings.float(), dim=-1)
     starts, works = segments.starts.to(device), segments.work.to(device)
-    top1, mrr, queries = torch.zeros(3, device=device, dtype=torch.float64)
+    top1 = mrr = queries = 0.0
     first = 0
     for size in segments.track.bincount().tolist():  # a track's queries at a time
         own = slice(first, first + size)
@@ -143,11 +143,12 @@ def retrieve(embeddings: Tensor, segments: Segments) -> Retrieval:
         positives = similar[:, own].contiguous()  # (size, size)
         same = works == works[own][0]
         others = similar[:, ~same].sort(dim=-1).values
-        better = others.shape[-1] - torch.searchsorted(others, positives)  # as similar, or more
-        far = (starts[own, None] - starts[own]).abs() >= segments.apart
+        worse = torch.searchsorted(others, positives).cpu()
+        better = others.shape[-1] - worse  # as similar, or more
+        far = (starts[own, None] - starts[own]).abs().cpu() >= segments.apart
         weights = far.double() / far.sum(-1, keepdim=True).clamp(min=1)  # rows sum to 1, or are 0
-        top1 += (weights * (better == 0)).sum()
-        mrr += (weights / (1 + better)).sum()
-        queries += weights.sum()
-    count = round(float(queries))
-    return Retrieval(float(top1) / count, float(mrr) / count, count, len(embeddings))
+        top1 += float((weights * (better == 0)).sum())
+        mrr += float((weights / (1 + better)).sum())
+        queries += float(weights.sum())
+    count = round(queries)
+    return Retrieval(top1 / count, mrr / count, count, len(embeddings))
