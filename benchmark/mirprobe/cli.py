@@ -124,7 +124,8 @@ def run_command(
         for track, reason in result.problems.items():
             typer.echo(f"left out: track '{track}': {reason}")
         if result.problems:
-            typer.echo(f"{len(result.problems)} tracks left out; --strict makes this an error")
+            tracks = "1 track" if len(result.problems) == 1 else f"{len(result.problems)} tracks"
+            typer.echo(f"{tracks} left out; --strict makes this an error")
         typer.echo(f"scores and predictions: {result.folder.path}")
         if result.failures:
             raise MirprobeError("; ".join(result.failures.values()))
@@ -133,12 +134,15 @@ def run_command(
 def _print_board(scores: Any) -> None:
     from mirprobe.leaderboard import leaderboard, mean_ranks, rows_of
 
-    console = Console(width=WIDTH, highlight=False)
+    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
     board = leaderboard(scores)
     for title, rows in rows_of(board):
         table = Table(title=title, title_justify="left", box=None, pad_edge=False)
         for header, _ in rows[0]:
-            table.add_column(header, justify="left" if header in _TEXT else "right", no_wrap=True)
+            # a name that is too long goes on in the next line; it is never cut
+            whole = header not in _LONG
+            justify: Any = "left" if header in _TEXT else "right"
+            table.add_column(header, justify=justify, no_wrap=whole, overflow="fold")
         for row in rows:
             table.add_row(*(text for _, text in row))
         console.print(table)
@@ -148,6 +152,7 @@ def _print_board(scores: Any) -> None:
 
 
 _TEXT = ("encoder", "layer", "decoding")
+_LONG = ("encoder", "layer")
 
 
 @app.command("list")
