@@ -37,7 +37,8 @@ MAY_IMPORT = {
     "mirprobe.encoders": "encoders.protocol errors fingerprint schema vit1d",
     "mirprobe.examples": "schema",
     "mirprobe.probes": "errors examples registry:nearest schema",
-    "mirprobe.cell": "annotations errors examples metrics probes schema task",
+    "mirprobe.scoring": "annotations metrics schema task",
+    "mirprobe.cell": "annotations errors examples probes schema scoring task",
     # the cache, and all that know of it
     "mirprobe.cache": "errors fingerprint schema",
     "mirprobe.upkeep": "cache",
@@ -45,7 +46,7 @@ MAY_IMPORT = {
         "audio cache encoders.protocol errors fingerprint registry:nearest schema windows"
     ),
     # results are written as cache entries are: whole or not at all
-    "mirprobe.results": "cache:write_whole cell:CellResult errors schema",
+    "mirprobe.results": "cache:write_whole scoring:CellResult errors schema",
     "mirprobe.leaderboard": "errors registry:nearest results",
     # what puts the steps together
     "mirprobe.config": "embed:Dtype embed:choose_layers errors probes registry:nearest",

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mirprobe.cell import CellResult
 from mirprobe.errors import StorageError
 from mirprobe.results import COLUMNS, RunFolder, read_cell, read_scores
 from mirprobe.schema import Score
+from mirprobe.scoring import CellResult
 
 NAN = float("nan")
 PROBE = Score(

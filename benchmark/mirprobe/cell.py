@@ -6,27 +6,21 @@ chosen probe then meets `test` once.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import inf, isnan
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mirprobe.annotations import check, to_json
+from mirprobe.annotations import check
 from mirprobe.errors import ConfigError, TrackError
 from mirprobe.examples import Examples, InMemory, with_shuffled
-from mirprobe.metrics.statistic import bootstrap, point
 from mirprobe.probes import ProbeConfig, Probes, threads, train
-from mirprobe.schema import SPLITS, Annotations, Embedding, Floats, Frames, Score, Split, Track
+from mirprobe.schema import SPLITS, Embedding, Floats, Frames, Split, Track
+from mirprobe.scoring import CellResult, Half, Logits, Parameters, Scorer, worth
 from mirprobe.task import Task
-
-Logits = NDArray[np.float32]
-Parameters = Mapping[str, float]
-Problems = dict[str, str]
 
 SHUFFLE_SEED = 20250623
 _CERTAIN = 12.0  # logit of a reference that is fed back as an estimate, for the rate ceiling
@@ -51,26 +45,6 @@ class Setup:
     config: ProbeConfig
     seeds: tuple[int, ...]
     row: Mapping[str, Any]
-
-
-@dataclass
-class CellResult:
-    """Scores, the predictions behind them, and the tracks that could not be used and why."""
-
-    scores: list[Score] = field(default_factory=list)
-    predictions: list[dict[str, Any]] = field(default_factory=list)
-    problems: Problems = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False)
-class _Half:
-    """The usable tracks of one split, aligned lists."""
-
-    ids: list[str]
-    references: list[Annotations]
-    times: list[Floats | None]
-    frames: list[Frames]
-    targets: list[NDArray[Any]]
 
 
 def run_cell(
@@ -106,16 +80,17 @@ def run_cell(
         bar=bar,
     )
     with threads(1):
-        scorer = _Scorer(task, halves["valid"], halves["test"], setup, result)
-        _score_probes(scorer, probes)
-        _score_controls(scorer, halves["train"])
+        scorer = Scorer(task, halves["valid"], halves["test"], setup.row, setup.seeds, result)
+        _score_probes(scorer, probes, _variants(task, setup))
+        if task.level == "frame":
+            _score_ceiling(scorer)
     return result
 
 
 def _prepare(
-    task: Task, tracks: Sequence[tuple[Track, Embedding]], setup: Setup, problems: Problems
-) -> _Half:
-    half = _Half([], [], [], [], [])
+    task: Task, tracks: Sequence[tuple[Track, Embedding]], setup: Setup, problems: dict[str, str]
+) -> Half:
+    half = Half([], [], [], [], [])
     for track, embedding in tracks:
         frames, times = _rows(task, embedding, setup)
         try:
@@ -155,89 +130,9 @@ def _variants(task: Task, setup: Setup) -> list[tuple[str, str]]:
     return [(layer, source) for source in sources for layer in setup.layers]
 
 
-@dataclass(frozen=True, eq=False)
-class _Scorer:
-    """Decodes logits, lets validation choose the parameters, scores on test, keeps the rows."""
-
-    task: Task
-    valid: _Half
-    test: _Half
-    setup: Setup
-    result: CellResult
-
-    def decode(
-        self, half: _Half, logits: Sequence[Logits], decoding: str, parameters: Parameters
-    ) -> list[Annotations]:
-        clip = self.task.level == "clip"
-        return [
-            self.task.decode(own[0] if clip else own, times, decoding, parameters)
-            for own, times in zip(logits, half.times, strict=True)
-        ]
-
-    def choose(self, logits: Sequence[Logits], decoding: str) -> tuple[float, Parameters]:
-        """The best main metric on validation over the decoding's grid, the first of equals."""
-        best: tuple[float, Parameters] | None = None
-        for parameters in self.task.decodings[decoding]:
-            estimates = self.decode(self.valid, logits, decoding, parameters)
-            statistic = self.task.score(self.valid.references, estimates)[self.task.main_metric]
-            value = point(statistic, len(estimates))
-            if best is None or _worth(value) > _worth(best[0]):
-                best = value, parameters
-        assert best is not None
-        return best
-
-    def add(
-        self,
-        logits: Sequence[Logits],
-        decoding: str,
-        chosen: tuple[float, Parameters],
-        **fields: Any,
-    ) -> None:
-        """Score the test logits of one probe or control; a row a metric."""
-        validation, parameters = chosen
-        estimates = self.decode(self.test, logits, decoding, parameters)
-        described: dict[str, Any] = {
-            **fields,
-            "decoding": decoding,
-            "parameters": json.dumps(dict(parameters)),
-        }
-        n = len(estimates)
-        conditions = self.task.conditions(self.test.references)
-        for metric, statistic in self.task.score(self.test.references, estimates).items():
-            low, high = bootstrap(statistic, n)
-            values: dict[str, Any] = {
-                "metric": metric,
-                "value": point(statistic, n),
-                "low": low,
-                "high": high,
-            }
-            self.result.scores.append(
-                Score(
-                    **self.setup.row,
-                    **described,
-                    **values,
-                    main=metric == self.task.main_metric,
-                    n=n,
-                    validation=validation,
-                    conditions=conditions,
-                )
-            )
-        tracks = {
-            track: to_json(estimate)
-            for track, estimate in zip(self.test.ids, estimates, strict=True)
-        }
-        self.result.predictions.append({**described, "tracks": tracks})
-
-
-def _worth(value: float) -> float:
-    """A metric for comparison: what validation cannot tell (NaN) is worse than anything it can."""
-    return -inf if isnan(value) else value
-
-
-def _score_probes(scorer: _Scorer, probes: Probes) -> None:
-    """The layer-by-source table, and the shuffled control of the variant that wins in it."""
-    task, setup = scorer.task, scorer.setup
-    variants = _variants(task, setup)
+def _score_probes(scorer: Scorer, probes: Probes, variants: Sequence[tuple[str, str]]) -> None:
+    """The layer-by-source table, and the controls of the variant that wins in it."""
+    task, seeds = scorer.task, scorer.seeds
     valid = _predict(probes, scorer.valid)
     first = next(iter(task.decodings))
     true = [index for index, group in enumerate(probes.groups) if group.condition == 0]
@@ -249,11 +144,11 @@ def _score_probes(scorer: _Scorer, probes: Probes) -> None:
     groups: dict[tuple[int, int], int] = {}  # (variant, seed) -> the learning rate's group
     chosen: dict[tuple[int, int, str], tuple[float, Parameters]] = {}
     for variant in range(len(variants)):
-        for seed in range(len(setup.seeds)):
+        for seed in range(len(seeds)):
             found = {
                 group: scorer.choose(pick(valid, group, variant, seed), first) for group in true
             }
-            best = max(true, key=lambda group: _worth(found[group][0]))
+            best = max(true, key=lambda group: worth(found[group][0]))
             groups[variant, seed] = best
             chosen[variant, seed, first] = found[best]
             for decoding in list(task.decodings)[1:]:
@@ -263,30 +158,29 @@ def _score_probes(scorer: _Scorer, probes: Probes) -> None:
     test = _predict(probes, scorer.test)
     for decoding in task.decodings:
         means = [
-            np.mean(
-                [_worth(chosen[variant, seed, decoding][0]) for seed in range(len(setup.seeds))]
-            )
+            np.mean([worth(chosen[variant, seed, decoding][0]) for seed in range(len(seeds))])
             for variant in range(len(variants))
         ]
         winner = int(np.argmax(means))
         for variant, (layer, source) in enumerate(variants):
-            for seed, name in enumerate(setup.seeds):
+            for seed, name in enumerate(seeds):
                 group = groups[variant, seed]
                 where = {"layer": layer, "source": source, "seed": name}
-                scorer.add(
+                scorer.add_probe(
                     pick(test, group, variant, seed),
                     decoding,
                     chosen[variant, seed, decoding],
-                    kind="probe",
                     selected=variant == winner,
                     learning_rate=probes.groups[group].learning_rate,
                     **where,
                 )
                 if variant == winner:
+                    own = scorer.choose(pick(valid, shuffled, variant, seed), decoding)
+                    logits = pick(test, shuffled, variant, seed)
                     scorer.add(
-                        pick(test, shuffled, variant, seed),
+                        scorer.decode(scorer.test, logits, decoding, own[1]),
                         decoding,
-                        scorer.choose(pick(valid, shuffled, variant, seed), decoding),
+                        own,
                         kind="shuffled",
                         selected=True,
                         learning_rate=probes.groups[shuffled].learning_rate,
@@ -294,33 +188,26 @@ def _score_probes(scorer: _Scorer, probes: Probes) -> None:
                     )
 
 
-def _score_controls(scorer: _Scorer, train_half: _Half) -> None:
-    """Chance, and for frame tasks the ceiling that the encoder's frame rate leaves."""
-    task = scorer.task
-    prior = _prior(task, train_half.targets)
-    controls: dict[str, Callable[[NDArray[Any]], Logits]] = {
-        "chance": lambda target: np.broadcast_to(prior, (len(target), len(prior)))
-    }
-    if task.level == "frame":
-        controls["ceiling"] = lambda target: _certain(task, target)
-    for kind, to_logits in controls.items():
-        valid = [to_logits(target) for target in scorer.valid.targets]
-        test = [to_logits(target) for target in scorer.test.targets]
-        for decoding in task.decodings:
-            scorer.add(
-                test,
-                decoding,
-                scorer.choose(valid, decoding),
-                kind=kind,
-                selected=True,
-                learning_rate=float("nan"),
-                layer="",
-                source="",
-                seed=scorer.setup.seeds[0],
-            )
+def _score_ceiling(scorer: Scorer) -> None:
+    """What the encoder's frame rate and the label space leave: the reference as an estimate."""
+    valid = [_certain(scorer.task, target) for target in scorer.valid.targets]
+    test = [_certain(scorer.task, target) for target in scorer.test.targets]
+    for decoding in scorer.task.decodings:
+        chosen = scorer.choose(valid, decoding)
+        scorer.add(
+            scorer.decode(scorer.test, test, decoding, chosen[1]),
+            decoding,
+            chosen,
+            kind="ceiling",
+            selected=True,
+            learning_rate=float("nan"),
+            layer="",
+            source="",
+            seed=scorer.seeds[0],
+        )
 
 
-def _predict(probes: Probes, half: _Half) -> list[Logits]:
+def _predict(probes: Probes, half: Half) -> list[Logits]:
     """Logits of each track, (variants, time, groups, seeds, classes)."""
     predicted = []
     for frames, target in zip(half.frames, half.targets, strict=True):
@@ -329,16 +216,6 @@ def _predict(probes: Probes, half: _Half) -> list[Logits]:
             parts = [probes.logits(x).numpy() for x, _ in one.in_order()]
         predicted.append(np.concatenate(parts, axis=1))
     return predicted
-
-
-def _prior(task: Task, targets: Sequence[NDArray[Any]]) -> Logits:
-    """Logits (labels,) that say how frequent each label is in `targets`, and nothing else."""
-    joined = np.concatenate(list(targets))
-    if task.loss == "multiclass":
-        counts = np.bincount(joined[joined >= 0], minlength=len(task.labels)) + 1e-6
-        return np.asarray(np.log(counts / counts.sum()), dtype=np.float32)
-    rate = joined.mean(axis=0).clip(1e-6, 1 - 1e-6)
-    return np.asarray(np.log(rate / (1 - rate)), dtype=np.float32)
 
 
 def _certain(task: Task, target: NDArray[Any]) -> Logits:

@@ -119,14 +119,17 @@ def _float(rows: Floating) -> Tensor:
 
 
 def with_shuffled(targets: Sequence[Targets], rng: np.random.Generator) -> list[Targets]:
-    """Each track's targets beside those of a track drawn at random, stacked on axis 1.
+    """Each track's targets beside those of another track, stacked on axis 1.
 
-    The tracks are permuted, so that each gives its targets once. They are repeated or cut to the
-    new track's length: what is shuffled keeps its own statistics and loses only its tie to the
-    audio.
+    The other track's are turned by a random time, then repeated or cut to this one's length: what
+    is shuffled keeps its own statistics and loses its tie to the audio, also the weak one of what
+    stands at the beginning or the end of every track.
     """
-    shuffled = []
-    for target, other in zip(targets, rng.permutation(len(targets)), strict=True):
-        swapped = targets[other][np.arange(len(target)) % len(targets[other])]
-        shuffled.append(np.stack([target, swapped], axis=1))
-    return shuffled
+    order = rng.permutation(len(targets))
+    giver = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
+    both = []
+    for track, target in enumerate(targets):
+        other = targets[giver[track]]
+        turned = np.roll(other, rng.integers(len(other)), axis=0)
+        both.append(np.stack([target, turned[np.arange(len(target)) % len(turned)]], axis=1))
+    return both

@@ -18,9 +18,9 @@ from typing import Any
 import pandas as pd
 
 from mirprobe.cache import write_whole
-from mirprobe.cell import CellResult
 from mirprobe.errors import StorageError
 from mirprobe.schema import Score
+from mirprobe.scoring import CellResult
 
 COLUMNS = [field.name for field in fields(Score)]
 _TYPES = {field.name: str(field.type) for field in fields(Score)}  # str, int, float or bool
