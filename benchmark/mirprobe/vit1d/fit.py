@@ -1,0 +1,268 @@
+"""Pretraining of ViT-1D on a bank: the loop, its configuration, and what it leaves on disk.
+
+Recipe: Meseguer-Brocal et al., CoJEPA, pretraining: AdamW with betas (0.9, 0.98), warm-up over 1 %
+of the steps, cosine of the rate to 1.5e-6 and of the weight decay from 0.04 to 0.01, 128 tracks a
+step. Left open and chosen here: the peak rate, no decay of norms, biases, positions and the class
+token, and gradients clipped to a length of 1.
+
+A folder holds `state.safetensors` (from which a killed run goes on), `model.safetensors` (the
+latest weights), `best.safetensors` (those of the best retrieval), `training.csv`,
+`retrieval.csv` and `tensorboard/`. Several nodes need a folder that all of them see.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from mirprobe.errors import ConfigError, MirprobeError
+from mirprobe.fingerprint import digest
+from mirprobe.vit1d.bank import Bank
+from mirprobe.vit1d.checkpoint import save_checkpoint
+from mirprobe.vit1d.fabric import Machine, make_fabric
+from mirprobe.vit1d.journal import Journal
+from mirprobe.vit1d.model import ViT1DConfig
+from mirprobe.vit1d.retrieval import Retrieval, Segments, embed, retrieve
+from mirprobe.vit1d.state import (
+    all_finite,
+    load_state,
+    plain,
+    refuse_other,
+    restore,
+    save_state,
+)
+from mirprobe.vit1d.trainer import FitConfig, Trainer, make_pairs
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+STATE, LATEST, BEST = "state.safetensors", "model.safetensors", "best.safetensors"
+
+
+class DivergedError(MirprobeError):
+    """The loss or a weight is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often, in steps; it changes nothing of what is trained. 0 is never.
+
+    Attributes:
+        log: a row of losses; only then are they fetched from the device and checked.
+        validate: retrieval among held-out tracks.
+        save: a state to go on from; there is one at the end in any case.
+    """
+
+    log: int = 50
+    validate: int = 1000
+    save: int = 500
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a training ended.
+
+    Attributes:
+        folder: where everything lies.
+        steps: done in all.
+        loss: mean since the last row of the log; None where nothing was left to do.
+        retrieval: of `model` and its controls `logmel` and `random`; empty if it never validated.
+    """
+
+    folder: Path
+    steps: int
+    loss: float | None
+    retrieval: Mapping[str, Retrieval]
+
+
+def fit(
+    bank: Bank,
+    folder: str | Path,
+    *,
+    model: ViT1DConfig,
+    config: FitConfig,
+    machine: Machine | None = None,
+    pace: Pace | None = None,
+) -> Fitted:
+    """Train, or go on where a killed run of the same configuration had last saved.
+
+    On the CPU the weights are those of a run that was never killed, bit by bit.
+
+    Args:
+        bank: what to train and validate on.
+        folder: of the results.
+        model: what to train.
+        config: how to train it.
+        machine: what to train it on.
+        pace: how often to log, validate and save.
+
+    Raises:
+        ConfigError: the bank is of another front end or too small, the folder holds another
+            training, or the machine is not there.
+        StorageError: the folder cannot be read or written; what was saved is kept.
+        DivergedError: a loss is NaN or infinite; what was saved before is kept.
+    """
+    folder, pace = Path(folder), pace or Pace()
+    if bank.config != model.frontend:
+        raise ConfigError(f"{bank.path}: a bank of another front end: build one for this model")
+    make_pairs(bank, model, config)  # complains before any process is started
+    segments = None
+    if pace.validate:
+        rate, held = model.frontend.frame_rate, bank.split("held-out")
+        segments = Segments.of(held, length=model.frames, frame_rate=rate)
+    fabric = make_fabric(machine or Machine())
+    run = _Run(folder, Trainer(bank, model, config, fabric), fabric, segments, pace)
+    return run.to_the_end()
+
+
+class _Run:
+    """One call of `fit`."""
+
+    def __init__(
+        self, folder: Path, trainer: Trainer, fabric: Fabric, segments: Segments | None, pace: Pace
+    ) -> None:
+        self.folder, self.trainer, self.fabric = folder, trainer, fabric
+        self.segments, self.pace = segments, pace
+        self.begun_with = plain(
+            **asdict(trainer.config),
+            **{f"model.{name}": value for name, value in trainer.model.config.as_dict().items()},
+            bank=digest([track.digest for track in trainer.bank.tracks]),
+        )
+        self.done, self.saved = 0, -1
+        self.retrieval: dict[str, Retrieval] = {}
+        self.best = -1.0
+        self.losses: list[dict[str, Tensor]] = []
+
+    def to_the_end(self) -> Fitted:
+        self._resume()
+        steps, means = self.trainer.config.steps, None
+        primary = self.fabric.is_global_zero
+        with (
+            Journal(self.folder, done=self.saved, active=primary) as self.journal,
+            tqdm(
+                initial=self.done,
+                total=steps,
+                desc="training",
+                disable=None if primary else True,
+            ) as bar,
+        ):
+            if not self.done:
+                self._controls()
+            clock, counted = perf_counter(), self.done
+            for step in range(self.done, steps):
+                self.losses.append(self.trainer.step(step))
+                self.done = step + 1
+                bar.update()
+                if not any(map(self._due, (self.pace.log, self.pace.validate, self.pace.save))):
+                    continue
+                means = self._fetch()
+                seconds = perf_counter() - clock
+                speed = 2 * self.trainer.config.batch * (self.done - counted) / seconds
+                row = {**means, **self.trainer.schedule(step), "segments_per_second": speed}
+                self.journal.write("training", self.done, row)
+                bar.set_postfix(loss=f"{means['loss']:.3f}", segments_per_s=f"{speed:.0f}")
+                if self._due(self.pace.validate):
+                    self._validate()
+                if self._due(self.pace.save):
+                    self._save()
+                clock, counted = perf_counter(), self.done
+        self.fabric.barrier()
+        loss = means["loss"] if means else None
+        return Fitted(self.folder, self.done, loss, self.retrieval)
+
+    def _due(self, every: int) -> bool:
+        return self.done == self.trainer.config.steps or (every > 0 and self.done % every == 0)
+
+    def _fetch(self) -> dict[str, float]:
+        """Means over the steps since the last time and over all processes; none may be NaN."""
+        names = list(self.losses[0])
+        table = torch.stack([torch.stack([row[name] for name in names]) for row in self.losses])
+        reduced = self.fabric.all_reduce(table, reduce_op="mean")  # (steps, names)
+        assert isinstance(reduced, Tensor)
+        table = reduced.double().cpu()
+        fine = table.isfinite().all(dim=1)
+        if not fine.all():
+            first = self.done - len(table) + int(fine.int().argmin())
+            self._diverged(f"the loss is not finite at step {first + 1}")
+        self.losses.clear()
+        return dict(zip(names, table.mean(0).tolist(), strict=True))
+
+    def _diverged(self, what: str) -> None:
+        saved = self.saved > 0
+        kept = f"what was saved after step {self.saved} is kept" if saved else "nothing was saved"
+        raise DivergedError(
+            f"{self.folder}: {what} of {self.trainer.config.steps}; {kept}: lower the rate"
+        )
+
+    def _controls(self) -> None:
+        """Mean log-mel, and the weights as they were drawn."""
+        if self.segments is not None:
+            self._retrieve("logmel", lambda rows: self.trainer.bank.dequantise(rows).mean(dim=1))
+            self._retrieve("random", self.trainer.class_tokens)
+
+    def _validate(self) -> None:
+        if self.segments is None:
+            return
+        found = self._retrieve("model", self.trainer.class_tokens)
+        if found.mrr > self.best:
+            self.best = found.mrr
+            self._write(BEST)
+
+    def _retrieve(self, name: str, embedder: Any) -> Retrieval:
+        assert self.segments is not None
+        length = self.trainer.model.config.frames
+        found = retrieve(
+            embed(self.segments, self.trainer.rows, embedder, length=length), self.segments
+        )
+        self.retrieval[name] = found
+        self.journal.write("retrieval", self.done, {"embedding": name, **asdict(found)})
+        return found
+
+    def _save(self) -> None:
+        if not all_finite(self.trainer.objective):
+            self._diverged(f"a weight is not finite after step {self.done}")
+        head = {
+            "begun_with": self.begun_with,
+            "done": self.done,
+            "best": self.best,
+            "retrieval": {name: asdict(found) for name, found in self.retrieval.items()},
+        }
+        if self.fabric.is_global_zero:
+            save_state(self.folder / STATE, self.trainer.objective, self.trainer.optimiser, head)
+        self._write(LATEST)
+        self.saved = self.done
+
+    def _write(self, name: str) -> None:
+        if self.fabric.is_global_zero:
+            notes = {
+                "step": str(self.done),
+                "fit": json.dumps(asdict(self.trainer.config)),
+                "bank": self.begun_with["bank"],
+                "retrieval": json.dumps(
+                    {name: asdict(found) for name, found in self.retrieval.items()}
+                ),
+            }
+            model = self.trainer.model
+            save_checkpoint(model, self.folder / name, dtype=torch.float32, notes=notes)
+
+    def _resume(self) -> None:
+        if not (self.folder / STATE).exists():
+            if (self.folder / LATEST).exists():
+                raise ConfigError(
+                    f"{self.folder}: holds weights, but no {STATE} to go on from: name another"
+                )
+            return
+        state = load_state(self.folder / STATE)
+        refuse_other(state.head["begun_with"], self.begun_with, self.folder)
+        restore(state, self.trainer.objective, self.trainer.optimiser)
+        self.done = self.saved = state.head["done"]
+        self.best = state.head["best"]
+        self.retrieval = {n: Retrieval(**found) for n, found in state.head["retrieval"].items()}

@@ -1,0 +1,99 @@
+"""Logs of a training: CSV files and, where it is installed, TensorBoard.
+
+A run that goes on after a kill cuts away what was logged after the step it goes on from.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mirprobe.errors import StorageError
+from mirprobe.vit1d.atomic import replacing
+
+
+class Journal:
+    """Writes rows of figures as they come; each row is flushed.
+
+    Args:
+        folder: gets one CSV file a kind of row, and a folder `tensorboard`.
+        done: steps done before, -1 for a new training; rows of later steps are cut away.
+        active: False writes nothing, for all processes but the first.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, *, done: int, active: bool = True) -> None:
+        self._folder, self._active = folder, active
+        self._board: Any = None
+        if not active:
+            return
+        for path in folder.glob("*.csv"):
+            _cut(path, done)
+        from torch.utils.tensorboard import SummaryWriter
+
+        try:
+            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+
+    def write(self, kind: str, step: int, row: Mapping[str, float | str]) -> None:
+        """Append a row to KIND.csv; TensorBoard gets its numbers, under its words.
+
+        Args:
+            kind: of the row: `training`, `retrieval`.
+            step: steps done.
+            row: always the same columns.
+        """
+        if not self._active:
+            return
+        path = self._folder / f"{kind}.csv"
+        full = {"step": step, **row}
+        try:
+            with path.open("a", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, list(full))
+                if file.tell() == 0:
+                    writer.writeheader()
+                writer.writerow(full)
+            words = [value for value in row.values() if isinstance(value, str)]
+            for name, value in row.items():
+                if not isinstance(value, str):
+                    self._board.add_scalar("/".join((kind, *words, name)), value, step)
+            self._board.flush()
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._board is not None:
+            self._board.close()
+
+
+def _unwritable(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"{path}: cannot be written ({error.strerror or error})")
+
+
+def _cut(path: Path, done: int) -> None:
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        columns = reader.fieldnames or []
+        # a line that a kill cut short lacks its last fields
+        rows = [row for row in reader if None not in row.values() and int(row["step"]) <= done]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    with replacing(path) as whole:
+        whole.write(text.getvalue().encode())

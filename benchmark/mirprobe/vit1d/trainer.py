@@ -1,0 +1,223 @@
+"""One step of the training, and what it needs: bank, pairs, objective, optimiser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isinf
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import AdamW
+
+from mirprobe.errors import ConfigError
+from mirprobe.vit1d.bank import Bank
+from mirprobe.vit1d.jepa import Masks, draw_masks
+from mirprobe.vit1d.model import ViT1D, ViT1DConfig
+from mirprobe.vit1d.objective import CoJEPA, NTXent, Objective, last_tokens
+from mirprobe.vit1d.pairs import Pairs, cut, seeded
+from mirprobe.vit1d.schedule import cosine, warmup_cosine
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+Name = Literal["ntxent", "cojepa"]
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """All that decides what weights a training ends with, beside the model, bank and machine.
+
+    Attributes:
+        objective: `ntxent` or `cojepa`.
+        steps: in all.
+        batch: pairs a step, each of another work, over all devices.
+        rate: the peak learning rate.
+        final_rate: that of the last step.
+        warmup: share of the steps in which the rate rises.
+        decay: weight decay of the first step.
+        final_decay: that of the last step.
+        betas: of AdamW.
+        clip: longest gradient.
+        temperature: of NT-Xent.
+        min_gap: seconds, at least, between the end of one segment and the start of the other.
+        max_gap: at most; infinite for anywhere in the track.
+        same_group: share of batches whose tracks sound alike.
+        mask: least and most of a segment's frames that CoJEPA hides.
+        predictor_depth: blocks of CoJEPA's predictor.
+        jepa_weight: of the JEPA loss beside NT-Xent.
+        seed: of weights, pairs and masks.
+    """
+
+    objective: Name = "ntxent"
+    steps: int = 100_000
+    batch: int = 128
+    rate: float = 5e-4
+    final_rate: float = 1.5e-6
+    warmup: float = 0.01
+    decay: float = 0.04
+    final_decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.98)
+    clip: float = 1.0
+    temperature: float = 0.1
+    min_gap: float = 0.0
+    max_gap: float = 16.0
+    same_group: float = 0.0
+    mask: tuple[float, float] = (0.5, 0.75)
+    predictor_depth: int = 6
+    jepa_weight: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.objective not in get_args(Name):
+            raise ConfigError(
+                f"objective={self.objective!r}: choose from {', '.join(get_args(Name))}"
+            )
+        for name in ("steps", "batch", "rate", "temperature", "clip"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name}={getattr(self, name)}: must be more than 0")
+        if not 0 <= self.warmup < 1:
+            raise ConfigError(f"warmup={self.warmup}: a share of the steps lies between 0 and 1")
+        if not 0 < self.mask[0] <= self.mask[1] < 1:
+            raise ConfigError(f"mask={self.mask}: two rising shares between 0 and 1")
+
+
+def make_pairs(bank: Bank, model: ViT1DConfig, config: FitConfig) -> Pairs:
+    """What draws the batches.
+
+    Raises:
+        ConfigError: the bank is too small.
+    """
+    rate = model.frontend.frame_rate
+    farthest = None if isinf(config.max_gap) else round(config.max_gap * rate)
+    return Pairs(
+        bank.split("train"),
+        length=model.frames,
+        batch=config.batch,
+        gaps=(round(config.min_gap * rate), farthest),
+        same_group=config.same_group,
+        seed=config.seed,
+    )
+
+
+class Trainer:
+    """Trains step by step; each step is a function of its number and of the weights before it.
+
+    Args:
+        bank: is copied to the device as it is.
+        model: what to train.
+        config: how.
+        fabric: launched.
+
+    Attributes:
+        model: being trained.
+        objective: the model and what else is trained with it.
+        optimiser: AdamW.
+        rows: (N, bins) the bank on the device.
+
+    Raises:
+        ConfigError: the bank is too small, or the devices do not divide the batch.
+    """
+
+    def __init__(self, bank: Bank, model: ViT1DConfig, config: FitConfig, fabric: Fabric) -> None:
+        if config.batch % fabric.world_size:
+            raise ConfigError(
+                f"batch={config.batch} on {fabric.world_size} devices: give a multiple of them"
+            )
+        self.bank, self.config, self.fabric = bank, config, fabric
+        self.pairs = make_pairs(bank, model, config)
+        with torch.random.fork_rng(devices=[]):  # torch's layers draw before ours do
+            self.model = ViT1D(model, generator=Generator().manual_seed(config.seed))
+            self.objective = _objective(self.model, config, shared=fabric.world_size > 1)
+        self.objective.to(fabric.device)
+        self.optimiser = AdamW(_groups(self.objective), betas=config.betas, fused=True)
+        self._module, self._stepper = fabric.setup(self.objective, self.optimiser)
+        share = config.batch // fabric.world_size
+        self._own = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
+        self.rows = bank.load(fabric.device)
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """Take a step.
+
+        Args:
+            step: counted from 0.
+
+        Returns:
+            This process's losses by name and the gradient's length, scalars on the device, which
+            nobody has waited for.
+        """
+        self._set(**self.schedule(step))
+        views, masks = self.batch(step)
+        losses: dict[str, Tensor] = self._module(views, masks)
+        self.fabric.backward(losses["loss"])
+        norm = self.fabric.clip_gradients(
+            self._module, self._stepper, max_norm=self.config.clip, error_if_nonfinite=False
+        )
+        self._stepper.step()
+        self._stepper.zero_grad()
+        assert norm is not None
+        return {**{name: loss.detach() for name, loss in losses.items()}, "gradient": norm}
+
+    def schedule(self, step: int) -> dict[str, float]:
+        """Learning rate and weight decay of a step."""
+        config, steps = self.config, self.config.steps
+        return {
+            "rate": warmup_cosine(
+                step,
+                steps=steps,
+                warmup=round(config.warmup * steps),
+                peak=config.rate,
+                last=config.final_rate,
+            ),
+            "decay": cosine(step, steps=steps, first=config.decay, last=config.final_decay),
+        }
+
+    def batch(self, step: int) -> tuple[Tensor, Masks | None]:
+        """This process's part: views (2, n, time, bins) and, for CoJEPA, masks (2, n, ...)."""
+        device, time = self.fabric.device, self.model.config.frames
+        starts = self.pairs.draw(step).starts[:, self._own].to(device, non_blocking=True)
+        views = self.bank.dequantise(cut(self.rows, starts, time))
+        if not self.objective.masked:
+            return views, None
+        visible, hidden = draw_masks(
+            (2, self.config.batch),
+            time=time,
+            share=self.config.mask,
+            generator=seeded("masks", self.config.seed, step),
+        )
+        parts = (part[:, self._own].to(device, non_blocking=True) for part in (visible, hidden))
+        return views, Masks(*parts)
+
+    @torch.no_grad()
+    def class_tokens(self, rows: Tensor) -> Tensor:
+        """What retrieval compares: (n, time, bins) of the bank's type to (n, dim)."""
+        with self.fabric.autocast():
+            return last_tokens(self.model, self.bank.dequantise(rows))[:, 0].float()
+
+    def _set(self, *, rate: float, decay: float) -> None:
+        decayed, others = self.optimiser.param_groups
+        decayed["lr"] = others["lr"] = rate
+        decayed["weight_decay"], others["weight_decay"] = decay, 0.0
+
+
+def _objective(model: ViT1D, config: FitConfig, *, shared: bool) -> Objective:
+    if config.objective == "ntxent":
+        return NTXent(model, temperature=config.temperature, shared=shared)
+    return CoJEPA(
+        model,
+        temperature=config.temperature,
+        shared=shared,
+        depth=config.predictor_depth,
+        weight=config.jepa_weight,
+        generator=seeded("predictor", config.seed),
+    )
+
+
+def _groups(module: nn.Module) -> list[dict[str, list[nn.Parameter]]]:
+    """Matrices, whose weights decay, and all others."""
+    decayed: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
+    for name, parameter in module.named_parameters():
+        matrix = parameter.ndim == 2 and not name.endswith("positions")
+        (decayed if matrix else others).append(parameter)
+    return [{"params": decayed}, {"params": others}]
