@@ -18,6 +18,7 @@ check: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	$(BIN)/python tests/bench_encoding.py
+	$(BIN)/python tests/bench_training.py
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,94 @@
+"""What the training adds to the model: `make bench`.
+
+Runs, alternating: bare forward and backward passes of ViT-1D with NT-Xent on random tensors that
+are ready in memory, and whole training steps on a bank of the same shape (drawing and cutting
+pairs, dequantising, clipping, the schedules, AdamW). Prints the median of the rounds' ratios.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import torch
+
+from mirprobe.vit1d.bank import Bank, BankTrack, QuantisationError
+from mirprobe.vit1d.fabric import Machine, make_fabric
+from mirprobe.vit1d.held_out import HeldOut
+from mirprobe.vit1d.model import ViT1D, ViT1DConfig
+from mirprobe.vit1d.ntxent import nt_xent
+from mirprobe.vit1d.objective import last_tokens
+from mirprobe.vit1d.quantise import Quantiser
+from mirprobe.vit1d.trainer import FitConfig, Trainer
+
+TRACKS, FRAMES, BATCH, STEPS, ROUNDS = 400, 2000, 8, 2, 7
+LARGE_BATCH, LARGE_STEPS = 128, 50  # on an accelerator
+
+
+def make_bank(config: ViT1DConfig) -> Bank:
+    """Noise of music's size."""
+    rng = np.random.default_rng(0)
+    tracks = (
+        BankTrack(f"{n}", "", "", n * FRAMES, FRAMES, "train", f"{n}", 0.0, "", f"{n}")
+        for n in range(TRACKS)
+    )
+    return Bank(
+        path=Path("noise"),
+        config=config.frontend,
+        tracks=tuple(tracks),
+        frames=rng.integers(0, 256, (TRACKS * FRAMES, config.frontend.bins), dtype=np.uint8),
+        quantiser=Quantiser.make(config.frontend, "uint8"),
+        error=QuantisationError(0.0, 0.0),
+        held_out=HeldOut(),
+        skipped=(),
+    )
+
+
+def wait(device: torch.device) -> float:
+    """The time when the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return perf_counter()
+
+
+def main() -> None:
+    """Measure and print."""
+    torch.set_num_threads(1)
+    fabric = make_fabric(Machine())
+    large = fabric.device.type != "cpu"
+    batch, steps = (LARGE_BATCH, LARGE_STEPS) if large else (BATCH, STEPS)
+    config = ViT1DConfig()
+    trainer = Trainer(make_bank(config), config, FitConfig(batch=batch), fabric)
+    model = ViT1D(config).to(fabric.device)
+    views = torch.randn(2 * batch, config.frames, config.frontend.bins, device=fabric.device)
+
+    def bare() -> float:
+        begun = wait(fabric.device)
+        for _ in range(steps):
+            with fabric.autocast():
+                classes = last_tokens(model, views)[:, 0]
+                loss = nt_xent(classes[:batch], classes[batch:])
+            torch.autograd.backward(loss)
+            model.zero_grad()
+        return wait(fabric.device) - begun
+
+    def training(first: int) -> float:
+        begun = wait(fabric.device)
+        for step in range(first, first + steps):
+            trainer.step(step)
+        return wait(fabric.device) - begun
+
+    bare(), training(0)  # warm up
+    ratios = []
+    for number in range(ROUNDS):
+        alone, whole = bare(), training((number + 1) * steps)
+        ratios.append(whole / alone)
+        speed = 2 * batch * steps / whole
+        print(f"round {number}: bare {alone:.2f} s, steps {whole:.2f} s, {speed:.0f} segments/s")
+    print(f"training step / bare forward and backward: {median(ratios):.3f} (at most 1.25)")
+
+
+if __name__ == "__main__":
+    main()
