@@ -78,8 +78,9 @@ def test_a_split_holds_out_its_share_and_never_moves_a_work() -> None:
 @pytest.mark.parametrize(("works", "held"), [(0, 0), (1, 0), (2, 1), (5, 2)])
 def test_at_most_half_of_few_works_are_held_out(works: int, held: int) -> None:
     names = [str(number) for number in range(works)]
-    splits = HeldOut(fraction=0.01).assign(names, {})
-    assert sum(split == "held-out" for split in splits.values()) == held
+    for fraction in (0.01, 0.5):
+        splits = HeldOut(fraction=fraction).assign(names, {})
+        assert sum(split == "held-out" for split in splits.values()) == held
     assert "held-out" not in HeldOut(fraction=0.0).assign(names, {}).values()
 
 

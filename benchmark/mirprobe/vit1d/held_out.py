@@ -19,8 +19,8 @@ class HeldOut:
     A track keeps its split when others are added, as long as the rule stays the same.
 
     Attributes:
-        fraction: of the works, expected; 0 holds out none.
-        minimum: of works, as far as half of them allow.
+        fraction: of the works, expected; 0 holds out none. Never more than half of them.
+        minimum: of works; again never more than half of them.
         seed: another seed, another choice.
     """
 
@@ -35,12 +35,13 @@ class HeldOut:
     def assign(self, works: Iterable[str], known: Mapping[str, Split]) -> dict[str, Split]:
         """Give every work a split; the known ones keep theirs."""
         draws = {work: self._draw(work) for work in set(works) - known.keys()}
-        lacking = min(self.minimum, (len(draws) + len(known)) // 2)
-        lacking -= sum(split == "held-out" for split in known.values())
         splits = dict(known)
-        for rank, work in enumerate(sorted(draws, key=lambda work: draws[work])):
-            held = draws[work] < self.fraction or (rank < lacking and self.fraction > 0)
-            splits[work] = "held-out" if held else "train"
+        held = sum(split == "held-out" for split in known.values())
+        most = (len(draws) + len(known)) // 2
+        for work in sorted(draws, key=lambda work: draws[work]):
+            chosen = draws[work] < self.fraction or held < self.minimum
+            splits[work] = "held-out" if chosen and held < most and self.fraction else "train"
+            held += splits[work] == "held-out"
         return splits
 
     def _draw(self, work: str) -> float:
