@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test check bench
+.PHONY: run test check bench pretrain
 
 run: $(VENV)/.ready
 	$(BIN)/mirprobe run
@@ -15,6 +15,19 @@ check: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Needs a network, Debian and a GPU for a run of full length; goes on where it was killed.
+# HOURS of renderings beside the recordings, in the bank BANK; STEPS of training into OUTPUT; what
+# is fetched lies in WORK. An unknown or unreachable package ends it before the training.
+HOURS ?= 100
+STEPS ?= 100000
+WORK ?= pretraining-data
+BANK ?= pretraining-data/bank
+OUTPUT ?= pretraining-data/run
+
+pretrain: $(VENV)/.ready
+	$(BIN)/python -m mirprobe_tasks.pretraining all --work $(WORK) --bank $(BANK) --hours $(HOURS)
+	$(BIN)/mirprobe pretrain fit $(BANK) -o $(OUTPUT) --steps $(STEPS)
 
 bench: $(VENV)/.ready
 	$(BIN)/python tests/bench_encoding.py

@@ -1,0 +1,235 @@
+"""Tunes times bands into a bank: planned, rendered by all cores, handed on without a file.
+
+Track i is tune `i // versions` of a seeded order, played by a band that no other of its versions
+has; both depend on the seed and i alone, so more hours are the same tracks and others after them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from mirprobe.errors import ConfigError, StorageError
+from mirprobe.fingerprint import digest
+from mirprobe.schema import Floats
+from mirprobe.vit1d.packing import recorded
+from mirprobe.vit1d.parts import Part, Samples, write_part
+from mirprobe_tasks.datasets.studio.midi import part_to_midi
+from mirprobe_tasks.datasets.studio.render import loudness, record, synthesise
+from mirprobe_tasks.datasets.studio.render import sound_font as studio_font
+from mirprobe_tasks.pretraining.arrange import Arrangement, arrange, draw_timing
+from mirprobe_tasks.pretraining.bands import Band, make_band
+from mirprobe_tasks.pretraining.leadsheet import LeadSheet, lead_sheet
+from mirprobe_tasks.pretraining.soundfonts import font_digest, fonts, presets, read
+from mirprobe_tasks.pretraining.tunes import Tune, read_tunes
+
+RATE = 16_000
+"""Of the samples, in Hz."""
+
+_RECIPE = 1  # raise when the same tune and band are to sound different
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is rendered.
+
+    Attributes:
+        hours: of audio, at least.
+        seed: of the order of tunes and bands and of every draw.
+        bands: on each sound font.
+        versions: bands that play a tune, before the next one comes.
+    """
+
+    hours: float = 100.0
+    seed: int = 0
+    bands: int = 24
+    versions: int = 3
+
+    def __post_init__(self) -> None:
+        if not self.hours > 0 or self.bands < 1 or self.versions < 1:
+            raise ConfigError(f"{self}: hours, bands and versions are positive")
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One track: a tune, a band, the font that the band plays on, and the seed of the draws."""
+
+    index: int
+    seed: int
+    tune: Tune
+    sheet: LeadSheet
+    band: Band
+    font: Path
+
+    @property
+    def key(self) -> str:
+        """Names all that the sound depends on."""
+        notes = hashlib.sha256()
+        for line in self.tune.voices:
+            for array in (line.onsets, line.durations, line.pitches):
+                notes.update(array.astype("<i8").tobytes())
+        signature = (self.tune.id, self.tune.metre, self.tune.pickup, self.tune.sharps)
+        renderer = importlib.metadata.version("midirenderer")
+        made_by = (_RECIPE, renderer, font_digest(self.font), repr(self.band))
+        return digest("render", self.index, self.seed, *signature, notes.hexdigest(), *made_by)
+
+    @property
+    def source(self) -> str:
+        """For people to read, and for `exclusions.objection`."""
+        played = " (the sound font of studio)" if is_studio(self.font) else ""
+        return f"tune {self.tune.id} band {self.band.name} font {self.band.font}{played}"
+
+    def rng(self, concern: str) -> np.random.Generator:
+        """A generator of its own for one concern of this track."""
+        return np.random.default_rng([self.seed, self.index, *concern.encode()])
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What a run did.
+
+    Attributes:
+        tracks: of the plan.
+        present: of these, that were there already.
+        hours: of audio that were rendered now.
+        core_hours: of processor time that this took, the log-mel frames included.
+    """
+
+    tracks: int
+    present: int
+    hours: float
+    core_hours: float
+
+    @property
+    def speed(self) -> float:
+        """Hours of audio a core-hour."""
+        return self.hours / self.core_hours if self.core_hours else 0.0
+
+
+@lru_cache(maxsize=64)
+def is_studio(font: Path) -> bool:
+    """Whether a font is, byte for byte, the one that `studio` plays."""
+    return font_digest(font) == hashlib.sha256(studio_font()).hexdigest()[:16]
+
+
+def plan(tunes: Sequence[Tune], font_files: Sequence[Path], wanted: Plan) -> Iterator[Job]:
+    """Tracks until the hours are full.
+
+    Raises:
+        ConfigError: no tune can be played by a band.
+    """
+    bands = [
+        (make_band(path.stem, number, presets(path)), path)
+        for path in font_files
+        for number in range(wanted.bands)
+    ]
+    if not tunes:
+        raise ConfigError("there is no tune to play")
+    order = np.random.default_rng([wanted.seed, 1]).permutation(len(tunes))
+    seconds, index = 0.0, 0
+    for lap, place in ((lap, int(place)) for lap in count() for place in order):
+        if lap and not index:
+            raise ConfigError(f"none of {len(tunes)} tunes can be played by a band")
+        tune = tunes[place]
+        if (sheet := lead_sheet(tune)) is None:
+            continue
+        chosen = np.random.default_rng([wanted.seed, 2, lap, place]).permutation(len(bands))
+        for band, path in (bands[number] for number in chosen[: wanted.versions]):
+            if seconds >= 3600 * wanted.hours:
+                return
+            job = Job(index, wanted.seed, tune, sheet, band, path)
+            seconds += draw_timing(job.rng("time"), job.sheet, band).grid.duration
+            index += 1
+            yield job
+
+
+def perform(job: Job) -> Arrangement:
+    """The notes of a track."""
+    timing = draw_timing(job.rng("time"), job.sheet, job.band)
+    return arrange(job.rng("play"), job.sheet, job.band, timing)
+
+
+def sound(job: Job) -> Samples:
+    """The samples of a track, mono, (samples,) at `RATE`."""
+    from scipy.signal import butter, lfilter
+
+    arrangement, font = perform(job), read(job.font)
+    mix, duration = arrangement.mix, arrangement.duration
+    length = round(duration * RATE)
+    dry: Floats = np.zeros(length)
+    for part in arrangement.parts:
+        midi = part_to_midi(part, mix.tuning, duration)
+        heard = synthesise(font, midi, length, RATE)
+        dry += heard * 10 ** (part.gain / 20) / loudness(heard, RATE)
+    dry = lfilter(*butter(1, job.band.low_cut, "highpass", fs=RATE), dry)
+    return record(np.asarray(dry), mix, RATE).astype(np.float32)
+
+
+def render(bank: Path, tunes: Path, font_folder: Path, wanted: Plan, *, jobs: int = 0) -> Rendered:
+    """Render what the bank lacks of a plan into its parts; `pack` moves them into the bank.
+
+    May be killed at any time: the same call goes on with the tracks that are missing.
+
+    Args:
+        bank: the bank's folder.
+        tunes: the file of tunes.
+        font_folder: of sound fonts (.sf2); all of them play.
+        wanted: how much, and by which seed.
+        jobs: processes; 0 for one a core.
+
+    Raises:
+        ConfigError: no sound font or no tune is there, or the bank is of another front end.
+        StorageError: a file is missing or damaged, the disk is full, or a process died.
+    """
+    import joblib
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    planned = list(plan(read_tunes(tunes).tunes, fonts(font_folder), wanted))
+    present = recorded(bank)
+    missing = [job for job in planned if job.key not in present]
+    # jobs of one font side by side: a worker then finds it in memory
+    missing.sort(key=lambda job: (job.index // 500, job.font, job.index))
+    workers = max(1, min(jobs or joblib.cpu_count(), len(missing)))
+    pool = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
+    results = pool(joblib.delayed(render_one)(job, bank) for job in missing)
+    seconds = spent = 0.0
+    try:
+        for audio, cost in tqdm(
+            results, "rendering", total=len(missing), unit="track", leave=False, disable=None
+        ):
+            seconds, spent = seconds + audio, spent + cost
+    except TerminatedWorkerError as error:
+        raise StorageError(
+            "rendering: a process was killed, perhaps for want of memory; the same command with "
+            "fewer jobs goes on from there"
+        ) from error
+    return Rendered(len(planned), len(planned) - len(missing), seconds / 3600, spent / 3600)
+
+
+def render_one(job: Job, bank: Path) -> tuple[float, float]:
+    """Render a track into the bank's parts; may run in any process.
+
+    Returns:
+        Seconds of audio and of processor time.
+    """
+    began = time.process_time()
+    track = write_part(
+        bank,
+        job.key,
+        sound(job),
+        id=f"render-{job.seed}-{job.index:06d}",
+        source=job.source,
+        group=f"band {job.band.name}",
+        work=f"tune {job.tune.id}",
+    )
+    seconds = track.duration if isinstance(track, Part) else 0.0
+    return seconds, time.process_time() - began
