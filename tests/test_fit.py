@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import json
-import logging
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +14,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
+from typer.testing import CliRunner, Result
 
+from mirprobe.cli_pretrain import pretrain_app
 from mirprobe.errors import ConfigError, MirprobeError, StorageError
 from mirprobe.vit1d.bank import Bank, BankTrack, QuantisationError
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes
@@ -132,9 +133,12 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(
         monkeypatch.undo()
     with safe_open(tmp_path / "killed" / STATE, "pt") as file:
         assert json.loads(file.metadata()["head"])["done"] == 4
+    leftover = tmp_path / "killed" / f".{STATE}.0.tmp"
+    leftover.write_bytes(b"of a kill while writing")
     torch.rand(3)  # whatever else the process does with torch's generator
     again = run(tmp_path / "killed", model=model, **options)
     assert again.steps == 10
+    assert not leftover.exists()
     assert same(tmp_path / "whole" / STATE, tmp_path / "killed" / STATE)
     assert same(tmp_path / "whole" / LATEST, tmp_path / "killed" / LATEST)
     logs = [rows(tmp_path / name / "training.csv") for name in ("whole", "killed")]
@@ -334,10 +338,52 @@ def test_bf16_trains_and_keeps_weights_in_float32(tmp_path: Path) -> None:
 
 
 def test_off_a_terminal_it_is_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with capfd.disabled():
-        logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     run(tmp_path)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def tiny_command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """`mirprobe pretrain fit` on the bank above, with small models."""
+    monkeypatch.setattr("mirprobe.vit1d.model.CONFIGS", TINY)
+    monkeypatch.setattr(Bank, "open", lambda path, expected: BANK)
+    fixed = ["--device", "cpu", "--validate-every", "0", "--log-every", "2", "--save-every", "2"]
+
+    def invoke(*words: str) -> Result:
+        return CliRunner().invoke(pretrain_app, ["fit", "bank", *fixed, *words])
+
+    return invoke
+
+
+def test_the_command_trains_goes_on_and_exports(
+    tmp_path: Path, tiny_command: Callable[..., Result]
+) -> None:
+    words = ["-o", f"{tmp_path}", "--objective", "cojepa", "--config", "vit1d-rope", "--steps", "3"]
+    words += ["--batch", "4", "--lr", "1e-3", "--temperature", "0.2", "--seed", "9"]
+    words += ["--min-gap", "0.1", "--max-gap", "inf", "--same-group", "0.25"]
+    first = tiny_command(*words)
+    assert first.exit_code == 0, first.output
+    assert first.output.startswith(f"{tmp_path}: 3 steps, loss ")
+    assert tiny_command(*words).output == f"{tmp_path}: 3 steps\n"
+    made = json.loads(read_notes(tmp_path / LATEST)["fit"])
+    asked = {"objective": "cojepa", "rate": 1e-3, "max_gap": float("inf"), "same_group": 0.25}
+    assert asked.items() <= made.items()
+
+    out = tmp_path / "shipped.safetensors"
+    exported = CliRunner().invoke(pretrain_app, ["export", f"{tmp_path / LATEST}", "-o", f"{out}"])
+    assert exported.exit_code == 0, exported.output
+    assert {tensor.dtype for tensor in load_file(out).values()} == {torch.float16}
+    assert load_checkpoint(out).config == TINY["vit1d-rope"]
+    assert read_notes(out) == read_notes(tmp_path / LATEST)
+
+
+def test_the_command_ends_on_one_line(tmp_path: Path, tiny_command: Callable[..., Result]) -> None:
+    failed = tiny_command("-o", f"{tmp_path}", "--batch", "99")
+    assert failed.exit_code == 2
+    assert failed.output.startswith("error: 8 of 8 training tracks have room")
+    assert failed.output.count("\n") == 1
+    missing = CliRunner().invoke(pretrain_app, ["export", f"{tmp_path / 'no'}", "-o", "x"])
+    assert missing.exit_code == 2
 
 
 def test_the_model_of_the_paper_is_the_default() -> None:

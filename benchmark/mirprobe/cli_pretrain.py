@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from enum import Enum
 from pathlib import Path
@@ -14,6 +15,37 @@ from mirprobe.cli_errors import one_line_errors
 pretrain_app = typer.Typer(
     help="Train ViT-1D from nothing on your own music.", no_args_is_help=True
 )
+
+
+class Objectives(str, Enum):
+    """What is minimised."""
+
+    ntxent = "ntxent"
+    cojepa = "cojepa"
+
+
+class Models(str, Enum):
+    """What is trained."""
+
+    vit1d = "vit1d"
+    rope = "vit1d-rope"
+
+
+class Devices(str, Enum):
+    """Where it is trained."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+class Precisions(str, Enum):
+    """Of the matrix products; weights stay in float32."""
+
+    auto = "auto"
+    full = "32"
+    bf16 = "bf16"
 
 
 class Numbers(str, Enum):
@@ -60,3 +92,92 @@ def bank_command(
             f"{bank.error.rms:.4f} rms, {bank.error.largest:.4f} at most, in deviations of the "
             f"front end ({bank.error_db:.2f} dB rms)"
         )
+
+
+@pretrain_app.command("fit")
+def fit_command(
+    bank: Annotated[Path, typer.Argument(help="Made by `mirprobe pretrain bank`.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="A folder; a killed run in it goes on.")
+    ],
+    objective: Annotated[Objectives, typer.Option(help="The loss.")] = Objectives.ntxent,
+    config: Annotated[Models, typer.Option(help="The model.")] = Models.vit1d,
+    steps: Annotated[int, typer.Option(help="In all.")] = 100_000,
+    batch: Annotated[int, typer.Option(help="Pairs a step, over all devices.")] = 128,
+    lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
+    temperature: Annotated[float, typer.Option(help="Of NT-Xent.")] = 0.1,
+    min_gap: Annotated[
+        float, typer.Option(help="Seconds between the segments of a pair, at least.")
+    ] = 0.0,
+    max_gap: Annotated[
+        float, typer.Option(help="Seconds, at most; inf for anywhere in the track.")
+    ] = 16.0,
+    same_group: Annotated[
+        float, typer.Option(help="Share of batches whose tracks sound alike.")
+    ] = 0.0,
+    seed: Annotated[int, typer.Option(help="Of weights, pairs and masks.")] = 0,
+    device: Annotated[Devices, typer.Option(help="What to train on.")] = Devices.auto,
+    precision: Annotated[
+        Precisions, typer.Option(help="auto: bf16 on GPUs that have it.")
+    ] = Precisions.auto,
+    devices: Annotated[int, typer.Option(help="Processes on each node.")] = 1,
+    nodes: Annotated[int, typer.Option(help="Machines, with the same command on each.")] = 1,
+    log_every: Annotated[int, typer.Option(help="Steps between rows of training.csv.")] = 50,
+    validate_every: Annotated[
+        int, typer.Option(help="Steps between retrievals among held-out tracks; 0 is never.")
+    ] = 1000,
+    save_every: Annotated[int, typer.Option(help="Steps between states to go on from.")] = 500,
+) -> None:
+    """Train ViT-1D on a bank.
+
+    May be killed at any time: the same command goes on from the last saved state. On the CPU the
+    weights are those of a run that was never killed.
+    """
+    from mirprobe.vit1d.bank import Bank
+    from mirprobe.vit1d.fabric import Machine
+    from mirprobe.vit1d.fit import Pace, fit
+    from mirprobe.vit1d.model import CONFIGS
+    from mirprobe.vit1d.trainer import FitConfig
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces itself
+    with one_line_errors():
+        model = CONFIGS[config.value]
+        done = fit(
+            Bank.open(bank, expected=model.frontend),
+            output,
+            model=model,
+            config=FitConfig(
+                objective=objective.value,
+                steps=steps,
+                batch=batch,
+                rate=lr,
+                temperature=temperature,
+                min_gap=min_gap,
+                max_gap=max_gap,
+                same_group=same_group,
+                seed=seed,
+            ),
+            machine=Machine(device.value, precision.value, devices, nodes),
+            pace=Pace(log=log_every, validate=validate_every, save=save_every),
+        )
+        if done.primary:
+            loss = "" if done.loss is None else f", loss {done.loss:.3f}"
+            typer.echo(f"{done.folder}: {done.steps} steps{loss}")
+            for name, found in done.retrieval.items():
+                typer.echo(
+                    f"retrieval by {name}: top-1 {found.top1:.3f}, mean reciprocal rank "
+                    f"{found.mrr:.3f} among {found.segments} segments"
+                )
+
+
+@pretrain_app.command("export")
+def export_command(
+    checkpoint: Annotated[Path, typer.Argument(help="Weights that a training left.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+) -> None:
+    """Write a training's weights in float16, as they ship."""
+    from mirprobe.vit1d.fit import export
+
+    with one_line_errors():
+        export(checkpoint, output)
+        typer.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB")

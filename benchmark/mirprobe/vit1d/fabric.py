@@ -73,6 +73,13 @@ def make_fabric(machine: Machine) -> Fabric:
     return fabric
 
 
+def describe(fabric: Fabric) -> str:
+    """What a training runs on, in a line for its notes."""
+    device = fabric.device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return f"{fabric.world_size} x {name}, {fabric._precision.precision}, torch {torch.__version__}"
+
+
 def _found(device: Device) -> Device:
     there: dict[str, bool] = {
         "cuda": torch.cuda.is_available(),

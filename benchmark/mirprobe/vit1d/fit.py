@@ -25,9 +25,10 @@ from tqdm import tqdm
 
 from mirprobe.errors import ConfigError, MirprobeError
 from mirprobe.fingerprint import digest
+from mirprobe.vit1d.atomic import LEFTOVERS
 from mirprobe.vit1d.bank import Bank
-from mirprobe.vit1d.checkpoint import save_checkpoint
-from mirprobe.vit1d.fabric import Machine, make_fabric
+from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes, save_checkpoint
+from mirprobe.vit1d.fabric import Machine, describe, make_fabric
 from mirprobe.vit1d.journal import Journal
 from mirprobe.vit1d.model import ViT1DConfig
 from mirprobe.vit1d.retrieval import Retrieval, Segments, embed, retrieve
@@ -75,12 +76,14 @@ class Fitted:
         steps: done in all.
         loss: mean since the last row of the log; None where nothing was left to do.
         retrieval: of `model` and its controls `logmel` and `random`; empty if it never validated.
+        primary: whether this is the first of all processes, the one that speaks.
     """
 
     folder: Path
     steps: int
     loss: float | None
     retrieval: Mapping[str, Retrieval]
+    primary: bool
 
 
 def fit(
@@ -121,6 +124,20 @@ def fit(
     fabric = make_fabric(machine or Machine())
     run = _Run(folder, Trainer(bank, model, config, fabric), fabric, segments, pace)
     return run.to_the_end()
+
+
+def export(checkpoint: str | Path, output: str | Path) -> None:
+    """Write a training's weights in float16, as they ship; its notes go with them.
+
+    Args:
+        checkpoint: `model.safetensors` or `best.safetensors` of a training.
+        output: the file to write or replace.
+
+    Raises:
+        StorageError: the one cannot be read or the other not be written.
+    """
+    model, notes = load_checkpoint(checkpoint), read_notes(checkpoint)
+    save_checkpoint(model, output, dtype=torch.float16, notes=notes)
 
 
 class _Run:
@@ -176,7 +193,7 @@ class _Run:
                 clock, counted = perf_counter(), self.done
         self.fabric.barrier()
         loss = means["loss"] if means else None
-        return Fitted(self.folder, self.done, loss, self.retrieval)
+        return Fitted(self.folder, self.done, loss, self.retrieval, primary)
 
     def _due(self, every: int) -> bool:
         return self.done == self.trainer.config.steps or (every > 0 and self.done % every == 0)
@@ -244,6 +261,7 @@ class _Run:
         if self.fabric.is_global_zero:
             notes = {
                 "step": str(self.done),
+                "machine": describe(self.fabric),
                 "fit": json.dumps(asdict(self.trainer.config)),
                 "bank": self.begun_with["bank"],
                 "retrieval": json.dumps(
@@ -254,6 +272,9 @@ class _Run:
             save_checkpoint(model, self.folder / name, dtype=torch.float32, notes=notes)
 
     def _resume(self) -> None:
+        if self.fabric.is_global_zero:
+            for leftover in self.folder.glob(LEFTOVERS):
+                leftover.unlink(missing_ok=True)
         if not (self.folder / STATE).exists():
             if (self.folder / LATEST).exists():
                 raise ConfigError(

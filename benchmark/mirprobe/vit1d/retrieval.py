@@ -134,7 +134,7 @@ def retrieve(embeddings: Tensor, segments: Segments) -> Retrieval:
     device = embeddings.device
     directions = F.normalize(embeddings.float(), dim=-1)
     starts, works = segments.starts.to(device), segments.work.to(device)
-    top1 = mrr = queries = 0.0
+    top1, mrr, queries = 0.0, 0.0, 0
     first = 0
     for size in segments.track.bincount().tolist():  # a track's queries at a time
         own = slice(first, first + size)
@@ -146,9 +146,9 @@ def retrieve(embeddings: Tensor, segments: Segments) -> Retrieval:
         worse = torch.searchsorted(others, positives).cpu()
         better = others.shape[-1] - worse  # as similar, or more
         far = (starts[own, None] - starts[own]).abs().cpu() >= segments.apart
-        weights = far.double() / far.sum(-1, keepdim=True).clamp(min=1)  # rows sum to 1, or are 0
-        top1 += float((weights * (better == 0)).sum())
-        mrr += float((weights / (1 + better)).sum())
-        queries += float(weights.sum())
-    count = round(queries)
-    return Retrieval(top1 / count, mrr / count, count, len(embeddings))
+        count = far.sum(-1).double()  # (size,) positives of each query
+        asking = count > 0
+        top1 += float(((far & (better == 0)).sum(-1) / count)[asking].sum())
+        mrr += float(((far / (1 + better).double()).sum(-1) / count)[asking].sum())
+        queries += int(asking.sum())
+    return Retrieval(top1 / queries, mrr / queries, queries, len(embeddings))
