@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice, pairwise
+from math import log
 
 import numpy as np
 import pytest
@@ -261,7 +262,10 @@ def test_separable_classes_are_told_apart_and_shuffled_ones_are_not(kind: str) -
         guesses = probes.logits(x)[0, :, :, 0].argmax(-1)
     hits = (guesses == y[:, :1]).float().mean(0)
     assert hits[2] > 0.97
-    assert abs(hits[3] - 1 / 3) < 0.15
+    # shuffled labels teach nothing: no better than knowing that there are three classes
+    found = probes.validation_loss[0, :, 0]
+    assert found[2] < 0.2
+    assert float(found[3]) == pytest.approx(log(CLASSES), abs=0.05)
     # what never varies is centred away and left unscaled
     assert probes.inverse[0, -1] == 1
     assert float(probes.mean[0, -1]) == pytest.approx(1234.567)
