@@ -12,13 +12,13 @@ import pytest
 from numpy.typing import NDArray
 from stub_task import LABELS, StubTask
 
-from mirprobe.cell import Setup, run_cell
+from mirprobe.cell import DRAWS, Setup, run_cell
 from mirprobe.errors import ConfigError
 from mirprobe.examples import InMemory
 from mirprobe.metrics.statistic import Statistic
 from mirprobe.probes import ProbeConfig
 from mirprobe.schema import SPLITS, Annotations, Embedding, Floats, Loss, Split, Track
-from mirprobe.scoring import ROTATIONS, CellResult
+from mirprobe.scoring import CellResult
 
 Tracks = dict[Split, list[tuple[Track, Embedding]]]
 
@@ -137,34 +137,30 @@ def test_test_logits_are_decoded_once_a_row_and_only_after_all_choices() -> None
     choices = probes * (2 * len(decodings["shift"]) + len(decodings["fixed"]))
     assert splits.index(FRAMES["test"]) == choices * SIZES["valid"]
     described = sum(len(table(result, kind)) for kind in ("probe", "shuffled", "ceiling"))
-    assert splits.count(FRAMES["test"]) == described * SIZES["test"]
+    drawn = DRAWS * len(decodings)
+    assert splits.count(FRAMES["test"]) == (described + drawn) * SIZES["test"]
     assert len(result.predictions) == described == 2 * (probes + len(seeds) + 1)
 
 
-def test_chance_is_what_the_predictions_are_worth_for_other_tracks() -> None:
-    keys = ["a"] * 5 + ["b"] * 5 + ["c"] * 5
-    result = run_cell(StubTask(), relabelled(make_tracks(), "test", keys), setup())
+def test_chance_knows_the_class_frequencies_of_training_alone() -> None:
+    tracks = relabelled(make_tracks(), "train", ["b"] * 18 + ["a"] * 9 + ["c"] * 3)
+    keys = ["b"] * 4 + ["a"] * 6 + ["c"] * 5
+    task = StubTask()
+    result = run_cell(task, relabelled(tracks, "test", keys), setup())
     (row,) = table(result, "chance").to_dict("records")
-    (probe,) = (row for row in result.predictions if row["kind"] == "probe" and row["selected"])
-    predicted = [track["key"] for track in probe["tracks"].values()]
-    shifts = [round(15 * part / (ROTATIONS + 1)) for part in range(1, ROTATIONS + 1)]
-    naive = [
-        np.mean([keys[(track + shift) % 15] == key for track, key in enumerate(predicted)])
-        for shift in shifts
-    ]
-    assert len(set(shifts)) == ROTATIONS
-    assert row["value"] == pytest.approx(np.mean(naive))
-    assert row["low"] <= row["value"] <= row["high"]
-    assert (row["layer"], row["source"]) == (probe["layer"], probe["source"])
+    assert row["value"] == pytest.approx(4 / 15)
+    assert row["validation"] == pytest.approx(1 / 3)
+    assert (row["layer"], row["source"], row["n"]) == ("", "", 15)
+    assert np.isnan(row["learning_rate"])
+    seen = np.exp(task.decoded[-1])
+    np.testing.assert_allclose(seen, [9 / 30, 18 / 30, 3 / 30], rtol=0.01)
     assert all(row["kind"] != "chance" for row in result.predictions)
 
 
-def test_one_test_track_has_no_chance() -> None:
-    tracks = make_tracks()
-    alone = {**tracks, "test": tracks["test"][:1]}
-    result = run_cell(StubTask(), alone, setup())
-    assert not len(table(result, "chance"))
-    assert len(table(result, "probe"))
+def test_chance_breaks_ties_at_random() -> None:
+    result = run_cell(StubTask(), make_tracks(), setup())
+    (row,) = table(result, "chance").to_dict("records")
+    assert 0.1 < row["value"] < 0.6  # 60 draws at 1/3 each: five deviations either way
 
 
 class Relevances(StubTask):
@@ -175,6 +171,14 @@ class Relevances(StubTask):
     def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[Any]:
         target = super().targets(annotations, times)
         return np.asarray(np.eye(3, dtype=np.float32)[target])
+
+
+def test_chance_of_a_multilabel_task_is_the_log_odds_of_each_label() -> None:
+    tracks = relabelled(make_tracks(), "train", ["b"] * 18 + ["a"] * 9 + ["c"] * 3)
+    task = Relevances()
+    run_cell(task, tracks, setup())
+    expected = np.log([9 / 21, 18 / 12, 3 / 27])
+    np.testing.assert_allclose(task.decoded[-1], expected, atol=0.01)
 
 
 @pytest.mark.parametrize("task", [StubTask("frame"), Relevances("frame")])

@@ -22,7 +22,9 @@ from mirprobe.schema import SPLITS, Embedding, Floats, Frames, Split, Track
 from mirprobe.scoring import CellResult, Half, Logits, Parameters, Scorer, worth
 from mirprobe.task import Task
 
-SHUFFLE_SEED = 20250623
+CONTROL_SEED = 20250623
+DRAWS = 4  # of the ties that chance breaks at random
+_TIE = 1e-3  # in logits: decides between labels of equal frequency, and nothing else
 _CERTAIN = 12.0  # logit of a reference that is fed back as an estimate, for the rate ceiling
 
 
@@ -64,7 +66,7 @@ def run_cell(
         if not half.ids:
             why = next(iter(result.problems.values()), "it is empty")
             raise ConfigError(f"task '{task.name}': no usable track in split '{split}' ({why})")
-    rng = np.random.default_rng(SHUFFLE_SEED)
+    rng = np.random.default_rng(CONTROL_SEED)
     examples = {
         split: Examples(half.frames, with_shuffled(half.targets, rng))
         for split, half in halves.items()
@@ -82,6 +84,7 @@ def run_cell(
     with threads(1):
         scorer = Scorer(task, halves["valid"], halves["test"], setup.row, setup.seeds, result)
         _score_probes(scorer, probes, _variants(task, setup))
+        _score_chance(scorer, _prior(task, halves["train"].targets))
         if task.level == "frame":
             _score_ceiling(scorer)
     return result
@@ -166,10 +169,13 @@ def _score_probes(scorer: Scorer, probes: Probes, variants: Sequence[tuple[str, 
             for seed, name in enumerate(seeds):
                 group = groups[variant, seed]
                 where = {"layer": layer, "source": source, "seed": name}
-                scorer.add_probe(
-                    pick(test, group, variant, seed),
+                settled = chosen[variant, seed, decoding]
+                logits = pick(test, group, variant, seed)
+                scorer.add(
+                    scorer.decode(scorer.test, logits, decoding, settled[1]),
                     decoding,
-                    chosen[variant, seed, decoding],
+                    settled,
+                    kind="probe",
                     selected=variant == winner,
                     learning_rate=probes.groups[group].learning_rate,
                     **where,
@@ -188,6 +194,33 @@ def _score_probes(scorer: Scorer, probes: Probes, variants: Sequence[tuple[str, 
                     )
 
 
+def _score_chance(scorer: Scorer, prior: Logits) -> None:
+    """What the label frequencies of the training split alone are worth, ties broken at random."""
+    rng = np.random.default_rng(CONTROL_SEED)
+
+    def blind(half: Half) -> list[Logits]:
+        shapes = [(len(target), len(prior)) for target in half.targets]
+        return [prior + _TIE * rng.standard_normal(shape, np.float32) for shape in shapes]
+
+    valid = blind(scorer.valid)
+    draws = [blind(scorer.test) for _ in range(DRAWS)]
+    for decoding in scorer.task.decodings:
+        chosen = scorer.choose(valid, decoding)
+        estimates = [scorer.decode(scorer.test, draw, decoding, chosen[1]) for draw in draws]
+        scorer.add_mean(estimates, decoding, chosen, kind="chance", **_no_probe(scorer))
+
+
+def _no_probe(scorer: Scorer) -> dict[str, Any]:
+    """Fields of a control that no probe was trained for."""
+    return {
+        "selected": True,
+        "learning_rate": float("nan"),
+        "layer": "",
+        "source": "",
+        "seed": scorer.seeds[0],
+    }
+
+
 def _score_ceiling(scorer: Scorer) -> None:
     """What the encoder's frame rate and the label space leave: the reference as an estimate."""
     valid = [_certain(scorer.task, target) for target in scorer.valid.targets]
@@ -199,11 +232,7 @@ def _score_ceiling(scorer: Scorer) -> None:
             decoding,
             chosen,
             kind="ceiling",
-            selected=True,
-            learning_rate=float("nan"),
-            layer="",
-            source="",
-            seed=scorer.seeds[0],
+            **_no_probe(scorer),
         )
 
 
@@ -216,6 +245,16 @@ def _predict(probes: Probes, half: Half) -> list[Logits]:
             parts = [probes.logits(x).numpy() for x, _ in one.in_order()]
         predicted.append(np.concatenate(parts, axis=1))
     return predicted
+
+
+def _prior(task: Task, targets: Sequence[NDArray[Any]]) -> Logits:
+    """Logits (labels,) that say how frequent each label is in `targets`, and nothing else."""
+    joined = np.concatenate(list(targets))
+    if task.loss == "multiclass":
+        counts = np.bincount(joined[joined >= 0], minlength=len(task.labels)) + 1e-6
+        return np.asarray(np.log(counts / counts.sum()), dtype=np.float32)
+    rate = joined.mean(axis=0).clip(1e-6, 1 - 1e-6)
+    return np.asarray(np.log(rate / (1 - rate)), dtype=np.float32)
 
 
 def _certain(task: Task, target: NDArray[Any]) -> Logits:

@@ -119,17 +119,11 @@ def _float(rows: Floating) -> Tensor:
 
 
 def with_shuffled(targets: Sequence[Targets], rng: np.random.Generator) -> list[Targets]:
-    """Each track's targets beside those of another track, stacked on axis 1.
+    """Each example's target beside that of an example drawn without replacement, on axis 1.
 
-    The other track's are turned by a random time, then repeated or cut to this one's length: what
-    is shuffled keeps its own statistics and loses its tie to the audio, also the weak one of what
-    stands at the beginning or the end of every track.
+    Drawn from all tracks together: what is shuffled keeps the labels' frequencies and loses every
+    tie to the audio, also the weak one of what stands at the beginning of every track.
     """
-    order = rng.permutation(len(targets))
-    giver = dict(zip(order.tolist(), np.roll(order, 1).tolist(), strict=True))
-    both = []
-    for track, target in enumerate(targets):
-        other = targets[giver[track]]
-        turned = np.roll(other, rng.integers(len(other)), axis=0)
-        both.append(np.stack([target, turned[np.arange(len(target)) % len(turned)]], axis=1))
-    return both
+    joined = np.concatenate(list(targets))
+    both = np.stack([joined, joined[rng.permutation(len(joined))]], axis=1)
+    return np.split(both, np.cumsum([len(target) for target in targets])[:-1])

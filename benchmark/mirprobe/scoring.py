@@ -21,8 +21,6 @@ Parameters = Mapping[str, float]
 Chosen = tuple[float, Parameters]
 """The main metric on validation, and the decoding's parameters that reached it."""
 
-ROTATIONS = 8  # other tracks that each prediction is held against for chance
-
 
 @dataclass
 class CellResult:
@@ -94,55 +92,32 @@ class Scorer:
         assert best is not None
         return best
 
-    def add_probe(
-        self,
-        logits: Sequence[Logits],
-        decoding: str,
-        chosen: Chosen,
-        *,
-        selected: bool,
-        **fields: Any,
-    ) -> None:
-        """Score a probe's test logits; of the one that is `selected`, chance too.
-
-        Chance is what the same predictions are worth for other tracks: each is held against the
-        references of up to `ROTATIONS` others, and the scores are averaged. It so has the
-        predictions' own statistics, and none of their tie to the audio.
-        """
-        estimates = self.decode(self.test, logits, decoding, chosen[1])
-        self.add(estimates, decoding, chosen, kind="probe", selected=selected, **fields)
-        n = len(estimates)
-        shifts = sorted({round(n * part / (ROTATIONS + 1)) for part in range(1, ROTATIONS + 1)})
-        if selected and n > 1:
-            references = self.test.references
-            rotated = [
-                self.task.score([*references[shift:], *references[:shift]], estimates)
-                for shift in shifts
-                if 0 < shift < n
-            ]
-            means = {metric: _mean([scores[metric] for scores in rotated]) for metric in rotated[0]}
-            self._rows(means, decoding, chosen, kind="chance", selected=True, **fields)
-
     def add(
         self, estimates: Sequence[Annotations], decoding: str, chosen: Chosen, **fields: Any
     ) -> None:
         """Score estimates of the test tracks: a row a metric, and the predictions."""
-        scores = self.task.score(self.test.references, estimates)
-        described = self._rows(scores, decoding, chosen, **fields)
+        described = self.add_mean([estimates], decoding, chosen, **fields)
         tracks = {
             track: to_json(estimate)
             for track, estimate in zip(self.test.ids, estimates, strict=True)
         }
         self.result.predictions.append({**described, "tracks": tracks})
 
-    def _rows(
-        self, scores: Mapping[str, Statistic], decoding: str, chosen: Chosen, **fields: Any
+    def add_mean(
+        self,
+        draws: Sequence[Sequence[Annotations]],
+        decoding: str,
+        chosen: Chosen,
+        **fields: Any,
     ) -> dict[str, Any]:
+        """Rows of the mean score over several draws of estimates; returns what they share."""
+        scores = [self.task.score(self.test.references, estimates) for estimates in draws]
         validation, parameters = chosen
         described = {**fields, "decoding": decoding, "parameters": json.dumps(dict(parameters))}
         n = len(self.test.ids)
         conditions = self.task.conditions(self.test.references)
-        for metric, statistic in scores.items():
+        for metric in scores[0]:
+            statistic = _mean([draw[metric] for draw in scores])
             low, high = bootstrap(statistic, n)
             self.result.scores.append(
                 Score(
