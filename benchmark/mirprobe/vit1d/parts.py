@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -264,8 +265,19 @@ def _blocks(samples: Samples) -> Iterator[Samples]:
         yield samples[start : start + _BLOCK].astype(np.float32, copy=False)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Tracks are what goes in parallel; threads within one only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _frames(samples: Samples, frontend: LogMel) -> Samples:
-    with torch.inference_mode():
+    with torch.inference_mode(), _one_thread():
         frames: Samples = frontend(torch.from_numpy(samples)[None])[0].numpy()
     return frames
 
