@@ -250,7 +250,7 @@ def test_separable_classes_are_told_apart_and_shuffled_ones_are_not(kind: str) -
     config = replace(probe_config("standard", kind), max_steps=400)
     probes = train(
         separable(0, 300),
-        separable(1, 90),
+        separable(1, 900),
         config=config,
         level="clip",
         loss="multiclass",
