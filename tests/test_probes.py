@@ -264,7 +264,7 @@ def test_separable_classes_are_told_apart_and_shuffled_ones_are_not(kind: str) -
     assert hits[2] > 0.97
     # shuffled labels teach nothing: no better than knowing that there are three classes
     found = probes.validation_loss[0, :, 0]
-    assert found[2] < 0.2
+    assert found[2] < 0.4
     assert float(found[3]) == pytest.approx(log(CLASSES), abs=0.05)
     # what never varies is centred away and left unscaled
     assert probes.inverse[0, -1] == 1
