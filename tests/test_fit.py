@@ -4,9 +4,9 @@ import csv
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -384,6 +384,37 @@ def test_the_command_ends_on_one_line(tmp_path: Path, tiny_command: Callable[...
     assert failed.output.count("\n") == 1
     missing = CliRunner().invoke(pretrain_app, ["export", f"{tmp_path / 'no'}", "-o", "x"])
     assert missing.exit_code == 2
+
+
+@dataclass
+class Rank:
+    """What a trainer asks of Fabric where two processes share a batch."""
+
+    global_rank: int
+    world_size: int = 2
+    device: str = "cpu"
+
+    def setup(self, *parts: Any) -> tuple[Any, ...]:
+        return parts
+
+
+def test_processes_share_a_batch_without_overlap() -> None:
+    config = replace(CONFIG, objective="cojepa")
+    trainers = [
+        Trainer(BANK, TINY["vit1d"], config, cast(Any, rank))
+        for rank in (Rank(0), Rank(1), Rank(0, world_size=1))
+    ]
+    for step in range(3):
+        (first, masks), (second, others), (whole, all_masks) = (t.batch(step) for t in trainers)
+        assert first.shape == (2, 2, TIME, BINS)
+        assert torch.equal(torch.cat((first, second), dim=1), whole)
+        assert masks is not None
+        assert others is not None
+        assert all_masks is not None
+        for one, other, both in zip(masks, others, all_masks, strict=True):
+            assert torch.equal(torch.cat((one, other), dim=1), both)
+    with pytest.raises(ConfigError, match="batch=5 on 2 devices: give a multiple"):
+        Trainer(BANK, TINY["vit1d"], replace(CONFIG, batch=5), cast(Any, Rank(0)))
 
 
 def test_the_model_of_the_paper_is_the_default() -> None:

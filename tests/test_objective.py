@@ -237,8 +237,9 @@ def test_two_processes_are_one_with_the_whole_batch(tmp_path: Path) -> None:
                 torch.testing.assert_close(shared, gradient, atol=1e-5, rtol=1e-5)
 
 
-def test_half_precision_agrees_roughly_and_losses_are_float32() -> None:
-    objective = make("cojepa")
+@pytest.mark.parametrize("name", TINY)
+def test_half_precision_agrees_roughly_and_losses_are_float32(name: str) -> None:
+    objective = make("cojepa", name)
     views, masks = views_and_masks()
     full = objective(views, masks)
     with torch.autocast("cpu", torch.bfloat16):

@@ -123,8 +123,8 @@ class Predictor(nn.Module):
         Returns:
             (n, H, dim).
         """
-        known = self.entry(student)
-        asked = self.mask_token.to(known.dtype).expand(*masks.hidden.shape, -1)
+        asked = self.mask_token.expand(*masks.hidden.shape, -1)
+        known = self.entry(student).to(asked.dtype)  # autocast: half products, float residuals
         places = torch.cat((_places(masks.visible), masks.hidden + 1), dim=1)
         tokens = torch.cat((known, asked), dim=1)
         if self.positions is not None:

@@ -130,7 +130,8 @@ class Pairs:
         sizes = group.bincount()
         waits = -_uniform(sizes.shape, generator).log() / sizes  # an empty group waits for ever
         ranks = waits.argsort().argsort()
-        return tracks[(ranks[group] + _uniform(group.shape, generator)).argsort()[: self.batch]]
+        order = ranks[group] + _uniform(group.shape, generator)
+        return tracks[order.topk(self.batch, largest=False).indices]
 
     def _segments(self, last: Tensor, generator: Generator) -> Tensor:
         """Two starts a track, counted from its first frame: (2, batch)."""
