@@ -50,9 +50,13 @@ MAY_IMPORT = {
     "mirprobe.leaderboard": "errors registry:nearest results",
     # what puts the steps together
     "mirprobe.config": "embed:Dtype embed:choose_layers errors probes registry:nearest",
+    "mirprobe.admission": "config dataset embed encoders.protocol errors schema",
+    "mirprobe.provenance": (
+        "admission annotations config encoders.protocol fingerprint probes schema task"
+    ),
     "mirprobe.runner": (
-        "annotations cache:Cache cell config dataset embed encoders.protocol errors fingerprint "
-        "probes registry results schema task"
+        "admission cache:Cache cell config dataset embed encoders.protocol errors fingerprint "
+        "probes provenance registry results schema task"
     ),
     "mirprobe.api": "config dataset encoders.protocol errors runner schema task",
     # the faces of the house

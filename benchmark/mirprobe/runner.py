@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 import logging
-import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from importlib.metadata import version
 from time import perf_counter
 from typing import Any
 
 import pandas as pd
-import torch
 from tqdm import tqdm
 
-from mirprobe.annotations import to_json
+from mirprobe.admission import Tracks, limited, prepare, probed_layers, require_complete
 from mirprobe.cache import Cache
 from mirprobe.cell import Setup, run_cell
 from mirprobe.config import RunConfig
 from mirprobe.dataset import Dataset
-from mirprobe.embed import Embedder, choose_layers
+from mirprobe.embed import Embedder
 from mirprobe.encoders.protocol import Encoder
-from mirprobe.errors import ConfigError, EncoderError, MirprobeError, StorageError, TrackError
+from mirprobe.errors import ConfigError, EncoderError, StorageError, TrackError
 from mirprobe.fingerprint import digest
 from mirprobe.probes import probe_config
+from mirprobe.provenance import cell_key, describe, splits_hash
 from mirprobe.registry import DATASETS, ENCODERS, TASKS, parse_spec
 from mirprobe.results import RunFolder
-from mirprobe.schema import SPLITS, Annotations, Embedding, Level, Split, Track
+from mirprobe.schema import SPLITS, Embedding, Level, Split, Track
 from mirprobe.task import Task
 
 log = logging.getLogger(__name__)
-
-PACKAGES = ("mirprobe", "torch", "torchaudio", "numpy", "mir_eval", "scikit-learn", "librosa")
-
-Tracks = Mapping[Split, Sequence[Track]]
 
 
 @dataclass
@@ -89,10 +81,10 @@ def run(
         name: tasks[name] if tasks and name in tasks else TASKS.create(name, dataset)
         for name in config.tasks
     }
-    _complete(built, Encoder, "encoder")
-    _complete(wanted, Task, "task")
-    layers = {spec: _layers(spec, encoder, config) for spec, encoder in built.items()}
-    tracks = _limited(dataset, config.limit)
+    require_complete(built, Encoder, "encoder")
+    require_complete(wanted, Task, "task")
+    layers = {spec: probed_layers(spec, encoder, config) for spec, encoder in built.items()}
+    tracks = limited(dataset, config.limit)
     device = config.torch_device()
     result = RunResult(RunFolder(config.results_dir / run_name(config)))
     result.folder.make()
@@ -108,7 +100,14 @@ def run(
             result.folder.write_scores(cells)
     result.scores = result.folder.write_scores(cells)
     if result.computed or not (result.folder.path / "run.json").exists():
-        result.folder.write_run(_describe(context, built, started, seconds))
+        outcome = {
+            "problems": result.problems,
+            "failures": result.failures,
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": seconds,
+        }
+        described = describe(config, tracks, device, built, layers)
+        result.folder.write_run({**described, **outcome})
     return result
 
 
@@ -116,25 +115,6 @@ def make_dataset(spec: str, cache: Cache) -> Dataset:
     """Build a data set whose own files lie in a folder of the cache."""
     name, _ = parse_spec(spec)
     return DATASETS.create(spec, root=cache.root / "datasets" / name)
-
-
-def prepare(dataset: Dataset, tracks: Sequence[Track]) -> None:
-    """Render or fetch what audio of the data set is missing, with a bar.
-
-    Raises:
-        ConfigError: the data set raised an error of its own.
-    """
-    title = f"audio of {dataset.name}"
-    try:
-        for _ in tqdm(dataset.prepare(tracks), title, len(tracks), leave=False, disable=None):
-            pass
-    except MirprobeError:
-        raise
-    except Exception as error:
-        log.debug("data set '%s'", dataset.name, exc_info=True)
-        raise ConfigError(
-            f"data set '{dataset.name}' cannot make its audio ({type(error).__name__}: {error})"
-        ) from error
 
 
 def run_name(config: RunConfig) -> str:
@@ -164,35 +144,6 @@ class _Context:
             self.result.problems.setdefault(track, reason)
 
 
-def _limited(dataset: Dataset, limit: int | None) -> Tracks:
-    splits = dataset.splits()
-    for split in SPLITS:
-        if not splits.get(split):
-            raise ConfigError(f"data set '{dataset.name}' has no tracks in split '{split}'")
-    known: set[str] = set()
-    for track in (track for split in SPLITS for track in splits[split]):
-        if track.id in known:
-            raise ConfigError(f"data set '{dataset.name}' has two tracks '{track.id}'; rename one")
-        known.add(track.id)
-    return {split: list(splits[split])[:limit] for split in SPLITS}
-
-
-def _complete(plugins: Mapping[str, object], protocol: type, kind: str) -> None:
-    """Refuse a plug-in that lacks an attribute of its protocol."""
-    for name, plugin in plugins.items():
-        missing = [wanted for wanted in protocol.__annotations__ if not hasattr(plugin, wanted)]
-        if missing:
-            lacks = ", ".join(missing)
-            raise ConfigError(f"{kind} '{name}' lacks {lacks}; see mirprobe.{protocol.__name__}")
-
-
-def _layers(spec: str, encoder: Encoder, config: RunConfig) -> tuple[str, ...]:
-    try:
-        return choose_layers(encoder.layers, config.layers)
-    except ConfigError as error:
-        raise ConfigError(f"encoder '{spec}': {error}") from error
-
-
 def _run_encoder(
     context: _Context,
     spec: str,
@@ -211,7 +162,7 @@ def _run_encoder(
             )
             continue
         try:
-            key = _cell_key(context, encoder, task, layers)
+            key = cell_key(config, context.tracks, context.cache.hashes, encoder, task, layers)
         except (TypeError, ValueError) as error:
             result.failures[f"{spec} x {name}"] = (
                 f"task '{name}' or encoder '{spec}' declares what JSON cannot hold: {error}"
@@ -244,7 +195,7 @@ def _run_encoder(
                 "probe": config.probe,
                 "preset": config.preset,
                 "fingerprint": encoder.fingerprint,
-                "splits": _splits_hash(context.tracks),
+                "splits": splits_hash(context.tracks),
                 "cell": key,
             },
         )
@@ -300,93 +251,3 @@ def _embed(
         split: [(track, found[track.id]) for track in context.tracks[split] if track.id in found]
         for split in SPLITS
     }
-
-
-def _cell_key(context: _Context, encoder: Encoder, task: Task, layers: tuple[str, ...]) -> str:
-    """A hash of all that a cell's scores depend on."""
-    config = context.config
-    tracks = [
-        [
-            split,
-            track.id,
-            _audio(context.cache, track),
-            track.start,
-            track.stop,
-            _annotation(track, task.annotation),
-        ]
-        for split in SPLITS
-        for track in context.tracks[split]
-    ]
-    return digest(
-        version("mirprobe"),
-        [encoder.fingerprint, encoder.sources, encoder.frame_rate, layers, config.dtype],
-        [task.name, task.labels, task.metrics, task.decodings, _source(task)],
-        asdict(probe_config(config.preset, config.probe)),
-        config.seeds,
-        tracks,
-    )
-
-
-def _annotation(track: Track, name: str) -> str:
-    """One field as text, whatever it holds: malformed ones are the task's to refuse."""
-    value = getattr(track.annotations, name, None)
-    try:
-        return json.dumps(to_json(replace(Annotations(), **{name: value})))
-    except (TypeError, ValueError, AttributeError):
-        return repr(value)
-
-
-def _source(task: Task) -> str:
-    """The code of the task's class, where Python knows it: a task is edited more than released."""
-    try:
-        return inspect.getsource(type(task))
-    except (OSError, TypeError):
-        return ""
-
-
-def _audio(cache: Cache, track: Track) -> str:
-    return cache.hashes(track.audio) if track.audio.is_file() else "missing"
-
-
-def _splits_hash(tracks: Tracks) -> str:
-    return digest([[split, [track.id for track in tracks[split]]] for split in SPLITS])[:16]
-
-
-def _describe(
-    context: _Context,
-    encoders: Mapping[str, Encoder],
-    started: datetime,
-    seconds: Mapping[str, float],
-) -> dict[str, Any]:
-    config = {name: _plain(value) for name, value in asdict(context.config).items()}
-    return {
-        "config": config,
-        "encoders": {
-            spec: {
-                "fingerprint": encoder.fingerprint,
-                "dim": encoder.dim,
-                "frame_rate": encoder.frame_rate,
-                "layers": list(_layers(spec, encoder, context.config)),
-                "sources": list(encoder.sources),
-            }
-            for spec, encoder in encoders.items()
-        },
-        "splits": {split: [track.id for track in context.tracks[split]] for split in SPLITS},
-        "splits_hash": _splits_hash(context.tracks),
-        "problems": context.result.problems,
-        "failures": context.result.failures,
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
-        "hardware": {
-            "machine": platform.machine(),
-            "threads": torch.get_num_threads(),
-            "device": torch.cuda.get_device_name() if context.device.startswith("cuda") else "cpu",
-        },
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": dict(seconds),
-    }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
-    return value if isinstance(value, int | float | str | bool | None) else str(value)

@@ -1,0 +1,119 @@
+"""Where results come from: the hash of all that a cell depends on, and the description of a run."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mirprobe.admission import Tracks
+from mirprobe.annotations import to_json
+from mirprobe.config import RunConfig
+from mirprobe.encoders.protocol import Encoder
+from mirprobe.fingerprint import digest
+from mirprobe.probes import probe_config
+from mirprobe.schema import SPLITS, Annotations, Track
+from mirprobe.task import Task
+
+PACKAGES = ("mirprobe", "torch", "torchaudio", "numpy", "mir_eval", "scikit-learn", "librosa")
+
+
+def cell_key(
+    config: RunConfig,
+    tracks: Tracks,
+    hashes: Callable[[Path], str],
+    encoder: Encoder,
+    task: Task,
+    layers: tuple[str, ...],
+) -> str:
+    """A hash of all that a cell's scores depend on."""
+    described = [
+        [
+            split,
+            track.id,
+            _audio(hashes, track),
+            track.start,
+            track.stop,
+            _annotation(track, task.annotation),
+        ]
+        for split in SPLITS
+        for track in tracks[split]
+    ]
+    return digest(
+        version("mirprobe"),
+        [encoder.fingerprint, encoder.sources, encoder.frame_rate, layers, config.dtype],
+        [task.name, task.labels, task.metrics, task.decodings, _source(task)],
+        asdict(probe_config(config.preset, config.probe)),
+        config.seeds,
+        described,
+    )
+
+
+def _annotation(track: Track, name: str) -> str:
+    """One field as text, whatever it holds: malformed ones are the task's to refuse."""
+    value = getattr(track.annotations, name, None)
+    try:
+        return json.dumps(to_json(replace(Annotations(), **{name: value})))
+    except (TypeError, ValueError, AttributeError):
+        return repr(value)
+
+
+def _source(task: Task) -> str:
+    """The code of the task's class, where Python knows it: a task is edited more than released."""
+    try:
+        return inspect.getsource(type(task))
+    except (OSError, TypeError):
+        return ""
+
+
+def _audio(hashes: Callable[[Path], str], track: Track) -> str:
+    return hashes(track.audio) if track.audio.is_file() else "missing"
+
+
+def splits_hash(tracks: Tracks) -> str:
+    """A hash of the track ids of every split."""
+    return digest([[split, [track.id for track in tracks[split]]] for split in SPLITS])[:16]
+
+
+def describe(
+    config: RunConfig,
+    tracks: Tracks,
+    device: str,
+    encoders: Mapping[str, Encoder],
+    layers: Mapping[str, tuple[str, ...]],
+) -> dict[str, Any]:
+    """What `run.json` says of a run beside its outcome."""
+    return {
+        "config": {name: _plain(value) for name, value in asdict(config).items()},
+        "encoders": {
+            spec: {
+                "fingerprint": encoder.fingerprint,
+                "dim": encoder.dim,
+                "frame_rate": encoder.frame_rate,
+                "layers": list(layers[spec]),
+                "sources": list(encoder.sources),
+            }
+            for spec, encoder in encoders.items()
+        },
+        "splits": {split: [track.id for track in tracks[split]] for split in SPLITS},
+        "splits_hash": splits_hash(tracks),
+        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
+        "hardware": {
+            "machine": platform.machine(),
+            "threads": torch.get_num_threads(),
+            "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
+        },
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, int | float | str | bool | None) else str(value)
