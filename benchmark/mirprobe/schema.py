@@ -150,16 +150,16 @@ class Score:
         encoder: its specification, `name:option=value,...`.
         task: name.
         dataset: specification.
-        kind: `probe`; its controls `shuffled` (trained on shuffled labels) and `chance` (a probe
-            that sees nothing but the class frequencies of the training split); or `ceiling` (the
-            reference itself on the encoder's token grid).
-        layer: of the encoder; empty for `chance` and `ceiling`.
+        kind: `probe`; its controls `shuffled` (trained on shuffled labels) and `chance` (what its
+            predictions are worth for other tracks); or `ceiling` (the reference itself on the
+            encoder's token grid).
+        layer: of the encoder; empty for `ceiling`.
         source: of the clip-level vector, or `sequence` for frame tasks; empty as above.
         probe: `linear` or `mlp`.
         preset: of the training.
         decoding: how logits became an annotation.
         parameters: of the decoding, as validation chose them (JSON).
-        learning_rate: as validation chose it; NaN for `chance` and `ceiling`.
+        learning_rate: as validation chose it; NaN for `ceiling`.
         seed: of the initial weights.
         selected: whether validation prefers this layer and source to the encoder's others.
         validation: the task's main metric on the validation split.
