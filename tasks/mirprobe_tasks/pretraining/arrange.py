@@ -247,7 +247,7 @@ def _rests(rng: np.random.Generator, passes: int, roles: Sequence[str]) -> dict[
     """In which passes each role rests: whoever is left, the chords or the bass play on."""
     rests: dict[str, set[int]] = {role: set() for role in roles}
     for place in range(passes):
-        if passes > 1 and chance(rng, 0.35):
+        if roles and passes > 1 and chance(rng, 0.35):
             rests[pick(rng, roles)].add(place)
     return rests
 

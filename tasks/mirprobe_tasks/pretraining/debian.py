@@ -44,11 +44,14 @@ SOUND_FONTS = (
     "csound-soundfont",
     "fluidr3mono-gm-soundfont",
     "musescore-general-soundfont-small",
+    "opl3-soundfont",
 )
-"""General MIDI sound fonts beside the one of `studio`: 57 MB in Debian 12."""
+"""General MIDI sound fonts beside the one of `studio`: 157 MB in Debian 12.
 
-LARGE_SOUND_FONTS = ("fluid-soundfont-gm", "opl3-soundfont")
-"""More of them, 220 MB; the first is what fluidr3mono-gm-soundfont was made from."""
+Two pairs of relatives: 39 % of csound's samples are also in TimGM6mb, that of `studio`, and 69 % of
+fluidr3mono's in MuseScore's. fluid-soundfont-gm is what both of the latter were made from. The FM
+synthesis of opl3 is like none of them.
+"""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ FINGERPRINT = 12
 """Intervals by which the beginning of a melody is known again in any key."""
 
 _BWV = re.compile(r"(\d+)(?:\(\d+\))?(?:\.(\d+))?")
-_STUDIO = re.compile(r"(?:^|[/ ])(?:train|valid|test)-\d{4}(?:-[0-9a-f]{8}\.flac)?(?:$|[ !])")
+_STUDIO = re.compile(r"(?:^|[/ !])(?:train|valid|test)-\d{4}(?:-[0-9a-f]{8}\.flac)?(?:$|[ !])")
 _TUNE = re.compile(r"^tune (\S+)")
 
 

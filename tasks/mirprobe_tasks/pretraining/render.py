@@ -11,7 +11,6 @@ import importlib.metadata
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
@@ -25,11 +24,10 @@ from mirprobe.vit1d.packing import recorded
 from mirprobe.vit1d.parts import Part, Samples, write_part
 from mirprobe_tasks.datasets.studio.midi import part_to_midi
 from mirprobe_tasks.datasets.studio.render import loudness, record, synthesise
-from mirprobe_tasks.datasets.studio.render import sound_font as studio_font
 from mirprobe_tasks.pretraining.arrange import Arrangement, arrange, draw_timing
 from mirprobe_tasks.pretraining.bands import Band, make_band
 from mirprobe_tasks.pretraining.leadsheet import LeadSheet, lead_sheet
-from mirprobe_tasks.pretraining.soundfonts import font_digest, fonts, presets, read
+from mirprobe_tasks.pretraining.soundfonts import font_digest, fonts, presets, read, studio_share
 from mirprobe_tasks.pretraining.tunes import Tune, read_tunes
 
 RATE = 16_000
@@ -85,8 +83,9 @@ class Job:
     @property
     def source(self) -> str:
         """For people to read, and for `exclusions.objection`."""
-        played = " (the sound font of studio)" if is_studio(self.font) else ""
-        return f"tune {self.tune.id} band {self.band.name} font {self.band.font}{played}"
+        share = studio_share(self.font)
+        kin = f" ({share:.0%} of it in the sound font of studio)" if share else ""
+        return f"tune {self.tune.id} band {self.band.name} font {self.band.font}{kin}"
 
     def rng(self, concern: str) -> np.random.Generator:
         """A generator of its own for one concern of this track."""
@@ -113,12 +112,6 @@ class Rendered:
     def speed(self) -> float:
         """Hours of audio a core-hour."""
         return self.hours / self.core_hours if self.core_hours else 0.0
-
-
-@lru_cache(maxsize=64)
-def is_studio(font: Path) -> bool:
-    """Whether a font is, byte for byte, the one that `studio` plays."""
-    return font_digest(font) == hashlib.sha256(studio_font()).hexdigest()[:16]
 
 
 def plan(tunes: Sequence[Tune], font_files: Sequence[Path], wanted: Plan) -> Iterator[Job]:

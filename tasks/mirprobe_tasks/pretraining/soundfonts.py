@@ -37,6 +37,11 @@ def gather(sources: Sequence[Path], output: Path, *, with_studio: bool = True) -
 
     Those that are there already are left alone; `render` plays all that are there.
 
+    Args:
+        sources: searched to the bottom for .sf2 and .sf3.
+        output: where they come to lie.
+        with_studio: False leaves out that of `studio`, and any that shares a sample with it.
+
     Raises:
         StorageError: a font is damaged, or the folder cannot be written.
     """
@@ -48,7 +53,7 @@ def gather(sources: Sequence[Path], output: Path, *, with_studio: bool = True) -
     }
     for name, path in found.items():
         target = output / f"{name}.sf2"
-        if target.exists():
+        if target.exists() or (not with_studio and studio_share(path) > 0):
             continue
         with replacing(target) as file:
             if path.suffix == ".sf3":
@@ -98,6 +103,31 @@ def presets(path: Path) -> frozenset[tuple[int, int]]:
         return frozenset((bank, program) for _, program, bank, *_ in list(rows)[:-1])
     except (KeyError, struct.error) as error:
         raise StorageError(f"{path}: damaged or not a sound font ({error!r})") from error
+
+
+@lru_cache(maxsize=64)
+def studio_share(path: Path) -> float:
+    """Share of a font's sound, 0 to 1, that is sample for sample in the font of `studio`.
+
+    A compressed font, whose samples are no longer exact, shares none.
+    """
+    theirs = _prints(studio_font())
+    ours = _prints(path.read_bytes())
+    return sum(ours[name] for name in ours.keys() & theirs) / max(1, sum(ours.values()))
+
+
+def _prints(font: bytes) -> dict[bytes, int]:
+    """For each sample of a font, a stretch from near its start -> its length."""
+    chunks = _chunks(font)
+    if b"smpl" not in chunks or b"shdr" not in chunks:
+        raise StorageError("damaged or not a sound font (no samples)")
+    rows = [(start, end) for _, start, end, *_ in _HEADER.iter_unpack(chunks[b"shdr"])]
+    samples = chunks[b"smpl"]
+    return {
+        samples[2 * (start + 50) : 2 * (start + 450)]: end - start
+        for start, end in rows
+        if end - start > 500
+    }
 
 
 def unpack(font: bytes) -> bytes:

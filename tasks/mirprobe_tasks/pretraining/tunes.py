@@ -120,7 +120,8 @@ def read_tunes(path: Path) -> Tunes:
         StorageError: the file is missing, damaged, or of another format.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # from memory: numpy leaves a damaged file open
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             rows = json.loads(file["tunes"].tobytes())
             rests, durations = file["rests"].astype(np.int64), file["durations"].astype(np.int64)
@@ -131,7 +132,7 @@ def read_tunes(path: Path) -> Tunes:
             raise ValueError("the notes are not as many as announced")
     except FileNotFoundError as error:
         raise StorageError(f"{path}: no file of tunes; extract them first") from error
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise StorageError(f"{path}: damaged or not a file of tunes ({error})") from error
     tunes, start = [], 0
     for id, title, metre, pickup, sharps, mode, counts in rows:

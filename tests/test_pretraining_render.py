@@ -1,0 +1,140 @@
+"""Rendering: what is played is what is heard, it stays, and goes on where it was killed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_pretraining_arrange import JACQUES, make_tune
+
+from mirprobe.errors import ConfigError
+from mirprobe.vit1d.bank import Bank
+from mirprobe_tasks.datasets.studio.render import sound_font
+from mirprobe_tasks.pretraining import arrange as arranging
+from mirprobe_tasks.pretraining import render as rendering
+from mirprobe_tasks.pretraining.arrange import draw_timing
+from mirprobe_tasks.pretraining.recipe import Workshop, bank_renderings, check
+from mirprobe_tasks.pretraining.render import RATE, Job, Plan, perform, plan, sound
+from mirprobe_tasks.pretraining.tunes import read_tunes, write_tunes
+
+FLUTE, VIOLA = 73, 41
+TUNES = [replace(make_tune(JACQUES, up=up), id=f"oneills1850/made.abc#{up}") for up in (0, 3)]
+SMALL = Plan(hours=0.01, bands=2, versions=2)
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arranging, "SHORTEST", 12.0)
+    monkeypatch.setattr(arranging, "LONGEST", 18.0)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Workshop:
+    made = Workshop(tmp_path)
+    made.fonts.mkdir()
+    for name in ("One", "TimGM6mb"):
+        (made.fonts / f"{name}.sf2").write_bytes(sound_font())
+    write_tunes(made.tunes, TUNES, {})
+    return made
+
+
+def _jobs(shop: Workshop, wanted: Plan = SMALL) -> list[Job]:
+    return list(plan(read_tunes(shop.tunes).tunes, sorted(shop.fonts.glob("*.sf2")), wanted))
+
+
+def _alone(job: Job, program: int) -> Job:
+    """The same track with the melody alone, in a dry and quiet room, in tune."""
+    lead = replace(job.band.leads[0], program=program, centre=72)
+    band = replace(job.band, leads=(lead, lead), players=(), swings=0.0, tuning=0.0)
+    return replace(job, band=replace(band, wet=-60.0, noise=-80.0, low_cut=20.0, high_cut=7800.0))
+
+
+def _strongest(samples: np.ndarray, start: float, end: float) -> int:
+    """The pitch class whose partials hold most of a stretch of sound."""
+    stretch = samples[round(start * RATE) : round(end * RATE)]
+    spectrum = np.abs(np.fft.rfft(stretch * np.hanning(len(stretch)), 1 << 16)) ** 2
+    sums = []
+    for pitch in range(60, 72):
+        places = [440 * 2 ** ((pitch - 69 + octave) / 12) for octave in (0, 12, 24)]
+        bins = [round(place * (1 << 16) / RATE) for place in places]
+        sums.append(sum(float(spectrum[b - 6 : b + 7].sum()) for b in bins))
+    return int(np.argmax(sums))
+
+
+@pytest.mark.parametrize("program", [FLUTE, VIOLA])
+def test_the_melody_is_heard_in_its_key(shop: Workshop, program: int) -> None:
+    jobs = [_alone(job, program) for job in _jobs(shop)[:2]]
+    moved = []
+    for job in jobs:
+        shift = draw_timing(job.rng("time"), job.sheet, job.band).transposition
+        samples = sound(job)
+        notes = perform(job).parts[0].notes[:8]
+        heard = [_strongest(samples, note.start + 0.03, note.end) for note in notes]
+        written = [note.pitch for note in job.sheet.voices[0][:8]]
+        assert heard == [(pitch + shift) % 12 for pitch in written]
+        moved.append((shift, heard[0]))
+    (one, first), (two, second) = moved
+    assert one != two
+    assert (second - first) % 12 == (two - one) % 12
+
+
+def test_a_track_stays_as_it_is(shop: Workshop) -> None:
+    once, again = _jobs(shop)[0], _jobs(shop)[0]
+    assert once.key == again.key
+    samples = sound(once)
+    np.testing.assert_array_equal(samples, sound(again))
+    assert samples.dtype == np.float32
+    assert len(samples) == round(perform(once).duration * RATE)
+    assert 0.1 < np.abs(samples).max() <= 1.0
+    other = _jobs(shop, replace(SMALL, seed=1))[0]
+    assert other.key != once.key
+
+
+def test_more_hours_are_the_same_tracks_and_more(shop: Workshop) -> None:
+    few, many = _jobs(shop), _jobs(shop, replace(SMALL, hours=0.04))
+    assert len(many) > len(few)
+    assert [job.key for job in many[: len(few)]] == [job.key for job in few]
+    assert len({job.key for job in many}) == len(many)
+
+
+def test_bands_play_many_tunes_and_tunes_have_many_bands(shop: Workshop) -> None:
+    jobs = _jobs(shop, Plan(hours=0.08, bands=2, versions=2))
+    tunes = {job.tune.id: {j.band.name for j in jobs if j.tune is job.tune} for job in jobs}
+    bands = {job.band.name: {j.tune.id for j in jobs if j.band == job.band} for job in jobs}
+    assert all(len(played) >= 2 for played in tunes.values())
+    assert any(len(played) >= 2 for played in bands.values())
+    assert len({job.font for job in jobs}) == 2
+
+
+def test_a_killed_run_goes_on(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = shop.root / "bank"
+    jobs = _jobs(shop)
+    rendering.render_one(jobs[0], bank)  # all that a killed run had done
+    done = bank_renderings(shop, bank, SMALL, jobs=1)
+    assert (done.tracks, done.present) == (len(jobs), 1)
+    assert done.hours > 0
+    assert done.speed > 0
+    opened = check(bank)
+    assert {track.key for track in opened.tracks} == {job.key for job in jobs}
+    assert {track.group for track in opened.tracks} == {f"band {job.band.name}" for job in jobs}
+    assert {track.work for track in opened.tracks} == {f"tune {job.tune.id}" for job in jobs}
+    assert all("of it in the sound font of studio" in track.source for track in opened.tracks)
+
+    def never(job: Job) -> None:
+        raise AssertionError(job)
+
+    monkeypatch.setattr(rendering, "sound", never)
+    assert bank_renderings(shop, bank, SMALL, jobs=1).present == len(jobs)
+    assert len(Bank.open(bank).tracks) == len(jobs)
+
+
+def test_nothing_to_play_is_an_error(shop: Workshop) -> None:
+    write_tunes(shop.tunes, [make_tune(JACQUES, metre="")], {})
+    with pytest.raises(ConfigError, match="none of 1 tunes"):
+        _jobs(shop)
+    with pytest.raises(ConfigError, match="no tune"):
+        list(plan([], sorted(shop.fonts.glob("*.sf2")), SMALL))
+    with pytest.raises(ConfigError, match="positive"):
+        Plan(hours=0)
