@@ -235,7 +235,7 @@ def test_an_ignored_target_costs_nothing() -> None:
 
 
 def separable(seed: int, tracks: int) -> Examples:
-    """The class decides the mean of every dimension but the last, which varies by rounding alone."""
+    """The class decides the mean of every dimension but the last, which only rounds."""
     rng = np.random.default_rng(seed)
     classes = np.arange(tracks) % CLASSES
     rows = rng.normal(size=(tracks, 1, 1, DIM)) + 4 * np.eye(CLASSES, DIM)[classes][:, None, None]
