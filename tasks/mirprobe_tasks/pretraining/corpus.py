@@ -1,6 +1,6 @@
 """The tunes of music21's corpus, read once into a file that needs no music21.
 
-A minute or ten of work for each core; the only module here that imports music21 (the extra
+Some 20 minutes of one core; the only module here that imports music21 (the extra
 `mirprobe[pretrain]`). Repeats stand once, ties are joined, grace notes are left out.
 """
 
