@@ -8,6 +8,7 @@ import pytest
 from test_pretraining_arrange import JACQUES, make_tune
 from typer.testing import CliRunner
 
+from mirprobe_tasks.datasets.studio.render import sound_font
 from mirprobe_tasks.pretraining import arrange, recipe
 from mirprobe_tasks.pretraining.__main__ import app
 from mirprobe_tasks.pretraining.debian import Fetched
@@ -43,3 +44,14 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
         assert done.exit_code == 2
         assert done.output.startswith("error: ")
         assert done.output.count("\n") == 1
+
+
+def test_fonts_that_are_there_need_no_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "font-packages/mine").mkdir(parents=True)
+    (tmp_path / "font-packages/mine/my.sf2").write_bytes(sound_font())
+    done = CliRunner().invoke(app, ["fonts", "--work", str(tmp_path), "--package", "mine"])
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "fonts/my.sf2").exists()

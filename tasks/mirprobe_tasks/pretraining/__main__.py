@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from mirprobe.cli_errors import one_line_errors
 from mirprobe_tasks.pretraining import recipe
-from mirprobe_tasks.pretraining.debian import Fetched
+from mirprobe_tasks.pretraining.debian import SOUND_FONTS, Fetched
 from mirprobe_tasks.pretraining.recipe import Workshop
 from mirprobe_tasks.pretraining.render import Plan, Rendered
 
@@ -38,10 +39,16 @@ def fetch_command(work: Work = WORK, studio_font: StudioFont = True) -> None:
 
 
 @app.command("fonts")
-def fonts_command(work: Work = WORK, studio_font: StudioFont = True) -> None:
-    """Fetch the sound fonts alone."""
+def fonts_command(
+    work: Work = WORK,
+    packages: Annotated[
+        list[str] | None, typer.Option("--package", help="One of several; default: all of them.")
+    ] = None,
+    studio_font: StudioFont = True,
+) -> None:
+    """Fetch the sound fonts alone; what lies in WORK/font-packages/NAME needs no network."""
     with one_line_errors():
-        complete = _fetch_fonts(Workshop(work), studio_font)
+        complete = _fetch_fonts(Workshop(work), studio_font, packages or SOUND_FONTS)
     if not complete:
         raise typer.Exit(1)
 
@@ -114,8 +121,8 @@ def _fetch(shop: Workshop, studio_font: bool) -> bool:
     return _fetch_fonts(shop, studio_font) and complete
 
 
-def _fetch_fonts(shop: Workshop, studio_font: bool) -> bool:
-    fetched, ready = recipe.fetch_fonts(shop, with_studio=studio_font)
+def _fetch_fonts(shop: Workshop, studio_font: bool, packages: Sequence[str] = SOUND_FONTS) -> bool:
+    fetched, ready = recipe.fetch_fonts(shop, packages, with_studio=studio_font)
     for font in ready:
         typer.echo(f"sound font: {font} ({font.stat().st_size / 1e6:.0f} MB)")
     return _report(fetched)
