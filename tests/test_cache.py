@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -14,8 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mirprobe.cache import Cache, entry_key, verify, write_whole
+from mirprobe.cache import Cache, entry_key, verify
 from mirprobe.errors import StorageError
+from mirprobe.files import write_whole
 from mirprobe.schema import Floating
 
 KEY = "ab" + "0" * 30
@@ -186,28 +188,31 @@ def refused(action: Callable[[], object]) -> str:
 @pytest.mark.parametrize(
     ("code", "reason"), [(ENOSPC, "No space left on device"), (EROFS, "Read-only file system")]
 )
-@pytest.mark.parametrize("owner", ["write_bytes", "replace"])
+@pytest.mark.parametrize("owner", ["write", "replace"])
 def test_a_full_or_read_only_disk(
     cache: Cache, monkeypatch: pytest.MonkeyPatch, code: int, reason: str, owner: str
 ) -> None:
     old = cache.put(KEY, some(), METADATA)
-    write_bytes = Path.write_bytes
 
-    def fill(path: Path, content: bytes) -> int:
-        write_bytes(path, content[:10])  # as much as there was room for
-        raise OSError(code, reason)
+    class Full(io.BytesIO):
+        def write(self, content: object) -> int:
+            raise OSError(code, reason)
+
+    def fill(path: Path, mode: str) -> Full:
+        path.write_bytes(b"as much as there was room for")
+        return Full()
 
     def refuse(*paths: object) -> None:
         raise OSError(code, reason)
 
-    if owner == "write_bytes":
-        monkeypatch.setattr(Path, "write_bytes", fill)
+    if owner == "write":
+        monkeypatch.setattr(Path, "open", fill)
     else:
         monkeypatch.setattr(os, "replace", refuse)
     message = refused(lambda: cache.put(KEY, some((9, 1, 1)), METADATA))
     assert message == (
-        f"{cache.path(KEY).parent}: cannot be written ({reason}); free space there or name another "
-        "folder with --cache-dir or --results-dir"
+        f"{cache.path(KEY)}: cannot be written ({reason}); free space there or name another "
+        "folder; what was written before is kept"
     )
     assert files(cache) == [f"{KEY}.safetensors"]  # the old one, and no temporary
     assert Cache(cache.root).get(KEY) == old

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -17,13 +16,13 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from mirprobe.errors import StorageError
+from mirprobe.files import write_whole
 from mirprobe.fingerprint import digest, file_digest
 from mirprobe.schema import Floating
 
@@ -135,27 +134,6 @@ def verify(path: Path) -> Entry:
 def _checksum(array: Floating, metadata: dict[str, str]) -> str:
     described = json.dumps([metadata, array.dtype.str, array.shape], sort_keys=True)
     return f"{zlib.crc32(array.data.cast('B'), zlib.crc32(described.encode())):08x}"
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, whoever is killed in between.
-
-    Raises:
-        StorageError: the folder cannot be written, or the disk is full.
-    """
-    temporary = path.parent / f"{path.name}.{uuid4().hex}.tmp"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(content)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"{path.parent}: cannot be written ({error.strerror or error}); free space there or "
-            "name another folder with --cache-dir or --results-dir"
-        ) from error
 
 
 class HashMemo:

@@ -132,7 +132,7 @@ def run_command(
 
 
 def _print_board(scores: Any) -> None:
-    from mirprobe.leaderboard import leaderboard, mean_ranks, rows_of
+    from mirprobe.ranking import leaderboard, mean_ranks, rows_of
 
     console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
     board = leaderboard(scores)
@@ -183,8 +183,8 @@ def leaderboard_command(
     ] = Path("results"),
 ) -> None:
     """Rank the encoders of one or more runs; writes leaderboard.csv and leaderboard.md."""
-    from mirprobe.cache import write_whole
-    from mirprobe.leaderboard import leaderboard, read_runs, to_csv, to_markdown
+    from mirprobe.files import write_whole
+    from mirprobe.ranking import leaderboard, read_runs, to_csv, to_markdown
 
     with _one_line_errors():
         board = leaderboard(read_runs(runs), reference)

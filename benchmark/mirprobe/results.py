@@ -17,8 +17,8 @@ from typing import Any
 
 import pandas as pd
 
-from mirprobe.cache import write_whole
 from mirprobe.errors import StorageError
+from mirprobe.files import write_whole
 from mirprobe.schema import Score
 from mirprobe.scoring import CellResult
 

@@ -7,7 +7,6 @@ name and version, the configuration as JSON, and notes that the writer may add.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mirprobe.errors import ConfigError, StorageError
+from mirprobe.files import replacing
 from mirprobe.vit1d.model import ViT1D, ViT1DConfig
 
 _FORMAT = "mirprobe.vit1d.1"
@@ -53,7 +53,8 @@ def save_checkpoint(
     if broken:
         raise StorageError(f"{path}: not written, {broken[0]} is not finite in {dtype}")
     metadata = {**notes, "format": _FORMAT, "config": json.dumps(model.config.as_dict())}
-    _replace(Path(path), save(weights, metadata=metadata))
+    with replacing(Path(path)) as file:
+        file.write(save(weights, metadata=metadata))
 
 
 def read_config(path: str | Path) -> ViT1DConfig:
@@ -132,22 +133,3 @@ def _config(path: Path, metadata: Mapping[str, str]) -> ViT1DConfig:
             f"{path}: its configuration is not one of this version of mirprobe: upgrade, "
             "or train it again"
         ) from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise StorageError(
-            f"{path}: cannot be written ({error.strerror or error}): free space or choose "
-            "another place"
-        ) from error
-    finally:
-        if temporary.exists():  # only where the writing was interrupted
-            temporary.unlink()

@@ -24,8 +24,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from mirprobe.errors import ConfigError, MirprobeError
+from mirprobe.files import LEFTOVERS
 from mirprobe.fingerprint import digest
-from mirprobe.vit1d.atomic import LEFTOVERS
 from mirprobe.vit1d.bank import Bank
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes, save_checkpoint
 from mirprobe.vit1d.fabric import Machine, describe, make_fabric

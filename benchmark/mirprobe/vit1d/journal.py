@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from mirprobe.errors import StorageError
-from mirprobe.vit1d.atomic import replacing
+from mirprobe.files import replacing
 
 
 class Journal:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mirprobe.errors import ConfigError, StorageError
-from mirprobe.vit1d.atomic import LEFTOVERS, replacing
+from mirprobe.files import LEFTOVERS, replacing
 from mirprobe.vit1d.bank import VERSION, Bank, BankTrack, QuantisationError
 from mirprobe.vit1d.frontend import LogMelConfig
 from mirprobe.vit1d.held_out import HeldOut

@@ -24,8 +24,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from mirprobe.errors import StorageError, TrackError
+from mirprobe.files import replacing
 from mirprobe.fingerprint import digest
-from mirprobe.vit1d.atomic import replacing
 from mirprobe.vit1d.frontend import LogMel, LogMelConfig
 from mirprobe.vit1d.quantise import DType, Quantiser, level
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mirprobe.errors import ConfigError, StorageError
-from mirprobe.vit1d.atomic import replacing
+from mirprobe.files import replacing
 
 _FORMAT = "mirprobe.fit.1"
 _MODULE, _OPTIMISER = "module.", "optimiser."

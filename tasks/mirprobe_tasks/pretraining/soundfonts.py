@@ -16,8 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from mirprobe.errors import ConfigError, StorageError
+from mirprobe.files import replacing
 from mirprobe.fingerprint import file_digest
-from mirprobe.vit1d.atomic import replacing
 from mirprobe_tasks.datasets.studio.render import sound_font as studio_font
 
 STUDIO = "TimGM6mb"

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirprobe.errors import StorageError
-from mirprobe.vit1d.atomic import replacing
+from mirprobe.files import replacing
 
 TICKS = 48
 """A quarter note; divides into triplets and 64th notes."""

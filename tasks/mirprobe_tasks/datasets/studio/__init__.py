@@ -17,7 +17,7 @@ from pathlib import Path
 from mirprobe.errors import ConfigError
 from mirprobe.schema import SPLITS, Split, Track
 from mirprobe_tasks.datasets.studio.compose import BLOCK, TAGS, compose
-from mirprobe_tasks.datasets.studio.render import file_name, unwritable, write
+from mirprobe_tasks.datasets.studio.render import file_name, write
 
 __all__ = ["Studio", "shares"]
 
@@ -81,14 +81,9 @@ class Studio:
 
         Raises:
             ConfigError: a track is not one of this data set.
-            StorageError: the folder cannot be read or written.
+            StorageError: the folder cannot be written.
         """
-        try:
-            missing = [track for track in tracks if not track.audio.exists()]
-            if missing:
-                self._root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise unwritable(self._root, error) from error
+        missing = [track for track in tracks if not track.audio.exists()]
         ready = {track.id for track in tracks} - {track.id for track in missing}
         yield from (track.id for track in tracks if track.id in ready)
         if missing:

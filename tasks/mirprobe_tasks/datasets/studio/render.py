@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import importlib.metadata
 import importlib.util
 import io
-import os
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from mirprobe.errors import StorageError
+from mirprobe.files import write_whole
 from mirprobe.schema import Floats, Split
 from mirprobe_tasks.datasets.studio.compose import Piece, compose
 from mirprobe_tasks.datasets.studio.midi import part_to_midi
@@ -138,24 +135,4 @@ def write(split: Split, index: int, path: Path) -> None:
     soundfile.write(
         encoded, render(compose(split, index)), SAMPLE_RATE, format="FLAC", subtype="PCM_16"
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(encoded.getvalue())
-        temporary.replace(path)
-    except OSError as error:
-        _remove(temporary)
-        raise unwritable(path, error) from error
-
-
-def _remove(path: Path) -> None:
-    """Remove a half-written file, where the folder still lets us."""
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
-
-
-def unwritable(path: Path, error: OSError) -> StorageError:
-    """One line on why `path` cannot be written, and what to do."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = "free some space" if full else "choose a folder that can be written"
-    return StorageError(f"studio: cannot write {path}: {error.strerror or error}; {remedy}")
+    write_whole(path, encoded.getvalue())

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mirprobe.errors import ConfigError, StorageError
-from mirprobe.leaderboard import leaderboard, mean_ranks, read_runs, rows_of, to_csv, to_markdown
+from mirprobe.ranking import leaderboard, mean_ranks, read_runs, rows_of, to_csv, to_markdown
 from mirprobe.results import RunFolder
 from mirprobe.schema import Score
 from mirprobe.scoring import CellResult

@@ -14,12 +14,23 @@ from mirprobe.errors import StorageError
 LEFTOVERS = ".*.tmp"  # what a killed writer may leave beside its file
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whose damage would be noticed when it is read: no wait for the disk.
+
+    Raises:
+        StorageError: the folder cannot be written, or the disk is full.
+    """
+    with replacing(path, wait=False) as file:
+        file.write(content)
+
+
 @contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, wait: bool = True) -> Iterator[BinaryIO]:
     """Open a new file that takes the place of `path` when the block ends well.
 
     Args:
         path: stays as it was if the block fails; its folder is made where it is missing.
+        wait: until the disk has it, so that not even a power cut leaves half of it.
 
     Raises:
         StorageError: the folder cannot be written, or the disk is full.
@@ -30,13 +41,14 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         try:
             with temporary.open("wb") as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
+                if wait:
+                    file.flush()
+                    os.fsync(file.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise StorageError(
             f"{path}: cannot be written ({error.strerror or error}); free space there or name "
-            "another place; what was written before is kept"
+            "another folder; what was written before is kept"
         ) from error
