@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from errno import ENOSPC, EROFS
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -194,19 +195,16 @@ def test_a_full_or_read_only_disk(
 ) -> None:
     old = cache.put(KEY, some(), METADATA)
 
-    class Full(io.BytesIO):
-        def write(self, content: object) -> int:
+    class Full(io.FileIO):
+        def write(self, content: Any) -> int:
+            super().write(content[:10])  # as much as there was room for
             raise OSError(code, reason)
-
-    def fill(path: Path, mode: str) -> Full:
-        path.write_bytes(b"as much as there was room for")
-        return Full()
 
     def refuse(*paths: object) -> None:
         raise OSError(code, reason)
 
     if owner == "write":
-        monkeypatch.setattr(Path, "open", fill)
+        monkeypatch.setattr(Path, "open", lambda path, mode: Full(path, mode))
     else:
         monkeypatch.setattr(os, "replace", refuse)
     message = refused(lambda: cache.put(KEY, some((9, 1, 1)), METADATA))
@@ -247,7 +245,7 @@ def test_threads_that_write_one_key(cache: Cache) -> None:
 
 
 WRITER = """
-import os, signal, sys
+import io, os, signal, sys
 from pathlib import Path
 import numpy as np
 from mirprobe.cache import Cache
@@ -255,15 +253,16 @@ from mirprobe.cache import Cache
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
-def die_halfway(path, content, write=Path.write_bytes):
-    write(path, content[: len(content) // 2])
-    die()
+class Halfway(io.FileIO):
+    def write(self, content):
+        super().write(content[: len(content) // 2])
+        die()
 
 cache = Cache(Path(sys.argv[1]))
 print("ready", flush=True)
-for number in range(1_000_000):
+for number in range(20_000):
     if number == 4 and sys.argv[2] == "while writing":
-        Path.write_bytes = die_halfway
+        Path.open = lambda path, mode: Halfway(path, mode)
     if number == 4 and sys.argv[2] == "before renaming":
         os.replace = die
     value = number % 100

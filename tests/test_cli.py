@@ -196,7 +196,7 @@ def test_leaderboard_writes_both_files(here: Path) -> None:
     assert "no scores of encoder 'band'; did you mean 'bands'?" in message
     assert "nowhere/scores.csv: no such file" in refused(call("leaderboard", "nowhere"))
     (here / "file").write_text("in the way")
-    assert "file: " in refused(call("leaderboard", folder, "--output", "file"))
+    assert "file/leaderboard.csv: " in refused(call("leaderboard", folder, "--output", "file"))
 
 
 def test_cache_info_verify_prune(here: Path) -> None:

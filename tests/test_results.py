@@ -125,7 +125,7 @@ def test_a_file_in_the_folders_place(tmp_path: Path) -> None:
         lambda: folder.write_scores([]),
         lambda: folder.write_run({}),
     ):
-        with pytest.raises(StorageError, match="--results-dir") as caught:
+        with pytest.raises(StorageError, match="name another folder") as caught:
             attempt()
         assert str(tmp_path / "results" / "run") in str(caught.value)
         assert "\n" not in str(caught.value)

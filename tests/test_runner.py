@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -210,13 +211,16 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(
 ) -> None:
     bench.run(Bands(), tasks=["key"])
 
-    def full(path: Path, content: bytes) -> int:
-        with path.open("wb") as file:
-            file.write(content[:10])
-        raise OSError(errno.ENOSPC, "No space left on device")
+    class Full(io.FileIO):
+        def write(self, content: Any) -> int:
+            super().write(content[:10])
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def open_full(path: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
+        return Full(path, mode) if mode == "wb" else open(path, mode, *args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
+        patch.setattr(Path, "open", open_full)
         with pytest.raises(StorageError, match="No space left on device"):
             bench.run(Bands(), tasks=BOTH)
     files = {path.name for path in bench.root.rglob("*") if path.is_file()}
