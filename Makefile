@@ -26,6 +26,7 @@ BANK ?= pretraining-data/bank
 OUTPUT ?= pretraining-data/run
 
 pretrain: $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --editable ".[dev,pretrain]"
 	$(BIN)/python -m mirprobe_tasks.pretraining all --work $(WORK) --bank $(BANK) --hours $(HOURS)
 	$(BIN)/mirprobe pretrain fit $(BANK) -o $(OUTPUT) --steps $(STEPS)
 

@@ -150,10 +150,10 @@ class Score:
         encoder: its specification, `name:option=value,...`.
         task: name.
         dataset: specification.
-        kind: `probe`; its controls `shuffled` (trained on shuffled labels) and `chance` (what its
-            predictions are worth for other tracks); or `ceiling` (the reference itself on the
-            encoder's token grid).
-        layer: of the encoder; empty for `ceiling`.
+        kind: `probe`; its controls `shuffled` (trained on shuffled labels) and `chance` (the
+            label frequencies of the training split alone, ties broken at random); or `ceiling`
+            (the reference itself on the encoder's token grid).
+        layer: of the encoder; empty for `chance` and `ceiling`.
         source: of the clip-level vector, or `sequence` for frame tasks; empty as above.
         probe: `linear` or `mlp`.
         preset: of the training.
