@@ -82,8 +82,9 @@ def test_plug_ins_are_scored(installed: Path, tmp_path: Path) -> None:
         assert float(row["value"]) == 1.0  # ten times as loud is told apart
         assert int(row["n"]) == 6
     chance = [row for row in rows if row["kind"] == "chance"]
-    assert chance
-    assert all(float(row["value"]) == 0.5 for row in chance)
+    assert [row["encoder"] for row in chance] == ["rms:gain=0.5", "rms"]
+    (value,) = {float(row["value"]) for row in chance}  # it does not depend on the encoder
+    assert 0.1 < value < 0.9  # 24 draws between two classes
     assert len(list((cache / "datasets" / "beeps").iterdir())) == 18
     # each track's one view by each of the two encoders
     assert len(list((cache / "entries").glob("*/*.safetensors"))) == 36
