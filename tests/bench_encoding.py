@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import numpy as np
-import soundfile
 import torch
 
 from mirprobe.audio import load
@@ -21,20 +20,19 @@ from mirprobe.cache import Cache
 from mirprobe.embed import Embedder
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.encoders.vit1d import RandomViT1D
-from mirprobe.schema import Annotations, Track
+from mirprobe.schema import Track
 from mirprobe.windows import cut
+from mirprobe_tasks.datasets.studio import Studio
 
-TRACKS, SECONDS, RATE, BATCH, ROUNDS = 24, 24, 22_050, 16, 5
+BATCH, ROUNDS = 16, 7
 
 
 def make_tracks(folder: Path) -> list[Track]:
-    """Noise of music's size: mono FLAC files."""
-    rng = np.random.default_rng(0)
-    tracks = []
-    for number in range(TRACKS):
-        path = folder / f"{number}.flac"
-        soundfile.write(path, 0.1 * rng.standard_normal(SECONDS * RATE), RATE)
-        tracks.append(Track(str(number), path, str(number), Annotations()))
+    """Pieces of the data set `studio`, rendered."""
+    studio = Studio(folder, size=72)
+    tracks = list(studio.splits()["test"])
+    for _ in studio.prepare(tracks):
+        pass
     return tracks
 
 

@@ -44,7 +44,8 @@ class Cut:
 
     def windows(self, audio: Array) -> list[Array]:
         """(samples,) to the windows, each (size,)."""
-        padded = np.pad(audio, (0, max(0, self.starts[-1] + self.size - len(audio))))
+        missing = self.starts[-1] + self.size - len(audio)
+        padded = np.pad(audio, (0, missing)) if missing > 0 else audio
         return [padded[start : start + self.size] for start in self.starts]
 
 
