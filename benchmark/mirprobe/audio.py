@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import struct
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,9 @@ from numpy.typing import NDArray
 from mirprobe.errors import TrackError
 from mirprobe.schema import Track
 
+Decoded = NDArray[np.float32] | TrackError
+
+_LOOK_AHEAD = 8  # tracks decoded before the reader asks for them
 _REPLACE = "replace the file or leave the track out"
 
 
@@ -62,6 +68,38 @@ def load(track: Track, sample_rate: int) -> NDArray[np.float32]:
             f"{path}: no sample is left of {len(mono)} at {sample_rate} Hz; {_REPLACE}"
         )
     return resampled
+
+
+def load_ahead(tracks: Sequence[Track], sample_rate: int) -> Generator[Decoded, None, None]:
+    """Load tracks in their order, a few ahead of the reader, in threads.
+
+    Args:
+        tracks: what to load.
+        sample_rate: as for `load`.
+
+    Yields:
+        What `load` returns for each track, or the error that it raises. Close the generator where
+        not all of it is read.
+    """
+
+    def attempt(track: Track) -> Decoded:
+        try:
+            return load(track, sample_rate)
+        except TrackError as error:
+            return error
+
+    waiting: deque[Future[Decoded]] = deque()
+    pool = ThreadPoolExecutor(2)
+    try:
+        for track in tracks:
+            waiting.append(pool.submit(attempt, track))
+            if len(waiting) > _LOOK_AHEAD:
+                yield waiting.popleft().result()
+        for future in waiting:
+            yield future.result()
+    finally:
+        # not waited for: a reader that stops early may be collected in one of these threads
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def check_file(path: Path) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from math import isfinite
@@ -27,10 +26,8 @@ from mirprobe.windows import Cut, check_frames, cut, frame_limit, stitch
 Dtype = Literal["float16", "float32"]
 Result = tuple[Track, Embedding | TrackError]
 Keys = dict[Level, str]
-Decoded = NDArray[np.float32] | TrackError
 
 _TORCH = {"float16": torch.float16, "float32": torch.float32}
-_LOOK_AHEAD = 8  # tracks decoded before the encoder asks for them
 
 
 Waiting = tuple["_Pending", int, NDArray[np.float32]]
@@ -129,7 +126,7 @@ class Embedder:
             else:
                 missing.append((track, keys))
         try:
-            decoded = _decoded([track for track, _ in missing], self.encoder.sample_rate)
+            decoded = audio.load_ahead([track for track, _ in missing], self.encoder.sample_rate)
             with closing(decoded):
                 yield from self._compute(missing, decoded, levels)
         except EncoderError as error:
@@ -160,7 +157,7 @@ class Embedder:
     def _compute(
         self,
         tracks: Sequence[tuple[Track, Keys]],
-        decoded: Iterator[Decoded],
+        decoded: Iterator[audio.Decoded],
         levels: Sequence[Level],
     ) -> Iterator[Result]:
         encoder = self.encoder
@@ -291,29 +288,6 @@ class Embedder:
     def _stored(self, values: Tensor) -> Floating:
         stored: Floating = values.to(_TORCH[self.dtype]).cpu().numpy()
         return stored
-
-
-def _decoded(tracks: Sequence[Track], sample_rate: int) -> Generator[Decoded, None, None]:
-    """Decode tracks in their order, a few ahead of the reader, in threads."""
-
-    def load(track: Track) -> Decoded:
-        try:
-            return audio.load(track, sample_rate)
-        except TrackError as error:
-            return error
-
-    waiting: deque[Future[Decoded]] = deque()
-    pool = ThreadPoolExecutor(2)
-    try:
-        for track in tracks:
-            waiting.append(pool.submit(load, track))
-            if len(waiting) > _LOOK_AHEAD:
-                yield waiting.popleft().result()
-        for future in waiting:
-            yield future.result()
-    finally:
-        # not waited for: a reader that stops early may be collected in one of these threads
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _pool(tokens: Tokens, valid: Tensor, sources: Sequence[str]) -> Tensor:
