@@ -3,9 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from mirprobe.schema import Split, Track
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What one must know of a data set before using it; `mirprobe data` shows it.
+
+    A data set's class may carry one as its attribute `sheet`. One without lies in the cache.
+
+    Attributes:
+        tracks: how many, with audio and annotations.
+        hours: of audio.
+        gigabytes: of the files as they lie on the disk.
+        licence: of audio and annotations.
+        source: where it comes from: a URL, or a paper.
+        obtain: how to get it and what must lie where below the data set's folder, in one line.
+        generated: made by a program here: it lies in the cache and may be deleted at any time.
+            All others lie in the data home, and nothing there is ever deleted.
+    """
+
+    tracks: int
+    hours: float
+    gigabytes: float
+    licence: str
+    source: str
+    obtain: str
+    generated: bool = False
 
 
 class Dataset(Protocol):
@@ -32,4 +59,19 @@ class Dataset(Protocol):
 
     def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:
         """Make the audio of `tracks` exist, yielding the id of each track as it becomes ready."""
+        ...
+
+
+@runtime_checkable
+class Downloadable(Protocol):
+    """A data set that can fetch its own files: `mirprobe data prepare`."""
+
+    def download(self) -> None:
+        """Fetch what is missing into the data set's folder, with a bar and checksums.
+
+        What is there already is left alone, so that a killed download goes on.
+
+        Raises:
+            ConfigError: a file cannot be had; the message says where to get it by hand.
+        """
         ...

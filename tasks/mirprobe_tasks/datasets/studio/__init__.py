@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mirprobe.dataset import Sheet
 from mirprobe.errors import ConfigError
 from mirprobe.schema import SPLITS, Split, Track
 from mirprobe_tasks.datasets.studio.compose import BLOCK, TAGS, compose
@@ -52,6 +53,15 @@ class Studio:
     name: str = "studio"
     tags: tuple[str, ...] = TAGS
     trim: float = 0.0
+    sheet = Sheet(
+        tracks=240,
+        hours=1.4,
+        gigabytes=0.1,
+        licence="composed here; played with the sound font TimGM6mb (GPL-2)",
+        source="mirprobe itself",
+        obtain="nothing to do: it is composed and rendered at the first run",
+        generated=True,
+    )
 
     def __init__(self, root: Path, size: int = 240) -> None:
         """Describe the data set; nothing is composed or written yet.
