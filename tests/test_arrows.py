@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "mirprobe.fingerprint": "",
     "mirprobe.files": "errors",
     "mirprobe.schema": "",
+    "mirprobe.peaks": "schema",
     # pure functions and the model, which know nothing of the harness
     "mirprobe.metrics": "schema",
     "mirprobe.vit1d": "errors files fingerprint",
@@ -67,8 +68,8 @@ MAY_IMPORT = {
     # plug-ins know the words and the metrics, not the machine that runs them
     # (those that make a bank for pretraining also know the bank and how a program ends)
     "mirprobe_tasks": (
-        "audio cli_errors:one_line_errors dataset errors files fingerprint metrics schema task "
-        "vit1d"
+        "audio cli_errors:one_line_errors dataset errors files fingerprint metrics peaks schema "
+        "task vit1d"
     ),
 }
 

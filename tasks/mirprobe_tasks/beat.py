@@ -11,10 +11,10 @@ from scipy.special import expit, logit
 from mirprobe.dataset import Dataset
 from mirprobe.metrics import beat as metrics
 from mirprobe.metrics.statistic import Statistic
+from mirprobe.peaks import pick_peaks, refine_peaks
 from mirprobe.schema import Annotations, Beats, Floats, Level, Loss
 from mirprobe_tasks.checks import required, sound_beats
 from mirprobe_tasks.decoding.dbn import dbn_beats
-from mirprobe_tasks.decoding.peaks import pick_peaks, refine_peaks
 from mirprobe_tasks.grid import period
 
 WIDENING = 0.032

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mirprobe.peaks import refine_peaks
 from mirprobe.schema import Floats
-from mirprobe_tasks.decoding.peaks import refine_peaks
 
 Ints = NDArray[np.int64]
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mirprobe.peaks import pick_peaks, refine_peaks
 from mirprobe.schema import Floats
-from mirprobe_tasks.decoding.peaks import pick_peaks, refine_peaks
 
 
 def naive_peaks(activation: Floats, threshold: float, min_frames: int) -> list[int]:
