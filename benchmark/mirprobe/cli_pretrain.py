@@ -105,6 +105,9 @@ def fit_command(
     steps: Annotated[int, typer.Option(help="In all.")] = 100_000,
     batch: Annotated[int, typer.Option(help="Pairs a step, over all devices.")] = 128,
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
+    warmup: Annotated[
+        float, typer.Option(help="Share of the steps in which the rate rises; more in short runs.")
+    ] = 0.01,
     temperature: Annotated[float, typer.Option(help="Of NT-Xent.")] = 0.1,
     min_gap: Annotated[
         float, typer.Option(help="Seconds between the segments of a pair, at least.")
@@ -151,6 +154,7 @@ def fit_command(
                 steps=steps,
                 batch=batch,
                 rate=lr,
+                warmup=warmup,
                 temperature=temperature,
                 min_gap=min_gap,
                 max_gap=max_gap,
