@@ -20,6 +20,8 @@ FULL = Annotations(
     tags={"piano": 1.0, "dark": 0.25},
     pitch="A#4",
     instrument="flute",
+    genre="jazz",
+    emotion=(5.25, -0.5),
     onsets=np.array([0.25, 0.5]),
     sections=Segments(np.array([[0.0, 4.0]]), ("verse",)),
 )

@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "mirprobe.examples": "schema",
     "mirprobe.probes": "errors examples registry:nearest schema",
     "mirprobe.scoring": "annotations metrics schema task",
-    "mirprobe.cell": "annotations errors examples probes schema scoring task",
+    "mirprobe.cell": "annotations errors examples probes registry:nearest schema scoring task",
     # the cache, and all that know of it
     "mirprobe.cache": "errors files fingerprint schema",
     "mirprobe.upkeep": "cache",

@@ -181,6 +181,67 @@ def test_chance_of_a_multilabel_task_is_the_log_odds_of_each_label() -> None:
     np.testing.assert_allclose(task.decoded[-1], expected, atol=0.01)
 
 
+class Place(StubTask):
+    """The same keys as numbers: a regression of 10, 20 and 30; an estimate is the nearest."""
+
+    loss: Loss = "regression"
+    labels: tuple[str, ...] = ("place",)
+
+    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[Any]:
+        place = np.array([10 * LABELS.index(str(annotations.key)) + 10], dtype=np.float32)
+        return place if times is None else np.tile(place, (len(times), 1))
+
+    def decode(
+        self,
+        logits: NDArray[np.float32],
+        times: Floats | None,
+        decoding: str,
+        parameters: Mapping[str, float],
+    ) -> Annotations:
+        self.decoded.append(logits)
+        place = float(np.mean(logits)) / 10 - 1
+        return Annotations(key=LABELS[min(2, max(0, round(place)))])
+
+
+@pytest.mark.parametrize("level", ["clip", "frame"])
+def test_a_regression_reads_numbers_in_their_units(level: Any) -> None:
+    config = replace(CONFIG, learning_rates=(0.03,), max_steps=300, standardise=True)
+    task = Place(level)
+    result = run_cell(task, make_tracks(), setup(config))
+    assert (table(result)["value"] > 0.9).all()
+    assert table(result, "shuffled")["value"].item() < 0.8
+    if level == "frame":
+        assert table(result, "ceiling")["value"].item() == 1
+
+
+def test_chance_of_a_regression_is_the_mean_of_the_training_targets() -> None:
+    tracks = relabelled(make_tracks(), "train", ["b"] * 18 + ["a"] * 9 + ["c"] * 3)
+    task = Place()
+    run_cell(task, tracks, setup())
+    assert task.decoded[-1].tolist() == [pytest.approx((18 * 20 + 9 * 10 + 3 * 30) / 30)]
+
+
+class NotANumber(Place):
+    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[Any]:
+        return np.full(1, np.nan, dtype=np.float32)
+
+
+class Misspelt(StubTask):
+    loss: Loss = "regresion"  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (NotANumber(), "a target of track 'train-0' is not finite; give numbers"),
+        (Misspelt(), "task 'stub': unknown loss 'regresion'; did you mean 'regression'"),
+    ],
+)
+def test_targets_and_losses_that_cannot_be_learned(task: StubTask, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run_cell(task, make_tracks(), setup())
+
+
 @pytest.mark.parametrize("task", [StubTask("frame"), Relevances("frame")])
 def test_ceiling_is_the_reference_itself(task: StubTask) -> None:
     tracks = shifted(shifted(make_tracks(), "test"), "valid")

@@ -40,6 +40,8 @@ def split(seed: int, loss: Loss = "multiclass", tracks: int = 12, rows: int = 5)
         if loss == "multiclass":
             y = x[:, 0, :CLASSES].argmax(axis=1)
             y[rng.random(rows) < 0.1] = -1
+        elif loss == "regression":
+            y = x[:, 0, :CLASSES]
         else:
             y = (x[:, 0, :CLASSES] > 0.3).astype(np.float32)
         frames.append(InMemory(x))
@@ -62,6 +64,8 @@ def fit(config: ProbeConfig, loss: Loss = "multiclass") -> Probes:
 def one_loss(logits: Tensor, y: Tensor, loss: Loss) -> Tensor:
     if loss == "multiclass":
         return F.cross_entropy(logits, y, ignore_index=-1)
+    if loss == "regression":
+        return F.mse_loss(logits, y)
     return F.binary_cross_entropy_with_logits(logits, y)
 
 
@@ -107,15 +111,19 @@ class Alone:
 
 
 @pytest.mark.parametrize("hidden", [None, 4])
-@pytest.mark.parametrize("loss", ["multiclass", "multilabel"])
+@pytest.mark.parametrize("loss", ["multiclass", "multilabel", "regression"])
 def test_training_together_equals_training_alone(hidden: int | None, loss: Loss) -> None:
     config = replace(CONFIG, hidden=hidden)
     together = fit(config, loss)
     assert together.steps == config.max_steps
     rng = np.random.default_rng(SEEDS[0])
     batches: list[tuple[Tensor, Tensor]] = []
+    train_split, valid = split(0, loss), split(1, loss)
+    if loss == "regression":
+        unit = train_split.unit()
+        train_split, valid = train_split.standardised(unit), valid.standardised(unit)
     while len(batches) < config.max_steps:
-        batches += split(0, loss).batches(8, rng)
+        batches += train_split.batches(8, rng)
     moved = 0.0
     for place, group in enumerate(together.groups):
         for variant in range(VARIANTS):
@@ -130,7 +138,7 @@ def test_training_together_equals_training_alone(hidden: int | None, loss: Loss)
                     torch.testing.assert_close(mine[variant, number], its, atol=1e-5, rtol=0)
                     moved = max(moved, float((its - first).abs().max()))
                 found = together.validation_loss[variant, place, number]
-                assert float(found) == pytest.approx(alone.validation(split(1, loss)), abs=1e-5)
+                assert float(found) == pytest.approx(alone.validation(valid), abs=1e-5)
     assert moved > 0.05
 
 
@@ -270,6 +278,54 @@ def test_separable_classes_are_told_apart_and_shuffled_ones_are_not(kind: str) -
     # what does not vary is centred away and left unscaled
     assert probes.inverse[0, -1] == 1
     assert float(probes.mean[0, -1]) == pytest.approx(1234.567)
+
+
+def affine(seed: int, tracks: int, offset: float = 0.0) -> Examples:
+    """Two numbers that a linear map of the frame gives, on scales far apart, and a constant."""
+    rng = np.random.default_rng(seed)
+    frames, targets = [], []
+    for _ in range(tracks):
+        x = rng.normal(size=(1, 1, DIM)).astype(np.float32)
+        numbers = [1000 + 50 * x[0, 0, 0] + offset, 1e-3 * (x[0, 0, 1] - x[0, 0, 2]), 7.0]
+        frames.append(InMemory(x))
+        targets.append(np.array([numbers], dtype=np.float32))
+    return Examples(frames, with_shuffled(targets, rng))
+
+
+@pytest.mark.parametrize("preset", ["standard", "paper"])
+def test_a_regression_finds_a_linear_map_in_the_units_of_its_targets(preset: str) -> None:
+    examples = affine(0, 200)
+    probes = train(
+        examples,
+        affine(1, 200, offset=500.0),  # what standardises is the training split alone
+        config=replace(probe_config(preset, "linear"), check_every=None),
+        level="clip",
+        loss="regression",
+        classes=3,
+        seeds=(0,),
+    )
+    truth = np.concatenate(examples.targets)[:, 0]
+    np.testing.assert_allclose(probes.unit[0], truth.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(probes.unit[1], [*truth.std(0)[:2], 1], rtol=1e-4)
+    x, y = (torch.cat(parts) for parts in zip(*affine(2, 100).in_order(), strict=True))
+    with torch.no_grad():
+        found = probes.outputs(x)[0, :, :, 0].numpy()  # (n, groups, 3)
+    wanted = y[:, 0].numpy()
+    true = [place for place, group in enumerate(probes.groups) if group.condition == 0]
+    best = found[:, true[-1]]
+    assert np.abs(best[:, 0] - wanted[:, 0]).max() < 1
+    assert np.abs(best[:, 1] - wanted[:, 1]).max() < 2e-5
+    np.testing.assert_allclose(best[:, 2], 7, atol=0.02)
+    # shuffled targets teach no more than their mean
+    blind = found[:, -1, 0]
+    assert np.abs(blind - 1000).max() < 50
+    assert np.square(blind - wanted[:, 0]).mean() > 0.8 * wanted[:, 0].var()
+
+
+def test_squared_error_is_summed_over_examples_and_averaged_over_labels() -> None:
+    logits = torch.tensor([[1.0, 2.0], [0.0, 0.0]]).view(1, 2, 1, 1, 2)
+    targets = torch.tensor([[0.0, 0.0], [3.0, 1.0]]).view(2, 1, 2)
+    assert float(losses(logits, targets, "regression")) == (1 + 4) / 2 + (9 + 1) / 2
 
 
 @pytest.mark.parametrize("fails", [False, True])

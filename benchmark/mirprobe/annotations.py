@@ -34,6 +34,8 @@ def _plain(value: Any) -> Any:
         return value.round(_DIGITS).tolist()
     if isinstance(value, Mapping):
         return {name: round(float(score), _DIGITS) for name, score in value.items()}
+    if isinstance(value, tuple):
+        return [round(float(number), _DIGITS) for number in value]
     return value
 
 
@@ -52,6 +54,8 @@ def from_json(values: Mapping[str, Any]) -> Annotations:
         )
     if "onsets" in read:
         read["onsets"] = np.asarray(read["onsets"], dtype=np.float64)
+    if "emotion" in read:
+        read["emotion"] = tuple(read["emotion"])
     return Annotations(**read)
 
 

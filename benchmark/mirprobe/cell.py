@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from mirprobe.annotations import check
 from mirprobe.errors import ConfigError, TrackError
 from mirprobe.examples import Examples, InMemory, with_shuffled
 from mirprobe.probes import ProbeConfig, Probes, threads, train
-from mirprobe.schema import SPLITS, Embedding, Floats, Frames, Split, Track
+from mirprobe.registry import nearest
+from mirprobe.schema import SPLITS, Embedding, Floats, Frames, Loss, Split, Track
 from mirprobe.scoring import CellResult, Half, Logits, Parameters, Scorer, worth
 from mirprobe.task import Task
 
@@ -58,8 +59,12 @@ def run_cell(
     """Train, select and score.
 
     Raises:
-        ConfigError: a split has no usable track.
+        ConfigError: a split has no usable track, or the task's loss is unknown.
     """
+    if task.loss not in get_args(Loss):
+        raise ConfigError(
+            f"task '{task.name}': unknown loss '{task.loss}'; {nearest(task.loss, get_args(Loss))}"
+        )
     result = CellResult()
     halves = {split: _prepare(task, tracks[split], setup, result.problems) for split in SPLITS}
     for split, half in halves.items():
@@ -107,6 +112,11 @@ def _prepare(
             raise ConfigError(
                 f"task '{task.name}': {len(target)} targets for {frames.shape[0]} frames of track "
                 f"'{track.id}'; give one a frame"
+            )
+        if task.loss == "regression" and not np.isfinite(target).all():
+            raise ConfigError(
+                f"task '{task.name}': a target of track '{track.id}' is not finite; give numbers, "
+                "or raise a TrackError to leave the track out"
             )
         half.ids.append(track.id)
         half.references.append(track.annotations)
@@ -195,12 +205,16 @@ def _score_probes(scorer: Scorer, probes: Probes, variants: Sequence[tuple[str, 
 
 
 def _score_chance(scorer: Scorer, prior: Logits) -> None:
-    """What the label frequencies of the training split alone are worth, ties broken at random."""
+    """What the label frequencies of the training split alone are worth, ties broken at random.
+
+    Of a regression: what the mean of the training targets is worth; numbers do not tie.
+    """
     rng = np.random.default_rng(CONTROL_SEED)
+    tie = 0.0 if scorer.task.loss == "regression" else _TIE
 
     def blind(half: Half) -> list[Logits]:
         shapes = [(len(target), len(prior)) for target in half.targets]
-        return [prior + _TIE * rng.standard_normal(shape, np.float32) for shape in shapes]
+        return [prior + tie * rng.standard_normal(shape, np.float32) for shape in shapes]
 
     valid = blind(scorer.valid)
     draws = [blind(scorer.test) for _ in range(DRAWS)]
@@ -237,19 +251,24 @@ def _score_ceiling(scorer: Scorer) -> None:
 
 
 def _predict(probes: Probes, half: Half) -> list[Logits]:
-    """Logits of each track, (variants, time, groups, seeds, classes)."""
+    """Logits (regression: estimates) of each track, (variants, time, groups, seeds, classes)."""
     predicted = []
     for frames, target in zip(half.frames, half.targets, strict=True):
         one = Examples([frames], [target])
         with torch.no_grad():
-            parts = [probes.logits(x).numpy() for x, _ in one.in_order()]
+            parts = [probes.outputs(x).numpy() for x, _ in one.in_order()]
         predicted.append(np.concatenate(parts, axis=1))
     return predicted
 
 
 def _prior(task: Task, targets: Sequence[NDArray[Any]]) -> Logits:
-    """Logits (labels,) that say how frequent each label is in `targets`, and nothing else."""
+    """Logits (labels,) that say how frequent each label is in `targets`, and nothing else.
+
+    Of a regression: the mean of the targets.
+    """
     joined = np.concatenate(list(targets))
+    if task.loss == "regression":
+        return np.asarray(joined.mean(axis=0), dtype=np.float32)
     if task.loss == "multiclass":
         counts = np.bincount(joined[joined >= 0], minlength=len(task.labels)) + 1e-6
         return np.asarray(np.log(counts / counts.sum()), dtype=np.float32)
@@ -258,7 +277,12 @@ def _prior(task: Task, targets: Sequence[NDArray[Any]]) -> Logits:
 
 
 def _certain(task: Task, target: NDArray[Any]) -> Logits:
-    """The reference as logits (time, labels); a frame outside the label space favours none."""
+    """The reference as logits (time, labels); a frame outside the label space favours none.
+
+    Of a regression: the reference itself.
+    """
+    if task.loss == "regression":
+        return np.asarray(target, dtype=np.float32)
     if task.loss == "multiclass":
         hit = target[:, None] == np.arange(len(task.labels))
         return np.where(hit, _CERTAIN, 0).astype(np.float32)

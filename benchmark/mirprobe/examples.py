@@ -48,7 +48,7 @@ class Examples:
     Attributes:
         frames: of each track, (time, variants, dim).
         targets: of each track, (time, conditions) class indices or (time, conditions, labels)
-            relevances; condition 0 is the truth, condition 1 the shuffled control.
+            relevances or numbers; condition 0 is the truth, condition 1 the shuffled control.
     """
 
     frames: Sequence[Frames]
@@ -108,6 +108,19 @@ class Examples:
         mean = total / self.count
         variance = (square / self.count - mean.square()).clamp_min(0)
         return mean.float(), variance.sqrt().float()
+
+    def unit(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the true targets, (labels,); 1 for what varies not."""
+        truth = np.concatenate([target[:, 0] for target in self.targets]).astype(np.float64)
+        mean, deviation = truth.mean(axis=0), truth.std(axis=0)
+        deviation = np.where(deviation > 1e-6 * np.abs(mean), deviation, 1.0)
+        return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
+
+    def standardised(self, unit: tuple[Tensor, Tensor]) -> Examples:
+        """The same with numbers for targets brought to a mean of 0 and a deviation of 1."""
+        mean, deviation = (part.numpy() for part in unit)
+        scaled = [((own - mean) / deviation).astype(np.float32) for own in self.targets]
+        return Examples(self.frames, scaled)
 
 
 def _join(parts: Sequence[tuple[Floating, Targets]]) -> tuple[Floating, Targets]:

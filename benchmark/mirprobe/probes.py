@@ -97,6 +97,8 @@ class Probes:
 
     Attributes:
         groups: learning rate and condition of each group.
+        unit: what the targets of a regression were standardised by, see Examples.unit; 0 and 1
+            for classes.
         validation_loss: (variants, groups, seeds), of the weights that were kept.
         steps: trained.
     """
@@ -108,11 +110,13 @@ class Probes:
         seeds: Sequence[int],
         hidden: int | None,
         scale: tuple[Tensor, Tensor],
+        unit: tuple[Tensor, Tensor] = (torch.zeros(()), torch.ones(())),
     ) -> None:
         self.groups = list(group_list)
         self.conditions = [group.condition for group in self.groups]
         self.seeds = tuple(seeds)
         self.mean, self.inverse = scale
+        self.unit = unit
         self.parameters = [_initial(shape, seeds, hidden) for _ in self.groups]
         self.validation_loss = torch.full((shape[0], len(self.groups), len(self.seeds)), inf)
         self.steps = 0
@@ -125,6 +129,11 @@ class Probes:
         if len(layers) > 2:  # every probe p has a hidden layer of its own
             out = torch.einsum("vnpd,vpdc->vnpc", F.relu(out), layers[2]) + layers[3][:, None]
         return out.view(*out.shape[:2], len(self.groups), len(self.seeds), -1)
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """The logits; of a regression, estimates in the units of its targets. Shape as above."""
+        mean, deviation = self.unit
+        return self.logits(x) * deviation + mean
 
 
 def _initial(shape: tuple[int, int, int], seeds: Sequence[int], hidden: int | None) -> list[Tensor]:
@@ -152,8 +161,9 @@ def losses(logits: Tensor, targets: Tensor, loss: Loss) -> Tensor:
     Args:
         logits: (variants, n, groups, seeds, classes).
         targets: each group's own, (n, groups) class indices, -1 to ignore, or (n, groups, classes)
-            relevances.
-        loss: `multiclass` (cross-entropy) or `multilabel` (binary cross-entropy, mean over labels).
+            relevances or standardised numbers.
+        loss: `multiclass` (cross-entropy), `multilabel` (binary cross-entropy, mean over labels) or
+            `regression` (squared error, mean over labels).
 
     Returns:
         (variants, groups, seeds).
@@ -165,7 +175,10 @@ def losses(logits: Tensor, targets: Tensor, loss: Loss) -> Tensor:
         ).view(wanted.shape)
     else:
         wanted = targets[None, :, :, None].expand_as(logits)
-        each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(-1)
+        if loss == "regression":
+            each = F.mse_loss(logits, wanted, reduction="none").mean(-1)
+        else:
+            each = F.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(-1)
     return each.sum(1)
 
 
@@ -192,12 +205,17 @@ def train(
     Seeds change the initial weights; the order of the examples is that of the first seed.
     """
     variants, dim = examples.frames[0].shape[1:]
+    unit = torch.zeros(()), torch.ones(())
+    if loss == "regression":
+        unit = examples.unit()
+        examples, valid = examples.standardised(unit), valid.standardised(unit)
     probes = Probes(
         groups(config),
         (variants, dim, classes),
         seeds,
         config.hidden,
         _scale(examples, config.standardise),
+        unit,
     )
     batch = min(config.batch[level], examples.count)
     optimiser = torch.optim.AdamW(

@@ -17,7 +17,7 @@ from torch import Tensor
 Floats = NDArray[np.float64]
 Floating = NDArray[np.floating]
 Level = Literal["clip", "frame"]
-Loss = Literal["multiclass", "multilabel"]
+Loss = Literal["multiclass", "multilabel", "regression"]
 Split = Literal["train", "valid", "test"]
 
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
@@ -62,6 +62,8 @@ class Annotations:
             others out; an estimate gives every tag of the vocabulary a score.
         pitch: note name such as `"A#4"`.
         instrument: name of the one instrument that plays.
+        genre: name of the one genre.
+        emotion: valence and arousal, on the scale of the data set.
         onsets: (n,) note onset times in seconds, increasing.
         sections: structural segments.
     """
@@ -73,6 +75,8 @@ class Annotations:
     tags: Mapping[str, float] | None = None
     pitch: str | None = None
     instrument: str | None = None
+    genre: str | None = None
+    emotion: tuple[float, float] | None = None
     onsets: Floats | None = None
     sections: Segments | None = None
 

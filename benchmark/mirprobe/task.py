@@ -21,9 +21,10 @@ class Task(Protocol):
         name: the registered name.
         level: `clip` (one prediction a track) or `frame` (one a token, from that token alone).
         annotation: the field of `Annotations` that it needs.
-        loss: `multiclass` (softmax over the labels) or `multilabel` (a sigmoid each).
+        loss: `multiclass` (softmax over the labels), `multilabel` (a sigmoid each) or
+            `regression` (a number each, by squared error).
         labels: the label space, fixed by the task or the data set's declaration, never fitted
-            on a split; its length is the number of logits.
+            on a split; its length is the number of logits. In regression, names of the numbers.
         main_metric: selects learning rate, layer and decoding on the validation split.
         metrics: metric -> its conventions in one line; higher is better, except where the line
             begins with `breakdown`.
@@ -50,6 +51,7 @@ class Task(Protocol):
         Returns:
             multiclass: int64 class index, shape () or (time,), -1 where the label is outside the
             label space. multilabel: float32 in [0, 1], shape (labels,) or (time, labels).
+            regression: finite float32 in units of the task's choice, shaped alike.
 
         Raises:
             TrackError: the annotation is malformed; the message says how.
@@ -63,7 +65,10 @@ class Task(Protocol):
         decoding: str,
         parameters: Mapping[str, float],
     ) -> Annotations:
-        """Logits of one track, (labels,) or (time, labels), to an annotation in seconds/labels."""
+        """Logits of one track, (labels,) or (time, labels), to an annotation in seconds/labels.
+
+        In regression they are no logits but estimates, in the units of the targets.
+        """
         ...
 
     def score(
