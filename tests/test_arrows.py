@@ -60,8 +60,13 @@ MAY_IMPORT = {
         "probes provenance registry results schema task"
     ),
     "mirprobe.api": "config dataset encoders.protocol errors runner schema task",
+    "mirprobe.emergence": (
+        "annotations audio embed:choose_layers encoders errors fingerprint metrics peaks "
+        "registry:nearest schema vit1d windows"
+    ),
     # the faces of the house
     "mirprobe.cli_errors": "errors",
+    "mirprobe.cli_emergence": "cli_errors config emergence files vit1d",
     "mirprobe.cli_pretrain": "cli_errors errors vit1d",
     "mirprobe.cli": EVERYTHING,
     "mirprobe": EVERYTHING,  # __init__.py alone: it collects the public names
@@ -75,6 +80,7 @@ MAY_IMPORT = {
 
 PRINTERS = {
     "mirprobe.cli",
+    "mirprobe.cli_emergence",
     "mirprobe.cli_errors",
     "mirprobe.cli_pretrain",
     "mirprobe_tasks.pretraining.__main__",

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
+from mirprobe.cli_emergence import inspect_command
 from mirprobe.cli_errors import one_line_errors as _one_line_errors
 from mirprobe.cli_pretrain import pretrain_app
 from mirprobe.errors import ConfigError, MirprobeError
@@ -27,6 +28,7 @@ app = typer.Typer(
 cache_app = typer.Typer(help="Look after the embeddings cache.", no_args_is_help=True)
 app.add_typer(cache_app, name="cache")
 app.add_typer(pretrain_app, name="pretrain")
+app.command("inspect")(inspect_command)
 
 WIDTH = 100
 CacheDir = Annotated[Path, typer.Option(help="Embeddings, and what data sets render or download.")]

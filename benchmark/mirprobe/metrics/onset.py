@@ -1,0 +1,48 @@
+"""Onset metrics per piece.
+
+Conventions: onset times in seconds, increasing. An estimate is right if it lies within 50 ms of a
+reference onset; every reference onset and every estimate is matched once at most, by a matching of
+the largest possible size. Values are in [0, 1]. Where reference or estimate is empty all are 0.
+
+Sources: MIREX audio onset detection (window of 50 ms); mir_eval.onset (Raffel et al., ISMIR 2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mir_eval.onset
+
+from mirprobe.schema import Floats
+
+WINDOW = 0.05
+
+
+def scores(reference: Floats, estimate: Floats) -> tuple[float, float, float]:
+    """F-measure, precision and recall of one piece."""
+    if not len(reference) or not len(estimate):
+        return 0.0, 0.0, 0.0
+    f, precision, recall = mir_eval.onset.f_measure(reference, estimate, window=WINDOW)
+    return float(f), float(precision), float(recall)
+
+
+def matches(reference: Sequence[float], estimate: Sequence[float]) -> int:
+    """The size of the largest matching, for searches that score thousands of estimates.
+
+    Taking the earliest free estimate for each onset in turn is best, since all windows are equally
+    wide; mir_eval solves the general problem, with the same result some 50 times slower.
+
+    Args:
+        reference: increasing times, as a list.
+        estimate: likewise.
+    """
+    hits, place, count = 0, 0, len(estimate)
+    for time in reference:
+        while place < count and estimate[place] - time < -WINDOW:
+            place += 1
+        if place == count:
+            break
+        if estimate[place] - time <= WINDOW:
+            hits += 1
+            place += 1
+    return hits
