@@ -17,8 +17,8 @@ class Sheet:
 
     Attributes:
         tracks: how many, with audio and annotations.
-        hours: of audio.
-        gigabytes: of the files as they lie on the disk.
+        hours: of audio; None where nobody says.
+        gigabytes: of the files as they lie on the disk; None where nobody says.
         licence: of audio and annotations.
         source: where it comes from: a URL, or a paper.
         obtain: how to get it and what must lie where below the data set's folder, in one line.
@@ -27,8 +27,8 @@ class Sheet:
     """
 
     tracks: int
-    hours: float
-    gigabytes: float
+    hours: float | None
+    gigabytes: float | None
     licence: str
     source: str
     obtain: str
