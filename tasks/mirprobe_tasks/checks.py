@@ -11,8 +11,9 @@ import mir_eval.chord
 import numpy as np
 
 from mirprobe.errors import TrackError
-from mirprobe.metrics.chord import TOLERANCE, chord_class
+from mirprobe.metrics.chord import chord_class
 from mirprobe.metrics.key import key_class
+from mirprobe.metrics.timeline import TOLERANCE
 from mirprobe.schema import Floats, Segments
 
 T = TypeVar("T")

@@ -6,8 +6,8 @@ with reduce_extended_chords=True where segments are merged for `seg`).
 
 - What is scored is the span of the reference. A stretch inside it that no reference segment covers
   is unknown: it becomes `X`, which no metric compares (mir_eval would stretch the label before it).
-  A stretch that no estimated segment covers counts as `N`. Gaps and overlaps up to `TOLERANCE`
-  seconds are rounding and are closed.
+  A stretch that no estimated segment covers counts as `N`. Gaps and overlaps up to
+  timeline.TOLERANCE seconds are rounding and are closed.
 - WCSR, the weighted chord symbol recall: correct seconds over compared seconds, both summed over
   the corpus, where a metric compares what its mir_eval comparison does not mark -1 (MIREX 2013;
   Pauwels & Peeters, ICASSP 2013).
@@ -31,9 +31,9 @@ from numpy.typing import NDArray
 
 from mirprobe.metrics.pitches import PITCHES
 from mirprobe.metrics.statistic import Statistic, weighted_mean
+from mirprobe.metrics.timeline import Timeline, holders, timeline
 from mirprobe.schema import Floats, Segments
 
-TOLERANCE = 1e-3
 GRID = 0.010
 
 LABELS = (*(f"{pitch}:{mode}" for mode in ("maj", "min") for pitch in PITCHES), "N")
@@ -104,14 +104,12 @@ def _piece(reference: Segments, estimate: Segments) -> dict[str, tuple[float, fl
     if not reference.intervals.size:
         raise ValueError("a chord reference needs at least one segment")
     start, stop = float(reference.intervals.min()), float(reference.intervals.max())
-    ref = _timeline(reference, start, stop, mir_eval.chord.X_CHORD)
-    est = _timeline(estimate, start, stop, mir_eval.chord.NO_CHORD)
+    ref = timeline(reference, start, stop, mir_eval.chord.X_CHORD)
+    est = timeline(estimate, start, stop, mir_eval.chord.NO_CHORD)
 
     times = np.union1d(ref[0], est[0])
-    holders = zip(_holders(ref, times[:-1]), _holders(est, times[:-1]), strict=True)
-    compared = np.array(
-        [_compare(ref[1][r], est[1][e]) for r, e in holders]
-    )  # (stretches, metrics)
+    pairs = zip(holders(ref, times[:-1]), holders(est, times[:-1]), strict=True)
+    compared = np.array([_compare(ref[1][r], est[1][e]) for r, e in pairs])  # (stretches, metrics)
     values = dict(
         zip(COMPARISONS, map(_recall, compared.T, [np.diff(times)] * len(COMPARISONS)), strict=True)
     )
@@ -119,36 +117,12 @@ def _piece(reference: Segments, estimate: Segments) -> dict[str, tuple[float, fl
 
     frames = np.arange(start + GRID / 2, stop, GRID)
     truth, guess = (
-        np.array([chord_class(label) for label in line[1]])[_holders(line, frames)]
+        np.array([chord_class(label) for label in line[1]])[holders(line, frames)]
         for line in (ref, est)
     )
     hits = np.where(truth < 0, -1.0, truth == guess)
     values["accuracy"] = _recall(hits, np.ones(len(frames)))
     return values
-
-
-_Timeline = tuple[Floats, tuple[str, ...]]  # n + 1 increasing boundaries in seconds, n labels
-
-
-def _timeline(segments: Segments, start: float, stop: float, fill: str) -> _Timeline:
-    """The segments cut to [start, stop], every uncovered stretch labelled `fill`."""
-    intervals = np.array(segments.intervals, dtype=np.float64).reshape(-1, 2)
-    near = np.abs(intervals[1:, 0] - intervals[:-1, 1]) <= TOLERANCE
-    intervals[:-1, 1] = np.where(near, intervals[1:, 0], intervals[:-1, 1])
-    # fill, segment, fill, segment, ..., fill; what has no duration falls out
-    times = np.concatenate([[start], np.clip(intervals.ravel(), start, stop), [stop]])
-    durations = np.diff(times)
-    if (durations < 0).any() or stop <= start:
-        raise ValueError("chord segments must be sorted, of positive duration, and not overlap")
-    labels = [fill] * len(durations)
-    labels[1::2] = segments.labels
-    kept = np.flatnonzero(durations > 0)
-    return np.append(times[kept], stop), tuple(labels[i] for i in kept)
-
-
-def _holders(timeline: _Timeline, times: Floats) -> NDArray[np.intp]:
-    """Which stretch of the timeline holds each time."""
-    return np.searchsorted(timeline[0], times, side="right") - 1
 
 
 @cache
@@ -172,9 +146,9 @@ def _encode(label: str, *, reduce_extended_chords: bool) -> tuple[int, tuple[int
     return int(root), tuple(bitmap.tolist()), int(bass)
 
 
-def _merged(timeline: _Timeline) -> Floats:
+def _merged(line: Timeline) -> Floats:
     """Boundaries without those between equal chords, as mir_eval.chord.merge_chord_intervals."""
-    boundaries, labels = timeline
+    boundaries, labels = line
     chords = [_encode(label, reduce_extended_chords=True) for label in labels]
     changes = [before != after for before, after in pairwise(chords)]
     return np.asarray(boundaries[np.array([True, *changes, True])], dtype=np.float64)

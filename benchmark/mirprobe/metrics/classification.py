@@ -1,0 +1,50 @@
+"""Metrics of classification over a corpus of tracks with one class each.
+
+Conventions: classes are names. Macro-F1 is the mean of F1 over the classes that the counted tracks
+have as reference or as estimate, each with the same weight; a class that is never right has an F1
+of 0. In a bootstrap replicate the classes that the drawn tracks lack drop out of that replicate's
+mean. These are scikit-learn's accuracy_score with normalize=True, and f1_score with
+average="macro", labels=None, zero_division=0, of tracks repeated as often as they count.
+Values are in [0, 1].
+
+Source: Manning et al., Introduction to Information Retrieval, 2008 (macro-averaging).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mirprobe.metrics.statistic import Statistic, weighted_mean
+from mirprobe.schema import Floats
+
+METRICS: dict[str, str] = {
+    "accuracy": "fraction of tracks with the right class",
+    "macro_f1": "mean of F1 over the classes that occur as reference or estimate, as scikit-learn",
+}
+
+
+def corpus_scores(references: Sequence[str], estimates: Sequence[str]) -> dict[str, Statistic]:
+    """Accuracy and macro-F1 over the tracks.
+
+    Raises:
+        ValueError: lists of different length.
+    """
+    hits = [one == other for one, other in zip(references, estimates, strict=True)]
+    return {"accuracy": weighted_mean(hits), "macro_f1": _macro_f1(references, estimates)}
+
+
+def _macro_f1(references: Sequence[str], estimates: Sequence[str]) -> Statistic:
+    classes = np.array(sorted({*references, *estimates}))
+    actual = np.array(references)[:, None] == classes  # (tracks, classes)
+    found = np.array(estimates)[:, None] == classes
+
+    def statistic(counts: Floats) -> Floats:
+        hits = counts @ (actual & found)  # (replicates, classes)
+        both = counts @ (actual.astype(np.float64) + found)  # references and estimates
+        with np.errstate(invalid="ignore"):
+            f1 = np.where(both > 0, 2 * hits / np.where(both > 0, both, 1.0), 0.0)
+            return np.asarray(f1.sum(axis=1) / (both > 0).sum(axis=1), dtype=np.float64)
+
+    return statistic

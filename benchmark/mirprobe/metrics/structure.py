@@ -1,0 +1,105 @@
+"""Structure metrics per piece, averaged over pieces.
+
+Conventions: sections as labelled intervals in seconds. What is scored is the span of the reference;
+an estimate counts as reaching from its start to its end. A stretch inside that no section covers is
+a section of its own, all such stretches with the same label. Gaps and overlaps up to
+timeline.TOLERANCE seconds are rounding and are closed.
+
+- `hr05`, `hr3`: F-measure of boundaries within 0.5 and 3 s (MIREX HR0.5F and HR3F), each boundary
+  matched once at most. trim=True: start and end of the piece are no boundaries, since anyone knows
+  them. Untrimmed figures, which are common too, are higher. A piece whose reference has no boundary
+  inside is left out of these two means.
+- `pairwise_f`: F-measure of the pairs of frames that have the same label, frames of 0.1 s. Names
+  of labels do not matter, only which are the same; case is ignored.
+
+beta=1.0 in all of them: precision and recall weigh the same. Values are in [0, 1].
+
+Sources: Turnbull et al., ISMIR 2007 (boundaries); Levy & Sandler, IEEE TASLP 16(2), 2008
+(pairwise); mir_eval (Raffel et al., ISMIR 2014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mir_eval.segment
+import numpy as np
+
+from mirprobe.metrics.statistic import Statistic, weighted_mean
+from mirprobe.metrics.timeline import Timeline, holders, timeline
+from mirprobe.schema import Floats, Segments
+
+WINDOWS = {"hr05": 0.5, "hr3": 3.0}
+FRAME = 0.1
+
+METRICS: dict[str, str] = {
+    "hr05": "F-measure of boundaries within 0.5 s, start and end trimmed, mean over pieces",
+    "hr3": "F-measure of boundaries within 3 s, start and end trimmed, mean over pieces",
+    "pairwise_f": "F-measure of pairs of 0.1 s frames with the same label, mean over pieces",
+}
+
+
+def boundary_f(reference: Floats, estimate: Floats, window: float) -> float:
+    """F-measure of the inner ones of increasing boundaries; 0 where either side has none."""
+    if len(reference) < 3 or len(estimate) < 3:
+        return 0.0
+    intervals = (np.stack([times[:-1], times[1:]], axis=1) for times in (reference, estimate))
+    scores = mir_eval.segment.detection(*intervals, window=window, beta=1.0, trim=True)
+    return float(scores[2])
+
+
+def pairwise_f(reference: Timeline, estimate: Timeline) -> float:
+    """Pairwise F-measure of two timelines that start at 0; 0 where no two frames are alike.
+
+    Counts frames by pair of labels: mir_eval.segment.pairwise compares every frame with every
+    other, with the same result at a cost quadratic in the piece's length.
+    """
+    times = np.arange(int(reference[0][-1] / FRAME), dtype=np.float64) * FRAME
+    indices = []
+    for line in (reference, estimate):
+        _, labels = np.unique([label.lower() for label in line[1]], return_inverse=True)
+        indices.append(labels[holders(line, times)])
+    table = np.zeros([len(line[1]) for line in (reference, estimate)])
+    np.add.at(table, tuple(indices), 1)
+
+    def pairs(counts: Floats) -> float:
+        return float((counts * (counts - 1)).sum() / 2)
+
+    alike = pairs(table.sum(axis=1)) + pairs(table.sum(axis=0))
+    return 2 * pairs(table) / alike if alike else 0.0
+
+
+def corpus_scores(
+    references: Sequence[Segments], estimates: Sequence[Segments]
+) -> dict[str, Statistic]:
+    """Mean of each of `METRICS` over the pieces.
+
+    Raises:
+        ValueError: segments that are unsorted or overlap, a reference without duration, or lists
+            of different length.
+    """
+    pairs = zip(references, estimates, strict=True)
+    pieces = [_timelines(reference, estimate) for reference, estimate in pairs]
+    inside = [float(len(reference[0]) > 2) for reference, _ in pieces]
+    scores = {
+        name: weighted_mean([boundary_f(r[0], e[0], window) for r, e in pieces], inside)
+        for name, window in WINDOWS.items()
+    }
+    return {**scores, "pairwise_f": weighted_mean([pairwise_f(r, e) for r, e in pieces])}
+
+
+def _timelines(reference: Segments, estimate: Segments) -> tuple[Timeline, Timeline]:
+    """Both over the reference's span, shifted to start at 0."""
+    if not reference.intervals.size:
+        raise ValueError("a reference of sections needs at least one")
+    start, stop = float(reference.intervals.min()), float(reference.intervals.max())
+    intervals = np.array(estimate.intervals, dtype=np.float64).reshape(-1, 2)
+    if len(intervals):
+        intervals[0, 0] = min(start, intervals[0, 0])
+        intervals[-1, 1] = max(stop, intervals[-1, 1])
+    lines = (
+        timeline(segments, start, stop, "")
+        for segments in (reference, Segments(intervals, estimate.labels))
+    )
+    (ref, ref_labels), (est, est_labels) = lines
+    return (ref - start, ref_labels), (est - start, est_labels)

@@ -1,0 +1,66 @@
+"""Tempo metrics over a corpus of tracks with one tempo each.
+
+Conventions: beats a minute, above 0. An estimate is right where it is within 4 % of the reference,
+the bounds included. Accuracy 2 also allows it to be within 4 % of two, three, half or a third times
+the reference. Values are in [0, 1].
+
+`CLASSES` divides each octave of tempo into 24 equal steps, as many for slow tempi as for fast ones,
+since the tolerance is relative as well. The centre of a class is within 1.46 % of every tempo in
+it, so the classes by themselves cost nothing: whoever finds the right class has both accuracies.
+
+Source: Gouyon et al., An experimental comparison of audio tempo induction algorithms, IEEE TASLP
+14(5), 2006.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mirprobe.metrics.statistic import Statistic, weighted_mean
+from mirprobe.schema import Floats
+
+TOLERANCE = 0.04
+OCTAVE_ERRORS = (1.0, 2.0, 3.0, 1 / 2, 1 / 3)
+
+SLOWEST = 30.0
+STEPS = 24
+OCTAVES = 3
+
+METRICS: dict[str, str] = {
+    "acc1": "accuracy 1: fraction of tracks within 4 % of the tempo",
+    "acc2": "accuracy 2: fraction of tracks within 4 % of 1, 2, 3, 1/2 or 1/3 times the tempo",
+}
+
+CLASSES: Floats = SLOWEST * 2 ** ((np.arange(STEPS * OCTAVES) + 0.5) / STEPS)
+"""(72,) the centre of each class in beats a minute, 30.4 to 236.5; they cover 30 to 240."""
+
+
+def tempo_class(tempo: float) -> int:
+    """Index in `CLASSES` of a tempo above 0, -1 outside 30 to 240 beats a minute."""
+    step = int(np.floor(STEPS * np.log2(tempo / SLOWEST)))
+    return step if 0 <= step < len(CLASSES) else -1
+
+
+def corpus_scores(references: Sequence[float], estimates: Sequence[float]) -> dict[str, Statistic]:
+    """Accuracy 1 and 2 over the tracks.
+
+    Raises:
+        ValueError: lists of different length.
+    """
+    pairs = list(zip(references, estimates, strict=True))
+    return {
+        "acc1": weighted_mean([_close(estimate, reference) for reference, estimate in pairs]),
+        "acc2": weighted_mean(
+            [
+                any(_close(estimate, factor * reference) for factor in OCTAVE_ERRORS)
+                for reference, estimate in pairs
+            ]
+        ),
+    }
+
+
+def _close(estimate: float, reference: float) -> bool:
+    # 104 is within 4 % of 100 whatever a float makes of that
+    return abs(estimate - reference) <= TOLERANCE * reference * (1 + 1e-9)

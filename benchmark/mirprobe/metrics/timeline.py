@@ -1,0 +1,39 @@
+"""Segments without gaps: what metrics of chords and of sections compare."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mirprobe.schema import Floats, Segments
+
+TOLERANCE = 1e-3
+"""Seconds: gaps and overlaps up to this are rounding, and are closed."""
+
+Timeline = tuple[Floats, tuple[str, ...]]
+"""n + 1 increasing boundaries in seconds, and n labels."""
+
+
+def timeline(segments: Segments, start: float, stop: float, fill: str) -> Timeline:
+    """The segments cut to [start, stop], every uncovered stretch labelled `fill`.
+
+    Raises:
+        ValueError: segments that are unsorted or overlap, or `stop` not after `start`.
+    """
+    intervals = np.array(segments.intervals, dtype=np.float64).reshape(-1, 2)
+    near = np.abs(intervals[1:, 0] - intervals[:-1, 1]) <= TOLERANCE
+    intervals[:-1, 1] = np.where(near, intervals[1:, 0], intervals[:-1, 1])
+    # fill, segment, fill, segment, ..., fill; what has no duration falls out
+    times = np.concatenate([[start], np.clip(intervals.ravel(), start, stop), [stop]])
+    durations = np.diff(times)
+    if (durations < 0).any() or stop <= start:
+        raise ValueError("segments must be sorted, of positive duration, and not overlap")
+    labels = [fill] * len(durations)
+    labels[1::2] = segments.labels
+    kept = np.flatnonzero(durations > 0)
+    return np.append(times[kept], stop), tuple(labels[i] for i in kept)
+
+
+def holders(line: Timeline, times: Floats) -> NDArray[np.intp]:
+    """Which stretch of a timeline holds each time, (n,) indices."""
+    return np.searchsorted(line[0], times, side="right") - 1
