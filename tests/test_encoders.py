@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from torch import Tensor
 
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.encoders.spectral import Chroma, LogMel, Mfcc
-from mirprobe.encoders.vit1d import RandomViT1D
-from mirprobe.errors import ConfigError
+from mirprobe.encoders.vit1d import RandomViT1D, TrainedViT1D, random_model
+from mirprobe.errors import ConfigError, StorageError
 from mirprobe.vit1d import frontend
+from mirprobe.vit1d.checkpoint import save_checkpoint
+from mirprobe.vit1d.model import CONFIGS
 
 RATE = 16_000
 SPECTRAL: dict[str, Callable[[], Encoder]] = {"logmel": LogMel, "mfcc": Mfcc, "chroma": Chroma}
@@ -197,3 +200,25 @@ def test_librosa_is_imported_only_when_chroma_is_computed() -> None:
         "sys.exit('librosa' in sys.modules or 'numba' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_checkpoint_is_an_encoder(tmp_path: Path) -> None:
+    path, model = tmp_path / "own.safetensors", random_model(CONFIGS["vit1d-rope"], seed=3)
+    save_checkpoint(model, path, dtype=torch.float32)
+    encoder, audio = TrainedViT1D(checkpoint=path), 0.1 * torch.randn(2, 4 * RATE)
+    assert sequence_of(encoder, audio).equal(
+        sequence_of(RandomViT1D(seed=3, config="vit1d-rope"), audio)
+    )
+    before = encoder.fingerprint
+    assert TrainedViT1D(checkpoint=str(path)).fingerprint == before
+    save_checkpoint(random_model(CONFIGS["vit1d"], seed=3), path)
+    assert TrainedViT1D(checkpoint=path).fingerprint != before
+
+
+def test_a_checkpoint_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"gone\.safetensors"):
+        TrainedViT1D(checkpoint=tmp_path / "gone.safetensors")
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(b"no weights at all")
+    with pytest.raises(StorageError, match=r"broken\.safetensors: damaged or not a safetensors"):
+        TrainedViT1D(checkpoint=broken)

@@ -1,18 +1,21 @@
-"""ViT-1D as an encoder; its twin with random weights is the control for what training adds."""
+"""ViT-1D as an encoder: trained, and with random weights, the control for what training adds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from mirprobe.errors import ConfigError
-from mirprobe.fingerprint import digest
+from mirprobe.fingerprint import digest, file_digest
 from mirprobe.schema import Tokens
+from mirprobe.vit1d.checkpoint import load_checkpoint, read_config
 from mirprobe.vit1d.frontend import LogMel
 from mirprobe.vit1d.model import CONFIGS, ViT1D, ViT1DConfig
+from mirprobe.vit1d.shipped import weights_path
 
 _REVISION = 1  # part of the random weights' fingerprint: raise it when their drawing changes
 
@@ -70,6 +73,29 @@ class ViT1DEncoder:
                 self._modules = LogMel(model.config.frontend), model
         logmel, model = self._modules
         return logmel.to(device), model.to(device)
+
+
+class TrainedViT1D(ViT1DEncoder):
+    """ViT-1D with trained weights: those that ship, or those of a checkpoint of your own.
+
+    Its fingerprint covers the checkpoint's bytes, which are read at construction; the model is
+    built at the first call.
+
+    Args:
+        checkpoint: a file of `mirprobe pretrain`; None for the weights that ship.
+
+    Raises:
+        ConfigError: none is named and none ship.
+        StorageError: the file is missing, damaged, not safetensors or not a ViT-1D.
+    """
+
+    def __init__(self, *, checkpoint: str | Path | None = None) -> None:
+        path = weights_path(None if checkpoint is None else Path(checkpoint))
+        super().__init__(
+            config=read_config(path),
+            fingerprint=digest("vit1d", file_digest(path)),
+            build=partial(load_checkpoint, path),
+        )
 
 
 def random_model(config: ViT1DConfig, seed: int) -> ViT1D:

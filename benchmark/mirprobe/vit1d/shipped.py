@@ -19,6 +19,7 @@ def weights_path(checkpoint: Path | None) -> Path:
         return checkpoint
     if not SHIPPED.is_file():
         raise ConfigError(
-            "this copy of mirprobe ships no trained weights; name a file with --checkpoint"
+            "this copy of mirprobe ships no trained weights; name a file with --checkpoint, or as "
+            "the encoder vit1d:checkpoint=FILE"
         )
     return SHIPPED
