@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -143,7 +144,7 @@ def test_failures_raise_after_the_others_are_saved(tones: Tones) -> None:
     ],
 )
 def test_options_are_those_of_the_configuration(
-    options: dict[str, object], message: str, tones: Tones
+    options: dict[str, Any], message: str, tones: Tones
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         mirprobe.evaluate([Bands()], ["key"], tones, **options)

@@ -50,8 +50,15 @@ MAY_IMPORT = {
     "mirprobe.results": "scoring:CellResult errors files schema",
     "mirprobe.ranking": "errors registry:nearest results",
     # what puts the steps together
-    "mirprobe.config": "embed:Dtype embed:choose_layers errors probes registry:nearest",
-    "mirprobe.admission": "config dataset embed encoders.protocol errors schema",
+    "mirprobe.places": "errors registry",
+    "mirprobe.combine": "dataset errors schema",
+    "mirprobe.config": (
+        "combine:TEST_TRACKS embed:Dtype embed:choose_layers errors places:DATA_HOME probes "
+        "registry:nearest"
+    ),
+    "mirprobe.admission": (
+        "combine config dataset embed encoders.protocol errors places registry schema task"
+    ),
     "mirprobe.provenance": (
         "admission annotations config encoders.protocol fingerprint probes schema task"
     ),
@@ -59,7 +66,7 @@ MAY_IMPORT = {
         "admission cache:Cache cell config dataset embed encoders.protocol errors fingerprint "
         "probes provenance registry results schema task"
     ),
-    "mirprobe.api": "config dataset encoders.protocol errors runner schema task",
+    "mirprobe.api": "admission config dataset encoders.protocol errors runner schema task",
     "mirprobe.emergence": (
         "annotations audio embed:choose_layers encoders errors fingerprint metrics peaks "
         "registry:nearest schema vit1d windows"
@@ -68,6 +75,7 @@ MAY_IMPORT = {
     "mirprobe.cli_errors": "errors",
     "mirprobe.cli_emergence": "cli_errors config emergence files vit1d",
     "mirprobe.cli_pretrain": "cli_errors errors vit1d",
+    "mirprobe.cli_run": "cli_errors config errors ranking runner",
     "mirprobe.cli": EVERYTHING,
     "mirprobe": EVERYTHING,  # __init__.py alone: it collects the public names
     # plug-ins know the words and the metrics, not the machine that runs them
@@ -83,6 +91,7 @@ PRINTERS = {
     "mirprobe.cli_emergence",
     "mirprobe.cli_errors",
     "mirprobe.cli_pretrain",
+    "mirprobe.cli_run",
     "mirprobe_tasks.pretraining.__main__",
 }
 

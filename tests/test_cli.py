@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 from workbench import QUICK
 
 from mirprobe import probes
-from mirprobe.cli import WIDTH, app
+from mirprobe.cli import app
+from mirprobe.cli_run import WIDTH
 from mirprobe.registry import DATASETS, ENCODERS, TASKS
 
 

@@ -10,6 +10,7 @@ import torch
 import typer
 
 from mirprobe import cli
+from mirprobe.cli_run import run_command
 from mirprobe.config import RunConfig, load_suite, make_config
 from mirprobe.errors import ConfigError
 
@@ -25,6 +26,7 @@ device: cpu
 dtype: float32
 limit: 7
 strict: true
+data_home: somewhere/home
 cache_dir: somewhere/cache
 results_dir: elsewhere
 """
@@ -50,11 +52,14 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         dtype="float32",
         limit=7,
         strict=True,
+        data_home=Path("somewhere/home"),
         cache_dir=Path("somewhere/cache"),
         results_dir=Path("elsewhere"),
     )
     default = asdict(RunConfig())
-    assert all(value != default[name] for name, value in asdict(found).items())
+    sides = {"train_dataset", "test_dataset", "test_tracks"}  # these stand for `dataset`
+    same = {name for name, value in asdict(found).items() if value == default[name]}
+    assert same == sides
 
 
 @pytest.mark.parametrize("text", ["", "{}", "# nothing\n"])
@@ -93,7 +98,9 @@ def test_plain_values_become_fields(values: dict[str, Any], name: str, wanted: A
         ("encoders", [["logmel"]], "a list of str"),
         ("tasks", None, "a list of str"),
         ("tasks", {"key": 1}, "a list of str"),
-        ("dataset", 7, "str"),
+        ("dataset", 7, "str or null"),
+        ("test_dataset", ["a"], "str or null"),
+        ("data_home", 3, "Path"),
         ("layers", [1.5], "a list of str"),
         ("probe", ["linear"], "str"),
         ("preset", True, "str"),
@@ -176,7 +183,7 @@ def test_the_default_is_the_run_without_arguments(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("mirprobe.runner.run", stop)
     with pytest.raises(typer.Exit):
-        cli.run_command()
+        run_command()
     assert started == [RunConfig()]
     assert RunConfig() == make_config({})
     assert RunConfig().encoders == ("logmel", "mfcc", "chroma", "vit1d-random")

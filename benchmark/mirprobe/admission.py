@@ -7,16 +7,74 @@ from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
+from mirprobe.combine import Crossed, Joined
 from mirprobe.config import RunConfig
 from mirprobe.dataset import Dataset
 from mirprobe.embed import choose_layers
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import ConfigError, MirprobeError
+from mirprobe.places import dataset_root
+from mirprobe.registry import DATASETS, TASKS
 from mirprobe.schema import SPLITS, Split, Track
+from mirprobe.task import Task
 
 log = logging.getLogger(__name__)
 
 Tracks = Mapping[Split, Sequence[Track]]
+
+
+def make_dataset(config: RunConfig, instances: Mapping[str, Dataset] | None = None) -> Dataset:
+    """The data set of a run: a plain, a joined (`A+B`) or a crossed one.
+
+    Args:
+        config: names it.
+        instances: data sets to use for specifications rather than the registry's.
+
+    Raises:
+        ConfigError: a name is unknown or an option refused, or data sets cannot be put together.
+    """
+
+    def plain(spec: str) -> Dataset:
+        root = dataset_root(spec, cache_dir=config.cache_dir, data_home=config.data_home)
+        return DATASETS.create(spec, root=root)
+
+    def side(spec: str) -> Dataset:
+        if instances and spec in instances:
+            return instances[spec]
+        if "->" in spec:
+            train, _, test = (part.strip() for part in spec.partition("->"))
+            raise ConfigError(
+                f"data set '{spec}': give '{train}' as train_dataset and '{test}' as test_dataset"
+            )
+        parts = [plain(part.strip()) for part in spec.split("+")]
+        return Joined(parts) if len(parts) > 1 else parts[0]
+
+    if config.train_dataset and config.test_dataset and config.test_tracks:
+        train, test = side(config.train_dataset), side(config.test_dataset)
+        return Crossed(train, test, config.test_tracks)
+    return side(config.data)
+
+
+def make_task(name: str, dataset: Dataset) -> Task:
+    """A registered task, built with a run's data set.
+
+    Raises:
+        ConfigError: the name is unknown, the data set does not serve the task, or it is crossed
+            and its two sides declare different labels.
+    """
+    task = TASKS.create(name, dataset)
+    if not isinstance(dataset, Crossed):
+        return task
+    learned: tuple[str, ...] = getattr(TASKS.create(name, dataset.train), "labels", ())
+    tested: tuple[str, ...] = getattr(task, "labels", ())
+    if tuple(learned) != tuple(tested):
+        odd = sorted(set(learned) ^ set(tested))
+        reason = f"'{odd[0]}' is a label of one alone" if odd else "in another order"
+        raise ConfigError(
+            f"task '{name}': data sets '{dataset.train.name}' and '{dataset.test.name}' declare "
+            f"different labels ({reason}); train and test on one of them"
+        )
+    return task
 
 
 def limited(dataset: Dataset, limit: int | None) -> Tracks:

@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from mirprobe.admission import make_dataset
 from mirprobe.config import make_config
 from mirprobe.dataset import Dataset
 from mirprobe.encoders.protocol import Encoder
-from mirprobe.errors import MirprobeError
+from mirprobe.errors import ConfigError, MirprobeError
 from mirprobe.runner import run
 from mirprobe.task import Task
 
@@ -18,7 +19,10 @@ from mirprobe.task import Task
 def evaluate(
     encoders: Sequence[str | Encoder] | str,
     tasks: Sequence[str | Task] | str,
-    dataset: str | Dataset = "studio",
+    dataset: str | Dataset | None = None,
+    *,
+    train_dataset: str | Dataset | None = None,
+    test_dataset: str | Dataset | None = None,
     **options: Any,
 ) -> pd.DataFrame:
     """Score encoders on tasks, exactly as `mirprobe run` does.
@@ -27,7 +31,9 @@ def evaluate(
         encoders: registered names with options, or instances (known by their class's name). One
             name may stand alone.
         tasks: registered names, or instances, likewise.
-        dataset: a registered name with options, or an instance.
+        dataset: a registered name with options, or an instance; None means `studio`.
+        train_dataset: likewise, to learn from, in the place of `dataset`.
+        test_dataset: likewise, to test on; goes with `train_dataset`.
         **options: the other fields of `mirprobe.config.RunConfig`, such as `layers`, `probe`,
             `seeds`, `limit`, `cache_dir`, `results_dir`.
 
@@ -43,14 +49,22 @@ def evaluate(
     tasks = [tasks] if isinstance(tasks, str) else tasks
     own_encoders = {type(e).__name__: e for e in encoders if not isinstance(e, str)}
     own_tasks = {t.name: t for t in tasks if not isinstance(t, str)}
-    names = {
+    names: dict[str, Any] = {
         "encoders": [e if isinstance(e, str) else type(e).__name__ for e in encoders],
         "tasks": [t if isinstance(t, str) else t.name for t in tasks],
-        "dataset": dataset if isinstance(dataset, str) else dataset.name,
     }
+    sides = {"dataset": dataset, "train_dataset": train_dataset, "test_dataset": test_dataset}
+    own_datasets: dict[str, Dataset] = {}
+    for side, given in sides.items():
+        if given is None or isinstance(given, str):
+            names[side] = given
+            continue
+        names[side] = given.name
+        if own_datasets.setdefault(given.name, given) is not given:
+            raise ConfigError(f"two data sets are called '{given.name}'; rename one")
     config = make_config({**names, **options})
-    instance = None if isinstance(dataset, str) else dataset
-    result = run(config, encoders=own_encoders, tasks=own_tasks, dataset=instance)
+    data = make_dataset(config, own_datasets)
+    result = run(config, encoders=own_encoders, tasks=own_tasks, dataset=data)
     if result.failures:
         raise MirprobeError("; ".join(result.failures.values()))
     result.scores.attrs = {"run": str(result.folder.path), "problems": result.problems}

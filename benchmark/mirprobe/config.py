@@ -11,13 +11,16 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import torch
 import yaml
 
+from mirprobe.combine import TEST_TRACKS
 from mirprobe.embed import Dtype
 from mirprobe.errors import ConfigError
+from mirprobe.places import DATA_HOME
 from mirprobe.probes import probe_config
 from mirprobe.registry import nearest
 
 QUICK_ENCODERS = ("logmel", "mfcc", "chroma", "vit1d-random")
 QUICK_TASKS = ("tagging", "key", "chord", "beat")
+DATASET = "studio"
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,13 @@ class RunConfig:
     Attributes:
         encoders: specifications, `name` or `name:option=value,...`.
         tasks: names.
-        dataset: specification.
+        dataset: specification; several joined by `+` are used as one.
+        train_dataset: specification, in the place of `dataset`: its splits `train` and `valid` are
+            learned from. Goes with `test_dataset`, and no test track of it is used.
+        test_dataset: specification of what is tested on.
+        test_tracks: `all` tracks of `test_dataset`, whatever their split, as fits a data set that
+            serves for testing alone (what None becomes where there is one), or those of its
+            split `test`.
         layers: `thirds`, `all` or names, as `embed.choose_layers` reads them.
         probe: `linear` or `mlp`.
         preset: `standard` or `paper`.
@@ -36,13 +45,17 @@ class RunConfig:
         dtype: of the cached embeddings, `float16` or `float32`.
         limit: at most so many tracks of each split; None for all.
         strict: a track that cannot be used ends the run.
-        cache_dir: of embeddings and of what data sets render or download.
+        data_home: of data sets that no program here can make, one folder each.
+        cache_dir: of embeddings and of what data sets render.
         results_dir: where the run's folder goes.
     """
 
     encoders: tuple[str, ...] = QUICK_ENCODERS
     tasks: tuple[str, ...] = QUICK_TASKS
-    dataset: str = "studio"
+    dataset: str | None = None
+    train_dataset: str | None = None
+    test_dataset: str | None = None
+    test_tracks: str | None = None
     layers: str | tuple[str, ...] = "thirds"
     probe: str = "linear"
     preset: str = "standard"
@@ -51,11 +64,13 @@ class RunConfig:
     dtype: Dtype = "float16"
     limit: int | None = None
     strict: bool = False
+    data_home: Path = DATA_HOME
     cache_dir: Path = Path("embeddings_cache")
     results_dir: Path = Path("results")
 
     def __post_init__(self) -> None:
         probe_config(self.preset, self.probe)
+        self._settle_datasets()
         for name in ("encoders", "tasks", "seeds"):
             values = getattr(self, name)
             if not values:
@@ -71,6 +86,33 @@ class RunConfig:
                 raise ConfigError(f"seed {seed} must lie between 0 and 2**63 - 1")
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"limit is {self.limit}; it must be at least 1")
+
+    def _settle_datasets(self) -> None:
+        """Fill in what follows from the other fields about data sets; refuse what does not fit."""
+        sides = (self.train_dataset, self.test_dataset)
+        if sides == (None, None):
+            if self.test_tracks is not None:
+                raise ConfigError("'test_tracks' goes with 'train_dataset' and 'test_dataset'")
+            if self.dataset is None:
+                object.__setattr__(self, "dataset", DATASET)
+            return
+        if None in sides:
+            raise ConfigError("'train_dataset' and 'test_dataset' go together; give both")
+        if self.dataset is not None:
+            raise ConfigError(
+                "'dataset' stands beside 'train_dataset' and 'test_dataset'; give it alone, or "
+                "the other two"
+            )
+        if self.test_tracks is None:
+            object.__setattr__(self, "test_tracks", "all")
+        elif self.test_tracks not in TEST_TRACKS:
+            known = nearest(self.test_tracks, TEST_TRACKS)
+            raise ConfigError(f"unknown test_tracks '{self.test_tracks}'; {known}")
+
+    @property
+    def data(self) -> str:
+        """What the rows call the data: a specification, or `TRAIN -> TEST`."""
+        return self.dataset or f"{self.train_dataset} -> {self.test_dataset}"
 
     def torch_device(self) -> str:
         """The device that `device` means on this machine.

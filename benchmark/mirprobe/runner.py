@@ -12,7 +12,15 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from mirprobe.admission import Tracks, limited, prepare, probed_layers, require_complete
+from mirprobe.admission import (
+    Tracks,
+    limited,
+    make_dataset,
+    make_task,
+    prepare,
+    probed_layers,
+    require_complete,
+)
 from mirprobe.cache import Cache
 from mirprobe.cell import Setup, run_cell
 from mirprobe.config import RunConfig
@@ -23,7 +31,7 @@ from mirprobe.errors import ConfigError, EncoderError, StorageError, TrackError
 from mirprobe.fingerprint import digest
 from mirprobe.probes import probe_config
 from mirprobe.provenance import cell_key, describe, splits_hash
-from mirprobe.registry import DATASETS, ENCODERS, TASKS, parse_spec
+from mirprobe.registry import ENCODERS, parse_spec
 from mirprobe.results import RunFolder
 from mirprobe.schema import SPLITS, Embedding, Level, Split, Track
 from mirprobe.task import Task
@@ -63,7 +71,7 @@ def run(
         config: what to do.
         encoders: instances to use for the names in `config.encoders` rather than the registry's.
         tasks: likewise.
-        dataset: likewise, for `config.dataset`.
+        dataset: likewise, for what the configuration names.
 
     Raises:
         ConfigError: an unknown name, or a data set that cannot serve.
@@ -72,13 +80,13 @@ def run(
     """
     cache = Cache(config.cache_dir)
     # a broken plug-in or a misspelt name must show before an hour of work, not after it
-    dataset = dataset or make_dataset(config.dataset, cache)
+    dataset = dataset or make_dataset(config)
     built = {
         spec: encoders[spec] if encoders and spec in encoders else ENCODERS.create(spec)
         for spec in config.encoders
     }
     wanted = {
-        name: tasks[name] if tasks and name in tasks else TASKS.create(name, dataset)
+        name: tasks[name] if tasks and name in tasks else make_task(name, dataset)
         for name in config.tasks
     }
     require_complete(built, Encoder, "encoder")
@@ -111,19 +119,19 @@ def run(
     return result
 
 
-def make_dataset(spec: str, cache: Cache) -> Dataset:
-    """Build a data set whose own files lie in a folder of the cache."""
-    name, _ = parse_spec(spec)
-    return DATASETS.create(spec, root=cache.root / "datasets" / name)
-
-
 def run_name(config: RunConfig) -> str:
     """The run's folder: the same for the same work, whatever the machine or the folders."""
     values = asdict(config)
-    for name in ("device", "strict", "cache_dir", "results_dir"):
+    for name in ("device", "strict", "data_home", "cache_dir", "results_dir"):
         del values[name]
-    dataset, _ = parse_spec(config.dataset)
-    return f"{dataset}-{config.preset}-{config.probe}-{digest(values)[:8]}"
+    for name in ("train_dataset", "test_dataset", "test_tracks"):
+        if values[name] is None:  # runs on one data set are called what they always were
+            del values[name]
+    sides = [
+        "+".join(parse_spec(part.strip())[0] for part in side.split("+"))
+        for side in config.data.split(" -> ")
+    ]
+    return f"{'-to-'.join(sides)}-{config.preset}-{config.probe}-{digest(values)[:8]}"
 
 
 @dataclass
@@ -191,7 +199,7 @@ def _run_encoder(
             row={
                 "encoder": spec,
                 "task": name,
-                "dataset": config.dataset,
+                "dataset": config.data,
                 "probe": config.probe,
                 "preset": config.preset,
                 "fingerprint": encoder.fingerprint,

@@ -1,0 +1,128 @@
+"""The command `mirprobe run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mirprobe.cli_errors import one_line_errors
+from mirprobe.errors import MirprobeError
+
+WIDTH = 100
+
+
+def run_command(
+    encoder: Annotated[
+        list[str] | None, typer.Option(help="NAME or NAME:option=value,...; may be repeated.")
+    ] = None,
+    task: Annotated[list[str] | None, typer.Option(help="NAME; may be repeated.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="NAME or NAME:option=value,...; A+B joins two. Default: studio."),
+    ] = None,
+    train_dataset: Annotated[
+        str | None, typer.Option(help="Train and validate on this one, instead of --dataset ...")
+    ] = None,
+    test_dataset: Annotated[str | None, typer.Option(help="... and test on this one.")] = None,
+    test_tracks: Annotated[
+        str | None,
+        typer.Option(help="Of --test-dataset: all (default), or those of its split test."),
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Pieces in the data set `studio`.")] = None,
+    layers: Annotated[
+        str | None, typer.Option(help="thirds (default), all, or names: 4,8,12.")
+    ] = None,
+    probe: Annotated[str | None, typer.Option(help="linear (default) or mlp.")] = None,
+    preset: Annotated[str | None, typer.Option(help="standard (default) or paper.")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Of the probes; may be repeated, default 0.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto (default), cpu, cuda, mps.")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Of cached embeddings: float16 (default) or float32.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many tracks a split.")] = None,
+    strict: Annotated[
+        bool | None, typer.Option("--strict", help="A track that cannot be used ends the run.")
+    ] = None,
+    data_home: Annotated[
+        Path | None,
+        typer.Option(help="Data sets, one folder each. Default: ~/mir_datasets."),
+    ] = None,
+    cache_dir: Annotated[Path | None, typer.Option(help="Default: embeddings_cache.")] = None,
+    results_dir: Annotated[Path | None, typer.Option(help="Default: results.")] = None,
+    suite: Annotated[
+        Path | None, typer.Option(help="YAML file of these fields; options win over it.")
+    ] = None,
+) -> None:
+    """Score encoders on tasks and print the leaderboard.
+
+    Without options: the built-in encoders on all four core tasks of the data set `studio`.
+    """
+    from mirprobe.config import load_suite, make_config
+    from mirprobe.runner import run
+
+    with one_line_errors():
+        if size is not None:
+            base = dataset or "studio"
+            dataset = f"{base}{',' if ':' in base else ':'}size={size}"
+        given: dict[str, Any] = {
+            "encoders": encoder,
+            "tasks": task,
+            "dataset": dataset,
+            "train_dataset": train_dataset,
+            "test_dataset": test_dataset,
+            "test_tracks": test_tracks,
+            "layers": layers.split(",") if layers and "," in layers else layers,
+            "probe": probe,
+            "preset": preset,
+            "seeds": seed,
+            "device": device,
+            "dtype": dtype,
+            "limit": limit,
+            "strict": strict,
+            "data_home": data_home,
+            "cache_dir": cache_dir,
+            "results_dir": results_dir,
+        }
+        values = {name: value for name, value in given.items() if value is not None}
+        config = load_suite(suite, values) if suite else make_config(values)
+        result = run(config)
+        if len(result.scores):
+            _print_board(result.scores)
+        for track, reason in result.problems.items():
+            typer.echo(f"left out: track '{track}': {reason}")
+        if result.problems:
+            tracks = "1 track" if len(result.problems) == 1 else f"{len(result.problems)} tracks"
+            typer.echo(f"{tracks} left out; --strict makes this an error")
+        typer.echo(f"scores and predictions: {result.folder.path}")
+        if result.failures:
+            raise MirprobeError("; ".join(result.failures.values()))
+
+
+def _print_board(scores: Any) -> None:
+    from mirprobe.ranking import leaderboard, mean_ranks, rows_of
+
+    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
+    board = leaderboard(scores)
+    for title, rows in rows_of(board):
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+        for header, _ in rows[0]:
+            # a name that is too long goes on in the next line; it is never cut
+            whole = header not in _LONG
+            justify: Any = "left" if header in _TEXT else "right"
+            table.add_column(header, justify=justify, no_wrap=whole, overflow="fold")
+        for row in rows:
+            table.add_row(*(text for _, text in row))
+        console.print(table)
+        console.print()
+    ranks = mean_ranks(board)
+    console.print("mean rank: " + ", ".join(f"{name} {rank:.2f}" for name, rank in ranks.items()))
+
+
+_TEXT = ("encoder", "layer", "decoding")
+_LONG = ("encoder", "layer")
