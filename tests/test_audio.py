@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -237,3 +239,43 @@ def test_any_length_resamples_to_its_share(
     path = tmp_path_factory.mktemp("lengths") / "a.wav"
     write(path, np.linspace(0.1, 0.5, samples), rate)
     assert abs(len(load(track(path), RATE)) - samples * RATE / rate) <= 0.5
+
+
+def at_once(path: Path, wanted: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """What `load` gives, with the whole file in memory."""
+    samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    return np.asarray(soxr.resample(samples.mean(axis=1, dtype=np.float32), rate, wanted))
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
+@pytest.mark.parametrize("rate", [16_000, 22_050, 44_100])
+def test_blocks_leave_no_trace(
+    tmp_path: Path, name: str, rate: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = np.random.default_rng(0).normal(0, 0.1, (3 * 1000 + 7, 2))
+    path = write(tmp_path / name, noise, rate)
+    expected = at_once(path, RATE)
+    for block in (1, 999, 1000, soundfile.info(path).frames, 1 << 18):
+        monkeypatch.setattr("mirprobe.audio._BLOCK", block)
+        np.testing.assert_array_equal(load(track(path), RATE), expected)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
+    """Beside the result; twice the length, the same blocks."""
+    second = np.random.default_rng(0).normal(0, 0.1, (44_100, 2))
+    beside = []
+    for seconds in (90, 180):
+        with soundfile.SoundFile(tmp_path / name, "w", 44_100, 2) as file:
+            for _ in range(seconds):
+                file.write(second)
+        tracemalloc.start()
+        try:
+            loaded = load(track(tmp_path / name), RATE)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert abs(len(loaded) - seconds * RATE) <= 1
+        beside.append(peak - loaded.nbytes)
+    assert max(beside) < 10e6  # the stereo file as float32 takes 32 and 64 MB
+    assert beside[1] - beside[0] < 1e5
