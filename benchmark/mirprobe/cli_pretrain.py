@@ -185,3 +185,22 @@ def export_command(
     with one_line_errors():
         export(checkpoint, output)
         typer.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+
+
+@pretrain_app.command("curves")
+def curves_command(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of trainings.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="OUT.png or OUT.svg.")] = Path(
+        "curves.png"
+    ),
+) -> None:
+    """Draw the loss and the retrieval of one or more trainings."""
+    from mirprobe.curves import draw
+    from mirprobe.emergence.drawing import check_ending, require_matplotlib
+    from mirprobe.files import write_whole
+
+    with one_line_errors():
+        check_ending(output)
+        require_matplotlib()
+        write_whole(output, draw(runs, output.suffix))
+        typer.echo(str(output))

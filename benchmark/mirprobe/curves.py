@@ -1,0 +1,77 @@
+"""The figure of `mirprobe pretrain curves`: how trainings went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from mirprobe.emergence.drawing import BLUE, GREEN, GREY, ORANGE, new_figure, render, style
+from mirprobe.errors import StorageError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_COLOURS = (BLUE, ORANGE, GREEN, "#7b4fa3", "#b0882b", "#c23b5a")
+_SMOOTH = 20  # rows of training.csv that a drawn loss averages over
+
+
+def read(run: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The losses and the retrievals that a training logged.
+
+    Raises:
+        StorageError: the folder has no such logs, or they cannot be read.
+    """
+    try:
+        return pd.read_csv(run / "training.csv"), pd.read_csv(run / "retrieval.csv")
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{run}: no logs of a training that validated ({error})") from error
+
+
+def draw(runs: Sequence[Path], ending: str) -> bytes:
+    """Loss, and retrieval among held-out tracks, against the step: one line a training.
+
+    Args:
+        runs: folders of `mirprobe pretrain fit`.
+        ending: `.png` or `.svg`.
+
+    Raises:
+        StorageError: a folder has no logs.
+    """
+    logs = [(run.name, *read(run)) for run in runs]
+    with style():
+        figure = new_figure(9.0, 3.2)
+        axes: Any = figure.subplots(1, 2)
+        for (name, training, retrieval), colour in zip(logs, _cycle(len(logs)), strict=True):
+            _loss(axes[0], name, training, colour)
+            model = retrieval[retrieval["embedding"] == "model"]
+            axes[1].plot(model["step"], model["mrr"], "o-", ms=3, lw=1.2, color=colour, label=name)
+        _controls(axes[1], [retrieval for _, _, retrieval in logs])
+        axes[0].set_title("NT-Xent of the training batches")
+        axes[1].set_title("retrieval among held-out tracks: mean reciprocal rank")
+        for own in axes:
+            own.set_xlabel("step")
+            own.legend(fontsize=7)
+        return render(figure, ending)
+
+
+def _loss(axes: Axes, name: str, training: pd.DataFrame, colour: str) -> None:
+    loss = training["ntxent" if "ntxent" in training else "loss"]  # CoJEPA's total is another thing
+    axes.plot(training["step"], loss, lw=0.4, alpha=0.4, color=colour)
+    smooth = loss.rolling(_SMOOTH, min_periods=1, center=True).mean()
+    axes.plot(training["step"], smooth, lw=1.4, color=colour, label=name)
+
+
+def _controls(axes: Axes, retrievals: Sequence[pd.DataFrame]) -> None:
+    """What mean log-mel and random weights reach, once where the trainings agree on it."""
+    found = pd.concat(retrievals)
+    controls = found[found["embedding"] != "model"][["embedding", "mrr"]].drop_duplicates()
+    dashes = {"logmel": "--", "random": ":"}
+    for name, mrr in controls.itertuples(index=False):
+        axes.axhline(mrr, color=GREY, lw=0.8, ls=dashes[name], label=f"{name}, {mrr:.3f}")
+
+
+def _cycle(count: int) -> list[str]:
+    return [_COLOURS[place % len(_COLOURS)] for place in range(count)]
