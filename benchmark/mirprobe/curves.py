@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS = (BLUE, ORANGE, GREEN, "#7b4fa3", "#b0882b", "#c23b5a")
-_SMOOTH = 20  # rows of training.csv that a drawn loss averages over
+_SHARE = 20  # a drawn loss averages over such a part of a training
 
 
 def read(run: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -60,7 +60,7 @@ def draw(runs: Sequence[Path], ending: str) -> bytes:
 def _loss(axes: Axes, name: str, training: pd.DataFrame, colour: str) -> None:
     loss = training["ntxent" if "ntxent" in training else "loss"]  # CoJEPA's total is another thing
     axes.plot(training["step"], loss, lw=0.4, alpha=0.4, color=colour)
-    smooth = loss.rolling(_SMOOTH, min_periods=1, center=True).mean()
+    smooth = loss.rolling(max(1, len(loss) // _SHARE), min_periods=1, center=True).mean()
     axes.plot(training["step"], smooth, lw=1.4, color=colour, label=name)
 
 
