@@ -1,0 +1,40 @@
+"""The Beatles, annotated by the Centre for Digital Music (Isophonics)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mirprobe.dataset import Sheet
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
+from mirprobe_tasks.datasets.mirdata.reading import beats, lab_chords, longest_key, sections
+
+
+class Beatles(MirdataDataset):
+    """All studio albums of the Beatles: chords, keys, beats, sections.
+
+    The key of a song is the one that lasts longest. An album is a group.
+    """
+
+    name: str = "beatles"
+    trim: float = 5.0
+    sheet = Sheet(
+        tracks=180,
+        hours=None,
+        gigabytes=None,
+        licence="annotations: none is stated; audio: commercial recordings",
+        source="http://isophonics.net/content/reference-annotations-beatles (Mauch et al., 2009)",
+        obtain="annotations download; audio from the CDs into "
+        "audio/01_-_Please_Please_Me/01_-_I_Saw_Her_Standing_There.wav and so on",
+    )
+    fields: Mapping[str, Reader] = {
+        "chords": lambda track: lab_chords(track.chords_path),
+        "key": lambda track: longest_key(track.key),
+        "beats": lambda track: beats(track.beats),
+        "sections": lambda track: sections(track.sections),
+    }
+
+    def group(self, track: Any) -> str:
+        """The album."""
+        return Path(track.audio_path).parent.name

@@ -1,0 +1,31 @@
+"""Hainsworth: minute-long excerpts for beat tracking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mirprobe.dataset import Sheet
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
+from mirprobe_tasks.datasets.mirdata.reading import beats
+
+
+class Hainsworth(MirdataDataset):
+    """Excerpts of rock, dance, jazz, folk, classical and choral music: beats, tempo.
+
+    Nothing names the recordings, so every excerpt is its own group.
+    """
+
+    name: str = "hainsworth"
+    sheet = Sheet(
+        tracks=222,
+        hours=3.7,
+        gigabytes=None,
+        licence="CC BY-NC-SA 4.0, as mirdata states",
+        source="Hainsworth & Macleod, EURASIP JASP 2004; beats: Böck & Schedl, DAFx 2010",
+        obtain="not for download: put H_1.0/audio/hains001.flac, H_1.0/annotations/beats/*.beats, "
+        "H_1.0/annotations/tempo/*.bpm, and hainsworth_full_index_1.0.json of mirdata's source",
+    )
+    fields: Mapping[str, Reader] = {
+        "beats": lambda track: beats(track.beats),
+        "tempo": lambda track: track.tempo,
+    }

@@ -1,0 +1,34 @@
+"""Queen, annotated by the Centre for Digital Music (Isophonics)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mirprobe.dataset import Sheet
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
+from mirprobe_tasks.datasets.mirdata.reading import lab_chords, longest_key, sections
+
+
+class Queen(MirdataDataset):
+    """Songs of three Greatest Hits albums of Queen: chords, keys, sections.
+
+    The key of a song is the one that lasts longest. Three albums of one band cannot be divided by
+    album or artist: every song is its own group.
+    """
+
+    name: str = "queen"
+    trim: float = 5.0
+    sheet = Sheet(
+        tracks=51,
+        hours=None,
+        gigabytes=None,
+        licence="annotations: none is stated; audio: commercial recordings",
+        source="http://isophonics.net/content/reference-annotations-queen (Mauch et al., 2009)",
+        obtain="annotations download; audio from the CDs into "
+        "audio/Greatest Hits I/01 Bohemian Rhapsody.flac and so on",
+    )
+    fields: Mapping[str, Reader] = {
+        "chords": lambda track: lab_chords(track.chords_path),
+        "key": lambda track: longest_key(track.key),
+        "sections": lambda track: sections(track.sections),
+    }

@@ -1,0 +1,44 @@
+"""SALAMI: the structure of music of all kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mirprobe.dataset import Sheet
+from mirprobe.schema import Segments
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
+from mirprobe_tasks.datasets.mirdata.reading import sections as segments
+
+NO_ARTIST = {"", "Compilations", "Various_Artists"}
+
+
+def sections(track: Any) -> Segments | None:
+    """The large-scale sections (`A`, `B'`, `Silence`) of the first annotator who gave some."""
+    given = [data for data in track.sections_uppercase.annotations if data is not None]
+    return segments(given[0]) if given else None
+
+
+class Salami(MirdataDataset):
+    """Recordings of popular, classical, jazz, world and live music: large-scale sections.
+
+    Of two annotators the first counts. An artist is a group; a track of a compilation is its own.
+    """
+
+    name: str = "salami"
+    trim: float = 5.0
+    sheet = Sheet(
+        tracks=1359,
+        hours=None,
+        gigabytes=None,
+        licence="CC0 (annotations); audio: commercial recordings and the Internet Archive",
+        source="https://github.com/DDMAL/salami-data-public (Smith et al., ISMIR 2011), corrected",
+        obtain="annotations download; audio from its sources into audio/2.mp3 and so on, "
+        "named by SALAMI's song id",
+    )
+    fields: Mapping[str, Reader] = {"sections": sections}
+
+    def group(self, track: Any) -> str:
+        """The artist; the track itself where none is named."""
+        named = track.artist not in NO_ARTIST
+        return str(track.artist) if named else f"track {track.track_id}"
