@@ -66,6 +66,7 @@ MAY_IMPORT = {
         "admission cache:Cache cell config dataset embed encoders.protocol errors fingerprint "
         "probes provenance registry results schema task"
     ),
+    "mirprobe.suites": "config errors registry:nearest",
     "mirprobe.api": "admission config dataset encoders.protocol errors runner schema task",
     "mirprobe.emergence": (
         "annotations audio embed:choose_layers encoders errors fingerprint metrics peaks "
@@ -75,7 +76,7 @@ MAY_IMPORT = {
     "mirprobe.cli_errors": "errors",
     "mirprobe.cli_emergence": "cli_errors config emergence files vit1d",
     "mirprobe.cli_pretrain": "cli_errors errors vit1d",
-    "mirprobe.cli_run": "cli_errors config errors ranking runner",
+    "mirprobe.cli_run": "cli_errors config errors ranking runner suites",
     "mirprobe.cli": EVERYTHING,
     "mirprobe": EVERYTHING,  # __init__.py alone: it collects the public names
     # plug-ins know the words and the metrics, not the machine that runs them

@@ -104,6 +104,27 @@ def test_a_suite_and_options_over_it(here: Path) -> None:
     assert found["encoders"]["bands"]["layers"] == ["bands"]
 
 
+def test_a_suite_of_runs_ends_in_one_board(here: Path) -> None:
+    (here / "suite.yaml").write_text(
+        "encoders: [bands]\nlayers: all\nruns:\n- {tasks: key, dataset: tones}\n"
+        "- {tasks: key, dataset: tone}\n- {tasks: [beat, chord], dataset: tones, limit: 5}\n"
+        "- {tasks: beat, dataset: tones, encoders: [failing, bands]}\n"
+    )
+    result = call("run", "--suite", "suite.yaml")
+    assert result.exit_code == 1
+    titles = [line.split() for line in result.stdout.splitlines() if " on tones" in line]
+    assert [task for task, *_ in titles] == ["key", "beat", "beat", "chord"]  # one beat of 5 tracks
+    assert result.stdout.count("mean rank: ") == 1
+    assert result.stdout.count("scores and predictions: ") == 3
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    unknown, failed = errors
+    assert unknown.startswith("error: key on tone: unknown data set 'tone'; did you mean 'tones'?")
+    assert failed.startswith("error: beat on tones: encoder 'failing' raised RuntimeError")
+    (here / "in-the-way").write_text("")
+    stopped = call("run", "--suite", "suite.yaml", "--results-dir", "in-the-way")
+    assert "--results-dir" in refused(stopped)  # no other run could write there either
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -118,6 +139,8 @@ def test_a_suite_and_options_over_it(here: Path) -> None:
         (["--device", "banana", "--encoder", "bands"], "device 'banana' cannot be used"),
         (["--limit", "0"], "limit is 0"),
         (["--seed", "-1"], "seed -1 must lie between 0"),
+        (["--suite", "quik"], "unknown suite 'quik'; did you mean 'quick'?"),
+        (["--test-dataset", "tones"], "'train_dataset' and 'test_dataset' go together"),
         (["--suite", "nowhere.yaml"], "nowhere.yaml: no such suite file"),
         (["--suite", "bad.yaml"], "bad.yaml: unknown field 'encodrs'; did you mean 'encoders'?"),
     ],
@@ -166,6 +189,7 @@ def test_bad_tracks_stand_under_the_table(
         ("tasks", {"tagging", "key", "chord", "beat"}),
         ("datasets", {"studio", "tones"}),
         ("metrics", {"tagging", "key", "chord", "beat"}),
+        ("suites", {"quick", "vit1d-paper", "mir-core"}),
     ],
 )
 def test_list(kind: str, names: set[str]) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,68 +11,8 @@ import typer
 
 from mirprobe import cli
 from mirprobe.cli_run import run_command
-from mirprobe.config import RunConfig, load_suite, make_config
+from mirprobe.config import RunConfig, make_config
 from mirprobe.errors import ConfigError
-
-SUITE = """
-encoders: [logmel, "vit1d-random:seed=1,config=vit1d-rope"]
-tasks: [key]
-dataset: studio:size=72
-layers: [4, 8]
-probe: mlp
-preset: paper
-seeds: [3, 1]
-device: cpu
-dtype: float32
-limit: 7
-strict: true
-data_home: somewhere/home
-cache_dir: somewhere/cache
-results_dir: elsewhere
-"""
-
-
-def suite(folder: Path, text: str) -> Path:
-    path = folder / "suite.yaml"
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def test_a_suite_sets_every_field(tmp_path: Path) -> None:
-    found = load_suite(suite(tmp_path, SUITE), {})
-    assert found == RunConfig(
-        encoders=("logmel", "vit1d-random:seed=1,config=vit1d-rope"),
-        tasks=("key",),
-        dataset="studio:size=72",
-        layers=("4", "8"),
-        probe="mlp",
-        preset="paper",
-        seeds=(3, 1),
-        device="cpu",
-        dtype="float32",
-        limit=7,
-        strict=True,
-        data_home=Path("somewhere/home"),
-        cache_dir=Path("somewhere/cache"),
-        results_dir=Path("elsewhere"),
-    )
-    default = asdict(RunConfig())
-    sides = {"train_dataset", "test_dataset", "test_tracks"}  # these stand for `dataset`
-    same = {name for name, value in asdict(found).items() if value == default[name]}
-    assert same == sides
-
-
-@pytest.mark.parametrize("text", ["", "{}", "# nothing\n"])
-def test_an_empty_suite_is_the_default(text: str, tmp_path: Path) -> None:
-    assert load_suite(suite(tmp_path, text), {}) == RunConfig()
-
-
-def test_options_win_over_the_suite(tmp_path: Path) -> None:
-    options = {"tasks": ["beat", "chord"], "limit": 2, "layers": "all", "strict": False}
-    found = load_suite(suite(tmp_path, SUITE), options)
-    assert (found.tasks, found.limit) == (("beat", "chord"), 2)
-    assert (found.layers, found.strict) == ("all", False)
-    assert (found.probe, found.seeds) == ("mlp", (3, 1))
 
 
 @pytest.mark.parametrize(
@@ -117,61 +57,14 @@ def test_plain_values_become_fields(values: dict[str, Any], name: str, wanted: A
         ("results_dir", False, "Path"),
     ],
 )
-def test_a_wrong_type_names_the_field_and_the_file(
-    name: str, value: Any, takes: str, tmp_path: Path
-) -> None:
+def test_a_wrong_type_names_the_field_and_the_file(name: str, value: Any, takes: str) -> None:
     # the same values stand, rightly, in another field before it
     values = {"limit": 1, "strict": False, "seeds": [0]} | {name: value}
     message = f"field '{name}' is {value!r}; it takes {takes}"
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
         make_config(values)
-    with pytest.raises(ConfigError, match=re.escape(f"suite.yaml: {message}")):
-        load_suite(suite(tmp_path, f"{{{name}: {_yaml(value)}}}"), {})
-
-
-def _yaml(value: Any) -> str:
-    import yaml
-
-    return str(yaml.safe_dump(value, default_flow_style=True)).partition("\n")[0]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("tsks: [key]", "unknown field 'tsks'; did you mean 'tasks'?"),
-        ("3: [key]", "unknown field '3'; known: cache_dir, "),
-        ("preset: papper", "unknown preset 'papper'; did you mean 'paper'?"),
-        ("probe: liner", "unknown probe 'liner'; did you mean 'linear'?"),
-        ("dtype: float8", "unknown dtype 'float8'; did you mean 'float"),
-        ("limit: 0", "limit is 0; it must be at least 1"),
-        ("seeds: [0, -1]", "seed -1 must lie between 0 and 2**63 - 1"),
-        ("seeds: []", "'seeds' is empty"),
-        ("tasks: [key, key]", "'tasks' names one twice: key, key"),
-        ("[key]", "must hold `field: value` lines, not a list"),
-        ("tasks: [key", "not readable as YAML"),
-        ("a: b: c", "not readable as YAML"),
-    ],
-)
-def test_a_bad_suite_is_named_in_one_line(text: str, message: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
-        load_suite(suite(tmp_path, text), {})
-    assert str(caught.value).startswith(f"{tmp_path / 'suite.yaml'}: {message}")
-    assert "\n" not in str(caught.value)
-
-
-def test_an_option_is_not_blamed_on_the_file(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^unknown preset 'papper'"):
-        load_suite(suite(tmp_path, SUITE), {"preset": "papper"})
-
-
-def test_a_suite_that_is_missing_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nowhere.yaml: no such suite file"):
-        load_suite(tmp_path / "nowhere.yaml", {})
-    with pytest.raises(ConfigError, match="not readable as YAML"):
-        load_suite(tmp_path, {})
-    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match=r"binary.yaml: not readable as YAML"):
-        load_suite(tmp_path / "binary.yaml", {})
+    with pytest.raises(ConfigError, match=f"^{re.escape(f'suite.yaml: {message}')}$"):
+        make_config(values, origin="suite.yaml: ")
 
 
 def test_the_default_is_the_run_without_arguments(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,7 @@ class Kind(str, Enum):
     tasks = "tasks"
     datasets = "datasets"
     metrics = "metrics"
+    suites = "suites"
 
 
 def main() -> None:
@@ -63,8 +64,9 @@ def _setup() -> None:
 
 @app.command("list")
 def list_command(kind: Kind) -> None:
-    """List what is registered: encoders, tasks, datasets or metrics."""
+    """List what is registered: encoders, tasks, datasets, metrics or suites."""
     from mirprobe.registry import DATASETS, ENCODERS, TASKS
+    from mirprobe.suites import registered, summary
 
     with _one_line_errors():
         if kind is Kind.metrics:
@@ -72,10 +74,14 @@ def list_command(kind: Kind) -> None:
                 for metric, convention in TASKS.get(name).metrics.items():  # type: ignore[attr-defined]
                     typer.echo(f"{name:12} {metric:18} {convention}")
             return
+        if kind is Kind.suites:
+            for name, file in registered().items():
+                typer.echo(f"{name:20} {summary(file)}")
+            return
         registry: Any = {"encoders": ENCODERS, "tasks": TASKS, "datasets": DATASETS}[kind.value]
         for name in registry.names():
-            summary = (registry.get(name).__doc__ or "").strip().partition("\n")[0]
-            typer.echo(f"{name:20} {summary}")
+            first = (registry.get(name).__doc__ or "").strip().partition("\n")[0]
+            typer.echo(f"{name:20} {first}")
 
 
 @app.command("leaderboard")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from mirprobe.cli_errors import one_line_errors
-from mirprobe.errors import MirprobeError
+from mirprobe.errors import MirprobeError, StorageError
+
+if TYPE_CHECKING:
+    from mirprobe.config import RunConfig
+    from mirprobe.runner import RunResult
 
 WIDTH = 100
 
@@ -56,15 +61,22 @@ def run_command(
     cache_dir: Annotated[Path | None, typer.Option(help="Default: embeddings_cache.")] = None,
     results_dir: Annotated[Path | None, typer.Option(help="Default: results.")] = None,
     suite: Annotated[
-        Path | None, typer.Option(help="YAML file of these fields; options win over it.")
+        str | None,
+        typer.Option(
+            help="Name (see `mirprobe list suites`) or YAML file of these fields. Options win "
+            "over it; of a suite of several runs, --task chooses those that have the task."
+        ),
     ] = None,
 ) -> None:
     """Score encoders on tasks and print the leaderboard.
 
-    Without options: the built-in encoders on all four core tasks of the data set `studio`.
+    Without options: the suite `quick`, four encoders on four tasks of the data set `studio`.
+
+    A run that cannot be done does not cost a suite its other runs: all reasons stand at the end,
+    and the exit status is 1.
     """
-    from mirprobe.config import load_suite, make_config
-    from mirprobe.runner import run
+    from mirprobe.config import make_config
+    from mirprobe.suites import load_suite
 
     with one_line_errors():
         if size is not None:
@@ -90,18 +102,75 @@ def run_command(
             "results_dir": results_dir,
         }
         values = {name: value for name, value in given.items() if value is not None}
-        config = load_suite(suite, values) if suite else make_config(values)
-        result = run(config)
-        if len(result.scores):
-            _print_board(result.scores)
-        for track, reason in result.problems.items():
-            typer.echo(f"left out: track '{track}': {reason}")
-        if result.problems:
-            tracks = "1 track" if len(result.problems) == 1 else f"{len(result.problems)} tracks"
-            typer.echo(f"{tracks} left out; --strict makes this an error")
+        if suite is None:
+            _run_one(make_config(values))
+            return
+        configs = load_suite(suite, values)
+        if len(configs) == 1:
+            _run_one(configs[0])
+        else:
+            _run_all(configs)
+
+
+def _run_one(config: RunConfig) -> None:
+    """Run and print.
+
+    Raises:
+        MirprobeError: it cannot be done, or an encoder or a cell failed.
+    """
+    from mirprobe.runner import run
+
+    result = run(config)
+    _report([result])
+    if result.failures:
+        raise MirprobeError("; ".join(result.failures.values()))
+
+
+def _run_all(configs: Sequence[RunConfig]) -> None:
+    """Run one after the other and print what came of all.
+
+    Raises:
+        Exit: with status 1, after a line for each that cannot be done and for each failure.
+        StorageError: cache or results cannot be written, which no other run could either.
+    """
+    from mirprobe.runner import run
+
+    results, reasons = [], []
+    for config in configs:
+        title = f"{', '.join(config.tasks)} on {config.data}"
+        try:
+            result = run(config)
+        except StorageError:
+            raise
+        except MirprobeError as error:
+            reasons.append(f"{title}: {error}")
+            continue
+        results.append(result)
+        reasons += [f"{title}: {failure}" for failure in result.failures.values()]
+    _report(results)
+    for reason in reasons:
+        typer.echo(f"error: {' '.join(reason.split())}", err=True)
+    if reasons:
+        raise typer.Exit(1)
+
+
+def _report(results: Sequence[RunResult]) -> None:
+    """One leaderboard of all runs, what was left out of them, and where they lie."""
+    from mirprobe.ranking import merge
+
+    tables = [result.scores for result in results if len(result.scores)]
+    if tables:
+        _print_board(merge(tables))
+    problems: dict[str, str] = {}
+    for result in results:
+        problems.update(result.problems)
+    for track, reason in problems.items():
+        typer.echo(f"left out: track '{track}': {reason}")
+    if problems:
+        tracks = "1 track" if len(problems) == 1 else f"{len(problems)} tracks"
+        typer.echo(f"{tracks} left out; --strict makes this an error")
+    for result in results:
         typer.echo(f"scores and predictions: {result.folder.path}")
-        if result.failures:
-            raise MirprobeError("; ".join(result.failures.values()))
 
 
 def _print_board(scores: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a run does: a frozen dataclass, from the command line or from a YAML suite of its fields."""
+"""What a run does: a frozen dataclass, from the command line or from a suite of its fields."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
-import yaml
 
 from mirprobe.combine import TEST_TRACKS
 from mirprobe.embed import Dtype
@@ -128,27 +127,6 @@ class RunConfig:
             reason = str(error).splitlines()[0]
             raise ConfigError(f"device '{self.device}' cannot be used: {reason}") from error
         return self.device
-
-
-def load_suite(path: Path, overrides: Mapping[str, Any]) -> RunConfig:
-    """Read a suite file; `overrides` win over what stands there.
-
-    Raises:
-        ConfigError: the file is missing or not YAML, or a field is unknown or of a wrong type.
-    """
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such suite file") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{path}: not readable as YAML: {reason}") from error
-    if values is None:
-        values = {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: must hold `field: value` lines, not a {type(values).__name__}")
-    make_config(values, origin=f"{path}: ")  # what is wrong in the file is blamed on the file
-    return make_config({**values, **overrides})
 
 
 def make_config(values: Mapping[str, Any], origin: str = "") -> RunConfig:

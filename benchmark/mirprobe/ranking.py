@@ -27,7 +27,12 @@ def read_runs(runs: Sequence[Path]) -> pd.DataFrame:
     Raises:
         StorageError: a folder is not a run's.
     """
-    tables = [read_scores(run).assign(run=place) for place, run in enumerate(runs)]
+    return merge([read_scores(run) for run in runs])
+
+
+def merge(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The scores of several runs in one table, in which each cell stands once."""
+    tables = [scores.assign(run=place) for place, scores in enumerate(runs)]
     table = pd.concat(tables, ignore_index=True)
     latest = table.groupby(ENTRY, dropna=False)["run"].transform("max")
     return table[table["run"] == latest].drop(columns="run")

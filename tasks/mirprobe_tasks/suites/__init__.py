@@ -1,0 +1,1 @@
+"""Suites: one YAML file each, run as `mirprobe run --suite NAME`."""
