@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from mirprobe.dataset import Dataset
 from mirprobe.metrics import beat as metrics
 from mirprobe.metrics.statistic import Statistic
-from mirprobe.peaks import pick_peaks, refine_peaks
 from mirprobe.schema import Annotations, Beats, Floats, Level, Loss
-from mirprobe_tasks.checks import required, sound_beats
+from mirprobe_tasks.activation import THRESHOLDS, activation, peak_times
+from mirprobe_tasks.checks import required, sound_events
 from mirprobe_tasks.decoding.dbn import dbn_beats
 from mirprobe_tasks.grid import period
 
@@ -23,7 +23,6 @@ WIDENING = 0.032
 MIN_DISTANCE = 0.25
 """Seconds between two picked peaks, at least: 240 beats a minute."""
 
-THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 TRANSITION_LAMBDAS = (10.0, 30.0, 100.0, 300.0)
 
 
@@ -61,14 +60,8 @@ class Beat:
             TrackError: no beats annotation, or times that are negative, unsorted.
         """
         times = required(times, "frame times")
-        beats = sound_beats(required(annotations.beats, "beats").times)
-        place = (beats - times[0]) / period(times)
-        nearest = np.round(place[(place > -0.5) & (place < len(times) - 0.5)])
-        reach = round(WIDENING / period(times))
-        distance = np.abs(np.arange(len(times))[:, None] - nearest).min(
-            axis=1, keepdims=True, initial=reach + 1
-        )
-        return np.asarray(1 - distance / (reach + 1), dtype=np.float32)
+        beats = sound_events(required(annotations.beats, "beats").times, "beat")
+        return activation(beats, times, WIDENING)[:, None]
 
     def decode(
         self,
@@ -77,20 +70,15 @@ class Beat:
         decoding: str,
         parameters: Mapping[str, float],
     ) -> Annotations:
-        """Beat times in seconds.
-
-        Peaks are picked on the logits themselves: large ones would tie as probabilities.
-        """
+        """Beat times in seconds."""
         times = required(times, "frame times")
-        curve = logits[:, 0].astype(np.float64)
-        activation, spacing = expit(curve), period(times)
         if decoding == "dbn":
-            seconds = dbn_beats(activation, 1 / spacing, parameters["transition_lambda"])
+            probability = expit(logits[:, 0].astype(np.float64))
+            rate = 1 / period(times)
+            beats = times[0] + dbn_beats(probability, rate, parameters["transition_lambda"])
         else:
-            threshold = float(logit(parameters["threshold"]))
-            peaks = pick_peaks(curve, threshold, int(MIN_DISTANCE / spacing))
-            seconds = refine_peaks(activation, peaks) * spacing
-        return Annotations(beats=Beats(times[0] + seconds))
+            beats = peak_times(logits[:, 0], times, parameters["threshold"], MIN_DISTANCE)
+        return Annotations(beats=Beats(beats))
 
     def score(
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]

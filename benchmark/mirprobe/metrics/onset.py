@@ -1,8 +1,9 @@
-"""Onset metrics per piece.
+"""Onset metrics per piece, averaged over pieces.
 
 Conventions: onset times in seconds, increasing. An estimate is right if it lies within 50 ms of a
 reference onset; every reference onset and every estimate is matched once at most, by a matching of
-the largest possible size. Values are in [0, 1]. Where reference or estimate is empty all are 0.
+the largest possible size. Values are in [0, 1]. Where reference or estimate is empty all are 0. A
+piece whose reference is empty is left out of the means over pieces, since there is nothing to find.
 
 Sources: MIREX audio onset detection (window of 50 ms); mir_eval.onset (Raffel et al., ISMIR 2014).
 """
@@ -13,9 +14,16 @@ from collections.abc import Sequence
 
 import mir_eval.onset
 
+from mirprobe.metrics.statistic import Statistic, weighted_mean
 from mirprobe.schema import Floats
 
 WINDOW = 0.05
+
+METRICS: dict[str, str] = {
+    "f_measure": "F-measure of onsets within 50 ms, mean over pieces",
+    "precision": "fraction of estimated onsets within 50 ms of a reference, mean over pieces",
+    "recall": "fraction of reference onsets within 50 ms of an estimate, mean over pieces",
+}
 
 
 def scores(reference: Floats, estimate: Floats) -> tuple[float, float, float]:
@@ -46,3 +54,19 @@ def matches(reference: Sequence[float], estimate: Sequence[float]) -> int:
             hits += 1
             place += 1
     return hits
+
+
+def corpus_scores(
+    references: Sequence[Floats], estimates: Sequence[Floats]
+) -> dict[str, Statistic]:
+    """Mean of each of `METRICS` over the pieces that have a reference onset.
+
+    Raises:
+        ValueError: onsets that are not increasing, or lists of different length.
+    """
+    pieces = [scores(*pair) for pair in zip(references, estimates, strict=True)]
+    weights = [float(len(reference) > 0) for reference in references]
+    return {
+        name: weighted_mean([piece[place] for piece in pieces], weights)
+        for place, name in enumerate(METRICS)
+    }

@@ -34,7 +34,7 @@ METRICS: dict[str, str] = {
 }
 
 CLASSES: Floats = SLOWEST * 2 ** ((np.arange(STEPS * OCTAVES) + 0.5) / STEPS)
-"""(72,) the centre of each class in beats a minute, 30.4 to 236.5; they cover 30 to 240."""
+"""(72,) the centre of each class in beats a minute, 30.4 to 236.6; they cover 30 to 240."""
 
 
 def tempo_class(tempo: float) -> int:

@@ -16,7 +16,13 @@ from mirprobe.schema import Floats
 
 Ints = NDArray[np.int64]
 
-MIN_BPM, MAX_BPM = 55.0, 215.0
+Tempi = tuple[float, float, int | None]
+"""Slowest and fastest in beats a minute, and how many between them at most; None for all."""
+
+BEATS: Tempi = (55.0, 215.0, None)
+BARS: Tempi = (12.0, 80.0, 60)
+"""Of bars, whose downbeats are as regular as beats: the same model, four times as slow."""
+
 OBSERVATION_LAMBDA = 16
 MIN_RATE, MAX_RATE = 50.0, 100.0
 SILENCE = 0.05
@@ -25,7 +31,9 @@ SILENCE = 0.05
 _EPSILON = 1e-6
 
 
-def dbn_beats(activation: Floats, frame_rate: float, transition_lambda: float) -> Floats:
+def dbn_beats(
+    activation: Floats, frame_rate: float, transition_lambda: float, tempi: Tempi = BEATS
+) -> Floats:
     """Beat times in seconds from the first frame's centre, increasing.
 
     Frame rates below `MIN_RATE` or above `MAX_RATE` are interpolated to it linearly.
@@ -35,6 +43,7 @@ def dbn_beats(activation: Floats, frame_rate: float, transition_lambda: float) -
         frame_rate: frames a second.
         transition_lambda: how strongly the tempo holds: changing from a beat of i frames to one of
             j has a weight of exp(-transition_lambda * abs(j / i - 1)).
+        tempi: what beats may follow each other at.
     """
     rate = min(max(frame_rate, MIN_RATE), MAX_RATE)
     if rate != frame_rate:
@@ -46,7 +55,7 @@ def dbn_beats(activation: Floats, frame_rate: float, transition_lambda: float) -
         return np.empty(0)
     first, heard = loud[0], activation[loud[0] : loud[-1] + 1]
 
-    intervals = beat_intervals(rate)
+    intervals = beat_intervals(rate, tempi)
     starts, lengths = best_beats(
         *observations(heard), intervals, tempo_changes(intervals, transition_lambda)
     )
@@ -58,9 +67,13 @@ def dbn_beats(activation: Floats, frame_rate: float, transition_lambda: float) -
     return np.asarray(frames / rate, dtype=np.float64)
 
 
-def beat_intervals(rate: float) -> Ints:
-    """(tempos,) every whole number of frames a beat from `MAX_BPM` to `MIN_BPM`."""
-    return np.arange(round(60 * rate / MAX_BPM), round(60 * rate / MIN_BPM) + 1)
+def beat_intervals(rate: float, tempi: Tempi = BEATS) -> Ints:
+    """(tempos,) whole numbers of frames a beat, increasing: all, or evenly spaced by ratio."""
+    slowest, fastest, most = tempi
+    shortest, longest = round(60 * rate / fastest), round(60 * rate / slowest)
+    if most is None:
+        return np.arange(shortest, longest + 1)
+    return np.unique(np.geomspace(shortest, longest, most).round().astype(np.int64))
 
 
 def beat_frames(intervals: Ints) -> Ints:
