@@ -80,16 +80,23 @@ def test_a_piece_without_downbeats_is_left_out() -> None:
     assert found["f_measure"] == 1
 
 
-def test_blind_logits_are_decoded_by_both() -> None:
-    times = grid(31.25)
-    logits = np.full((len(times), 1), -4, dtype=np.float32)
+@pytest.mark.parametrize("rate", [31.25, 100.0])
+def test_a_blind_guess_finds_something_by_both(rate: float) -> None:
+    """Otherwise chance would be 0, and any probe of shuffled labels better."""
+    times = grid(rate)
+    share = DOWNBEAT.targets(bars(63, 4), times).mean()
+    noise = np.random.default_rng(0).normal(0, 1e-3, (len(times), 1))
+    logits = (np.log(share / (1 - share)) + noise).astype(np.float32)
     for decoding, choices in DOWNBEAT.decodings.items():
+        counts = []
         for parameters in choices:
             found = DOWNBEAT.decode(logits, times, decoding, parameters).beats
             assert found is not None
             assert found.positions is not None
             assert len(found.times) == len(found.positions)
             assert (np.diff(found.times) > 0).all()
+            counts.append(len(found.times))
+        assert max(counts) > 3
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,6 @@ from mirprobe.peaks import pick_peaks, refine_peaks
 from mirprobe.schema import Floats
 from mirprobe_tasks.grid import period
 
-THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
-"""Probabilities that peaks must reach, for validation to choose from."""
-
 
 def activation(events: Floats, times: Floats, widening: float) -> NDArray[np.float32]:
     """1 on the frame nearest to each event, falling off linearly over whole frames.

@@ -12,7 +12,7 @@ from mirprobe.dataset import Dataset
 from mirprobe.metrics import beat as metrics
 from mirprobe.metrics.statistic import Statistic
 from mirprobe.schema import Annotations, Beats, Floats, Level, Loss
-from mirprobe_tasks.activation import THRESHOLDS, activation, peak_times
+from mirprobe_tasks.activation import activation, peak_times
 from mirprobe_tasks.checks import required, sound_events
 from mirprobe_tasks.decoding.dbn import dbn_beats
 from mirprobe_tasks.grid import period
@@ -23,6 +23,7 @@ WIDENING = 0.032
 MIN_DISTANCE = 0.25
 """Seconds between two picked peaks, at least: 240 beats a minute."""
 
+THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 TRANSITION_LAMBDAS = (10.0, 30.0, 100.0, 300.0)
 
 

@@ -12,7 +12,7 @@ from mirprobe.dataset import Dataset
 from mirprobe.metrics import beat as metrics
 from mirprobe.metrics.statistic import Statistic
 from mirprobe.schema import Annotations, Beats, Floats, Level, Loss
-from mirprobe_tasks.activation import THRESHOLDS, activation, peak_times
+from mirprobe_tasks.activation import activation, peak_times
 from mirprobe_tasks.beat import TRANSITION_LAMBDAS, WIDENING
 from mirprobe_tasks.checks import required, sound_downbeats
 from mirprobe_tasks.decoding.dbn import BARS, dbn_beats
@@ -20,6 +20,9 @@ from mirprobe_tasks.grid import period
 
 MIN_DISTANCE = 0.6
 """Seconds between two picked peaks, at least: 100 bars a minute."""
+
+THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5)
+"""Below those of beats: a blind guess of how likely a downbeat is must be able to reach one."""
 
 
 class Downbeat:

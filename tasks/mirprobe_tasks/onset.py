@@ -11,7 +11,7 @@ from mirprobe.dataset import Dataset
 from mirprobe.metrics import onset as metrics
 from mirprobe.metrics.statistic import Statistic
 from mirprobe.schema import Annotations, Floats, Level, Loss
-from mirprobe_tasks.activation import THRESHOLDS, activation, peak_times
+from mirprobe_tasks.activation import activation, peak_times
 from mirprobe_tasks.checks import required, sound_events
 
 WIDENING = 0.02
@@ -19,6 +19,8 @@ WIDENING = 0.02
 
 MIN_DISTANCE = 0.03
 """Seconds between two picked peaks, at least (Böck, Krebs & Schedl, ISMIR 2012)."""
+
+THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 
 
 class Onset:

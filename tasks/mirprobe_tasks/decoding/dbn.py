@@ -8,6 +8,8 @@ The first 1 / `OBSERVATION_LAMBDA` of each beat emits the activation, the rest i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,23 +18,36 @@ from mirprobe.schema import Floats
 
 Ints = NDArray[np.int64]
 
-Tempi = tuple[float, float, int | None]
-"""Slowest and fastest in beats a minute, and how many between them at most; None for all."""
 
-BEATS: Tempi = (55.0, 215.0, None)
-BARS: Tempi = (12.0, 80.0, 60)
-"""Of bars, whose downbeats are as regular as beats: the same model, four times as slow."""
+@dataclass(frozen=True)
+class Pulse:
+    """What is tracked.
+
+    Attributes:
+        slowest: pulses a minute.
+        fastest: pulses a minute.
+        tempos: how many between them at most, evenly spaced by ratio; None for every one that is
+            a whole number of frames.
+        silence: before the first and after the last activation that reaches this are no pulses.
+    """
+
+    slowest: float
+    fastest: float
+    tempos: int | None
+    silence: float
+
+
+BEATS = Pulse(slowest=55.0, fastest=215.0, tempos=None, silence=0.05)
+BARS = Pulse(slowest=12.0, fastest=80.0, tempos=60, silence=0.01)
 
 OBSERVATION_LAMBDA = 16
 MIN_RATE, MAX_RATE = 50.0, 100.0
-SILENCE = 0.05
-"""Before the first and after the last activation that reaches this there are no beats."""
 
 _EPSILON = 1e-6
 
 
 def dbn_beats(
-    activation: Floats, frame_rate: float, transition_lambda: float, tempi: Tempi = BEATS
+    activation: Floats, frame_rate: float, transition_lambda: float, pulse: Pulse = BEATS
 ) -> Floats:
     """Beat times in seconds from the first frame's centre, increasing.
 
@@ -43,19 +58,19 @@ def dbn_beats(
         frame_rate: frames a second.
         transition_lambda: how strongly the tempo holds: changing from a beat of i frames to one of
             j has a weight of exp(-transition_lambda * abs(j / i - 1)).
-        tempi: what beats may follow each other at.
+        pulse: beats, or bars, whose downbeats are as regular.
     """
     rate = min(max(frame_rate, MIN_RATE), MAX_RATE)
     if rate != frame_rate:
         last = (len(activation) - 1) / frame_rate
         at = np.arange(int(last * rate + 1e-9) + 1) / rate
         activation = np.interp(at * frame_rate, np.arange(len(activation)), activation)
-    loud = np.flatnonzero(activation >= SILENCE)
+    loud = np.flatnonzero(activation >= pulse.silence)
     if not len(loud):
         return np.empty(0)
     first, heard = loud[0], activation[loud[0] : loud[-1] + 1]
 
-    intervals = beat_intervals(rate, tempi)
+    intervals = beat_intervals(rate, pulse)
     starts, lengths = best_beats(
         *observations(heard), intervals, tempo_changes(intervals, transition_lambda)
     )
@@ -67,13 +82,12 @@ def dbn_beats(
     return np.asarray(frames / rate, dtype=np.float64)
 
 
-def beat_intervals(rate: float, tempi: Tempi = BEATS) -> Ints:
-    """(tempos,) whole numbers of frames a beat, increasing: all, or evenly spaced by ratio."""
-    slowest, fastest, most = tempi
-    shortest, longest = round(60 * rate / fastest), round(60 * rate / slowest)
-    if most is None:
+def beat_intervals(rate: float, pulse: Pulse = BEATS) -> Ints:
+    """(tempos,) whole numbers of frames a beat, increasing."""
+    shortest, longest = round(60 * rate / pulse.fastest), round(60 * rate / pulse.slowest)
+    if pulse.tempos is None:
         return np.arange(shortest, longest + 1)
-    return np.unique(np.geomspace(shortest, longest, most).round().astype(np.int64))
+    return np.unique(np.geomspace(shortest, longest, pulse.tempos).round().astype(np.int64))
 
 
 def beat_frames(intervals: Ints) -> Ints:
