@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import miniatures_harmony  # noqa: F401  (brings its miniatures)
+import mirdata_miniatures_harmony  # noqa: F401  (brings its miniatures)
 import numpy as np
 import pytest
-from miniatures import MINIATURES, SECONDS, miniature
+from mirdata_miniatures import MINIATURES, SECONDS, miniature
 
 from mirprobe.annotations import check, to_json
 from mirprobe.dataset import Dataset, Downloadable

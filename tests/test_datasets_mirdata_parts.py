@@ -11,14 +11,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import miniatures_harmony  # noqa: F401  (brings its miniatures)
 import mir_eval.chord
 import mir_eval.key
+import mirdata_miniatures_harmony  # noqa: F401  (brings its miniatures)
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
-from miniatures import miniature
+from mirdata_miniatures import miniature
 
 from mirprobe.errors import ConfigError
 from mirprobe.metrics.chord import LABELS, chord_class

@@ -1,11 +1,11 @@
-"""Miniatures of data sets of keys, chords, sections and tags; see miniatures.py."""
+"""Miniatures of data sets of keys, chords, sections and tags; see mirdata_miniatures.py."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from miniatures import NONE, SECONDS, Folder, Tracks, lines, makes
+from mirdata_miniatures import NONE, SECONDS, Folder, Tracks, lines, makes
 
 PLAYERS = ("00", "03", "04", "05")
 
