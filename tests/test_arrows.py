@@ -59,6 +59,7 @@ MAY_IMPORT = {
     "mirprobe.admission": (
         "combine config dataset embed encoders.protocol errors places registry schema task"
     ),
+    "mirprobe.holdings": ("admission annotations audio dataset errors places registry schema task"),
     "mirprobe.provenance": (
         "admission annotations config encoders.protocol fingerprint probes schema task"
     ),
@@ -74,6 +75,7 @@ MAY_IMPORT = {
     ),
     # the faces of the house
     "mirprobe.cli_errors": "errors",
+    "mirprobe.cli_data": "cli_errors holdings",
     "mirprobe.cli_emergence": "cli_errors config emergence files vit1d",
     "mirprobe.cli_pretrain": "cli_errors errors vit1d",
     "mirprobe.cli_run": "cli_errors config errors ranking runner suites",
@@ -89,6 +91,7 @@ MAY_IMPORT = {
 
 PRINTERS = {
     "mirprobe.cli",
+    "mirprobe.cli_data",
     "mirprobe.cli_emergence",
     "mirprobe.cli_errors",
     "mirprobe.cli_pretrain",

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
+from mirprobe.cli_data import data_app
 from mirprobe.cli_emergence import inspect_command
 from mirprobe.cli_errors import one_line_errors as _one_line_errors
 from mirprobe.cli_pretrain import pretrain_app
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 cache_app = typer.Typer(help="Look after the embeddings cache.", no_args_is_help=True)
 app.command("run")(run_command)
+app.add_typer(data_app, name="data")
 app.add_typer(cache_app, name="cache")
 app.add_typer(pretrain_app, name="pretrain")
 app.command("inspect")(inspect_command)
@@ -57,9 +59,10 @@ class _TqdmHandler(logging.Handler):
 
 @app.callback()
 def _setup() -> None:
-    logger = logging.getLogger("mirprobe")
-    logger.handlers = [_TqdmHandler()]
-    logger.propagate = False
+    for name in ("mirprobe", "mirprobe_tasks"):
+        logger = logging.getLogger(name)
+        logger.handlers = [_TqdmHandler()]
+        logger.propagate = False
 
 
 @app.command("list")

@@ -22,8 +22,9 @@ class Hainsworth(MirdataDataset):
         gigabytes=None,
         licence="CC BY-NC-SA 4.0, as mirdata states",
         source="Hainsworth & Macleod, EURASIP JASP 2004; beats: Böck & Schedl, DAFx 2010",
-        obtain="not for download: put H_1.0/audio/hains001.flac, H_1.0/annotations/beats/*.beats, "
-        "H_1.0/annotations/tempo/*.bpm, and hainsworth_full_index_1.0.json of mirdata's source",
+        obtain="by hand, mirdata has no download of it: H_1.0/audio/hains001.flac and so on, "
+        "H_1.0/annotations/beats/*.beats, H_1.0/annotations/tempo/*.bpm, and "
+        "hainsworth_full_index_1.0.json of mirdata's source",
     )
     fields: Mapping[str, Reader] = {
         "beats": lambda track: beats(track.beats),

@@ -1,0 +1,124 @@
+"""The commands `mirprobe data`: which data sets are there, fetch them, check them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from mirprobe.cli_errors import one_line_errors
+
+if TYPE_CHECKING:
+    from mirprobe.holdings import Places
+
+data_app = typer.Typer(help="Look after data sets.", no_args_is_help=True)
+
+WIDTH = 100
+SHOWN = 10
+"""Missing files that `status` names."""
+
+DataHome = Annotated[
+    Path | None, typer.Option(help="Data sets, one folder each. Default: ~/mir_datasets.")
+]
+CacheDir = Annotated[
+    Path | None,
+    typer.Option(help="Data sets that are rendered here. Default: embeddings_cache."),
+]
+Name = Annotated[str, typer.Argument(help="NAME or NAME:option=value,...")]
+
+
+@data_app.command("list")
+def list_command(data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
+    """Every registered data set: size, licence, and whether it is there."""
+    from mirprobe.holdings import holdings
+
+    with one_line_errors():
+        table = Table(box=None, pad_edge=False)
+        for header in ("data set", "tracks", "hours", "GB", "there", "licence"):
+            text = header in ("data set", "there", "licence")
+            table.add_column(
+                header,
+                justify="left" if text else "right",
+                no_wrap=header != "licence",
+                overflow="fold",
+            )
+        for held in holdings(_places(data_home, cache_dir)):
+            there = "yes" if held.there else "no"
+            if held.sheet is None:
+                table.add_row(held.name, "?", "?", "?", there, "?")
+                continue
+            sheet = held.sheet
+            sizes = (str(sheet.tracks), _number(sheet.hours), _number(sheet.gigabytes))
+            table.add_row(held.name, *sizes, there, sheet.licence)
+        console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
+        console.print(table)
+        console.print("? is what nobody says; `mirprobe data status NAME` tells how to get one")
+
+
+@data_app.command("status")
+def status_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
+    """Where a data set must lie, what of it is there, what is missing and how to get it."""
+    from mirprobe.holdings import status
+
+    with one_line_errors():
+        found = status(name, _places(data_home, cache_dir))
+        sheet, missing = found.holding.sheet, found.missing
+        typer.echo(f"folder   {found.holding.root}")
+        if sheet is not None:
+            typer.echo(f"source   {sheet.source}")
+            typer.echo(f"licence  {sheet.licence}")
+            typer.echo(f"to get   {sheet.obtain}")
+        if found.problem:
+            typer.echo(f"missing  {found.problem}")
+            return
+        typer.echo(f"there    audio of {found.tracks - len(missing)} of {found.tracks} tracks")
+        for path in missing[:SHOWN]:
+            typer.echo(f"missing  {path}")
+        if len(missing) > SHOWN:
+            typer.echo(f"missing  and {len(missing) - SHOWN} more files")
+
+
+@data_app.command("prepare")
+def prepare_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
+    """Fetch what can be fetched of a data set, and render what is rendered here."""
+    from mirprobe.holdings import every_track, holding, open_dataset, prepare
+
+    with one_line_errors():
+        held = holding(name, _places(data_home, cache_dir))
+        dataset = open_dataset(name, _places(data_home, cache_dir))
+        generated = held.sheet is None or held.sheet.generated
+        if not prepare(dataset) and not generated:
+            typer.echo("nothing to download: what lies in its folder is used")
+        tracks = every_track(dataset)
+        there = sum(track.audio.is_file() for track in tracks)
+        typer.echo(f"{held.root}: audio of {there} of {len(tracks)} tracks")
+
+
+@data_app.command("check")
+def check_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
+    """Open every file and annotation of a data set; exit status 1 if anything is broken."""
+    from mirprobe.holdings import check, every_track, open_dataset
+
+    with one_line_errors():
+        dataset = open_dataset(name, _places(data_home, cache_dir))
+        found = check(dataset)
+        for finding in found:
+            what = " ".join(finding.what.split())
+            typer.echo(f"track '{finding.track}': {what}" if finding.track else what)
+        typer.echo(f"{len(every_track(dataset))} tracks, {len(found)} findings")
+        if found:
+            raise typer.Exit(1)
+
+
+def _places(data_home: Path | None, cache_dir: Path | None) -> Places:
+    from mirprobe.holdings import Places
+
+    given = {"data_home": data_home, "cache_dir": cache_dir}
+    return Places(**{name: path for name, path in given.items() if path is not None})
+
+
+def _number(value: float | None) -> str:
+    return "?" if value is None else f"{value:.1f}"
