@@ -1,0 +1,141 @@
+"""MTG-Jamendo: whole songs with the tags that those who uploaded them gave.
+
+Bogdanov, Won, Tovstogan, Porter, Serra: The MTG-Jamendo dataset for automatic music tagging,
+Machine Learning for Music Discovery Workshop, ICML 2019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from mirprobe.dataset import Sheet
+from mirprobe.errors import ConfigError
+from mirprobe.schema import Annotations, Split, Track
+from mirprobe_tasks.datasets.layout import Row, bad_row, existing, read_rows, ready
+
+SUBSETS: Mapping[str, str] = {
+    "top50": "autotagging_top50tags",
+    "genre": "autotagging_genre",
+    "instrument": "autotagging_instrument",
+    "moodtheme": "autotagging_moodtheme",
+    "all": "autotagging",
+}
+"""Option -> how the subset's files are named."""
+
+SPLIT_COUNT = 5
+
+_PARTS: Mapping[Split, str] = {"train": "train", "valid": "validation", "test": "test"}
+_HEADER = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS")
+
+
+class MtgJamendo:
+    """Songs with tags such as `genre---rock`, in one of five official splits by artist.
+
+    The vocabulary is what occurs in the files of a subset in any of its five splits: it does not
+    change with the split, and what one split happens to lack stays in it. The authors have dropped
+    the tags that not all of the splits have.
+    """
+
+    name: str = "mtg_jamendo"
+    trim: float = 5.0
+    sheet = Sheet(
+        tracks=55_525,
+        hours=None,
+        gigabytes=508.0,
+        licence="audio: Creative Commons, each song its own; metadata: CC BY-NC-SA 4.0",
+        source="Bogdanov et al., 2019; https://github.com/MTG/mtg-jamendo-dataset",
+        obtain="clone the repository, put its folder data here, and download raw_30s/audio or "
+        "audio-low with its script into the folder audio: audio/00/1000.mp3 or 1000.low.mp3",
+    )
+
+    def __init__(self, root: Path, split: int = 0, subset: str = "top50") -> None:
+        """Describe the data set; nothing is read yet.
+
+        Args:
+            root: holds `data/splits/split-0` to `split-4` and `audio/NN/ID.mp3` or `ID.low.mp3`.
+            split: 0 to 4.
+            subset: `top50`, `genre`, `instrument`, `moodtheme` or `all`.
+
+        Raises:
+            ConfigError: there is no such split or subset.
+        """
+        if subset not in SUBSETS:
+            raise ConfigError(
+                f"{self.name}: unknown subset '{subset}'; it is one of {', '.join(SUBSETS)}"
+            )
+        if split not in range(SPLIT_COUNT) or isinstance(split, bool):
+            raise ConfigError(f"{self.name}: unknown split '{split}'; it is 0, 1, 2, 3 or 4")
+        self._root = Path(root)
+        self._split = split
+        self._subset = SUBSETS[subset]
+
+    def _tags(self) -> tuple[str, ...]:
+        """The tags of the subset, sorted: in any part of any of the five splits.
+
+        Raises:
+            ConfigError: a file is missing or not as it was published.
+        """
+        found = {
+            tag
+            for split in range(SPLIT_COUNT)
+            for part in _PARTS
+            for _, fields in self._rows(self._file(split, part))
+            for tag in fields[5:]
+        }
+        return tuple(sorted(found))
+
+    # read when a task asks, from 15 files; the protocol knows an attribute
+    tags: tuple[str, ...] = cached_property(_tags)  # type: ignore[assignment]
+
+    def splits(self) -> Mapping[Split, Sequence[Track]]:
+        """Every track by split; needs no audio.
+
+        Raises:
+            ConfigError: a file is missing or not as it was published, such as an artist in two
+                parts of a split.
+        """
+        owners: dict[str, Split] = {}
+        parts = {}
+        for part in _PARTS:
+            path = self._file(self._split, part)
+            tracks = []
+            for line, fields in self._rows(path):
+                owner = owners.setdefault(fields[1], part)
+                if owner != part:
+                    raise bad_row(path, line, f"{fields[1]} is in {_PARTS[owner]} too")
+                tracks.append(self._track(fields))
+            parts[part] = tracks
+        return parts
+
+    def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:
+        """Look whether there is audio; nothing is fetched.
+
+        Raises:
+            ConfigError: there is none at all.
+        """
+        yield from ready(tracks, self._root, self.name, self.sheet)
+
+    def _file(self, split: int, part: Split) -> Path:
+        folder = self._root / "data" / "splits" / f"split-{split}"
+        path = folder / f"{self._subset}-{_PARTS[part]}.tsv"
+        return existing(path, self.name, self.sheet)
+
+    def _rows(self, path: Path) -> Iterator[Row]:
+        """Rows of five fields and as many more as there are tags."""
+        for line, fields in read_rows(path, "\t", _HEADER):
+            if not all("---" in tag for tag in fields[5:]):
+                raise bad_row(path, line, f"'{fields[5:]}' are not all tags such as genre---rock")
+            yield line, fields
+
+    def _track(self, fields: Sequence[str]) -> Track:
+        track, artist, _, place, _, *tags = fields
+        audio = self._root / "audio" / place
+        low = audio.with_suffix(".low.mp3")
+        return Track(
+            id=track,
+            audio=low if low.exists() and not audio.exists() else audio,
+            group=artist,
+            annotations=Annotations(tags=dict.fromkeys(tags, 1.0)),
+        )

@@ -1,0 +1,172 @@
+"""Schubert Winterreise Dataset: a song cycle in several recordings, with chords and keys.
+
+Weiß, Zalkow, Arifi-Müller, Müller, Koops, Volk, Grohganz: Schubert Winterreise dataset: a
+multimodal scenario for music analysis, ACM Journal on Computing and Cultural Heritage, 2021.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import mir_eval.chord
+import numpy as np
+
+from mirprobe.dataset import Sheet
+from mirprobe.errors import ConfigError
+from mirprobe.schema import Annotations, Segments, Split, Track
+from mirprobe_tasks.datasets.divide import divide
+from mirprobe_tasks.datasets.layout import bad_row, existing, read_rows, ready
+
+PUBLIC = ("HU33", "SC06")
+"""The performances whose audio is part of the data set."""
+
+INTERVALS = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
+"""Harte's names of 0 to 11 semitones above the root."""
+
+_FOLDER = Path("02_Annotations")
+_PITCH = r"[A-G][b#]*"
+_LABEL = re.compile(rf"({_PITCH})(?::([a-z0-9]*)(?:\((.*)\))?)?(?:/({_PITCH}))?")
+_KEY = re.compile(rf"({_PITCH}):(maj|min)")
+
+
+def harte(label: str) -> str:
+    """A chord label of the data set in Harte's syntax as mir_eval reads it.
+
+    The data set names the bass by its pitch, Harte by its interval above the root: `B:dim7/C`
+    becomes `B:dim7/b2`. Where it leaves a degree out it names the degree without its accidental,
+    Harte with it: `G:min(*3)` becomes `G:min(*b3)`. All else stays as it is.
+
+    Raises:
+        ValueError: it is no such label, or mir_eval cannot read what comes of it.
+    """
+    if label in (mir_eval.chord.NO_CHORD, mir_eval.chord.X_CHORD):
+        return label
+    match = _LABEL.fullmatch(label)
+    if not match:
+        raise ValueError(f"'{label}' is no chord label")
+    root, quality, degrees, bass = match.groups()
+    written = root if quality is None else f"{root}:{quality}"
+    try:
+        if degrees:
+            names = [_degree(name, quality) for name in degrees.split(",")]
+            written += f"({','.join(names)})"
+        if bass:
+            above = mir_eval.chord.pitch_class_to_semitone(bass)
+            above -= mir_eval.chord.pitch_class_to_semitone(root)
+            if above % 12:
+                written += f"/{INTERVALS[above % 12]}"
+        mir_eval.chord.encode(written)
+    except mir_eval.chord.InvalidChordException as error:
+        raise ValueError(f"'{label}' is no chord label ({error})") from error
+    return written
+
+
+def _degree(name: str, quality: str) -> str:
+    """A degree in brackets; one that is left out with the accidental that it has in the chord."""
+    if not name.startswith("*"):
+        return name
+    chord = mir_eval.chord.quality_to_bitmap(quality)
+    for accidental in ("", "b", "bb", "#"):
+        semitones = mir_eval.chord.scale_degree_to_semitone(accidental + name[1:])
+        if chord[semitones % 12]:
+            return f"*{accidental}{name[1:]}"
+    return name
+
+
+class Winterreise:
+    """24 songs in two public recordings: chords, and the key of the song in that recording.
+
+    The recordings of a song are one group: 19 songs train, 2 valid and 3 test, divided 8:1:1.
+    Performances differ in key, since singers transpose. Chords over a bass that is not theirs, as
+    over a pedal point, are what mir_eval makes of them: `D:maj/4` is neither major nor minor there
+    and not compared. The local keys stay unused: there is no field of `Annotations` for them.
+    """
+
+    name: str = "winterreise"
+    tags: tuple[str, ...] = ()
+    trim: float = 5.0
+    sheet = Sheet(
+        tracks=48,
+        hours=2.2,
+        gigabytes=None,
+        licence="CC BY 3.0; the audio of HU33 is in the public domain, that of SC06 must not be "
+        "passed on in modified form",
+        source="https://zenodo.org/records/5139893",
+        obtain="download Schubert_Winterreise_Dataset_v2-1.zip and unpack it, so that "
+        "01_RawData/audio_wav and 02_Annotations lie here",
+    )
+
+    def __init__(self, root: Path, performances: str = "+".join(PUBLIC)) -> None:
+        """Describe the data set; nothing is read yet.
+
+        Args:
+            root: holds `01_RawData/audio_wav/Schubert_D911-01_HU33.wav` and so on, and
+                `02_Annotations` with `ann_audio_chord` and `ann_audio_globalkey.csv`.
+            performances: which to use, joined by `+`. Audio of others than HU33 and SC06 is on
+                records alone, and goes beside theirs under the name of its annotations.
+        """
+        self._root = Path(root)
+        self._performances = performances.split("+")
+
+    def splits(self) -> Mapping[Split, Sequence[Track]]:
+        """Every recording by split; needs no audio.
+
+        Raises:
+            ConfigError: annotations are missing or not as they were published.
+        """
+        folder = existing(self._root / _FOLDER / "ann_audio_chord", self.name, self.sheet)
+        keys = self._keys()
+        tracks: list[Track] = []
+        for performance in self._performances:
+            paths = sorted(folder.glob(f"Schubert_D911-*_{performance}.csv"))
+            if not paths:
+                known = sorted({path.stem.rpartition("_")[2] for path in folder.glob("*.csv")})
+                raise ConfigError(
+                    f"data set '{self.name}': {folder} has no chords of the performance "
+                    f"'{performance}'; it has those of {', '.join(known) or 'none'}"
+                )
+            tracks.extend(self._track(path, keys) for path in paths)
+        return divide(tracks, name=self.name)
+
+    def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:
+        """Look whether there is audio; nothing is fetched.
+
+        Raises:
+            ConfigError: there is none at all.
+        """
+        yield from ready(tracks, self._root, self.name, self.sheet)
+
+    def _track(self, path: Path, keys: Mapping[str, str]) -> Track:
+        return Track(
+            id=path.stem,
+            audio=self._root / "01_RawData" / "audio_wav" / f"{path.stem}.wav",
+            group=path.stem.rpartition("_")[0],
+            annotations=Annotations(key=keys.get(path.stem), chords=_chords(path)),
+        )
+
+    def _keys(self) -> dict[str, str]:
+        """The key of each song in each performance, `"C minor"`, by name of the recording."""
+        path = existing(self._root / _FOLDER / "ann_audio_globalkey.csv", self.name, self.sheet)
+        keys = {}
+        for line, (work, performance, key, *_) in read_rows(
+            path, ";", ["WorkID", "PerformanceID", "key"]
+        ):
+            match = _KEY.fullmatch(key)
+            if not match:
+                raise bad_row(path, line, f"'{key}' is no key such as C:min")
+            mode = {"maj": "major", "min": "minor"}[match[2]]
+            keys[f"{work}_{performance}"] = f"{match[1]} {mode}"
+        return keys
+
+
+def _chords(path: Path) -> Segments:
+    intervals, labels = [], []
+    for line, (start, end, label, *_) in read_rows(path, ";", ["start", "end", "shorthand"]):
+        try:
+            intervals.append((float(start), float(end)))
+            labels.append(harte(label))
+        except ValueError as error:
+            raise bad_row(path, line, str(error)) from error
+    return Segments(np.array(intervals, dtype=np.float64).reshape(-1, 2), tuple(labels))
