@@ -14,8 +14,9 @@ import soundfile
 from mirprobe.errors import ConfigError, StorageError
 from mirprobe.schema import SPLITS, Split, Track
 from mirprobe_tasks.datasets.studio import Studio, shares
-from mirprobe_tasks.datasets.studio.compose import MERGE, compose
+from mirprobe_tasks.datasets.studio.compose import compose
 from mirprobe_tasks.datasets.studio.grid import TEMPI
+from mirprobe_tasks.datasets.studio.notes import MERGE
 from mirprobe_tasks.datasets.studio.pitch import KEYS
 
 Splits = Mapping[Split, Sequence[Track]]

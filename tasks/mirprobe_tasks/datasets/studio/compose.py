@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-
 from mirprobe.schema import Annotations, Floats, Split
 from mirprobe_tasks.datasets.studio import instruments
 from mirprobe_tasks.datasets.studio.band import Lineup, draw_lineup, play
 from mirprobe_tasks.datasets.studio.draw import stream
 from mirprobe_tasks.datasets.studio.grid import FOUR, SIX, THREE, Grid, Metre, make_grid
 from mirprobe_tasks.datasets.studio.mix import Mix, draw_mix
-from mirprobe_tasks.datasets.studio.notes import Part
+from mirprobe_tasks.datasets.studio.notes import Part, onset_times
 from mirprobe_tasks.datasets.studio.pitch import KEYS, Key
 from mirprobe_tasks.datasets.studio.progression import Progression, make_progression
 
@@ -34,9 +32,6 @@ TEXTURES = (
 )
 TAGS: tuple[str, ...] = (*instruments.INSTRUMENTS, instruments.DRUMS, *TEXTURES)
 """The tag vocabulary: the instruments that play, then the textures that they play in."""
-
-MERGE = 0.03
-"""Notes that start within this many seconds of an onset belong to it."""
 
 _METRES: tuple[Metre, ...] = (FOUR,) * 12 + (THREE,) * 6 + (SIX,) * 6
 
@@ -77,13 +72,8 @@ class Piece:
 
     @property
     def onsets(self) -> Floats:
-        """When notes start, in seconds: the first of each group that starts within `MERGE`."""
-        starts = np.array(sorted(note.start for part in self.parts for note in part.notes))
-        merged: list[float] = []
-        for start in starts:
-            if not merged or start - merged[-1] > MERGE:
-                merged.append(float(start))
-        return np.array(merged)
+        """When notes start, in seconds."""
+        return onset_times(self.parts)
 
     def annotations(self) -> Annotations:
         """The ground truth, in seconds from the start of the audio."""

@@ -107,14 +107,14 @@ def make_grid(rng: np.random.Generator, metre: Metre) -> Grid:
     # 2 % is more than the drift can lengthen a piece by.
     bars = int(room / (1.02 * beat * metre.beats))
     count = pickup + bars * metre.beats
-    lengths = beat * (1.0 + _drift(rng, count))
+    lengths = beat * (1.0 + drift(rng, count))
     boundaries = lead + np.concatenate([[0.0], np.cumsum(lengths)])
     swings = metre is not SIX and chance(rng, 0.3)
     swing = float(rng.uniform(0.59, 0.67)) if swings else 0.5
     return Grid(metre, pickup, bars, boundaries, swing, float(boundaries[-1]) + tail)
 
 
-def _drift(rng: np.random.Generator, count: int) -> Floats:
+def drift(rng: np.random.Generator, count: int) -> Floats:
     """Slow relative deviation of each beat's length, at most 2 %: a band that pushes and drags."""
     knots = rng.normal(0.0, rng.uniform(0.003, 0.011), size=count // 6 + 3)
     curve = np.interp(np.linspace(0, len(knots) - 1, count), np.arange(len(knots)), knots)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
+
+from mirprobe.schema import Floats
+
+MERGE = 0.03
+"""Notes that start within this many seconds of an onset belong to it."""
 
 
 @dataclass(frozen=True)
@@ -52,3 +60,12 @@ class Part:
     program: int
     notes: tuple[Note, ...]
     gain: float
+
+
+def onset_times(parts: Iterable[Part]) -> Floats:
+    """When notes start, in seconds: the first of each group that starts within `MERGE`."""
+    merged: list[float] = []
+    for start in sorted(note.start for part in parts for note in part.notes):
+        if not merged or start - merged[-1] > MERGE:
+            merged.append(float(start))
+    return np.array(merged)

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import io
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from mirprobe.schema import Floats, Split
 from mirprobe_tasks.datasets.studio.compose import Piece, compose
 from mirprobe_tasks.datasets.studio.midi import part_to_midi
 from mirprobe_tasks.datasets.studio.mix import Mix
+from mirprobe_tasks.datasets.studio.notes import Part
 
 SAMPLE_RATE = 22_050
 """Of the files, in Hz."""
@@ -42,23 +44,33 @@ def _renderer() -> str:
 
 def file_name(piece: Piece) -> str:
     """The audio file's name: the id and a digest of all that the sound depends on."""
+    return take_name(piece.id, piece.parts, piece.mix, piece.grid.duration)
+
+
+def take_name(id: str, parts: Sequence[Part], mix: Mix, duration: float) -> str:
+    """As `file_name`, for any parts."""
     digest = hashlib.blake2b(_renderer().encode(), digest_size=4)
-    digest.update(repr((piece.mix, piece.grid.duration)).encode())
-    for part in piece.parts:
-        digest.update(part_to_midi(part, piece.mix.tuning, piece.grid.duration))
+    digest.update(repr((mix, duration)).encode())
+    for part in parts:
+        digest.update(part_to_midi(part, mix.tuning, duration))
         digest.update(repr((part.role, part.gain)).encode())
-    return f"{piece.id}-{digest.hexdigest()}.flac"
+    return f"{id}-{digest.hexdigest()}.flac"
 
 
 def render(piece: Piece) -> Floats:
     """The piece as (samples,) at `SAMPLE_RATE`, `piece.grid.duration` seconds long."""
-    length = round(piece.grid.duration * SAMPLE_RATE)
+    return play(piece.parts, piece.mix, piece.grid.duration)
+
+
+def play(parts: Sequence[Part], mix: Mix, duration: float) -> Floats:
+    """Parts as (samples,) at `SAMPLE_RATE`, each with its gain, recorded as the mix says."""
+    length = round(duration * SAMPLE_RATE)
     dry = np.zeros(length)
-    for part in piece.parts:
-        midi = part_to_midi(part, piece.mix.tuning, piece.grid.duration)
+    for part in parts:
+        midi = part_to_midi(part, mix.tuning, duration)
         sound = synthesise(sound_font(), midi, length)
         dry += sound * 10 ** (part.gain / 20) / loudness(sound)
-    return record(dry, piece.mix)
+    return record(dry, mix)
 
 
 def synthesise(font: bytes, midi: bytes, length: int, rate: int = SAMPLE_RATE) -> Floats:
@@ -129,10 +141,17 @@ def write(split: Split, index: int, path: Path) -> None:
     Raises:
         StorageError: the file cannot be written.
     """
+    write_flac(path, render(compose(split, index)))
+
+
+def write_flac(path: Path, sound: Floats) -> None:
+    """Write (samples,) at `SAMPLE_RATE` to a file of 16 bits, whole or not at all.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
     import soundfile
 
     encoded = io.BytesIO()
-    soundfile.write(
-        encoded, render(compose(split, index)), SAMPLE_RATE, format="FLAC", subtype="PCM_16"
-    )
+    soundfile.write(encoded, sound, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
     write_whole(path, encoded.getvalue())
