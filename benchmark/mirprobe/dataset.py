@@ -47,6 +47,9 @@ class Dataset(Protocol):
         tags: the tag vocabulary, fixed for all splits; empty where the data set has no tags.
         trim: seconds at the start of each track that beat metrics leave out: 5.0 for whole songs,
             as mir_eval advises, 0.0 for excerpts too short to spare them.
+
+    One whose tracks have one instrument or one genre each also has `vocabularies`, a mapping from
+    the field of `Annotations` to its labels, fixed for all splits: the label spaces of those tasks.
     """
 
     name: str
