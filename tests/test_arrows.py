@@ -48,7 +48,8 @@ MAY_IMPORT = {
         "audio cache encoders.protocol errors fingerprint registry:nearest schema windows"
     ),
     "mirprobe.results": "scoring:CellResult errors files schema",
-    "mirprobe.ranking": "errors registry:nearest results",
+    "mirprobe.published": "",
+    "mirprobe.ranking": "errors published registry:nearest results",
     # what puts the steps together
     "mirprobe.places": "errors registry",
     "mirprobe.combine": "dataset errors schema",

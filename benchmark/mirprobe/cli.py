@@ -93,20 +93,33 @@ def leaderboard_command(
     reference: Annotated[
         str | None, typer.Option(help="Encoder that differences are taken to.")
     ] = None,
+    with_published: Annotated[
+        bool,
+        typer.Option(
+            "--with-published",
+            help="Show figures of papers where task, data set and metric agree; never ranked.",
+        ),
+    ] = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of leaderboard.csv and leaderboard.md.")
     ] = Path("results"),
 ) -> None:
     """Rank the encoders of one or more runs; writes leaderboard.csv and leaderboard.md."""
     from mirprobe.files import write_whole
+    from mirprobe.published import add_published, published_beside
     from mirprobe.ranking import leaderboard, read_runs, to_csv, to_markdown
 
     with _one_line_errors():
         board = leaderboard(read_runs(runs), reference)
+        figures = published_beside(board) if with_published else None
+        markdown = to_markdown(board, figures)
+        if figures is not None:
+            board = add_published(board, figures)
         write_whole(output / "leaderboard.csv", to_csv(board).encode())
-        markdown = to_markdown(board)
         write_whole(output / "leaderboard.md", markdown.encode())
         typer.echo(markdown)
+        if figures is not None and figures.empty:
+            typer.echo("no figure is published on these tasks, data sets and metrics")
         typer.echo(f"written: {output / 'leaderboard.csv'}, {output / 'leaderboard.md'}")
 
 

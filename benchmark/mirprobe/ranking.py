@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from mirprobe.errors import ConfigError
+from mirprobe.published import table_of
 from mirprobe.registry import nearest
 from mirprobe.results import read_scores
 
@@ -96,8 +97,13 @@ def to_csv(board: pd.DataFrame) -> str:
     return str(board.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
-def to_markdown(board: pd.DataFrame) -> str:
-    """A table with the main metric for each task and way of probing, and one of the mean ranks."""
+def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str:
+    """A table with the main metric for each task and way of probing, and one of the mean ranks.
+
+    Args:
+        board: of `leaderboard`.
+        figures: of `published_beside`, each shown under the table that it can be compared with.
+    """
     parts = []
     for rows in _arenas(board):
         first = rows.iloc[0]
@@ -109,6 +115,9 @@ def to_markdown(board: pd.DataFrame) -> str:
         )
         headers = [header for header, _ in _cells(first)]
         parts.append(_markdown([headers, *_texts(rows)]))
+        published = [] if figures is None else table_of(figures, first)
+        if published:
+            parts.append(_markdown(published))
     ranks = [[str(encoder), f"{rank:.2f}"] for encoder, rank in mean_ranks(board).items()]
     parts.append("### mean rank\n")
     parts.append(_markdown([["encoder", "mean rank"], *ranks]))
