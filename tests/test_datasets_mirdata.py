@@ -9,10 +9,15 @@ import mirdata_miniatures_harmony  # noqa: F401  (brings its miniatures)
 import numpy as np
 import pytest
 from mirdata_miniatures import MINIATURES, SECONDS, miniature
+from small_encoders import Bands
+from workbench import QUICK
 
+from mirprobe import probes
 from mirprobe.annotations import check, to_json
+from mirprobe.config import make_config
 from mirprobe.dataset import Dataset, Downloadable
-from mirprobe.registry import DATASETS, TASKS
+from mirprobe.registry import DATASETS, ENCODERS, TASKS
+from mirprobe.runner import run
 from mirprobe.schema import SPLITS, Track
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
 
@@ -315,3 +320,25 @@ def test_salami(tmp_path: Path) -> None:
     assert groups == {"2": "The_Band", "192": "track 192", "1015": "The_Band"}
     for key in groups:  # the third song has the second annotator alone
         assert values(dataset, key) == {"sections": STRUCTURE}
+
+
+def test_a_run_finds_it_in_the_data_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    miniature("guitarset", tmp_path / "home" / "guitarset")
+    monkeypatch.setitem(probes.PRESETS, "standard", QUICK)
+    monkeypatch.setitem(ENCODERS._factories, "bands", Bands)
+    config = make_config(
+        {
+            "encoders": ["bands"],
+            "tasks": ["key", "chord", "beat"],
+            "dataset": "guitarset",
+            "layers": "all",
+            "data_home": tmp_path / "home",
+            "cache_dir": tmp_path / "cache",
+            "results_dir": tmp_path / "results",
+        }
+    )
+    result = run(config)
+    assert result.failures == {}
+    assert result.problems == {}
+    assert set(result.scores["task"]) == {"key", "chord", "beat"}
+    assert set(result.scores["n"]) == {2}
