@@ -150,6 +150,9 @@ def test_run_json_says_what_was_done(bench: Workbench) -> None:
     assert found["config"]["cache_dir"] == str(bench.root / "cache")
     assert found["splits"] == {split: [f"{split}-{n}" for n in range(4)] for split in SPLITS}
     assert set(result.scores["splits"]) == {found["splits_hash"]}
+    for split in SPLITS:
+        listed = (result.folder.path / "splits" / f"{split}.txt").read_text().splitlines()
+        assert listed == found["splits"][split]
     assert found["encoders"]["Bands"]["fingerprint"] == encoder.fingerprint
     assert set(result.scores["fingerprint"]) == {encoder.fingerprint}
     assert {"mirprobe", "torch", "mir_eval", "python"} <= set(found["versions"])

@@ -1,4 +1,4 @@
-"""The folder of one run: `run.json`, `scores.csv`, `predictions/`.
+"""The folder of one run: `run.json`, `splits/`, `scores.csv`, `predictions/`.
 
 A cell is one file under `predictions/`, written whole: its scores, what was predicted for each test
 track, the tracks that could not be used and why. `scores.csv` is those files' scores put together.
@@ -19,7 +19,7 @@ import pandas as pd
 
 from mirprobe.errors import StorageError
 from mirprobe.files import write_whole
-from mirprobe.schema import Score
+from mirprobe.schema import Score, Split, Track
 from mirprobe.scoring import CellResult
 
 COLUMNS = [field.name for field in fields(Score)]
@@ -77,6 +77,12 @@ class RunFolder:
         content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         write_whole(self.path / "scores.csv", content.encode())
         return table
+
+    def write_splits(self, splits: Mapping[Split, Sequence[Track]]) -> None:
+        """Write the track ids of each split, one a line, to `splits/SPLIT.txt`."""
+        for split, tracks in splits.items():
+            content = "".join(f"{track.id}\n" for track in tracks)
+            write_whole(self.path / "splits" / f"{split}.txt", content.encode())
 
     def write_run(self, description: Mapping[str, Any]) -> None:
         """Write `run.json`: configuration, versions, hardware, hashes, times."""

@@ -115,6 +115,7 @@ def run(
             "seconds": seconds,
         }
         described = describe(config, tracks, device, built, layers)
+        result.folder.write_splits(tracks)
         result.folder.write_run({**described, **outcome})
     return result
 
