@@ -157,6 +157,21 @@ def test_a_track_that_the_metadata_do_not_name_is_left_out(tmp_path: Path) -> No
     }
 
 
+@pytest.mark.parametrize(
+    ("name", "table", "track"),
+    [
+        ("tinysol", "annotation/TinySOL_metadata.csv", "Cb-ord-A2-mf-2c-N"),
+        ("medley_solos_db", "annotation/Medley-solos-DB_metadata.csv", "dddd"),
+        ("openmic2018", "openmic-2018-metadata.csv", "000200_10"),
+    ],
+)
+def test_a_track_without_split_is_named(name: str, table: str, track: str, tmp_path: Path) -> None:
+    path = miniature(name, tmp_path / name) / table
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    with pytest.raises(ConfigError, match=f"official split .*do not name track '{track}'"):
+        build(name, tmp_path / name).splits()
+
+
 def test_no_audio_at_all_is_one_line_and_a_single_missing_file_is_not(ballroom: Path) -> None:
     dataset = build("ballroom", ballroom)
     tracks = dataset.splits()["train"]

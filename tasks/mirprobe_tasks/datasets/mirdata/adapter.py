@@ -130,7 +130,7 @@ class MirdataDataset:
         with library.quiet():
             try:
                 official = self.official(source)
-            except (OSError, KeyError, ValueError) as error:
+            except Exception as error:  # what a loader meets in a foreign file may be anything
                 raise self._unreadable(f"the official split ({_reason(error)})") from error
             tracks = self._tracks(source, [key for key in ids if not official or key in official])
         if not any(
@@ -163,7 +163,7 @@ class MirdataDataset:
                 group = self.group(track)
                 if not group or not all(group):
                     raise ValueError("the metadata do not name it")
-            except Exception as error:  # what a loader meets in a foreign file may be anything
+            except Exception as error:  # as above; it is kept for the report
                 self._fault(key, "group", error)
                 continue
             names.append([group] if isinstance(group, str) else group)
@@ -200,6 +200,17 @@ class MirdataDataset:
             f"data set '{self.name}' in {self._root}: cannot read {what}; run "
             f"`mirprobe data prepare {self.name}`, or: {self.sheet.obtain}"
         )
+
+
+def told(key: str, value: Any) -> Any:
+    """What the metadata tell of a track: mirdata has None for one that they do not name.
+
+    Raises:
+        ValueError: it is None.
+    """
+    if value is None:
+        raise ValueError(f"the metadata do not name track '{key}'")
+    return value
 
 
 def _reason(error: Exception) -> str:

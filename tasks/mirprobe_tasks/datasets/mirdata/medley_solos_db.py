@@ -7,7 +7,7 @@ from typing import Any
 
 from mirprobe.dataset import Sheet
 from mirprobe.schema import Split
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader, told
 
 INSTRUMENTS = (
     *("clarinet", "distorted electric guitar", "female singer", "flute"),
@@ -48,4 +48,5 @@ class MedleySolosDb(MirdataDataset):
 
     def official(self, source: Any) -> Mapping[str, Split]:
         """As its metadata say."""
-        return {key: SUBSETS[source.track(key).subset] for key in source.track_ids}
+        subsets = {key: told(key, source.track(key).subset) for key in source.track_ids}
+        return {key: SUBSETS[subset] for key, subset in subsets.items()}

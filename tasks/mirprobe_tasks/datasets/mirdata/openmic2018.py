@@ -7,7 +7,7 @@ from typing import Any
 
 from mirprobe.dataset import Sheet
 from mirprobe.schema import Split
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader, told
 
 PRESENT = 0.5
 """Relevance from which an instrument counts as heard."""
@@ -49,5 +49,5 @@ class OpenMic2018(MirdataDataset):
     def official(self, source: Any) -> Mapping[str, Split]:
         """The partition `split01`."""
         places: dict[str, Split] = {"split01_train": "train", "split01_test": "test"}
-        splits = {key: source.track(key).split for key in source.track_ids}
+        splits = {key: told(key, source.track(key).split) for key in source.track_ids}
         return {key: places[split] for key, split in splits.items() if split in places}

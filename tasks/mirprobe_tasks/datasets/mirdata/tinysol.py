@@ -9,7 +9,7 @@ from typing import Any
 from mirprobe.dataset import Sheet
 from mirprobe.errors import ConfigError
 from mirprobe.schema import Split
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader, told
 
 INSTRUMENTS = {
     "Acc": "accordion",
@@ -77,4 +77,5 @@ class TinySol(MirdataDataset):
         if self._fold is None:
             return {}
         places: dict[int, Split] = {self._fold: "test", (self._fold + 1) % FOLDS: "valid"}
-        return {key: places.get(int(source.track(key).split), "train") for key in source.track_ids}
+        folds = {key: told(key, source.track(key).split) for key in source.track_ids}
+        return {key: places.get(fold, "train") for key, fold in folds.items()}
