@@ -33,6 +33,9 @@ class Downbeat:
 
     Decodings: `peak` picks local maxima above a threshold; `dbn` is the bar-pointer model of `beat`
     at the rates of bars. The first `trim` seconds are not scored, as the data set says.
+
+    Shuffled labels may score above chance: a curve along any direction of an embedding, learned or
+    not, peaks where notes start, and downbeats are there more often than not.
     """
 
     name = "downbeat"
