@@ -85,8 +85,8 @@ MAY_IMPORT = {
     # plug-ins know the words and the metrics, not the machine that runs them
     # (those that make a bank for pretraining also know the bank and how a program ends)
     "mirprobe_tasks": (
-        "audio cli_errors:one_line_errors dataset errors files fingerprint metrics peaks schema "
-        "task vit1d"
+        "audio cli_errors:one_line_errors dataset errors files fingerprint metrics peaks "
+        "registry:nearest schema task vit1d"
     ),
 }
 

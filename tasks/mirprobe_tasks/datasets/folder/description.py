@@ -1,0 +1,202 @@
+"""The YAML file that describes a user's own data: a frozen dataclass of what stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mirprobe.errors import ConfigError
+from mirprobe.registry import nearest
+from mirprobe_tasks.datasets.folder.faults import Faults
+
+LABELLED = ("tags", "genre", "instrument")
+"""Fields whose labels can be fixed."""
+
+LOCAL = ("chords", "sections", "beats", "jams")
+"""What a file of its own holds, beside the audio or named in the table."""
+
+COLUMNS = (
+    *("audio", "id", "start", "stop", "group", "split"),
+    *("key", "tempo", "pitch", "instrument", "genre", "valence", "arousal", "tags"),
+    *LOCAL,
+)
+"""What a column of the table can hold."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the YAML file says; paths in it are relative to the file.
+
+    Attributes:
+        path: of the file itself.
+        audio: folder of the audio files.
+        table: a row a track: `.csv`, `.tsv` or `.parquet`; None for a folder without one.
+        columns: one of `COLUMNS` -> name of the table's column; for `tags` also several names, a
+            column a tag. Empty: the columns have those names.
+        beside: one of `LOCAL` -> ending of the file beside the audio file.
+        delimiter: between the fields of a `.csv` file.
+        separator: between tags in one column.
+        labels: `tags`, `genre`, `instrument` -> all labels that there are. For those that are
+            left out, the labels that occur in any split.
+        shares: of train, valid and test, where the table gives no split.
+        seed: of that division.
+        trim: seconds at the start of each track that beat metrics leave out.
+    """
+
+    path: Path
+    audio: Path
+    table: Path | None = None
+    columns: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(
+        default_factory=lambda: {"chords": ".lab", "beats": ".beats", "jams": ".jams"}
+    )
+    delimiter: str = ","
+    separator: str = ";"
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    shares: tuple[float, float, float] = (8, 1, 1)
+    seed: int = 0
+    trim: float = 0.0
+
+
+def read_description(path: Path) -> Description:
+    """Read the file and look whether what it names is there.
+
+    Raises:
+        ConfigError: the file is missing or not YAML, or lists all its faults: an unknown key with
+            the nearest known one, a value of a wrong kind, a folder or file that is not there.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path}: no such file; it must describe your data, at least `audio: FOLDER`"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML ({error}); correct it") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must hold `key: value` lines, at least `audio: FOLDER`")
+    faults = Faults()
+    read: dict[str, Any] = {}
+    known = [known.name for known in fields(Description) if known.name != "path"]
+    for name, value in values.items():
+        if name not in known:
+            faults.add(path.name, f"unknown key '{name}'; {nearest(str(name), known)}")
+            continue
+        try:
+            read[name] = _READERS[name](value)
+        except ValueError as error:
+            faults.add(path.name, f"'{name}' is {value!r}; it takes {error}")
+    for name in ("audio", "table"):
+        if name in read:
+            read[name] = path.parent / read[name]
+    if "audio" not in values:
+        faults.add(path.name, "has no 'audio'; name the folder of your audio files")
+    elif "audio" in read and not read["audio"].is_dir():
+        faults.add(path.name, f"'audio': there is no folder {read['audio']}")
+    if "table" in read and not read["table"].is_file():
+        faults.add(path.name, f"'table': there is no file {read['table']}")
+    for name in ("columns", "delimiter", "separator"):
+        if name in values and "table" not in values:
+            faults.add(path.name, f"'{name}' is of no use without a 'table'")
+    faults.report(path)
+    return Description(path=path, **read)
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a name")
+    return value
+
+
+def _table(value: Any) -> str:
+    if not isinstance(value, str) or Path(value).suffix not in (".csv", ".tsv", ".parquet"):
+        raise ValueError("a file ending in .csv, .tsv or .parquet")
+    return value
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value or len(set(map(str, value))) < len(value):
+        raise ValueError("a list of different labels")
+    return tuple(str(one) for one in value)
+
+
+def _columns(value: Any) -> dict[str, str | tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise ValueError("a mapping such as {key: Key, split: Set}")
+    for name, column in value.items():
+        if name not in COLUMNS:
+            raise ValueError(f"no '{name}'; {nearest(str(name), COLUMNS)}")
+        if not isinstance(column, str) and not (name == "tags" and isinstance(column, list)):
+            raise ValueError(f"a name of a column for '{name}', for 'tags' also a list of them")
+    return {
+        name: _names(column) if isinstance(column, list) else column
+        for name, column in value.items()
+    }
+
+
+def _beside(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ValueError("a mapping such as {chords: .lab}")
+    for name, ending in value.items():
+        if name not in LOCAL:
+            raise ValueError(f"no '{name}'; {nearest(str(name), LOCAL)}")
+        if not isinstance(ending, str) or not ending:
+            raise ValueError(f"an ending such as .lab for '{name}'")
+    if len(set(value.values())) < len(value):
+        raise ValueError("a different ending for each")
+    return dict(value)
+
+
+def _character(value: Any) -> str:
+    if not isinstance(value, str) or len(value) != 1:
+        raise ValueError("one character")
+    return value
+
+
+def _labels(value: Any) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise ValueError("a mapping such as {genre: [pop, rock]}")
+    for name in value:
+        if name not in LABELLED:
+            raise ValueError(f"no '{name}'; {nearest(str(name), LABELLED)}")
+    return {name: _names(labels) for name, labels in value.items()}
+
+
+def _shares(value: Any) -> tuple[float, ...]:
+    if (
+        not isinstance(value, list)
+        or len(value) != 3
+        or not all(type(share) in (int, float) and 0 < share < float("inf") for share in value)
+    ):
+        raise ValueError("three positive numbers such as [8, 1, 1]")
+    return tuple(value)
+
+
+def _seed(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError("a whole number")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < float("inf"):
+        raise ValueError("seconds")
+    return float(value)
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "audio": _name,
+    "table": _table,
+    "columns": _columns,
+    "beside": _beside,
+    "delimiter": _character,
+    "separator": _character,
+    "labels": _labels,
+    "shares": _shares,
+    "seed": _seed,
+    "trim": _seconds,
+}

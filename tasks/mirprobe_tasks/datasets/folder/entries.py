@@ -1,0 +1,234 @@
+"""Table, audio folder and annotation files to tracks; what is wrong goes to the faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import walk
+from pathlib import Path
+
+from mirprobe.registry import nearest
+from mirprobe.schema import SPLITS, Annotations, Split, Track
+from mirprobe_tasks.datasets.folder.description import COLUMNS, LOCAL, Description
+from mirprobe_tasks.datasets.folder.faults import Faults
+from mirprobe_tasks.datasets.folder.labels import Row, finite, read_labels, refuse_labels
+from mirprobe_tasks.datasets.folder.local import read_local, stretch
+from mirprobe_tasks.datasets.folder.table import read_table
+
+AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff", ".au")
+"""Endings of files that are taken for audio."""
+
+FOREIGN = (".m4a", ".aac", ".mp4", ".wma")
+"""Endings of audio that libsndfile does not decode."""
+
+SPLIT_NAMES: Mapping[str, Split] = {
+    **{split: split for split in SPLITS},
+    "validation": "valid",
+    "val": "valid",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A track, where it was named, and its split where one is given."""
+
+    where: str
+    track: Track
+    split: Split | None
+
+
+def read_entries(description: Description, faults: Faults) -> list[Entry]:
+    """The tracks of all rows that can be read, or of all audio files where there is no table.
+
+    Raises:
+        ConfigError: the table as a whole cannot be read.
+    """
+    files = _audio_files(description.audio)
+    if description.table is None:
+        rows = _rows_of_files(files, description, faults)
+    else:
+        rows = _rows_of_table(description, faults)
+    read = [_Reader(description, files, faults, row).entry() for row in rows]
+    entries = [entry for entry in read if entry is not None]
+    if any("split" in row.cells for row in rows):
+        given = {SPLIT_NAMES.get(row.text("split").lower()) for row in rows}
+        for split in SPLITS:
+            if split not in given:
+                faults.add(description.path.name, f"split '{split}' is empty; give it tracks")
+    annotated = any(
+        value is not None for entry in entries for value in vars(entry.track.annotations).values()
+    )
+    if not annotated and not faults:
+        faults.add(
+            description.path.name,
+            "no track has any annotation; map columns to "
+            f"{', '.join(COLUMNS[6:])}, or name the endings of files `beside` the audio",
+        )
+    return entries
+
+
+def _audio_files(folder: Path) -> dict[str, list[Path]]:
+    """Audio files below a folder, sorted, by their path in it without the ending."""
+    found: dict[str, list[Path]] = {}
+    for parent, folders, names in walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(parent, name)
+            if not name.startswith(".") and path.suffix.lower() in AUDIO + FOREIGN:
+                key = path.relative_to(folder).with_suffix("").as_posix()
+                found.setdefault(key, []).append(path)
+    return found
+
+
+def _rows_of_files(
+    files: Mapping[str, Sequence[Path]], description: Description, faults: Faults
+) -> list[Row]:
+    """A row a file: the folder directly below the audio folder in which it lies is its group.
+
+    Where all of these folders are named after splits, they are splits instead.
+    """
+    places = [path.relative_to(description.audio) for paths in files.values() for path in paths]
+    if not places:
+        faults.add(
+            description.path.name,
+            f"'audio': {description.audio} holds no audio file ({', '.join(AUDIO)})",
+        )
+    folders = {place.parts[0] if len(place.parts) > 1 else "" for place in places}
+    column = "split" if folders <= set(SPLIT_NAMES) else "group"
+    return [
+        Row(
+            place.as_posix(),
+            {"audio": place.as_posix(), **({column: place.parts[0]} if place.parts[1:] else {})},
+        )
+        for place in places
+    ]
+
+
+def _rows_of_table(description: Description, faults: Faults) -> list[Row]:
+    """Rows by what their columns hold; none where it is not known which column names the audio."""
+    assert description.table is not None
+    table = read_table(description.table, description.delimiter, faults)
+    columns = description.columns or {name: name for name in COLUMNS if name in table.header}
+    single = {name: column for name, column in columns.items() if isinstance(column, str)}
+    tags = columns.get("tags")
+    flags = tags if isinstance(tags, tuple) else ()
+    for column in (*single.values(), *flags):
+        if column not in table.header:
+            faults.add(
+                description.path.name,
+                f"'columns': {description.table.name} has no column '{column}'; "
+                f"{nearest(column, table.header)}",
+            )
+    if "audio" not in columns:
+        faults.add(
+            description.path.name,
+            f"no column of {description.table.name} is known to name the audio files; write "
+            "`columns: {audio: COLUMN, ...}`",
+        )
+    if single.get("audio") not in table.header:
+        return []
+    return [
+        Row(
+            where,
+            {name: cells[column] for name, column in single.items() if column in cells},
+            {tag: cells[tag] for tag in flags if tag in cells} if flags else None,
+        )
+        for where, cells in table.rows
+    ]
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads one row."""
+
+    description: Description
+    files: Mapping[str, Sequence[Path]]
+    faults: Faults
+    row: Row
+
+    def entry(self) -> Entry | None:
+        """The track, or None where it has no audio or a stretch that cannot be."""
+        split = self._split() if "split" in self.row.cells else None
+        labels = read_labels(self.row, self.description.separator, self._refuse)
+        audio = self._audio()
+        if audio is None:
+            return None
+        start, stop = self._seconds("start") or 0.0, self._seconds("stop")
+        if start < 0 or (stop is not None and stop <= start):
+            self._refuse(f"lasts from {start} to {stop} s; stop must come after start")
+            return None
+        for kind, path in self._local(audio):
+            try:
+                values = stretch(read_local(kind, path), start, stop)
+            except ValueError as error:
+                self.faults.add(self._relative(path), str(error))
+                continue
+            for field in sorted(set(values) & set(labels)):
+                again = self._relative(path)
+                self._refuse(f"has {field} already, and once more in {again}; drop one of them")
+            labels.update(values)
+        refuse_labels(labels, self.description, self._refuse)
+        inside = audio.is_relative_to(self.description.audio)
+        name = (audio.relative_to(self.description.audio) if inside else audio).as_posix()
+        plain = name.removesuffix(audio.suffix)
+        track = Track(
+            id=self.row.text("id") or (plain if len(self.files.get(plain, ())) == 1 else name),
+            audio=audio,
+            group=self.row.text("group") or name,
+            annotations=replace(Annotations(), **labels),
+            start=start,
+            stop=stop,
+        )
+        return Entry(self.row.where, track, split)
+
+    def _refuse(self, what: str) -> None:
+        self.faults.add(self.row.where, what)
+
+    def _relative(self, path: Path) -> str:
+        folder = self.description.path.parent
+        return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+
+    def _seconds(self, name: str) -> float | None:
+        text = self.row.text(name)
+        if not text:
+            return None
+        try:
+            return finite(text)
+        except ValueError as error:
+            self._refuse(f"{name} '{text}': {error}")
+            return None
+
+    def _split(self) -> Split | None:
+        text = self.row.text("split")
+        split = SPLIT_NAMES.get(text.lower())
+        if split is None:
+            self._refuse(f"split '{text}' is none of train, valid and test")
+        return split
+
+    def _audio(self) -> Path | None:
+        """The audio file that the row names, with its ending or without."""
+        name = self.row.text("audio")
+        path = self.description.audio / name
+        found = [path] if name and path.is_file() else list(self.files.get(name, ()))
+        if len(found) != 1:
+            several = f"is one of {len(found)} files; write the ending too"
+            self._refuse(f"audio '{name}' {several if found else f'is not in {path.parent}'}")
+            return None
+        if found[0].suffix.lower() in FOREIGN:
+            self._refuse(f"audio '{name}' cannot be decoded; convert it to FLAC")
+            return None
+        return found[0]
+
+    def _local(self, audio: Path) -> Iterator[tuple[str, Path]]:
+        """The annotation files that there are: those that the row names, then those beside."""
+        for kind in LOCAL:
+            name = self.row.text(kind)
+            path = self.description.path.parent / name
+            if name and not path.is_file():
+                self._refuse(f"{kind} '{name}' is not in {path.parent}")
+            elif name:
+                yield kind, path
+            elif kind not in self.row.cells and kind in self.description.beside:
+                path = audio.with_name(audio.stem + self.description.beside[kind])
+                if path.is_file():
+                    yield kind, path

@@ -1,0 +1,224 @@
+"""Files that hold what changes within a track: `.lab`, `.beats` and JAMS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mirprobe.errors import TrackError
+from mirprobe.schema import Beats, Floats, Segments
+from mirprobe_tasks.checks import known_chord, sound_events, sound_segments
+from mirprobe_tasks.datasets.mirdata.key_name import one_key
+from mirprobe_tasks.datasets.mirdata.reading import lasting
+
+Values = dict[str, Any]
+"""Field of `Annotations` -> its value."""
+
+
+def read_local(kind: str, path: Path) -> Values:
+    """What a file says of its track, in seconds from the beginning of the audio file.
+
+    Args:
+        kind: `chords` or `sections` (lines of start, end and label), `beats` (lines of a time and,
+            where known, the place in the bar), or `jams`. Blanks or tabs stand between the
+            columns; empty lines and those that begin with `#` are skipped.
+        path: in UTF-8.
+
+    Raises:
+        ValueError: the file cannot be read so; says the line where one is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if kind == "jams":
+            return _jams(text)
+        lines = [
+            (number, line.split(None, 2))
+            for number, line in enumerate(text.splitlines(), start=1)
+            if line.strip() and not line.startswith("#")
+        ]
+        if kind == "beats":
+            return {"beats": _beats(lines)}
+        return {kind: _segments(lines, kind)}
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror or error})") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not text in UTF-8 ({error})") from error
+    except TrackError as error:
+        raise ValueError(str(error)) from error
+
+
+def stretch(values: Values, start: float, stop: float | None) -> Values:
+    """What a track from `start` to `stop` has of its file's annotations, in seconds from `start`.
+
+    Fields without times stay as they are; segments are cut at both ends.
+    """
+    end = np.inf if stop is None else stop
+
+    def within(value: Any) -> Any:
+        if isinstance(value, Segments):
+            intervals = np.clip(value.intervals, start, end) - start
+            return lasting(intervals, value.labels)
+        if isinstance(value, Beats):
+            inside = (value.times >= start) & (value.times < end)
+            positions = None if value.positions is None else value.positions[inside]
+            return Beats(value.times[inside] - start, positions)
+        if isinstance(value, np.ndarray):
+            return value[(value >= start) & (value < end)] - start
+        return value
+
+    return {field: within(value) for field, value in values.items()}
+
+
+Lines = Sequence[tuple[int, list[str]]]
+
+
+def _segments(lines: Lines, kind: str) -> Segments:
+    intervals, labels = [], []
+    for number, columns in lines:
+        try:
+            start, end, label = columns
+            intervals.append((float(start), float(end)))
+        except ValueError:
+            raise ValueError(f"line {number}: write start, end and label") from None
+        labels.append(label.strip())
+        if kind == "chords":
+            try:
+                known_chord(labels[-1])
+            except TrackError as error:
+                raise ValueError(
+                    f"line {number}: {error}; where these are sections rather than chords, write "
+                    "`beside: {sections: .lab}`"
+                ) from error
+    return sound_segments(lasting(np.array(intervals), labels), kind.removesuffix("s"))
+
+
+def _beats(lines: Lines) -> Beats:
+    times: list[float] = []
+    positions: list[int] = []
+    for number, columns in lines:
+        try:
+            times.append(float(columns[0]))
+            positions.extend(int(column) for column in columns[1:2])
+            if len(columns) > 2:
+                raise ValueError
+        except ValueError:
+            raise ValueError(
+                f"line {number}: write a time and, where known, a whole number, the place in the "
+                "bar"
+            ) from None
+    return _sound_beats(times, positions)
+
+
+def _sound_beats(times: Sequence[float], positions: Sequence[int]) -> Beats:
+    if positions and len(positions) != len(times):
+        raise ValueError(
+            f"{len(times)} beats have {len(positions)} places in the bar; give each one, or none"
+        )
+    if any(position < 1 for position in positions):
+        raise ValueError("a place in the bar is below 1; count from 1, the downbeat")
+    return Beats(
+        sound_events(np.array(times, dtype=np.float64), "beat"),
+        np.array(positions, dtype=np.int64) if positions else None,
+    )
+
+
+def _jams(text: str) -> Values:
+    """The fields in a JAMS file; of several annotations of one namespace the first counts.
+
+    Its JSON is read directly: validation against the schemata is the `jams` package's business.
+    """
+    try:
+        annotations = json.loads(text)["annotations"]
+        data = [(str(one["namespace"]), _observations(one["data"])) for one in annotations]
+        values: Values = {}
+        for namespace, observations in data:
+            field, read = _NAMESPACES.get(namespace, ("", _tags))
+            if namespace.startswith("tag_"):
+                field = "tags"
+            if field and field not in values and observations:
+                values[field] = read(observations)
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"is no JAMS file ({type(error).__name__}: {error})") from error
+    return values
+
+
+Observations = Sequence[Mapping[str, Any]]
+
+
+def _observations(data: Any) -> Observations:
+    """Sparse observations as they are, dense ones turned into sparse ones."""
+    if isinstance(data, list):
+        return data
+    names = ("time", "duration", "value", "confidence")
+    columns = [data[name] for name in names]
+    if len({len(column) for column in columns}) > 1:
+        raise ValueError("has dense observations whose lists differ in length")
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _times(observations: Observations) -> list[float]:
+    return [float(one["time"]) for one in observations]
+
+
+def _jams_segments(kind: str) -> Callable[[Observations], Segments]:
+    def read(observations: Observations) -> Segments:
+        starts = np.array(_times(observations))
+        durations = np.array([float(one["duration"]) for one in observations])
+        labels = [str(one["value"]) for one in observations]
+        if kind == "chords":
+            for label in labels:
+                known_chord(label)
+        intervals = np.stack([starts, starts + durations], axis=1)
+        return sound_segments(lasting(intervals, labels), kind.removesuffix("s"))
+
+    return read
+
+
+def _jams_beats(observations: Observations) -> Beats:
+    places = [one["value"] for one in observations]
+    places = [place["position"] if isinstance(place, dict) else place for place in places]
+    positions = [float(place) for place in places if place is not None]
+    if any(not position.is_integer() for position in positions):
+        raise ValueError("a place in the bar is no whole number; leave out what is between beats")
+    return _sound_beats(_times(observations), [int(position) for position in positions])
+
+
+def _jams_onsets(observations: Observations) -> Floats:
+    return sound_events(np.array(_times(observations), dtype=np.float64), "onset")
+
+
+def _single(observations: Observations) -> Any:
+    values = [one["value"] for one in observations]
+    if any(value != values[0] for value in values):
+        raise ValueError(f"has several values, {values[0]} and others; one is needed")
+    return values[0]
+
+
+def _jams_emotion(observations: Observations) -> tuple[float, float]:
+    valence, arousal = _single(observations)
+    return float(valence), float(arousal)
+
+
+def _tags(observations: Observations) -> dict[str, float]:
+    return {str(one["value"]): 1.0 for one in observations}
+
+
+_NAMESPACES: Mapping[str, tuple[str, Callable[[Observations], Any]]] = {
+    "chord": ("chords", _jams_segments("chords")),
+    "chord_harte": ("chords", _jams_segments("chords")),
+    "beat": ("beats", _jams_beats),
+    "beat_position": ("beats", _jams_beats),
+    "key_mode": ("key", lambda observations: one_key([str(one["value"]) for one in observations])),
+    "tempo": ("tempo", lambda observations: float(_single(observations))),
+    "onset": ("onsets", _jams_onsets),
+    "mood_thayer": ("emotion", _jams_emotion),
+    **{
+        f"segment_{kind}": ("sections", _jams_segments("sections"))
+        for kind in ("open", "salami_function", "salami_upper", "salami_lower", "tut")
+    },
+}
+"""Namespace -> field of `Annotations` and how it is read; `tag_...` are tags, all others unused."""

@@ -1,0 +1,116 @@
+"""A table of a user's own: header and rows of text, from CSV or Parquet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mirprobe.errors import ConfigError
+from mirprobe_tasks.datasets.folder.faults import Faults
+
+Cell = str | tuple[str, ...]
+"""What stands in a row's column, without blanks around it; several values of a Parquet list."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows by the names of their columns.
+
+    Attributes:
+        header: names of the columns.
+        rows: where a row stands, such as `labels.csv row 2`, and its cells by column. The header
+            of a CSV file is row 1, as a spreadsheet shows it; a Parquet file begins with row 1.
+    """
+
+    header: tuple[str, ...]
+    rows: Sequence[tuple[str, Mapping[str, Cell]]]
+
+
+def read_table(path: Path, delimiter: str, faults: Faults) -> Table:
+    """Read a `.csv`, `.tsv` or `.parquet` file.
+
+    Args:
+        path: CSV and TSV in UTF-8, with or without a byte order mark.
+        delimiter: between the fields of a `.csv` file.
+        faults: is told of rows that have not as many fields as the header; they are left out.
+
+    Raises:
+        ConfigError: the file cannot be read, has no rows, or two columns of one name.
+    """
+    if path.suffix == ".parquet":
+        table = _read_parquet(path)
+    else:
+        table = _read_csv(path, "\t" if path.suffix == ".tsv" else delimiter, faults)
+    double = {name for name in table.header if table.header.count(name) > 1}
+    if double:
+        raise ConfigError(f"{path}: has two columns '{min(double)}'; rename one")
+    if not table.rows and not faults:
+        raise ConfigError(f"{path}: has no rows; add one for each track")
+    return table
+
+
+def _read_csv(path: Path, delimiter: str, faults: Faults) -> Table:
+    rows: list[tuple[str, Mapping[str, Cell]]] = []
+    header: tuple[str, ...] = ()
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for number, texts in enumerate(csv.reader(file, delimiter=delimiter), start=1):
+                cells = [text.strip() for text in texts]
+                where = f"{path.name} row {number}"
+                if not any(cells):
+                    continue
+                if not header:
+                    header = tuple(cells)
+                elif len(cells) != len(header):
+                    faults.add(
+                        where,
+                        f"has {len(cells)} fields, the header {len(header)}; quote what holds a "
+                        f"{delimiter!r}",
+                    )
+                else:
+                    rows.append((where, dict(zip(header, cells, strict=True))))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); save it as CSV in UTF-8") from error
+    return Table(header, rows)
+
+
+def _read_parquet(path: Path) -> Table:
+    try:
+        frame = pd.read_parquet(path)
+    except ImportError as error:
+        raise ConfigError(
+            f"{path}: Parquet needs pyarrow; `pip install mirprobe[parquet]`, or save it as CSV"
+        ) from error
+    except (OSError, ValueError) as error:  # pyarrow's errors are of these
+        raise ConfigError(f"{path}: cannot be read as Parquet ({error}); save it anew") from error
+    header = tuple(str(name) for name in frame.columns)
+    rows = [
+        (f"{path.name} row {number}", dict(zip(header, map(_cell, values), strict=True)))
+        for number, values in enumerate(frame.itertuples(index=False, name=None), start=1)
+    ]
+    return Table(header, rows)
+
+
+def _cell(value: Any) -> Cell:
+    """A value of a data frame as it would stand in a CSV file; nothing is the empty text."""
+    if isinstance(value, np.ndarray | list | tuple):
+        return tuple(_text(one) for one in _plain(value))
+    return _text(value)
+
+
+def _plain(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if value is not None]
+
+
+def _text(value: Any) -> str:
+    if value is None or value is pd.NA or value != value:  # NaN alone differs from itself
+        return ""
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))  # whole numbers become floats where one of a column is missing
+    return str(value).strip()
