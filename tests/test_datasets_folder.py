@@ -258,6 +258,19 @@ def test_files_that_the_table_names(here: Path) -> None:
     assert two.annotations.chords is None
 
 
+def test_a_file_that_the_table_names_is_not_read_again(here: Path) -> None:
+    text(here / "recordings" / "a" / "one.lab", "0 0.5 first verse")
+    text(
+        here / "labels.csv",
+        "audio,sections,split\na/one,recordings/a/one.lab,train\nb/two,,valid\n"
+        '"three, four",,test\n',
+    )
+    one = tracks_of(folder(here, "audio: recordings\ntable: labels.csv"))["a/one"]
+    assert one.annotations.sections is not None
+    assert one.annotations.sections.labels == ("first verse",)
+    assert one.annotations.chords is None
+
+
 def test_the_example_of_the_readme(here: Path) -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     block = readme.partition("```yaml\naudio: ")[2].partition("```")[0]

@@ -130,6 +130,8 @@ def _resample(
 def load_ahead(tracks: Sequence[Track], sample_rate: int) -> Generator[Decoded, None, None]:
     """Load tracks in their order, a few ahead of the reader, in threads.
 
+    Up to ten decoded tracks lie in memory at a time, the reader's among them.
+
     Args:
         tracks: what to load.
         sample_rate: as for `load`.

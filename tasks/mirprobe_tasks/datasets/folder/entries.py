@@ -221,14 +221,18 @@ class _Reader:
 
     def _local(self, audio: Path) -> Iterator[tuple[str, Path]]:
         """The annotation files that there are: those that the row names, then those beside."""
+        named = set()
         for kind in LOCAL:
             name = self.row.text(kind)
+            if not name:
+                continue
             path = self.description.path.parent / name
-            if name and not path.is_file():
+            if not path.is_file():
                 self._refuse(f"{kind} '{name}' is not in {path.parent}")
-            elif name:
+                continue
+            named.add(path)
+            yield kind, path
+        for kind, ending in self.description.beside.items():
+            path = audio.with_name(audio.stem + ending)
+            if kind not in self.row.cells and path not in named and path.is_file():
                 yield kind, path
-            elif kind not in self.row.cells and kind in self.description.beside:
-                path = audio.with_name(audio.stem + self.description.beside[kind])
-                if path.is_file():
-                    yield kind, path
