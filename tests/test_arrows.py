@@ -66,7 +66,7 @@ MAY_IMPORT = {
     ),
     "mirprobe.runner": (
         "admission cache:Cache cell config dataset embed encoders.protocol errors fingerprint "
-        "probes provenance registry results schema task"
+        "places:joined_specs probes provenance registry results schema task"
     ),
     "mirprobe.suites": "config errors registry:nearest",
     "mirprobe.api": "admission config dataset encoders.protocol errors runner schema task",

@@ -8,7 +8,7 @@ import pytest
 from mirprobe.config import RunConfig
 from mirprobe.dataset import Sheet
 from mirprobe.errors import ConfigError
-from mirprobe.places import dataset_root
+from mirprobe.places import dataset_root, joined_specs
 from mirprobe.registry import DATASETS
 
 SHEET = Sheet(1, 0.1, 0.1, "CC0", "here", "put it there")
@@ -50,3 +50,17 @@ def test_nobodys_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_default_is_in_the_users_home() -> None:
     assert RunConfig().data_home == Path("~/mir_datasets")
+
+
+@pytest.mark.parametrize(
+    ("spec", "parts"),
+    [
+        ("studio", ["studio"]),
+        ("studio+winterreis", ["studio", "winterreis"]),  # a slip is still looked up alone
+        ("studio:size=72 + studio", ["studio:size=72", "studio"]),
+        ("one+studio:size=72,x=y+two", ["one", "studio:size=72,x=y+two"]),
+        ("own:config=a+b.yaml+studio", ["own:config=a+b.yaml", "studio"]),
+    ],
+)
+def test_what_a_plus_joins(spec: str, parts: list[str]) -> None:
+    assert joined_specs(spec) == parts

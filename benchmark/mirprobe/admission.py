@@ -13,7 +13,7 @@ from mirprobe.dataset import Dataset
 from mirprobe.embed import choose_layers
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import ConfigError, MirprobeError
-from mirprobe.places import dataset_root
+from mirprobe.places import dataset_root, joined_specs
 from mirprobe.registry import DATASETS, TASKS
 from mirprobe.schema import SPLITS, Split, Track
 from mirprobe.task import Task
@@ -46,7 +46,7 @@ def make_dataset(config: RunConfig, instances: Mapping[str, Dataset] | None = No
             raise ConfigError(
                 f"data set '{spec}': give '{train}' as train_dataset and '{test}' as test_dataset"
             )
-        parts = [plain(part.strip()) for part in spec.split("+")]
+        parts = [plain(part) for part in joined_specs(spec)]
         return Joined(parts) if len(parts) > 1 else parts[0]
 
     if config.train_dataset and config.test_dataset and config.test_tracks:

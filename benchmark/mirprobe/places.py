@@ -1,4 +1,7 @@
-"""Where a data set's files lie: generated ones in the cache, all others in the data home."""
+"""What the specification of a data set names, and where its files lie.
+
+Generated ones lie in the cache, all others in the data home.
+"""
 
 from __future__ import annotations
 
@@ -32,3 +35,18 @@ def dataset_root(spec: str, *, cache_dir: Path, data_home: Path) -> Path:
         return data_home.expanduser() / name
     except RuntimeError as error:
         raise ConfigError(f"data_home '{data_home}': {error}; name a folder in full") from error
+
+
+def joined_specs(spec: str) -> list[str]:
+    """The specifications in `A+B`; one alone where nothing is joined.
+
+    A `+` in the value of an option, such as a path, joins nothing unless a data set's name follows.
+    """
+    parts: list[str] = []
+    known = DATASETS.names()
+    for part in spec.split("+"):
+        if parts and ":" in parts[-1] and part.strip().partition(":")[0] not in known:
+            parts[-1] += f"+{part}"
+        else:
+            parts.append(part)
+    return [part.strip() for part in parts]

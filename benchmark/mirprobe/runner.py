@@ -29,6 +29,7 @@ from mirprobe.embed import Embedder
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import ConfigError, EncoderError, StorageError, TrackError
 from mirprobe.fingerprint import digest
+from mirprobe.places import joined_specs
 from mirprobe.probes import probe_config
 from mirprobe.provenance import cell_key, describe, splits_hash
 from mirprobe.registry import ENCODERS, parse_spec
@@ -129,7 +130,7 @@ def run_name(config: RunConfig) -> str:
         if values[name] is None:  # runs on one data set are called what they always were
             del values[name]
     sides = [
-        "+".join(parse_spec(part.strip())[0] for part in side.split("+"))
+        "+".join(parse_spec(part)[0] for part in joined_specs(side))
         for side in config.data.split(" -> ")
     ]
     return f"{'-to-'.join(sides)}-{config.preset}-{config.probe}-{digest(values)[:8]}"
