@@ -71,8 +71,9 @@ MAY_IMPORT = {
     "mirprobe.suites": "config errors registry:nearest",
     "mirprobe.api": "admission config dataset encoders.protocol errors runner schema task",
     "mirprobe.emergence": (
-        "annotations audio embed:choose_layers encoders errors fingerprint metrics peaks "
-        "registry:nearest schema vit1d windows"
+        "admission annotations audio config dataset embed:choose_layers encoders "
+        "encoders.protocol errors files fingerprint metrics peaks probes:threads provenance "
+        "registry:nearest results runner schema scoring:worth task vit1d windows"
     ),
     # the faces of the house
     "mirprobe.cli_errors": "errors",

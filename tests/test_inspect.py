@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from mirprobe.cli import app
 from mirprobe.emergence.portrait import portray
 from mirprobe.emergence.portrait_figure import clock
-from mirprobe.emergence.subject import trained
+from mirprobe.emergence.subject import Subject, trained
 from mirprobe.errors import ConfigError
 from mirprobe.vit1d import shipped
 
@@ -94,7 +94,7 @@ def test_the_name_comes_from_the_file(
 def test_what_is_cut_from_a_file_equals_the_file(
     song: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
-    subject = trained(checkpoint)
+    subject = Subject(trained(checkpoint))
     whole = portray(song, subject, start=1.0, duration=2.0)
     audio, rate = soundfile.read(song)
     soundfile.write(tmp_path / "cut.wav", audio[rate : 3 * rate], rate)
@@ -190,7 +190,7 @@ def test_without_matplotlib_it_names_the_extra(
 
 def test_a_long_stretch_is_refused(song: Path, checkpoint: Path) -> None:
     with pytest.raises(ConfigError, match="and 300 s"):
-        portray(song, trained(checkpoint), duration=301)
+        portray(song, Subject(trained(checkpoint)), duration=301)
 
 
 def test_the_small_model_is_what_these_tests_say() -> None:

@@ -13,7 +13,7 @@ import typer
 from tqdm import tqdm
 
 from mirprobe.cli_data import data_app
-from mirprobe.cli_emergence import inspect_command
+from mirprobe.cli_emergence import emergence_command, inspect_command
 from mirprobe.cli_errors import one_line_errors as _one_line_errors
 from mirprobe.cli_pretrain import pretrain_app
 from mirprobe.cli_run import run_command
@@ -31,6 +31,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(cache_app, name="cache")
 app.add_typer(pretrain_app, name="pretrain")
 app.command("inspect")(inspect_command)
+app.command("emergence")(emergence_command)
 
 CacheDir = Annotated[Path, typer.Option(help="Embeddings, and what data sets render.")]
 

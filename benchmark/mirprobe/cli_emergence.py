@@ -40,7 +40,7 @@ def inspect_command(
     from mirprobe.emergence.drawing import check_ending, require_matplotlib
     from mirprobe.emergence.portrait import archive, portray
     from mirprobe.emergence.portrait_figure import draw
-    from mirprobe.emergence.subject import trained
+    from mirprobe.emergence.subject import Subject, trained
     from mirprobe.files import write_whole
     from mirprobe.vit1d.shipped import weights_path
 
@@ -49,7 +49,7 @@ def inspect_command(
         check_ending(output)
         require_matplotlib()
         weights = weights_path(checkpoint)
-        subject = trained(weights, RunConfig(device=device).torch_device())
+        subject = Subject(trained(weights), RunConfig(device=device).torch_device())
         portrait = portray(
             file,
             subject,
@@ -64,3 +64,57 @@ def inspect_command(
         first, last = portrait.times[0], portrait.times[-1]
         typer.echo(f"{first:.1f} to {last:.1f} s of {portrait.length:.1f} s")
         typer.echo(f"figure: {output}; arrays: {arrays}")
+
+
+def emergence_command(
+    checkpoint: Checkpoint = None,
+    dataset: Annotated[str, typer.Option(help="NAME or NAME:option=value,...")] = "studio",
+    size: Annotated[int | None, typer.Option(help="Pieces in the data set `studio`.")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many tracks a split.")] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the page, tables and figures.")
+    ] = Path("results/emergence"),
+    controls: Annotated[int, typer.Option(help="Random weights to compare with.")] = 3,
+    seed: Annotated[int, typer.Option(help="Of sampled pairs, guesses and the bootstrap.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Processes; 0 is one a core.")] = 0,
+    device: Device = "auto",
+    data_home: Annotated[
+        Path | None, typer.Option(help="Data sets, one folder each. Default: ~/mir_datasets.")
+    ] = None,
+    cache_dir: Annotated[Path, typer.Option(help="Embeddings and rendered audio.")] = Path(
+        "embeddings_cache"
+    ),
+) -> None:
+    """Hold a ViT-1D against the claims about it: onsets, similarities, useful tokens.
+
+    Writes a page that reads the five claims of Kong et al. (ISMIR 2025) against the figures, with
+    the tables and figures behind it.
+    """
+    import joblib
+
+    from mirprobe.config import make_config
+    from mirprobe.emergence.study import study
+    from mirprobe.vit1d.shipped import weights_path
+
+    with one_line_errors():
+        if size is not None:
+            dataset = f"{dataset}{',' if ':' in dataset else ':'}size={size}"
+        config = make_config(
+            {
+                "dataset": dataset,
+                "limit": limit,
+                "device": device,
+                "cache_dir": cache_dir,
+                **({} if data_home is None else {"data_home": data_home}),
+            }
+        )
+        if not jobs:  # a GPU is not shared out among processes
+            jobs = joblib.cpu_count() if config.torch_device() == "cpu" else 1
+        done = study(
+            config, weights_path(checkpoint), output, seed=seed, controls=controls, jobs=jobs
+        )
+        for number, claim in enumerate(done.claims, start=1):
+            typer.echo(f"{number}. {claim.verdict}: {claim.statement}")
+        for track, reason in done.problems.items():
+            typer.echo(f"left out: track '{track}': {reason}")
+        typer.echo(f"page, tables and figures: {done.folder}")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mirprobe.encoders.vit1d import RandomViT1D, ViT1DEncoder, random_model
-from mirprobe.errors import StorageError
-from mirprobe.fingerprint import digest, file_digest
+from mirprobe.encoders.vit1d import RandomViT1D, TrainedViT1D, ViT1DEncoder, random_model
+from mirprobe.fingerprint import digest
 from mirprobe.schema import Floating
 from mirprobe.vit1d.attention import READINGS, look
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_config
@@ -44,27 +42,65 @@ class Look:
     logmel: Floating
 
 
+@dataclass(frozen=True)
+class Weights:
+    """Which model: cheap to send to another process, where it is loaded once.
+
+    Attributes:
+        name: `trained` or `random`.
+        seed: of random weights; -1 for trained ones.
+        config: of the model.
+        checkpoint: the file of trained weights.
+    """
+
+    name: str
+    seed: int
+    config: ViT1DConfig
+    checkpoint: Path | None = None
+
+    @property
+    def label(self) -> str:
+        """What rows and figures call it: `trained`, `random 0`."""
+        return self.name if self.seed < 0 else f"{self.name} {self.seed}"
+
+    def encoder(self) -> ViT1DEncoder:
+        """The same weights for the harness.
+
+        Raises:
+            StorageError: the checkpoint cannot be read.
+        """
+        if self.checkpoint is None:
+            return random_encoder(self.config, self.seed)
+        return TrainedViT1D(checkpoint=self.checkpoint)
+
+    def model(self) -> ViT1D:
+        """The weights themselves.
+
+        Raises:
+            StorageError: the checkpoint cannot be read.
+        """
+        if self.checkpoint is None:
+            return random_model(self.config, self.seed)
+        return load_checkpoint(self.checkpoint)
+
+
 class Subject:
     """A model that can be looked into.
 
     Args:
-        name: `trained` or `random`.
-        seed: of random weights; -1 for trained ones.
-        encoder: the same weights for the harness.
-        model: the weights.
+        weights: of the model.
         device: where it works.
+
+    Raises:
+        StorageError: the checkpoint cannot be read.
     """
 
-    def __init__(
-        self, name: str, seed: int, encoder: ViT1DEncoder, model: ViT1D, device: str = "cpu"
-    ) -> None:
-        self.name = name
-        self.seed = seed
-        self.encoder = encoder
-        self.config = model.config
-        self.device = device
-        self._model = model.eval().requires_grad_(False).to(device)
-        self._logmel = LogMel(model.config.frontend).to(device)
+    def __init__(self, weights: Weights, device: str = "cpu") -> None:
+        self.config = weights.config
+        self._encoder = weights.encoder()  # it says how windows are cut
+        self._device = device
+        self._model = weights.model().eval().requires_grad_(False).to(device)
+        self._logmel = LogMel(weights.config.frontend).to(device)
 
     @property
     def frame_rate(self) -> float:
@@ -82,7 +118,7 @@ class Subject:
         Args:
             samples: (samples,) at the front end's sample rate.
         """
-        plan = cut(len(samples), self.encoder)
+        plan = cut(len(samples), self._encoder)
         windows = plan.windows(samples)
         curves: list[Floating] = []
         tokens: list[Floating] = []
@@ -90,42 +126,39 @@ class Subject:
         with torch.inference_mode():
             for start in range(0, len(windows), BATCH):
                 batch = torch.from_numpy(np.stack(windows[start : start + BATCH]))
-                found, read = look(self._model, self._logmel(batch.to(self.device)))
+                found, read = look(self._model, self._logmel(batch.to(self._device)))
                 curves += list(read.flatten(3).cpu().numpy())  # (T, layers, (heads + 1) * readings)
                 tokens += list(found[:, 1:].cpu().numpy())
                 class_tokens += list(found[:, 0].cpu().numpy())
-            whole = self._logmel(torch.from_numpy(samples)[None].to(self.device))[0].cpu().numpy()
-        stitched = stitch(curves, plan, self.encoder)
+            whole = self._logmel(torch.from_numpy(samples)[None].to(self._device))[0].cpu().numpy()
+        stitched = stitch(curves, plan, self._encoder)
         shape = (*stitched.shape[:2], len(self.heads), len(READINGS))
         return Look(
             curves=stitched.reshape(shape),
-            tokens=stitch(tokens, plan, self.encoder),
+            tokens=stitch(tokens, plan, self._encoder),
             class_tokens=np.stack(class_tokens),
             logmel=whole,
         )
 
 
-def trained(path: Path, device: str = "cpu") -> Subject:
-    """The model of a checkpoint.
+def trained(checkpoint: Path) -> Weights:
+    """The weights of a checkpoint, none of which are loaded yet.
 
     Raises:
         StorageError: the file is missing, damaged or not a ViT-1D.
     """
-    config = read_config(path)
-    try:
-        fingerprint = digest("vit1d", file_digest(path))
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be read ({error.strerror or error})") from error
-    build = partial(load_checkpoint, path)
-    encoder = ViT1DEncoder(config=config, fingerprint=fingerprint, build=build)
-    return Subject(TRAINED, -1, encoder, build(), device)
+    return Weights(TRAINED, -1, read_config(checkpoint), checkpoint)
 
 
-def untrained(config: ViT1DConfig, seeds: int, device: str = "cpu") -> Iterator[Subject]:
+def untrained(config: ViT1DConfig, seeds: int) -> list[Weights]:
     """Random weights in the same architecture, seeds 0 to `seeds` - 1."""
-    for seed in range(seeds):
-        model = random_model(config, seed)
-        yield Subject(RANDOM, seed, random_encoder(config, seed), model, device)
+    return [Weights(RANDOM, seed, config) for seed in range(seeds)]
+
+
+@lru_cache(maxsize=1)
+def subject(weights: Weights, device: str) -> Subject:
+    """The model, ready to be looked into; the last one asked for is kept."""
+    return Subject(weights, device)
 
 
 def random_encoder(config: ViT1DConfig, seed: int) -> ViT1DEncoder:

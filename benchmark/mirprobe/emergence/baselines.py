@@ -1,0 +1,121 @@
+"""What needs no transformer: log-mel and chroma frames, spectral flux, and guesses of onsets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import numpy as np
+import torch
+
+from mirprobe.emergence import onsets
+from mirprobe.emergence.onsets import OnsetResult
+from mirprobe.emergence.picking import detect, flux
+from mirprobe.emergence.similarity import SEQUENCE, Similarities, relations
+from mirprobe.emergence.survey import Findings
+from mirprobe.emergence.tracks import Splits, each, have_onsets, heard, samples
+from mirprobe.encoders.spectral import Chroma
+from mirprobe.metrics.onset import scores
+from mirprobe.probes import threads
+from mirprobe.schema import SPLITS, Floating, Floats, Split, Track
+from mirprobe.vit1d.frontend import LogMel, LogMelConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Plain:
+    """What is kept of one track.
+
+    Attributes:
+        flux: (time,) spectral flux.
+        duration: in seconds.
+        aucs: name of the frames -> their ROC-AUC of `similarity.relations`.
+        clips: name of the frames -> their mean, (1, 1, dim).
+    """
+
+    flux: Floats
+    duration: float
+    aucs: dict[str, dict[str, Floats]]
+    clips: dict[str, Floating]
+
+
+def names(config: LogMelConfig) -> tuple[str, ...]:
+    """The frames that can stand in for tokens: chroma only where its grid is the model's."""
+    same = (config.sample_rate, config.frame_rate) == (Chroma.sample_rate, Chroma.frame_rate)
+    return ("logmel", "chroma") if same else ("logmel",)
+
+
+@lru_cache(maxsize=1)
+def _logmel(config: LogMelConfig) -> LogMel:
+    return LogMel(config)
+
+
+def observe(config: LogMelConfig, seed: int, track: Track) -> Plain:
+    """Read one track.
+
+    Args:
+        config: front end of the model that all is compared with.
+        seed: of the pairs of frames.
+        track: usable.
+    """
+    audio = samples(track, config.sample_rate)
+    whole = torch.from_numpy(audio)[None]
+    with threads(1), torch.inference_mode():
+        frames = {"logmel": _logmel(config)(whole)[0].numpy()}
+        if "chroma" in names(config):
+            sequence = Chroma()(whole).sequence
+            assert sequence is not None
+            frames["chroma"] = sequence[0, :, 0].numpy()
+    aucs = {
+        name: relations(track, own[:, None], config.frame_rate, seed)
+        for name, own in frames.items()
+    }
+    clips = {name: own.mean(0)[None, None] for name, own in frames.items()}
+    return Plain(flux(frames["logmel"], config), len(audio) / config.sample_rate, aucs, clips)
+
+
+def baselines(config: LogMelConfig, splits: Splits, *, seed: int, jobs: int) -> Findings:
+    """All of them, chosen on validation and scored on test as the models are.
+
+    Args:
+        config: front end of the model that they are compared with.
+        splits: the usable tracks of `valid` and `test`.
+        seed: of pairs, random guesses and the bootstrap.
+        jobs: processes.
+    """
+    similar = {name: Similarities((name,), (SEQUENCE,), seed) for name in names(config)}
+    curves: dict[Split, list[Floats]] = {split: [] for split in SPLITS}
+    known: dict[Split, list[onsets.Known]] = {split: [] for split in SPLITS}
+    for split in SPLITS[1:]:
+        read = each(partial(observe, config, seed), splits[split], f"baselines, {split}", jobs)
+        for track, one in zip(splits[split], read, strict=True):
+            for name, own in similar.items():
+                own.add(split, track, one.aucs[name], one.clips[name])
+            reference = heard(track)
+            if reference is not None:
+                curves[split].append(one.flux)
+                known[split].append(onsets.Known(track.id, reference, one.duration))
+    results = [one for name, own in similar.items() for one in own.results(name, -1)]
+    rows: list[OnsetResult] = []
+    if have_onsets(splits):
+        rows.append(_flux(curves, known, config.frame_rate, seed))
+        rows += onsets.guesses(known["valid"], known["test"], seed)
+    return Findings(rows, results)
+
+
+def _flux(
+    curves: dict[Split, list[Floats]],
+    known: dict[Split, list[onsets.Known]],
+    frame_rate: float,
+    seed: int,
+) -> OnsetResult:
+    """Spectral flux through the same detector, tuned in the same way."""
+    tallies = [
+        onsets.tally(curve[:, None], track.onsets, frame_rate)
+        for curve, track in zip(curves["valid"], known["valid"], strict=True)
+    ]
+    best = onsets.setting(np.mean(tallies, axis=0))
+    found = [
+        scores(track.onsets, detect(curve, best.picking, frame_rate))
+        for curve, track in zip(curves["test"], known["test"], strict=True)
+    ]
+    return onsets.result({"model": "flux", "seed": -1, **best.row}, found, seed)

@@ -1,0 +1,307 @@
+"""The five claims of Kong et al. (ISMIR 2025), each with the checks that it stands or falls by.
+
+A check is a difference on the same test tracks. It passes where the difference's 95 % bootstrap
+interval lies above zero. A claim holds if all of its checks pass, does not hold if none does, and
+holds partly otherwise. Whatever a check compares (a layer, a head, a seed of random weights) was
+chosen on the validation split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, Protocol, TypeVar
+
+from mirprobe.emergence.evidence import Interval, difference, measure
+from mirprobe.emergence.onsets import GUESSES, OnsetResult
+from mirprobe.emergence.probing import GLOBAL, LOCAL, PLAIN, ProbeResult
+from mirprobe.emergence.similarity import SEQUENCE, SimilarityResult
+from mirprobe.emergence.subject import RANDOM, TRAINED
+from mirprobe.metrics.statistic import Statistic
+from mirprobe.scoring import worth
+
+HOLDS, PARTLY, FAILS, UNASKED = "holds", "partly", "does not hold", "not asked"
+
+
+class Result(Protocol):
+    """What checks compare: a row of a table and its statistic over test tracks."""
+
+    @property
+    def row(self) -> Any: ...  # noqa: D102
+
+    @property
+    def statistic(self) -> Statistic: ...  # noqa: D102
+
+
+R = TypeVar("R", bound=Result)
+
+
+@dataclass(frozen=True)
+class Check:
+    """A difference that should lie above zero.
+
+    Attributes:
+        text: what is compared.
+        gain: the difference.
+    """
+
+    text: str
+    gain: Interval
+
+    @property
+    def passes(self) -> bool:
+        """Whether its interval lies above zero."""
+        return self.gain.low > 0
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim and what the data say of it.
+
+    Attributes:
+        statement: what is claimed.
+        rule: what is compared with what.
+        checks: the comparisons.
+        remarks: further figures, which decide nothing.
+        asked: whether the data set has what the claim needs.
+    """
+
+    statement: str
+    rule: str
+    checks: tuple[Check, ...]
+    remarks: tuple[str, ...] = ()
+    asked: bool = True
+
+    @property
+    def verdict(self) -> str:
+        """`holds`, `partly`, `does not hold` or `not asked`."""
+        if not self.asked:
+            return UNASKED
+        passed = sum(check.passes for check in self.checks)
+        if not passed:
+            return FAILS
+        return HOLDS if passed == len(self.checks) else PARTLY
+
+
+@dataclass
+class Evidence:
+    """All rows of a study."""
+
+    onsets: list[OnsetResult] = field(default_factory=list)
+    similarities: list[SimilarityResult] = field(default_factory=list)
+    probes: list[ProbeResult] = field(default_factory=list)
+    seed: int = 0
+
+    def check(self, text: str, first: Result, second: Result) -> Check:
+        """First minus second."""
+        gain = difference(first.statistic, second.statistic)
+        return Check(text, measure(gain, _count(first), self.seed))
+
+
+def _count(result: Result) -> int:
+    """Over how many tracks a statistic is taken, those without a value included."""
+    if isinstance(result, ProbeResult):
+        return len(result.references)
+    assert isinstance(result, OnsetResult | SimilarityResult)
+    return len(result.tracks)
+
+
+def best(results: Iterable[R], **where: Any) -> R | None:
+    """The row that validation prefers among those with these values, the first of equals."""
+    found = [one for one in results if all(one.row[name] == value for name, value in where.items())]
+    return max(found, key=lambda one: worth(one.row["validation"]), default=None)
+
+
+def named(result: Result) -> str:
+    """Where a row comes from: `trained layer 7`, `random layer 2 (seed 1)`."""
+    row = result.row
+    layer = f" layer {row['layer']}" if row["layer"] and row["layer"] != row["model"] else ""
+    head = f" head {row['head']}" if row.get("head") else ""
+    seed = f" (seed {row['seed']})" if row["model"] == RANDOM else ""
+    return f"{row['model']}{layer}{head}{seed}"
+
+
+def shown(result: Result) -> str:
+    """A row's value with its interval."""
+    row = result.row
+    return str(Interval(row["value"], row["low"], row["high"]))
+
+
+def sequence_tokens(evidence: Evidence) -> Claim:
+    """Claim 1."""
+    checks, remarks = [], []
+    for task in GLOBAL:
+        mine = best(evidence.probes, task=task, model=TRAINED, source=SEQUENCE)
+        other = best(evidence.probes, task=task, model=RANDOM, source=SEQUENCE)
+        if mine and other:
+            checks.append(evidence.check(f"{task}: {named(mine)} - {named(other)}", mine, other))
+            remarks.append(
+                f"{task} ({mine.row['metric']}) from the mean of the sequence tokens: "
+                f"{named(mine)} {shown(mine)}, {named(other)} {shown(other)}"
+            )
+    return Claim(
+        "NT-Xent acts on the class token alone, yet the sequence tokens become useful.",
+        "linear probes on the mean of the sequence tokens: trained above random weights, in every "
+        "global task",
+        tuple(checks),
+        tuple(remarks),
+        bool(checks),
+    )
+
+
+def mean_of_both(evidence: Evidence) -> Claim:
+    """Claim 2."""
+    checks, remarks = [], []
+    for task in GLOBAL:
+        rows = {
+            source: best(evidence.probes, task=task, model=TRAINED, source=source)
+            for source in ("class", SEQUENCE, "both")
+        }
+        both, alone = rows["both"], rows["class"]
+        if both and alone:
+            text = f"{task}: both, {named(both)} - class, {named(alone)}"
+            checks.append(evidence.check(text, both, alone))
+            values = ", ".join(
+                f"{source} {shown(row)} at layer {row.row['layer']}"
+                for source, row in rows.items()
+                if row
+            )
+            remarks.append(f"{task} ({both.row['metric']}): {values}")
+    return Claim(
+        "Global tasks: the temporal average of class and sequence tokens beats the class token "
+        "alone.",
+        "linear probes on the mean of all tokens (`both`) above those on the class token, each at "
+        "the layer that validation prefers, in every global task",
+        tuple(checks),
+        tuple(remarks),
+        bool(checks),
+    )
+
+
+def local_tasks(evidence: Evidence) -> Claim:
+    """Claim 3."""
+    checks, remarks = [], []
+    for task in LOCAL:
+        mine = best(evidence.probes, task=task, model=TRAINED)
+        for model in (RANDOM, PLAIN):
+            other = best(evidence.probes, task=task, model=model)
+            if mine and other:
+                text = f"{task}: {named(mine)} - {named(other)}"
+                checks.append(evidence.check(text, mine, other))
+                remarks.append(
+                    f"{task} ({mine.row['metric']}): {named(mine)} {shown(mine)}, "
+                    f"{named(other)} {shown(other)}"
+                )
+    return Claim(
+        "Local tasks (chord, beat): linear probes on single sequence tokens do unexpectedly well.",
+        "linear probes on single tokens: trained above random weights, and above the log-mel "
+        "frames that the model reads, in every local task",
+        tuple(checks),
+        tuple(remarks),
+        bool(checks),
+    )
+
+
+def attention_onsets(evidence: Evidence) -> Claim:
+    """Claim 4."""
+    mine = best(evidence.onsets, model=TRAINED)
+    checks, remarks = [], []
+    if mine:
+        remarks.append(f"{named(mine)}, reading `{mine.row['reading']}`: {shown(mine)}")
+        for model in (*GUESSES, RANDOM):
+            other = best(evidence.onsets, model=model)
+            if other:
+                checks.append(evidence.check(f"{named(mine)} - {named(other)}", mine, other))
+                how = f", {other.row['reading']}" if model in GUESSES else ""
+                remarks.append(f"{named(other)}{how}: {shown(other)}")
+        flux = best(evidence.onsets, model="flux")
+        assert flux is not None
+        gain = evidence.check("", mine, flux).gain
+        remarks.append(f"spectral flux: {shown(flux)}; attention minus flux: {gain}")
+    return Claim(
+        "Layer-wise attention maps show note onsets, though nothing trained them to.",
+        "F-measure of onsets picked from the head that validation prefers: above guesses that know "
+        "how many onsets there are, and above random weights",
+        tuple(checks),
+        tuple(remarks),
+        mine is not None,
+    )
+
+
+def layers_differ(evidence: Evidence) -> Claim:
+    """Claim 5."""
+    rows = [one for one in evidence.similarities if one.row["source"] == SEQUENCE]
+    crossing = find_crossing([one for one in rows if one.row["model"] == TRAINED])
+    checks = []
+    if crossing:
+        for own, elsewhere in crossing:
+            text = f"{own.row['relation']}: {named(own)} - {named(elsewhere)}"
+            checks.append(evidence.check(text, own, elsewhere))
+    remarks = []
+    for relation in dict.fromkeys(one.row["relation"] for one in rows):
+        parts = [best(rows, relation=relation, model=m) for m in (TRAINED, RANDOM, PLAIN, "chroma")]
+        remarks.append(
+            f"{relation}: " + ", ".join(f"{named(one)} {shown(one)}" for one in parts if one)
+        )
+    seeds = sorted({one.row["seed"] for one in rows if one.row["model"] == RANDOM})
+    crossed = sum(_crosses(evidence, rows, seed) for seed in seeds)
+    remarks.append(f"random weights pass the same two checks with {crossed} of {len(seeds)} seeds")
+    return Claim(
+        "Self-similarity matrices of the tokens show different musical dimensions at different "
+        "layers.",
+        "two relations A and B with best layers a and b: A's ROC-AUC at a is above that at b, and "
+        "B's at b above that at a; of all pairs the one with the widest crossing on validation",
+        tuple(checks),
+        tuple(remarks),
+        bool(rows),
+    )
+
+
+def _crosses(evidence: Evidence, rows: Sequence[SimilarityResult], seed: int) -> bool:
+    own = [one for one in rows if one.row["model"] == RANDOM and one.row["seed"] == seed]
+    crossing = find_crossing(own)
+    return bool(crossing) and all(evidence.check("", *pair).passes for pair in crossing or ())
+
+
+def find_crossing(
+    rows: Sequence[SimilarityResult],
+) -> list[tuple[SimilarityResult, SimilarityResult]] | None:
+    """The two relations whose best layers differ most to their advantage, on validation.
+
+    Args:
+        rows: of one model, from one source.
+
+    Returns:
+        For each of the two its row at its own best layer and at the other's; None where one layer
+        is best for all relations that validation finds at all (above 0.5).
+    """
+    tops = [
+        best(rows, relation=name) for name in dict.fromkeys(one.row["relation"] for one in rows)
+    ]
+    found = [top for top in tops if top and top.row["validation"] > 0.5]
+    widest, pair = 0.0, None
+    for first, second in combinations(found, 2):
+        crossed = []
+        for own, other in ((first, second), (second, first)):
+            elsewhere = best(rows, relation=own.row["relation"], layer=other.row["layer"])
+            assert elsewhere is not None
+            crossed.append((own, elsewhere))
+        gain = min(own.row["validation"] - away.row["validation"] for own, away in crossed)
+        if gain > widest:
+            widest, pair = gain, crossed
+    return pair
+
+
+CLAIMS: tuple[Callable[[Evidence], Claim], ...] = (
+    sequence_tokens,
+    mean_of_both,
+    local_tasks,
+    attention_onsets,
+    layers_differ,
+)
+
+
+def judge(evidence: Evidence) -> list[Claim]:
+    """All five, in the order of the paper's summary."""
+    return [claim(evidence) for claim in CLAIMS]

@@ -1,0 +1,174 @@
+"""How well cosine similarity tells same pairs from other pairs: ROC-AUC, layer by layer.
+
+For pairs of frames it is computed in each track and averaged over tracks. For pairs of tracks each
+track in turn asks all others of its split, and the average is over the tracks that ask.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mirprobe.emergence.evidence import mean_of, measure
+from mirprobe.emergence.pairs import FRAMES, TRACKS, Ints, Kinds, frame_pairs
+from mirprobe.metrics.separation import auc, unit
+from mirprobe.metrics.statistic import Statistic, point
+from mirprobe.schema import Floating, Floats, Split, Track
+
+COLUMNS = [
+    "model", "seed", "layer", "source", "relation", "pairs", "selected", "validation", "value",
+    "low", "high", "n",
+]  # fmt: skip
+
+SEQUENCE = "sequence"
+
+
+@dataclass(frozen=True, eq=False)
+class SimilarityResult:
+    """One layer's tokens in one relation: a row of `similarity.csv`, and each track's ROC-AUC."""
+
+    row: Mapping[str, Any]
+    tracks: Floats
+
+    @property
+    def statistic(self) -> Statistic:
+        """The mean over tracks that have a value."""
+        return mean_of(self.tracks)
+
+
+def relations(track: Track, tokens: Floating, frame_rate: float, seed: int) -> dict[str, Floats]:
+    """ROC-AUC of each layer, (layers,), in each relation of pairs of frames that a track has.
+
+    Args:
+        track: with its annotations.
+        tokens: (time, layers, dim).
+        frame_rate: frames a second.
+        seed: of the pairs, which are the same whatever the tokens.
+    """
+    drawn = {name: frame_pairs(name, track, len(tokens), frame_rate, seed) for name in FRAMES}
+    return {name: frame_aucs(tokens, pairs) for name, pairs in drawn.items() if pairs}
+
+
+def frame_aucs(tokens: Floating, pairs: tuple[Ints, Ints]) -> Floats:
+    """ROC-AUC of each layer over pairs of frames of one track.
+
+    Args:
+        tokens: (time, layers, dim).
+        pairs: same ones and other ones, (n, 2) frame indices.
+
+    Returns:
+        (layers,).
+    """
+    vectors = unit(tokens).astype(np.float32)
+    same, other = (
+        np.einsum("nld,nld->nl", vectors[chosen[:, 0]], vectors[chosen[:, 1]]) for chosen in pairs
+    )
+    return auc(same, other)
+
+
+def track_aucs(vectors: Floating, kinds: Kinds) -> Floats:
+    """ROC-AUC of each track's similarities to all others.
+
+    Args:
+        vectors: (tracks, variants, dim).
+        kinds: (tracks, tracks) of `mirprobe.emergence.pairs`.
+
+    Returns:
+        (tracks, variants), NaN for a track without a same or without another one.
+    """
+    directions = unit(vectors)
+    found = np.full(vectors.shape[:2], np.nan)
+    for place, row in enumerate(kinds):
+        if (row == 1).any() and (row == 0).any():
+            similar = np.einsum("tvd,vd->tv", directions, directions[place])
+            found[place] = auc(similar[row == 1], similar[row == 0])
+    return found
+
+
+class Similarities:
+    """Collects what one model makes of each track, then compares.
+
+    Args:
+        layers: names of its layers.
+        sources: of its clip-level vectors.
+        seed: of the bootstrap.
+    """
+
+    def __init__(self, layers: Sequence[str], sources: Sequence[str], seed: int) -> None:
+        self.layers = tuple(layers)
+        self.sources = tuple(sources)
+        self._seed = seed
+        self._tracks: dict[Split, list[Track]] = defaultdict(list)
+        self._clips: dict[Split, list[Floating]] = defaultdict(list)
+        self._frames: dict[tuple[Split, str], list[Floats]] = defaultdict(list)
+
+    def add(self, split: Split, track: Track, aucs: Mapping[str, Floats], clips: Floating) -> None:
+        """One track.
+
+        Args:
+            split: that it belongs to.
+            track: with its annotations.
+            aucs: of `relations`.
+            clips: (sources, layers, dim).
+        """
+        self._tracks[split].append(track)
+        self._clips[split].append(clips.reshape(-1, clips.shape[-1]))
+        none = np.full(len(self.layers), np.nan)
+        for relation in FRAMES:
+            self._frames[split, relation].append(aucs.get(relation, none))
+
+    def results(self, model: str, seed: int) -> list[SimilarityResult]:
+        """Every relation that both splits have, at every layer and from every source."""
+        found: list[SimilarityResult] = []
+        for relation in FRAMES:
+            split_aucs = [np.array(self._frames[split, relation]) for split in ("valid", "test")]
+            variants = [(layer, SEQUENCE) for layer in self.layers]
+            found += self._rows(model, seed, relation, "frames", variants, *split_aucs)
+        for relation, kinds in TRACKS.items():
+            split_aucs = [
+                track_aucs(np.stack(self._clips[split]), kinds(self._tracks[split]))
+                for split in ("valid", "test")
+            ]
+            variants = [(layer, source) for source in self.sources for layer in self.layers]
+            found += self._rows(model, seed, relation, "tracks", variants, *split_aucs)
+        return found
+
+    def _rows(
+        self,
+        model: str,
+        seed: int,
+        relation: str,
+        pairs: str,
+        variants: Sequence[tuple[str, str]],
+        valid: Floats,
+        test: Floats,
+    ) -> list[SimilarityResult]:
+        """The rows of one relation; none where a split has no pair of it."""
+        if np.isnan(valid).all() or np.isnan(test).all():
+            return []
+        means = [point(mean_of(values), len(values)) for values in valid.T]
+        best = int(np.argmax(means))
+        rows = []
+        for place, (layer, source) in enumerate(variants):
+            values = test[:, place]
+            interval = measure(mean_of(values), len(values), self._seed)
+            row = {
+                "model": model,
+                "seed": seed,
+                "layer": layer,
+                "source": source,
+                "relation": relation,
+                "pairs": pairs,
+                "selected": place == best,
+                "validation": means[place],
+                "value": interval.value,
+                "low": interval.low,
+                "high": interval.high,
+                "n": int((~np.isnan(values)).sum()),
+            }
+            rows.append(SimilarityResult({column: row[column] for column in COLUMNS}, values))
+        return rows
