@@ -53,6 +53,7 @@ def test_a_figure_and_its_arrays(song: Path, checkpoint: Path, tmp_path: Path) -
     with np.load(output.with_suffix(".npz"), allow_pickle=False) as arrays:
         time = len(arrays["times"])
         np.testing.assert_allclose(arrays["times"], 1 + np.arange(94) * 0.032)
+        np.testing.assert_allclose(arrays["windows"], [1, 1.992, 2.984, 3.008], atol=0.02)
         assert arrays["mel_hz"].shape == (32,)
         assert arrays["logmel"].shape == (time, 32)
         assert arrays["layers"].tolist() == ["1", "2", "3"]

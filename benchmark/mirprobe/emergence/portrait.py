@@ -33,6 +33,8 @@ class Portrait:
         title: the file's name.
         length: of the file in seconds.
         times: (time,) in seconds from the file's start.
+        windows: where the model's windows begin, in seconds from the file's start. Frames of one
+            window know of each other, so that tokens and attention change where another begins.
         mel_hz: (bins,) centre of each mel band in Hz.
         logmel: (time, bins) as the model reads it.
         layers: names of all layers.
@@ -53,6 +55,7 @@ class Portrait:
     title: str
     length: float
     times: Floats
+    windows: Floats
     mel_hz: Floats
     logmel: Floats
     layers: tuple[str, ...]
@@ -127,6 +130,7 @@ def portray(
         title=path.name,
         length=length,
         times=start + np.arange(len(curves)) / rate,
+        windows=start + np.array(seen.windows) / rate,
         mel_hz=_centres(config.bins, config.f_min, config.f_max),
         logmel=seen.logmel.astype(np.float64),
         layers=subject.config.layers,
@@ -152,6 +156,7 @@ def archive(portrait: Portrait) -> bytes:
     """
     arrays: dict[str, Any] = {
         "times": portrait.times,
+        "windows": portrait.windows,
         "mel_hz": portrait.mel_hz,
         "logmel": portrait.logmel.astype(np.float32),
         "layers": np.array(portrait.layers),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 _ABREAST = 3  # matrices in a row
+_SECONDS = "seconds in the file (small ticks: the model's windows)"
 _SQUARE = 3.45  # inches of a row of them
 _READINGS = {
     "received": "attention that each frame receives",
@@ -69,10 +70,20 @@ def _draw_time(figure: SubFigure, portrait: Portrait) -> None:
     for place in range(chosen):
         _draw_layer(axes[2 + place], portrait, place)
     _draw_flux(axes[-1], portrait)
-    axes[-1].set_xlabel("seconds in the file")
+    axes[-1].set_xlabel(_SECONDS)
     axes[-1].set_xlim(portrait.times[0], portrait.times[-1])
+    for own in axes:
+        _mark_windows(own, portrait)
+    for own in axes[2:]:
+        for edge in portrait.windows[1:]:
+            own.axvline(edge, color=GREY, lw=0.4, ls=":")
     for own in axes[:-1]:
         own.tick_params(labelbottom=False)
+
+
+def _mark_windows(axes: Axes, portrait: Portrait) -> None:
+    """A small tick where a window of the model begins: what changes there may be no music."""
+    axes.set_xticks(portrait.windows[1:], minor=True)
 
 
 def _draw_logmel(axes: Axes, portrait: Portrait, figure: SubFigure) -> None:
@@ -160,8 +171,10 @@ def _draw_matrices(figure: SubFigure | Figure, portrait: Portrait, rows: int) ->
             interpolation="antialiased",
         )
         own.set_title(f"layer {layer}: cosine similarity of tokens")
-        own.set_xlabel("seconds in the file")
+        own.set_xlabel(_SECONDS)
         own.locator_params(nbins=6, integer=True)
+        _mark_windows(own, portrait)
+        own.set_yticks(portrait.windows[1:], minor=True)
         figure.colorbar(image, ax=own, shrink=0.8, pad=0.02)
     for own in axes[:, 0]:
         own.set_ylabel("seconds in the file")

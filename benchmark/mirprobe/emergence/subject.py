@@ -34,12 +34,14 @@ class Look:
         tokens: (time, layers, dim), the sequence tokens.
         class_tokens: (windows, layers, dim).
         logmel: (time, bins), of the whole track at once.
+        windows: the first frame of each of the model's windows.
     """
 
     curves: Floating
     tokens: Floating
     class_tokens: Floating
     logmel: Floating
+    windows: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ class Subject:
             tokens=stitch(tokens, plan, self._encoder),
             class_tokens=np.stack(class_tokens),
             logmel=whole,
+            windows=plan.frames,
         )
 
 
