@@ -32,6 +32,11 @@ MAY_IMPORT = {
     "mirprobe.encoders.protocol": "schema",
     "mirprobe.task": "metrics schema",
     "mirprobe.registry": "dataset encoders.protocol errors task",
+    "mirprobe.encoder_files": (
+        "encoders.protocol errors fingerprint registry:build registry:nearest "
+        "registry:parse_options"
+    ),
+    "mirprobe.encoder_specs": "encoder_files encoders.protocol registry",
     # single steps: none knows that there is a cache, a run or a result
     "mirprobe.annotations": "errors schema",
     "mirprobe.audio": "errors schema",
@@ -47,7 +52,7 @@ MAY_IMPORT = {
     "mirprobe.embed": (
         "audio cache encoders.protocol errors fingerprint registry:nearest schema windows"
     ),
-    "mirprobe.results": "scoring:CellResult errors files schema",
+    "mirprobe.results": "scoring:CellResult errors files fingerprint schema",
     "mirprobe.published": "",
     "mirprobe.ranking": "errors published registry:nearest results",
     # what puts the steps together
@@ -65,8 +70,8 @@ MAY_IMPORT = {
         "admission annotations config encoders.protocol fingerprint probes schema task"
     ),
     "mirprobe.runner": (
-        "admission cache:Cache cell config dataset embed encoders.protocol errors fingerprint "
-        "places:joined_specs probes provenance registry results schema task"
+        "admission cache:Cache cell config dataset embed encoder_specs encoders.protocol errors "
+        "fingerprint places:joined_specs probes provenance registry results schema task"
     ),
     "mirprobe.suites": "config errors registry:nearest",
     "mirprobe.api": "admission config dataset encoders.protocol errors runner schema task",

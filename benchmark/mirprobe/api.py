@@ -28,8 +28,9 @@ def evaluate(
     """Score encoders on tasks, exactly as `mirprobe run` does.
 
     Args:
-        encoders: registered names with options, or instances (known by their class's name). One
-            name may stand alone.
+        encoders: registered names with options, classes in files (`path/to/file.py:Class`, options
+            after one more colon), or instances (known by their class's name). One name may stand
+            alone.
         tasks: registered names, or instances, likewise.
         dataset: a registered name with options, or an instance; None means `studio`.
         train_dataset: likewise, to learn from, in the place of `dataset`.

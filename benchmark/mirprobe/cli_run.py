@@ -22,7 +22,8 @@ WIDTH = 100
 
 def run_command(
     encoder: Annotated[
-        list[str] | None, typer.Option(help="NAME or NAME:option=value,...; may be repeated.")
+        list[str] | None,
+        typer.Option(help="NAME, or FILE.py:CLASS; with options :option=value,...; repeatable."),
     ] = None,
     task: Annotated[list[str] | None, typer.Option(help="NAME; may be repeated.")] = None,
     dataset: Annotated[

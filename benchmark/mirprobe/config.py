@@ -27,7 +27,7 @@ class RunConfig:
     """Every field can stand in a suite file; those that are left out keep their default.
 
     Attributes:
-        encoders: specifications, `name` or `name:option=value,...`.
+        encoders: specifications, as `encoder_specs.make_encoder` reads them.
         tasks: names.
         dataset: specification; several joined by `+` are used as one.
         train_dataset: specification, in the place of `dataset`: its splits `train` and `valid` are

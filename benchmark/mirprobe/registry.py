@@ -36,8 +36,22 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
         ConfigError: an option without `=`, given twice, or whose value is not YAML.
     """
     name, _, rest = spec.partition(":")
+    return name, parse_options(rest, spec, name)
+
+
+def parse_options(text: str, spec: str, name: str) -> dict[str, Any]:
+    """Read `key=value,key=value`; values are YAML scalars.
+
+    Args:
+        text: the options.
+        spec: what they stand in, for messages.
+        name: what they belong to, likewise.
+
+    Raises:
+        ConfigError: as for `parse_spec`.
+    """
     options: dict[str, Any] = {}
-    for item in filter(None, rest.split(",")):
+    for item in filter(None, text.split(",")):
         key, equals, value = item.partition("=")
         if not equals:
             raise ConfigError(f"'{spec}': option '{item}' has no value; write {name}:{item}=VALUE")
@@ -48,7 +62,23 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
             options[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
             raise ConfigError(f"'{spec}': '{value}' is not a YAML scalar; quote it") from error
-    return name, options
+    return options
+
+
+def build(kind: str, spec: str, factory: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Call a plug-in's factory.
+
+    Raises:
+        ConfigError: it refuses its options, or raises an error of its own.
+    """
+    try:
+        return factory(*args, **options)
+    except MirprobeError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"{kind} '{spec}' cannot be built ({type(error).__name__}: {error}); check its options"
+        ) from error
 
 
 class Registry(Generic[T]):
@@ -112,15 +142,7 @@ class Registry(Generic[T]):
         """
         name, options = parse_spec(spec)
         factory = self.get(name)
-        try:
-            return factory(*args, **extra, **options)
-        except MirprobeError:
-            raise
-        except Exception as error:
-            raise ConfigError(
-                f"{self.kind} '{spec}' cannot be built ({type(error).__name__}: {error}); check "
-                "its options"
-            ) from error
+        return build(self.kind, spec, factory, *args, **extra, **options)
 
     def _entry_points(self) -> dict[str, EntryPoint]:
         found: dict[str, EntryPoint] = {}

@@ -19,10 +19,12 @@ import pandas as pd
 
 from mirprobe.errors import StorageError
 from mirprobe.files import write_whole
+from mirprobe.fingerprint import digest
 from mirprobe.schema import Score, Split, Track
 from mirprobe.scoring import CellResult
 
 COLUMNS = [field.name for field in fields(Score)]
+_LONGEST = 100  # characters of an encoder's name in a file's name
 _TYPES = {field.name: str(field.type) for field in fields(Score)}  # str, int, float or bool
 
 
@@ -35,6 +37,9 @@ class RunFolder:
     def cell_path(self, encoder: str, task: str) -> Path:
         """The file of one cell."""
         slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", encoder)
+        if ".py:" in encoder or "(" in encoder or len(slug) > _LONGEST:
+            # paths and combinations may be long, and alike but for what the slug leaves out
+            slug = f"{slug[:_LONGEST]}-{digest(encoder)[:8]}"
         return self.path / "predictions" / f"{slug}__{task}.json.gz"
 
     def make(self) -> None:

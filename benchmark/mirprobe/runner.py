@@ -26,13 +26,14 @@ from mirprobe.cell import Setup, run_cell
 from mirprobe.config import RunConfig
 from mirprobe.dataset import Dataset
 from mirprobe.embed import Embedder
+from mirprobe.encoder_specs import make_encoder
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import ConfigError, EncoderError, StorageError, TrackError
 from mirprobe.fingerprint import digest
 from mirprobe.places import joined_specs
 from mirprobe.probes import probe_config
 from mirprobe.provenance import cell_key, describe, splits_hash
-from mirprobe.registry import ENCODERS, parse_spec
+from mirprobe.registry import parse_spec
 from mirprobe.results import RunFolder
 from mirprobe.schema import SPLITS, Embedding, Level, Split, Track
 from mirprobe.task import Task
@@ -83,7 +84,7 @@ def run(
     # a broken plug-in or a misspelt name must show before an hour of work, not after it
     dataset = dataset or make_dataset(config)
     built = {
-        spec: encoders[spec] if encoders and spec in encoders else ENCODERS.create(spec)
+        spec: encoders[spec] if encoders and spec in encoders else make_encoder(spec)
         for spec in config.encoders
     }
     wanted = {
