@@ -80,11 +80,12 @@ MAY_IMPORT = {
         "encoders.protocol errors files fingerprint metrics peaks probes:threads provenance "
         "registry:nearest results runner schema scoring:worth task vit1d windows"
     ),
+    "mirprobe.curves": "emergence errors",
     # the faces of the house
     "mirprobe.cli_errors": "errors",
     "mirprobe.cli_data": "cli_errors holdings",
     "mirprobe.cli_emergence": "cli_errors config emergence files vit1d",
-    "mirprobe.cli_pretrain": "cli_errors errors vit1d",
+    "mirprobe.cli_pretrain": "cli_errors curves emergence errors files vit1d",
     "mirprobe.cli_run": "cli_errors config errors ranking runner suites",
     "mirprobe.cli": EVERYTHING,
     "mirprobe": EVERYTHING,  # __init__.py alone: it collects the public names
