@@ -41,6 +41,8 @@ MAY_IMPORT = {
     "mirprobe.annotations": "errors schema",
     "mirprobe.audio": "errors schema",
     "mirprobe.windows": "encoders.protocol errors schema",
+    "mirprobe.calls": "encoders.protocol errors schema windows:check_frames",
+    "mirprobe.repeat": "calls:difference errors schema",
     "mirprobe.encoders": "encoders.protocol errors fingerprint schema vit1d",
     "mirprobe.examples": "schema",
     "mirprobe.probes": "errors examples registry:nearest schema",
@@ -50,7 +52,8 @@ MAY_IMPORT = {
     "mirprobe.cache": "errors files fingerprint schema",
     "mirprobe.upkeep": "cache",
     "mirprobe.embed": (
-        "audio cache encoders.protocol errors fingerprint registry:nearest schema windows"
+        "audio cache calls encoders.protocol errors fingerprint registry:nearest repeat schema "
+        "windows"
     ),
     "mirprobe.results": "scoring:CellResult errors files fingerprint schema",
     "mirprobe.published": "",
@@ -59,8 +62,8 @@ MAY_IMPORT = {
     "mirprobe.places": "errors registry",
     "mirprobe.combine": "dataset errors schema",
     "mirprobe.config": (
-        "combine:TEST_TRACKS embed:Dtype embed:choose_layers errors places:DATA_HOME probes "
-        "registry:nearest"
+        "calls:Precision combine:TEST_TRACKS embed:Dtype embed:choose_layers errors "
+        "places:DATA_HOME probes registry:nearest"
     ),
     "mirprobe.admission": (
         "combine config dataset embed encoders.protocol errors places registry schema task"

@@ -1,7 +1,7 @@
 """A content-addressed store of embeddings: whole entries or none, verified when opened.
 
 An entry's name is a hash of the encoder's fingerprint, the audio bytes, the view (clip or frames),
-the layers and the number type. It is a safetensors file whose metadata say what it holds and carry
+the layers, the number type and any reduced precision. It is a safetensors file whose metadata say what it holds and carry
 a checksum of it all. `embeddings_cache/README.md` explains the layout.
 """
 
@@ -11,7 +11,7 @@ import json
 import logging
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,6 +97,21 @@ class Cache:
         self._open[key] = Entry(path, array.shape, dict(metadata))
         return self._open[key]
 
+    def discard(self, keys: Iterable[str]) -> None:
+        """Take entries out of the store.
+
+        Raises:
+            StorageError: one cannot be deleted.
+        """
+        for key in keys:
+            self._open.pop(key, None)
+            try:
+                self.path(key).unlink(missing_ok=True)
+            except OSError as error:
+                raise StorageError(
+                    f"{self.path(key)}: cannot be deleted ({error}); delete it, it is wrong"
+                ) from error
+
     def entries(self) -> Iterator[Path]:
         """Every entry's file."""
         yield from sorted((self.root / "entries").glob(f"*/*{SUFFIX}"))
@@ -112,9 +127,18 @@ class Cache:
         return HashMemo(self.root / "hashes.sqlite")
 
 
-def entry_key(fingerprint: str, audio: str, view: str, layers: tuple[str, ...], dtype: str) -> str:
+def entry_key(
+    fingerprint: str,
+    audio: str,
+    view: str,
+    layers: tuple[str, ...],
+    dtype: str,
+    precision: str = "32",
+) -> str:
     """The name of an entry: everything that its numbers depend on."""
-    return digest("entry", fingerprint, audio, view, list(layers), dtype)
+    # the precision that every encoder has by itself leaves no mark
+    autocast = [] if precision == "32" else [precision]
+    return digest("entry", fingerprint, audio, view, list(layers), dtype, *autocast)
 
 
 def verify(path: Path) -> Entry:

@@ -51,6 +51,9 @@ def run_command(
     dtype: Annotated[
         str | None, typer.Option(help="Of cached embeddings: float16 (default) or float32.")
     ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="Of encoders' arithmetic: 32 (default), bf16, fp16, auto.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="At most so many tracks a split.")] = None,
     strict: Annotated[
         bool | None, typer.Option("--strict", help="A track that cannot be used ends the run.")
@@ -96,6 +99,7 @@ def run_command(
             "seeds": seed,
             "device": device,
             "dtype": dtype,
+            "precision": precision,
             "limit": limit,
             "strict": strict,
             "data_home": data_home,

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 
+from mirprobe.calls import Precision
 from mirprobe.combine import TEST_TRACKS
 from mirprobe.embed import Dtype
 from mirprobe.errors import ConfigError
@@ -20,6 +21,8 @@ from mirprobe.registry import nearest
 QUICK_ENCODERS = ("logmel", "mfcc", "chroma", "vit1d-random")
 QUICK_TASKS = ("tagging", "key", "chord", "beat")
 DATASET = "studio"
+
+AnyPrecision = Literal["auto", Precision]
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class RunConfig:
         seeds: one probe a seed.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
         dtype: of the cached embeddings, `float16` or `float32`.
+        precision: that encoders work in: `32` is their own; `bf16` and `fp16` put them under
+            torch's autocast; `auto` is `bf16` on a GPU that has it, and `32` elsewhere.
         limit: at most so many tracks of each split; None for all.
         strict: a track that cannot be used ends the run.
         data_home: of data sets that no program here can make, one folder each.
@@ -61,6 +66,7 @@ class RunConfig:
     seeds: tuple[int, ...] = (0,)
     device: str = "auto"
     dtype: Dtype = "float16"
+    precision: AnyPrecision = "32"
     limit: int | None = None
     strict: bool = False
     data_home: Path = DATA_HOME
@@ -80,6 +86,9 @@ class RunConfig:
             raise ConfigError(
                 f"unknown dtype '{self.dtype}'; {nearest(self.dtype, get_args(Dtype))}"
             )
+        if self.precision not in get_args(AnyPrecision):
+            known = nearest(self.precision, get_args(AnyPrecision))
+            raise ConfigError(f"unknown precision '{self.precision}'; {known}")
         for seed in self.seeds:
             if not 0 <= seed < 2**63:
                 raise ConfigError(f"seed {seed} must lie between 0 and 2**63 - 1")
@@ -128,6 +137,13 @@ class RunConfig:
             raise ConfigError(f"device '{self.device}' cannot be used: {reason}") from error
         return self.device
 
+    def torch_precision(self, device: str) -> Precision:
+        """The precision that `precision` means on a device."""
+        if self.precision != "auto":
+            return self.precision
+        cuda = device.startswith("cuda")
+        return "bf16" if cuda and torch.cuda.is_bf16_supported() else "32"
+
 
 def make_config(values: Mapping[str, Any], origin: str = "") -> RunConfig:
     """A RunConfig from plain values; one string stands for a list of one.
@@ -159,6 +175,8 @@ class _Wrong(Exception):
 def _cast(value: Any, hint: Any) -> Any:
     """`value` as the annotated type of its field."""
     if get_origin(hint) is Literal:
+        if type(value) is int and str(value) in get_args(hint):  # as YAML reads `precision: 32`
+            return str(value)
         hint = str  # the dataclass itself refuses what is not among the choices
     if get_origin(hint) in (types.UnionType, None):
         choices = get_args(hint) or (hint,)

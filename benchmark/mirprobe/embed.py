@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Literal
 
 import numpy as np
@@ -16,12 +16,16 @@ from torch import Tensor
 
 from mirprobe import audio
 from mirprobe.cache import Cache, entry_key
+from mirprobe.calls import Precision, call, place, pool, sound
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import ConfigError, EncoderError, TrackError
 from mirprobe.fingerprint import digest
 from mirprobe.registry import nearest
+from mirprobe.repeat import Witness
 from mirprobe.schema import Embedding, Floating, Level, Tokens, Track
-from mirprobe.windows import Cut, check_frames, cut, frame_limit, stitch
+from mirprobe.windows import Cut, cut, frame_limit, stitch
+
+log = logging.getLogger(__name__)
 
 Dtype = Literal["float16", "float32"]
 Result = tuple[Track, Embedding | TrackError]
@@ -80,7 +84,9 @@ class Embedder:
         layers: which layers to keep, by name.
         device: where the encoder works.
         dtype: number type of the stored embeddings.
-        batch: windows to a call.
+        batch: windows to a call; fewer from the first time on that the device has no memory for so
+            many. Windows of any length are encoded one at a time, since they cannot be stacked.
+        precision: `32` as the encoder has it, or that of torch's autocast.
     """
 
     def __init__(
@@ -93,6 +99,7 @@ class Embedder:
         device: str = "cpu",
         dtype: Dtype = "float16",
         batch: int = 16,
+        precision: Precision = "32",
     ) -> None:
         self.name = name
         self.encoder = encoder
@@ -100,7 +107,10 @@ class Embedder:
         self.layers = tuple(layers)
         self.device = device
         self.dtype = dtype
-        self.batch = batch
+        self.batch = 1 if encoder.window is None else batch
+        self.precision = precision
+        self._witness = Witness()
+        self._written: list[str] = []
         self._indices = [list(encoder.layers).index(layer) for layer in self.layers]
 
     def embed(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Iterator[Result]:
@@ -143,7 +153,9 @@ class Embedder:
             content = digest(self.cache.hashes(track.audio), track.start, track.stop)
         except OSError as error:
             raise TrackError(f"{track.audio}: cannot be read ({error}); replace it") from error
-        return entry_key(self.encoder.fingerprint, content, level, self.layers, self.dtype)
+        return entry_key(
+            self.encoder.fingerprint, content, level, self.layers, self.dtype, self.precision
+        )
 
     def _cached(self, keys: Keys) -> Embedding | None:
         entries = {level: self.cache.get(key) for level, key in keys.items()}
@@ -162,8 +174,8 @@ class Embedder:
     ) -> Iterator[Result]:
         encoder = self.encoder
         queue: deque[Waiting] = deque()
-        if isinstance(encoder, torch.nn.Module):
-            encoder.eval().to(self.device)
+        place(encoder, self.device)
+        self._witness, self._written = Witness(), []
         for (track, keys), samples in zip(tracks, decoded, strict=True):
             if isinstance(samples, TrackError):
                 yield track, samples
@@ -172,20 +184,75 @@ class Embedder:
             pending = _Pending(track, keys, plan)
             windows = zip(plan.frames, plan.windows(samples), strict=True)
             queue.extend((pending, first, window) for first, window in windows)
-            # windows of any length are encoded one at a time, since they cannot be stacked
-            batch = 1 if encoder.window is None else self.batch
-            while len(queue) >= batch:
-                yield from self._run([queue.popleft() for _ in range(batch)], levels)
+            while len(queue) >= self.batch:
+                yield from self._run([queue.popleft() for _ in range(self.batch)], levels)
         if queue:
             yield from self._run(list(queue), levels)
+        self._confirm()
 
-    def _run(self, batch: list[Waiting], levels: Sequence[Level]) -> Iterator[Result]:
-        """Encode a batch of windows and finish the tracks whose last window is among them."""
+    def _run(self, waiting: list[Waiting], levels: Sequence[Level]) -> Iterator[Result]:
+        """Encode windows and finish the tracks whose last window is among them."""
+        while waiting:
+            batch = waiting[: self.batch]
+            try:
+                clips, frames = self._encode(batch, levels)
+            except torch.OutOfMemoryError as error:
+                self._make_do(batch, error)
+                continue
+            waiting = waiting[len(batch) :]
+            for row, (pending, *_) in enumerate(batch):
+                if clips is not None:
+                    pending.clips.append(clips[row])
+                if frames is not None:
+                    pending.frames.append(frames[row])
+                if max(len(pending.clips), len(pending.frames)) == len(pending.plan.starts):
+                    yield pending.track, self._finish(pending, levels)
+
+    def _confirm(self) -> None:
+        """Encode the first window again, where that is cheap.
+
+        Raises:
+            EncoderError: the encoder has changed; what it made is taken out of the cache.
+        """
+        window = self._witness.due()
+        if window is None:
+            return
+        try:
+            self._witness.confirm(self._kept(call(self.encoder, window, self.precision)))
+        except EncoderError:
+            self.cache.discard(self._written)
+            raise
+
+    def _make_do(self, batch: list[Waiting], error: torch.OutOfMemoryError) -> None:
+        """Halve the batch that the device had no memory for.
+
+        Raises:
+            EncoderError: it was a single window.
+        """
+        if len(batch) == 1:
+            seconds = len(batch[0][2]) / self.encoder.sample_rate
+            raise EncoderError(
+                f"runs out of memory on a single window of {seconds:.1f} s ({self.device}); use "
+                "--precision bf16 or --device cpu, or give it a shorter window"
+            ) from error
+        self.batch = len(batch) // 2
+        log.warning(
+            "encoder '%s': no memory for %d windows at once; goes on with %d",
+            self.name,
+            len(batch),
+            self.batch,
+        )
+
+    def _encode(
+        self, batch: list[Waiting], levels: Sequence[Level]
+    ) -> tuple[Floating | None, Floating | None]:
+        """The stored clip-level vectors and frames of a batch of windows, as far as wanted."""
         windows = torch.from_numpy(np.stack([window for *_, window in batch])).to(self.device)
-        tokens = self._call(windows)
+        tokens = self._kept(call(self.encoder, windows, self.precision))
+        self._witness.see(windows, tokens)
         clips = frames = None
         if "clip" in levels:
-            clips = self._stored(_pool(tokens, self._valid(batch, tokens), self.encoder.sources))
+            clips = self._stored(pool(tokens, self._valid(batch, tokens), self.encoder.sources))
         if "frame" in levels:
             if tokens.sequence is None or self.encoder.frame_rate is None:
                 raise EncoderError(
@@ -193,13 +260,16 @@ class Embedder:
                     f"frame_rate is {self.encoder.frame_rate}"
                 )
             frames = self._stored(tokens.sequence)
-        for row, (pending, *_) in enumerate(batch):
-            if clips is not None:
-                pending.clips.append(clips[row])
-            if frames is not None:
-                pending.frames.append(frames[row])
-            if max(len(pending.clips), len(pending.frames)) == len(pending.plan.starts):
-                yield pending.track, self._finish(pending, levels)
+        return clips, frames
+
+    def _kept(self, tokens: Tokens) -> Tokens:
+        """The tokens of the layers that are kept, sound and within the cache's number type."""
+        sequence, class_token = tokens.sequence, tokens.class_token
+        kept = Tokens(
+            None if sequence is None else sequence[:, :, self._indices],
+            None if class_token is None else class_token[:, self._indices],
+        )
+        return sound(kept, _TORCH[self.dtype], self.precision)
 
     def _valid(self, batch: list[Waiting], tokens: Tokens) -> Tensor:
         """(batch, time), 1 for frames within the track and 0 for those past its end."""
@@ -233,87 +303,9 @@ class Embedder:
             )
             for level, array in views.items()
         }
+        self._written += [pending.keys[level] for level in views]
         return Embedding(views.get("clip"), entries.get("frame"), duration)
-
-    def _call(self, windows: Tensor) -> Tokens:
-        """One call of the encoder, held against what it declares, reduced to the kept layers."""
-        encoder = self.encoder
-        try:
-            with torch.inference_mode():
-                tokens = encoder(windows)
-        except Exception as error:
-            raise EncoderError(
-                f"raised {type(error).__name__}: {error} (windows of shape {tuple(windows.shape)})"
-            ) from error
-        if not isinstance(tokens, Tokens):
-            raise EncoderError(f"returned a {type(tokens).__name__}; return mirprobe.Tokens")
-        batch, samples = windows.shape
-        shape = (len(encoder.layers), encoder.dim)
-        sequence, class_token = tokens.sequence, tokens.class_token
-        for value in (sequence, class_token):
-            if not isinstance(value, Tensor | None):
-                raise EncoderError(f"returned a {type(value).__name__} as tokens, not a tensor")
-        if sequence is not None:
-            if sequence.ndim != 4 or (len(sequence), *sequence.shape[2:]) != (batch, *shape):
-                raise EncoderError(
-                    f"returned a sequence of shape {tuple(sequence.shape)}; its layers and dim "
-                    f"call for ({batch}, time, {shape[0]}, {shape[1]})"
-                )
-            if encoder.frame_rate is not None:
-                check_frames(sequence.shape[1], samples, encoder)
-            sequence = self._sound(sequence[:, :, self._indices], "sequence")
-        if class_token is not None:
-            if tuple(class_token.shape) != (batch, *shape):
-                raise EncoderError(
-                    f"returned class tokens of shape {tuple(class_token.shape)}; its layers and "
-                    f"dim call for {(batch, *shape)}"
-                )
-            class_token = self._sound(class_token[:, self._indices], "class token")
-        return Tokens(sequence, class_token)
-
-    def _sound(self, values: Tensor, what: str) -> Tensor:
-        """The values, all finite and within the range of the cache's number type."""
-        if not values.numel():
-            raise EncoderError(f"returned an empty {what} of shape {tuple(values.shape)}")
-        low, high = torch.aminmax(values)  # one pass, which NaN and infinity survive
-        largest = max(-float(low), float(high))
-        if not isfinite(largest):
-            raise EncoderError(f"returned NaN or infinite values in its {what}; check its input")
-        if largest > torch.finfo(_TORCH[self.dtype]).max:
-            raise EncoderError(
-                f"returned {largest:.3g} in its {what}, beyond {self.dtype}; use --dtype float32"
-            )
-        return values
 
     def _stored(self, values: Tensor) -> Floating:
         stored: Floating = values.to(_TORCH[self.dtype]).cpu().numpy()
         return stored
-
-
-def _pool(tokens: Tokens, valid: Tensor, sources: Sequence[str]) -> Tensor:
-    """Clip-level vectors of a batch of windows.
-
-    Args:
-        tokens: of the windows.
-        valid: (batch, time), 1 for the frames that count.
-        sources: which of `class`, `sequence` and `both`.
-
-    Returns:
-        (batch, sources, layers, dim).
-    """
-    sequence, class_token = tokens.sequence, tokens.class_token
-    count = valid.sum(1)[:, None, None]
-    pooled = {}
-    if sequence is not None:
-        total = torch.einsum("bt,btld->bld", valid, sequence.float())
-        pooled["sequence"] = total / count
-        if class_token is not None:
-            pooled["both"] = (total + class_token.float()) / (count + 1)
-    if class_token is not None:
-        pooled["class"] = class_token.float()
-    if not sources:
-        raise EncoderError("declares no sources; a clip-level task needs at least one")
-    for source in sources:
-        if source not in pooled:
-            raise EncoderError(f"declares the source '{source}' but returns no tokens for it")
-    return torch.stack([pooled[source] for source in sources], dim=1)

@@ -46,9 +46,12 @@ def cell_key(
         for split in SPLITS
         for track in tracks[split]
     ]
+    made = [encoder.fingerprint, encoder.sources, encoder.frame_rate, layers, config.dtype]
+    if config.precision != "32":  # cells in full precision keep the key that they always had
+        made.append(config.precision)
     return digest(
         version("mirprobe"),
-        [encoder.fingerprint, encoder.sources, encoder.frame_rate, layers, config.dtype],
+        made,
         [task.name, task.labels, task.metrics, task.decodings, _source(task)],
         asdict(probe_config(config.preset, config.probe)),
         config.seeds,

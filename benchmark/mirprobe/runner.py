@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from time import perf_counter
 from typing import Any
@@ -81,6 +81,8 @@ def run(
         StorageError: the cache or results folder cannot be written.
     """
     cache = Cache(config.cache_dir)
+    device = config.torch_device()
+    config = replace(config, precision=config.torch_precision(device))
     # a broken plug-in or a misspelt name must show before an hour of work, not after it
     dataset = dataset or make_dataset(config)
     built = {
@@ -95,7 +97,6 @@ def run(
     require_complete(wanted, Task, "task")
     layers = {spec: probed_layers(spec, encoder, config) for spec, encoder in built.items()}
     tracks = limited(dataset, config.limit)
-    device = config.torch_device()
     result = RunResult(RunFolder(config.results_dir / run_name(config)))
     result.folder.make()
     prepare(dataset, [track for split in SPLITS for track in tracks[split]])
@@ -130,6 +131,8 @@ def run_name(config: RunConfig) -> str:
     for name in ("train_dataset", "test_dataset", "test_tracks"):
         if values[name] is None:  # runs on one data set are called what they always were
             del values[name]
+    if config.precision == "32":  # likewise
+        del values["precision"]
     sides = [
         "+".join(parse_spec(part)[0] for part in joined_specs(side))
         for side in config.data.split(" -> ")
@@ -248,6 +251,7 @@ def _embed(
         layers=layers,
         device=context.device,
         dtype=config.dtype,
+        precision=config.torch_precision(context.device),
     )
     tracks = [track for split in SPLITS for track in context.tracks[split]]
     found: dict[str, Embedding] = {}
