@@ -1,0 +1,288 @@
+"""music21's corpus: scores that a Roman-numeral analysis lies beside, read into `Work`s.
+
+The only module here that imports music21 (the extra `mirprobe[scores]`), and never its network.
+Sources of the analyses: Dmitri Tymoczko, Andrew Jones and others for the chorales (Riemenschneider
+1 to 20) and for Monteverdi's madrigals, books 3 to 5; each file names its analyst.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from mirprobe.errors import ConfigError
+from mirprobe_tasks.datasets.scores.align import Aligned, Bar, Numeral, align
+from mirprobe_tasks.datasets.scores.harte import harte
+from mirprobe_tasks.datasets.scores.repeats import (
+    play_beats,
+    play_notes,
+    play_spans,
+    stretches,
+)
+from mirprobe_tasks.datasets.scores.works import Note, Work
+
+FIT = 0.75
+"""Share of a work's note weight that must lie in the labelled chords."""
+
+CYCLES = ((3, 8, 10), (3, 15, 17), (3, 19, 20), (4, 6, 7), (5, 4, 8))
+"""Madrigals in several parts: book, first and last number."""
+
+_SUFFIXES = (".mxl", ".krn")
+
+
+def version() -> str:
+    """Of music21, without importing it.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        return importlib.metadata.version("music21")
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ConfigError(
+            "scores: music21, whose corpus it plays, is not installed; pip install "
+            "'mirprobe[scores]'"
+        ) from error
+
+
+def analyses() -> list[tuple[Path, list[Path]]]:
+    """Every analysis of the corpus that has a score, and the editions of the score.
+
+    Raises:
+        ConfigError: music21 is not installed, or without its corpus.
+    """
+    version()
+    spec = importlib.util.find_spec("music21")
+    root = Path(str(spec.origin if spec else "")).parent / "corpus"
+    pairs = [
+        (path, editions)
+        for folder in ("bach", "monteverdi")
+        for path in sorted((root / folder).rglob("*.rntxt"))
+        if (editions := _editions(path, root / folder))
+    ]
+    if not pairs:
+        raise ConfigError(f"scores: {root} holds no analyses; reinstall music21 with its corpus")
+    return pairs
+
+
+def read_corpus() -> tuple[list[Work], dict[str, str]]:
+    """Read all works; a minute or two of one core, shared by all cores.
+
+    Returns:
+        The works whose analysis fits, in the order of the corpus, and of every other analysis why
+        it is left out.
+
+    Raises:
+        ConfigError: music21 or its corpus is missing.
+    """
+    import joblib
+    from tqdm import tqdm
+
+    pairs = analyses()
+    pool = joblib.Parallel(n_jobs=min(joblib.cpu_count(), len(pairs)), return_as="generator")
+    found = pool(joblib.delayed(_read)(*pair) for pair in pairs)
+    kept, left_out = [], {}
+    for (path, _), work in zip(
+        pairs, tqdm(found, "reading scores", len(pairs), leave=False, disable=None), strict=True
+    ):
+        if isinstance(work, str):
+            left_out[path.name] = work
+        elif work.fit < FIT:
+            left_out[path.name] = f"{work.fit:.2f} of the notes lie in the chords"
+        else:
+            kept.append(work)
+    return kept, left_out
+
+
+def _read(analysis: Path, editions: Sequence[Path]) -> Work | str:
+    try:
+        return read_work(analysis, editions)
+    except ConfigError as error:
+        return str(error)
+
+
+def read_work(analysis: Path, editions: Sequence[Path]) -> Work:
+    """One work, however well its analysis fits; may run in any process.
+
+    Args:
+        analysis: a `.rntxt` file.
+        editions: of its score, at least one; the one that fits best is taken.
+
+    Raises:
+        ConfigError: music21 cannot read one of them, or they have nothing in common.
+    """
+    from music21 import converter
+    from music21.exceptions21 import Music21Exception
+
+    works = []
+    for path in (analysis, *editions):
+        try:
+            stream = converter.parse(path, forceSource=True, storePickle=False)
+            if path is analysis:
+                numerals = stream
+            else:
+                works.append(
+                    work_of(path.stem, numerals, stream, f"{path.parent.name}/{path.name}")
+                )
+        except (Music21Exception, ValueError) as error:
+            raise ConfigError(f"scores: {path.name}: {error}") from error
+    return max(works, key=lambda work: work.fit)
+
+
+def work_of(id: str, analysis: Any, score: Any, source: str) -> Work:
+    """A work from the streams that music21 makes of an analysis and of a score.
+
+    Raises:
+        ValueError: the score has no notes, its parts disagree about where measures begin, or no
+            chord has its place.
+    """
+    drop_doubled_rests(score)
+    bars = bars_of(score.parts[0])
+    voices = [notes_of(part) for part in score.parts]
+    aligned = align(bars, list(numerals_of(analysis)), [note for notes in voices for note in notes])
+    way = stretches(bars)
+    played = tuple(
+        tuple((start, length, pitch + aligned.shift) for start, length, pitch in line)
+        for line in (play_notes(notes, way) for notes in voices)
+        if line
+    )
+    return _work(id, analysis, source, bars, aligned, played)
+
+
+def _work(
+    id: str,
+    analysis: Any,
+    source: str,
+    bars: Sequence[Bar],
+    aligned: Aligned,
+    voices: tuple[tuple[Note, ...], ...],
+) -> Work:
+    way = stretches(bars)
+    end = max(start + length for line in voices for start, length, _ in line)
+    return Work(
+        id=id,
+        title=str(analysis.metadata.title if analysis.metadata else "") or id,
+        group=group_of(id),
+        source=source,
+        fit=aligned.fit,
+        shift=aligned.shift,
+        unplaced=aligned.unplaced,
+        length=end,
+        voices=voices,
+        chords=play_spans(aligned.chords, way),
+        keys=play_spans(aligned.keys, way),
+        beats=tuple(beat for beat in play_beats(bars) if beat[0] < end),
+    )
+
+
+def drop_doubled_rests(score: Any) -> None:
+    """Make measures of rest that are written twice single, in place.
+
+    Many editions of the madrigals have two whole rests where a voice is silent for one measure, by
+    which it falls behind the others for good.
+
+    Raises:
+        ValueError: the parts still disagree about where measures begin.
+    """
+    begins: list[float] = []
+    for part in score.parts:
+        now, starts = 0.0, []
+        for measure in part.getElementsByClass("Measure"):
+            sounds = [e for e in measure.recurse().notesAndRests if e.duration.quarterLength > 0]
+            whole = measure.barDuration.quarterLength
+            if all(event.isRest for event in sounds):
+                for rest in sounds:
+                    if rest.getOffsetInHierarchy(measure) >= whole:
+                        measure.remove(rest, recurse=True)
+                for event in measure:  # clefs and bar lines at its end, which keep it long
+                    measure.setElementOffset(event, min(event.offset, whole))
+            part.setElementOffset(measure, now)
+            starts.append(now)
+            now += float(measure.duration.quarterLength)
+        begins = begins or starts
+        if starts != begins:
+            raise ValueError("its parts disagree about where measures begin")
+    score.coreElementsChanged()
+
+
+def bars_of(part: Any) -> list[Bar]:
+    """The measures of a part, with the time signatures and repeat signs that hold in them.
+
+    The second half of a measure that a repeat sign cuts in two belongs to the first, whatever
+    number the edition gives it.
+    """
+    from music21.bar import Repeat
+
+    bars: list[Bar] = []
+    lacking = 0.0  # of the bar before, which began on its downbeat
+    for measure in part.getElementsByClass("Measure"):
+        lines = (measure.leftBarline, measure.rightBarline)
+        signs = [line.direction for line in lines if isinstance(line, Repeat)]
+        metre = measure.timeSignature or measure.getContextByClass("TimeSignature")
+        length, whole = (
+            float(span.quarterLength) for span in (measure.duration, measure.barDuration)
+        )
+        rest = bars and lacking > 0 and length == lacking
+        bars.append(
+            Bar(
+                number=bars[-1].number if rest else measure.number,
+                start=float(measure.offset),
+                length=length,
+                padding=whole - length if rest else float(measure.paddingLeft),
+                beat=float(metre.beatDuration.quarterLength),
+                beats=metre.beatCount,
+                opens="start" in signs,
+                closes="end" in signs,
+            )
+        )
+        lacking = whole - length if not bars[-1].padding else 0.0
+    return bars
+
+
+def notes_of(part: Any) -> list[Note]:
+    """The notes of a part, tied ones joined; grace notes and chord symbols are left out."""
+    return sorted(
+        (float(note.offset), float(note.duration.quarterLength), int(pitch.midi))
+        for note in part.stripTies().flatten().notes
+        if note.duration.quarterLength > 0 and "Harmony" not in note.classes
+        for pitch in note.pitches
+    )
+
+
+def numerals_of(analysis: Any) -> Iterator[Numeral]:
+    """The Roman numerals of an analysis; variants, which music21 does not read, are left out."""
+    for measure in analysis.parts[0].getElementsByClass("Measure"):
+        for numeral in measure.getElementsByClass("RomanNumeral"):
+            tonic = numeral.key.tonic.name.replace("-", "b")
+            yield Numeral(
+                number=measure.number,
+                place=float(numeral.offset) + float(measure.paddingLeft),
+                label=harte(numeral),
+                key=f"{tonic} {numeral.key.mode}",
+                tones=frozenset(int(pitch.pitchClass) for pitch in numeral.pitches),
+            )
+
+
+def group_of(id: str) -> str:
+    """What a split must not tear apart: the work, or the cycle whose part it is."""
+    if match := re.fullmatch(r"madrigal\.(\d+)\.(\d+)", id):
+        book, number = int(match[1]), int(match[2])
+        for cycle, first, last in CYCLES:
+            if book == cycle and first <= number <= last:
+                return f"madrigal.{book}.{first}"
+    return id
+
+
+def _editions(analysis: Path, folder: Path) -> list[Path]:
+    """The scores of the work that an analysis is of."""
+    if folder.name == "monteverdi":
+        stems = [analysis.stem]
+    else:
+        named = re.search(r"^BWV: *(\d+)(?:\(\d+\))?(\.\d+)?", analysis.read_text("utf-8"), re.M)
+        stems = [f"bwv{named[1]}{named[2] or ''}", f"bwv{named[1]}{named[2]}-2"] if named else []
+    paths = [folder / (stem + suffix) for stem in stems for suffix in _SUFFIXES]
+    return [path for path in paths if path.exists()]

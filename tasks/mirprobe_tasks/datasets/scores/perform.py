@@ -1,0 +1,231 @@
+"""A passage of a work as it is played once: key, tempo, instruments, room, and its annotations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mirprobe.schema import Annotations, Beats, Floats, Segments
+from mirprobe_tasks.datasets.scores.harte import transposed
+from mirprobe_tasks.datasets.scores.works import Note, Span, Work
+from mirprobe_tasks.datasets.studio.draw import chance, pick
+from mirprobe_tasks.datasets.studio.grid import drift
+from mirprobe_tasks.datasets.studio.midi import TICK
+from mirprobe_tasks.datasets.studio.mix import Mix, draw_mix
+from mirprobe_tasks.datasets.studio.notes import Note as Played
+from mirprobe_tasks.datasets.studio.notes import Part, onset_times
+from mirprobe_tasks.datasets.studio.pitch import KEYS, Key, spell
+
+SEED = 1607
+"""Of every draw, with the work and the version."""
+
+PASSAGE = 72.0
+"""Quarter notes of a passage, about: longer works are cut into equal ones at downbeats."""
+
+TEMPI = (66.0, 138.0)
+"""Beats per minute."""
+
+_TAIL = 1.2  # seconds after the last note's end in the score
+_SHORTEST = 0.14  # seconds that the median note lasts at least
+
+CONSORTS: tuple[tuple[int, int], ...] = (
+    (0, 0),
+    (1, 1),
+    (4, 4),
+    (6, 6),
+    (11, 11),
+    (16, 16),
+    (19, 19),
+    (21, 21),
+    (24, 24),
+    (40, 42),
+    (46, 46),
+    (48, 48),
+    (52, 52),
+    (56, 57),
+    (65, 66),
+    (68, 70),
+    (71, 71),
+    (73, 42),
+)
+"""General MIDI programs of the upper and of the lower voices."""
+
+
+@dataclass(frozen=True, eq=False)
+class Performance:
+    """A passage as played, ready to be rendered; times in seconds.
+
+    Attributes:
+        parts: one a voice.
+        mix: level, room, noise and tuning.
+        duration: of the audio.
+        annotations: the ground truth.
+    """
+
+    parts: tuple[Part, ...]
+    mix: Mix
+    duration: float
+    annotations: Annotations
+
+
+def passages(work: Work) -> list[tuple[float, float]]:
+    """Start and end of the passages that a work is played in, in quarter notes.
+
+    They have about equal lengths, near `PASSAGE`, and change at downbeats.
+    """
+    count = max(1, round(work.length / PASSAGE))
+    downbeats = np.array([at for at, place in work.beats if place == 1])
+    aims = [work.length * k / count for k in range(1, count)]
+    cuts = [float(downbeats[np.abs(downbeats - aim).argmin()]) for aim in aims]
+    return list(zip([0.0, *cuts], [*cuts, work.length], strict=True))
+
+
+def clip(spans: Sequence[Span], start: float, end: float) -> list[Span]:
+    """What of labelled spans lies between two times."""
+    return [
+        (max(low, start), min(high, end), label)
+        for low, high, label in spans
+        if min(high, end) > max(low, start)
+    ]
+
+
+def longest(keys: Sequence[Span]) -> str:
+    """The key that lasts longest in all; the first of several."""
+    lasts: dict[str, float] = {}
+    for start, end, label in keys:
+        lasts[label] = lasts.get(label, 0.0) + end - start
+    return max(lasts, key=lambda label: lasts[label])
+
+
+def key_of(keys: Sequence[Span]) -> str:
+    """The key of a passage: that which lasts longer than all others together; X where none does."""
+    main = longest(keys)
+    held = sum(end - start for start, end, label in keys if label == main)
+    return main if held > (keys[-1][1] - keys[0][0]) / 2 else "X"
+
+
+def perform(work: Work, passage: tuple[float, float], version: int, tonic: Key) -> Performance:
+    """Play a passage once.
+
+    Args:
+        work: with its notes and labels.
+        passage: one of `passages(work)`.
+        version: seeds the draws.
+        tonic: to which the passage's longest key is transposed; it has the same mode.
+    """
+    rng = np.random.default_rng([SEED, version, *work.id.encode()])
+    start, end = passage
+    local = clip(work.keys, start, end)
+    letters, semitones = interval(longest(local), tonic)
+    voices = [_cut(line, start, end) for line in work.voices]
+    knots, seconds = _time(rng, work, start, end, [note for line in voices for note in line])
+    duration = float(seconds[-1]) + _TAIL
+    parts = _play(rng, voices, semitones, knots, seconds)
+    beats = [(at, place) for at, place in work.beats if start <= at < end]
+    times = np.interp([at for at, _ in beats], knots, seconds)
+    chords = [
+        (*np.interp([low, high], knots, seconds), transposed(label, letters, semitones))
+        for low, high, label in clip(work.chords, start, end)
+    ]
+    key = key_of([(low, high, moved(label, letters, semitones)) for low, high, label in local])
+    return Performance(
+        parts=parts,
+        mix=draw_mix(rng),
+        duration=duration,
+        annotations=Annotations(
+            key=key,
+            chords=_segments(chords, duration),
+            beats=Beats(times, np.array([place for _, place in beats], dtype=np.int64)),
+            tempo=float(60.0 / np.median(np.diff(times))),
+            onsets=onset_times(parts),
+        ),
+    )
+
+
+def interval(key: str, tonic: Key) -> tuple[int, int]:
+    """Diatonic steps and semitones, from -5 to 6, from a key such as `"Bb major"` to another."""
+    origin = spell(key.split()[0])
+    letters = (tonic.tonic.letter - origin.letter) % 7
+    return letters, (tonic.tonic.pitch_class - origin.pitch_class + 5) % 12 - 5
+
+
+def moved(key: str, letters: int, semitones: int) -> str:
+    """A key transposed, in its common spelling."""
+    name, mode = key.split()
+    pitch_class = spell(name).above(letters, semitones).pitch_class
+    return next(k.label for k in KEYS if k.tonic.pitch_class == pitch_class and k.mode == mode)
+
+
+def _cut(line: Sequence[Note], start: float, end: float) -> list[Note]:
+    """The notes of a passage; what is held at its ends is cut."""
+    return [
+        (max(at, start), min(at + length, end) - max(at, start), pitch)
+        for at, length, pitch in line
+        if min(at + length, end) - max(at, start) > 1e-6
+    ]
+
+
+def _time(
+    rng: np.random.Generator, work: Work, start: float, end: float, notes: Sequence[Note]
+) -> tuple[Floats, Floats]:
+    """Beats in quarter notes, the passage's ends among them, and their seconds."""
+    inside = [at for at, _ in work.beats if start < at < end]
+    knots = np.array([start, *inside, end])
+    beat = float(np.median(np.diff(knots)))
+    tempo = float(np.exp(rng.uniform(*np.log(TEMPI))))
+    quarter = max(60.0 / tempo / beat, _SHORTEST / float(np.median([n[1] for n in notes])))
+    lengths = np.diff(knots) * quarter * (1.0 + drift(rng, len(knots) - 1))
+    lead = float(rng.uniform(0.05, 0.8))
+    return knots, lead + np.append(0.0, np.cumsum(lengths))
+
+
+def _play(
+    rng: np.random.Generator,
+    voices: Sequence[Sequence[Note]],
+    semitones: int,
+    knots: Floats,
+    seconds: Floats,
+) -> tuple[Part, ...]:
+    """Each voice by the upper or lower instrument of a consort; the two may be of different ones.
+
+    A player leans ahead or behind, scatters by milliseconds and shortens notes; times are rounded
+    to the MIDI tick, so that the annotation is what is rendered.
+    """
+    consorts = [pick(rng, CONSORTS)] * 2
+    if chance(rng, 0.4):
+        consorts[1] = pick(rng, CONSORTS)
+    legato = float(rng.uniform(0.75, 1.0))
+    parts = []
+    for place, line in enumerate(voices):
+        low = place >= len(voices) / 2
+        lean, scatter = float(rng.normal(0.0, 0.004)), float(rng.uniform(0.002, 0.009))
+        velocity = int(rng.integers(76, 104))
+        gain = float(np.clip(rng.normal(0.0, 1.5), -3.0, 3.0))
+        if not line:
+            continue
+        at, length, pitch = np.array(line).T
+        delays = np.clip(rng.normal(lean, scatter, size=len(line)), -0.03, 0.03)
+        touches = np.clip(velocity + rng.integers(-8, 9, size=len(line)), 20, 127)
+        begins = np.maximum(np.interp(at, knots, seconds) + delays, 0.0)
+        ends = np.maximum(np.interp(at + legato * length, knots, seconds), begins + 0.04)
+        rows = np.stack([np.rint(begins / TICK), np.rint(ends / TICK), pitch + semitones, touches])
+        notes = tuple(
+            Played(begin * TICK, end * TICK, tone, touch)
+            for begin, end, tone, touch in rows.T.astype(int).tolist()
+        )
+        parts.append(Part("voice", f"voice {place}", consorts[low][low], notes, gain))
+    return tuple(parts)
+
+
+def _segments(chords: Sequence[tuple[float, float, str]], duration: float) -> Segments:
+    """Labels over all of the audio: N before the first note and after the last."""
+    joined: list[tuple[float, str]] = [(0.0, "N")]
+    for start, _, label in [*chords, (chords[-1][1], duration, "N")]:
+        if label != joined[-1][1]:
+            joined.append((float(start), label))
+    starts = [start for start, _ in joined]
+    return Segments(
+        np.column_stack([starts, [*starts[1:], duration]]), tuple(label for _, label in joined)
+    )
