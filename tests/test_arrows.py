@@ -44,6 +44,7 @@ MAY_IMPORT = {
     "mirprobe.calls": "encoders.protocol errors schema windows:check_frames",
     "mirprobe.repeat": "calls:difference errors schema",
     "mirprobe.encoders": "encoders.protocol errors fingerprint schema vit1d",
+    "mirprobe.hear": "encoders fingerprint vit1d windows",
     "mirprobe.examples": "schema",
     "mirprobe.probes": "errors examples registry:nearest schema",
     "mirprobe.scoring": "annotations metrics schema task",

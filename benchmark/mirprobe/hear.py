@@ -1,0 +1,112 @@
+"""ViT-1D as a module of the HEAR 2021 API, for heareval and whatever else speaks it.
+
+See `mirprobe.encoders.hear` for the API; `hear-validator mirprobe.hear -m FILE` checks this side.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from mirprobe.encoders.vit1d import ViT1DEncoder
+from mirprobe.fingerprint import digest, file_digest
+from mirprobe.vit1d.checkpoint import load_checkpoint
+from mirprobe.vit1d.model import ViT1D
+from mirprobe.vit1d.shipped import weights_path
+from mirprobe.windows import cut, stitch
+
+
+class HearViT1D(nn.Module):
+    """A ViT-1D and what the API asks of a model.
+
+    Attributes:
+        sample_rate: in Hz.
+        scene_embedding_size: of a clip's vector, the last layer's class token.
+        timestamp_embedding_size: of a frame's, the last layer's sequence token.
+    """
+
+    def __init__(self, model: ViT1D, fingerprint: str) -> None:
+        super().__init__()
+        self.model = model
+        self.encoder = ViT1DEncoder(
+            config=model.config, fingerprint=fingerprint, build=lambda: model
+        )
+        self.sample_rate: int = model.config.frontend.sample_rate
+        self.scene_embedding_size: int = model.config.dim
+        self.timestamp_embedding_size: int = model.config.dim
+
+    @torch.inference_mode()
+    def forward(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode audio of any length, in windows of the model's length.
+
+        Args:
+            audio: (batch, samples) in [-1, 1] at `sample_rate`.
+
+        Returns:
+            The last layer's frames (batch, time, dim), frame i centred at 32 * i milliseconds, and
+            its class tokens (batch, windows, dim); float32.
+
+        Raises:
+            ValueError: the audio is not of two dimensions, or empty.
+        """
+        if audio.ndim != 2 or not audio.numel():
+            raise ValueError(f"audio has shape {tuple(audio.shape)}, not (n_sounds, n_samples)")
+        plan = cut(audio.shape[1], self.encoder)
+        frames, classes = [], []
+        for start in plan.starts:  # what is shorter than a window needs no padding
+            tokens = self.encoder(audio[:, start : start + plan.size])
+            assert tokens.sequence is not None
+            assert tokens.class_token is not None
+            frames.append(tokens.sequence[:, :, -1].transpose(0, 1).cpu().numpy())  # (T, B, D)
+            classes.append(tokens.class_token[:, -1])
+        stitched = torch.from_numpy(stitch(frames, plan, self.encoder).swapaxes(0, 1))
+        return stitched.contiguous().to(audio.device), torch.stack(classes, dim=1)
+
+
+def load_model(model_file_path: str = "") -> HearViT1D:
+    """Load a ViT-1D.
+
+    Args:
+        model_file_path: a checkpoint of `mirprobe pretrain`; empty for the weights that ship.
+
+    Raises:
+        ConfigError: none is named and none ship.
+        StorageError: the file is missing, damaged, not safetensors or not a ViT-1D.
+    """
+    path = weights_path(Path(model_file_path) if model_file_path else None)
+    model = load_checkpoint(path).eval().requires_grad_(False)
+    return HearViT1D(model, digest("vit1d", file_digest(path)))
+
+
+def get_timestamp_embeddings(audio: Tensor, model: HearViT1D) -> tuple[Tensor, Tensor]:
+    """One embedding for every 32 ms: the last layer's sequence tokens.
+
+    Args:
+        audio: (n_sounds, n_samples) in [-1, 1] at the model's rate.
+        model: of `load_model`.
+
+    Returns:
+        Embeddings (n_sounds, n_timestamps, dim) and the centres of their frames in milliseconds
+        (n_sounds, n_timestamps), float32 on the device of `audio`.
+    """
+    frames, _ = model(audio)
+    hop = 1000 * model.model.config.frontend.hop / model.sample_rate
+    times = torch.arange(frames.shape[1], device=audio.device) * hop
+    return frames, times.float().expand(frames.shape[:2])
+
+
+def get_scene_embeddings(audio: Tensor, model: HearViT1D) -> Tensor:
+    """One embedding for each sound: the mean over its windows of the last layer's class token.
+
+    Args:
+        audio: (n_sounds, n_samples) in [-1, 1] at the model's rate.
+        model: of `load_model`.
+
+    Returns:
+        (n_sounds, dim), float32 on the device of `audio`.
+    """
+    _, classes = model(audio)
+    scenes: Tensor = classes.mean(1)
+    return scenes
