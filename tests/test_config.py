@@ -79,7 +79,7 @@ def test_the_default_is_the_run_without_arguments(monkeypatch: pytest.MonkeyPatc
         run_command()
     assert started == [RunConfig()]
     assert RunConfig() == make_config({})
-    assert RunConfig().encoders == ("logmel", "mfcc", "chroma", "vit1d-random")
+    assert RunConfig().encoders == ("vit1d", "logmel", "mfcc", "chroma", "vit1d-random")
     assert RunConfig().tasks == ("tagging", "key", "chord", "beat")
 
 

@@ -24,6 +24,7 @@ device: cpu
 dtype: float32
 limit: 7
 strict: true
+precision: bf16
 data_home: somewhere/home
 cache_dir: somewhere/cache
 results_dir: elsewhere
@@ -55,6 +56,7 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         dtype="float32",
         limit=7,
         strict=True,
+        precision="bf16",
         data_home=Path("somewhere/home"),
         cache_dir=Path("somewhere/cache"),
         results_dir=Path("elsewhere"),

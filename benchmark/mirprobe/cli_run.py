@@ -74,7 +74,7 @@ def run_command(
 ) -> None:
     """Score encoders on tasks and print the leaderboard.
 
-    Without options: the suite `quick`, four encoders on four tasks of the data set `studio`.
+    Without options: the suite `quick`, five encoders on four tasks of the data set `studio`.
 
     A run that cannot be done does not cost a suite its other runs: all reasons stand at the end,
     and the exit status is 1.

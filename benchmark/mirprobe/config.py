@@ -18,7 +18,7 @@ from mirprobe.places import DATA_HOME
 from mirprobe.probes import probe_config
 from mirprobe.registry import nearest
 
-QUICK_ENCODERS = ("logmel", "mfcc", "chroma", "vit1d-random")
+QUICK_ENCODERS = ("vit1d", "logmel", "mfcc", "chroma", "vit1d-random")
 QUICK_TASKS = ("tagging", "key", "chord", "beat")
 DATASET = "studio"
 
