@@ -26,7 +26,7 @@ def clicks(times: Floats, seconds: float) -> torch.Tensor:
 def test_spectral_flux_finds_the_clicks(smoothing: int) -> None:
     times = np.array([0.4, 0.9, 1.31, 1.77, 2.5, 2.8, 3.33])
     logmel = LogMel(CONFIG)(clicks(times, 4.0)[None])[0].numpy()
-    found = detect(flux(logmel, CONFIG), Picking(smoothing, 1.0), RATE)
+    found = detect(flux(logmel, CONFIG), Picking(smoothing, 1.0, shift=0.0), RATE)
     assert scores(times, found)[0] == 1.0
 
 
@@ -62,7 +62,7 @@ def test_novelty_does_not_depend_on_scale_and_offset() -> None:
 def test_a_peak_between_frames_is_found_there_and_shifted() -> None:
     time = np.arange(100) / RATE
     curve = np.exp(-(((time - 1.51) / 0.04) ** 2))
-    (found,) = detect(curve, Picking(1, 1.0), RATE)
+    (found,) = detect(curve, Picking(1, 1.0, shift=0.0), RATE)
     assert found == pytest.approx(1.51, abs=0.003)
     (late,) = detect(curve, Picking(1, 1.0, shift=0.016), RATE)
     assert late - found == pytest.approx(0.016)

@@ -27,7 +27,7 @@ def inspect_command(
     ] = "thirds",
     reading: Annotated[
         str, typer.Option(help="received, received-rise, summary, summary-rise or turn.")
-    ] = "turn",
+    ] = "received-rise",
     start: Annotated[float, typer.Option(help="Seconds into the file.")] = 0.0,
     duration: Annotated[float, typer.Option(help="Seconds that are drawn.")] = 30.0,
     device: Device = "auto",
@@ -76,7 +76,7 @@ def emergence_command(
     ] = Path("results/emergence"),
     controls: Annotated[int, typer.Option(help="Random weights to compare with.")] = 3,
     seed: Annotated[int, typer.Option(help="Of sampled pairs, guesses and the bootstrap.")] = 0,
-    jobs: Annotated[int, typer.Option(help="Processes; 0 is one a core.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Processes; 0 is one a core, 8 at most.")] = 0,
     device: Device = "auto",
     data_home: Annotated[
         Path | None, typer.Option(help="Data sets, one folder each. Default: ~/mir_datasets.")
@@ -108,8 +108,8 @@ def emergence_command(
                 **({} if data_home is None else {"data_home": data_home}),
             }
         )
-        if not jobs:  # a GPU is not shared out among processes
-            jobs = joblib.cpu_count() if config.torch_device() == "cpu" else 1
+        if not jobs:  # each takes a gigabyte, and a GPU is not shared out among them
+            jobs = min(joblib.cpu_count(), 8) if config.torch_device() == "cpu" else 1
         done = study(
             config, weights_path(checkpoint), output, seed=seed, controls=controls, jobs=jobs
         )

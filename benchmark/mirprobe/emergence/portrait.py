@@ -77,7 +77,7 @@ def portray(
     subject: Subject,
     *,
     layers: str | Sequence[str] = "thirds",
-    reading: str = "turn",
+    reading: str = "received-rise",
     start: float = 0.0,
     duration: float = SHOWN,
     picking: Picking | None = None,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ABREAST = 3  # matrices in a row
 _SECONDS = "seconds in the file (small ticks: the model's windows)"
-_SQUARE = 3.45  # inches of a row of them
+_SQUARE = 3.7  # inches of a row of them
 _READINGS = {
     "received": "attention that each frame receives",
     "received-rise": "rise of the attention that each frame receives",
@@ -171,7 +171,7 @@ def _draw_matrices(figure: SubFigure | Figure, portrait: Portrait, rows: int) ->
             interpolation="antialiased",
         )
         own.set_title(f"layer {layer}: cosine similarity of tokens")
-        own.set_xlabel(_SECONDS)
+        own.set_xlabel("seconds in the file")
         own.locator_params(nbins=6, integer=True)
         _mark_windows(own, portrait)
         own.set_yticks(portrait.windows[1:], minor=True)
