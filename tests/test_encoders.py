@@ -15,12 +15,17 @@ from mirprobe.encoders.spectral import Chroma, LogMel, Mfcc
 from mirprobe.encoders.vit1d import RandomViT1D, TrainedViT1D, random_model
 from mirprobe.errors import ConfigError, StorageError
 from mirprobe.vit1d import frontend
-from mirprobe.vit1d.checkpoint import save_checkpoint
+from mirprobe.vit1d.checkpoint import read_config, read_notes, save_checkpoint
 from mirprobe.vit1d.model import CONFIGS
+from mirprobe.vit1d.shipped import SHIPPED
 
 RATE = 16_000
 SPECTRAL: dict[str, Callable[[], Encoder]] = {"logmel": LogMel, "mfcc": Mfcc, "chroma": Chroma}
-ALL: dict[str, Callable[[], Encoder]] = {**SPECTRAL, "vit1d-random": RandomViT1D}
+ALL: dict[str, Callable[[], Encoder]] = {
+    **SPECTRAL,
+    "vit1d": TrainedViT1D,
+    "vit1d-random": RandomViT1D,
+}
 
 
 def sequence_of(encoder: Encoder, audio: Tensor) -> Tensor:
@@ -222,3 +227,14 @@ def test_a_checkpoint_that_is_none(tmp_path: Path) -> None:
     broken.write_bytes(b"no weights at all")
     with pytest.raises(StorageError, match=r"broken\.safetensors: damaged or not a safetensors"):
         TrainedViT1D(checkpoint=broken)
+
+
+def test_the_weights_that_ship() -> None:
+    assert SHIPPED.stat().st_size <= 15e6
+    assert read_config(SHIPPED) == CONFIGS["vit1d"]
+    assert int(read_notes(SHIPPED)["step"]) > 0
+    assert "model card" in (SHIPPED.parent / "README.md").read_text(encoding="utf-8")
+    audio = 0.1 * torch.randn(1, 4 * RATE)
+    trained = TrainedViT1D()
+    assert trained.fingerprint == TrainedViT1D(checkpoint=SHIPPED).fingerprint
+    assert not sequence_of(trained, audio).allclose(sequence_of(RandomViT1D(), audio), atol=0.1)
