@@ -42,6 +42,9 @@ MAY_IMPORT = {
     "mirprobe.audio": "errors schema",
     "mirprobe.windows": "encoders.protocol errors schema",
     "mirprobe.calls": "encoders.protocol errors schema windows:check_frames",
+    "mirprobe.timing": "calls encoders.protocol errors schema windows",
+    "mirprobe.promises": "calls encoders.protocol",
+    "mirprobe.validation": "calls encoders.protocol errors promises schema timing windows",
     "mirprobe.repeat": "calls:difference errors schema",
     "mirprobe.encoders": "encoders.protocol errors fingerprint schema vit1d",
     "mirprobe.hear": "encoders fingerprint vit1d windows",
@@ -91,6 +94,7 @@ MAY_IMPORT = {
     "mirprobe.cli_emergence": "cli_errors config emergence files vit1d",
     "mirprobe.cli_pretrain": "cli_errors curves emergence errors files vit1d",
     "mirprobe.cli_run": "cli_errors config errors ranking runner suites",
+    "mirprobe.cli_validate": "cli_errors config encoder_specs validation",
     "mirprobe.cli": EVERYTHING,
     "mirprobe": EVERYTHING,  # __init__.py alone: it collects the public names
     # plug-ins know the words and the metrics, not the machine that runs them
@@ -108,6 +112,7 @@ PRINTERS = {
     "mirprobe.cli_errors",
     "mirprobe.cli_pretrain",
     "mirprobe.cli_run",
+    "mirprobe.cli_validate",
     "mirprobe_tasks.pretraining.__main__",
 }
 

@@ -1,8 +1,8 @@
 """A content-addressed store of embeddings: whole entries or none, verified when opened.
 
 An entry's name is a hash of the encoder's fingerprint, the audio bytes, the view (clip or frames),
-the layers, the number type and any reduced precision. It is a safetensors file whose metadata say what it holds and carry
-a checksum of it all. `embeddings_cache/README.md` explains the layout.
+the layers, the number type and any reduced precision. It is a safetensors file whose metadata say
+what it holds and carry a checksum of it all. `embeddings_cache/README.md` explains the layout.
 """
 
 from __future__ import annotations

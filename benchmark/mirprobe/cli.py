@@ -17,6 +17,7 @@ from mirprobe.cli_emergence import emergence_command, inspect_command
 from mirprobe.cli_errors import one_line_errors as _one_line_errors
 from mirprobe.cli_pretrain import pretrain_app
 from mirprobe.cli_run import run_command
+from mirprobe.cli_validate import validate_command
 from mirprobe.errors import ConfigError
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 cache_app = typer.Typer(help="Look after the embeddings cache.", no_args_is_help=True)
 app.command("run")(run_command)
+app.command("validate-encoder")(validate_command)
 app.add_typer(data_app, name="data")
 app.add_typer(cache_app, name="cache")
 app.add_typer(pretrain_app, name="pretrain")
