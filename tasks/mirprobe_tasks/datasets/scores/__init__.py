@@ -51,7 +51,7 @@ class Scores:
     sheet = Sheet(
         tracks=268,
         hours=3.5,
-        gigabytes=0.4,
+        gigabytes=0.3,
         licence="music in the public domain; editions and analyses as music21's corpus has them, "
         "some not for commercial use; played with the sound font TimGM6mb (GPL-2)",
         source="https://github.com/cuthbertLab/music21 (corpus: bach, monteverdi)",

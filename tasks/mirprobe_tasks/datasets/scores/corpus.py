@@ -70,7 +70,7 @@ def analyses() -> list[tuple[Path, list[Path]]]:
 
 
 def read_corpus() -> tuple[list[Work], dict[str, str]]:
-    """Read all works; a minute or two of one core, shared by all cores.
+    """Read all works on all cores: two minutes of one core.
 
     Returns:
         The works whose analysis fits, in the order of the corpus, and of every other analysis why
