@@ -36,12 +36,13 @@ MAY_IMPORT = {
         "encoders.protocol errors fingerprint registry:build registry:nearest "
         "registry:parse_options"
     ),
-    "mirprobe.encoder_specs": "encoder_files encoders.protocol registry",
     # single steps: none knows that there is a cache, a run or a result
     "mirprobe.annotations": "errors schema",
     "mirprobe.audio": "errors schema",
     "mirprobe.windows": "encoders.protocol errors schema",
     "mirprobe.calls": "encoders.protocol errors schema windows:check_frames",
+    "mirprobe.encoders.combined": "calls encoders.protocol errors fingerprint schema",
+    "mirprobe.encoder_specs": ("encoder_files encoders.combined encoders.protocol errors registry"),
     "mirprobe.timing": "calls encoders.protocol errors schema windows",
     "mirprobe.promises": "calls encoders.protocol",
     "mirprobe.validation": "calls encoders.protocol errors promises schema timing windows",

@@ -1,10 +1,23 @@
-"""Encoders by specification: a registered name or a Python file, with options."""
+"""Encoders by specification: a registered name, a class in a file, or a combination of such.
+
+A combination is a call: `concat(A,B,...)`, `layers(A,4,8)`, `pool(A,5)`, where A and B are
+specifications again, options and all: `concat(pool(vit1d-random:seed=1,config=vit1d,5),chroma)`. An
+item that begins with `key=` belongs to the options before it. Outside of a combination nothing is
+read so.
+"""
 
 from __future__ import annotations
 
+import re
+
 from mirprobe.encoder_files import file_encoder, is_file_spec
 from mirprobe.encoders.protocol import Encoder
-from mirprobe.registry import ENCODERS
+from mirprobe.errors import ConfigError
+from mirprobe.registry import ENCODERS, nearest
+
+_COMBINATION = re.compile(r"\s*([A-Za-z_]\w*)\((.*)\)\s*", re.DOTALL)
+_OPTION = re.compile(r"\s*[A-Za-z_]\w*\s*=")
+_COMBINATORS = ("concat", "layers", "pool")
 
 
 def make_encoder(spec: str) -> Encoder:
@@ -12,9 +25,63 @@ def make_encoder(spec: str) -> Encoder:
 
     Args:
         spec: `name` or `name:key=value,...` of a registered one, `path/to/file.py:Class` or
-            `path/to/file.py:Class:key=value,...` of one in a file.
+            `path/to/file.py:Class:key=value,...` of one in a file, or a combination.
 
     Raises:
-        ConfigError: there is no such encoder, it fails to import, or it refuses its options.
+        ConfigError: there is no such encoder, it fails to import, it refuses its options, or a
+            combination does not fit together.
     """
+    found = _COMBINATION.fullmatch(spec)
+    if found is not None:
+        return _combined(spec, found[1], arguments(found[2], spec))
     return file_encoder(spec) if is_file_spec(spec) else ENCODERS.create(spec)
+
+
+def arguments(text: str, spec: str) -> list[str]:
+    """Split what stands between a combination's parentheses at its own commas.
+
+    Args:
+        text: what stands there.
+        spec: the whole, for messages.
+
+    Raises:
+        ConfigError: parentheses do not match, or nothing stands between two commas.
+    """
+    items, depth = [""], 0
+    for letter in text:
+        depth += {"(": 1, ")": -1}.get(letter, 0)
+        if depth < 0:
+            break
+        if letter == "," and depth == 0:
+            items.append("")
+        else:
+            items[-1] += letter
+    if depth != 0:
+        raise ConfigError(f"encoder '{spec}': its parentheses do not match")
+    joined: list[str] = []
+    for item in items:
+        if _OPTION.match(item) and joined and ":" in joined[-1]:
+            joined[-1] += f",{item}"
+        else:
+            joined.append(item.strip())
+    if not all(joined):
+        raise ConfigError(f"encoder '{spec}': an item is empty; write something between the commas")
+    return joined
+
+
+def _combined(spec: str, kind: str, items: list[str]) -> Encoder:
+    from mirprobe.encoders.combined import Concat, Layers, Pool  # imports torchaudio
+
+    if kind not in _COMBINATORS:
+        known = nearest(kind, _COMBINATORS)
+        raise ConfigError(f"encoder '{spec}': unknown combination '{kind}'; {known}")
+    if kind == "concat":
+        if len(set(items)) < len(items):
+            raise ConfigError(f"encoder '{spec}': names one encoder twice; name each once")
+        return Concat({item: make_encoder(item) for item in items})
+    first, *rest = items
+    if kind == "layers":
+        return Layers(first, make_encoder(first), rest)
+    if len(rest) != 1 or not rest[0].isdecimal():
+        raise ConfigError(f"encoder '{spec}': write pool(ENCODER,HOP), HOP a number of frames")
+    return Pool(first, make_encoder(first), int(rest[0]))

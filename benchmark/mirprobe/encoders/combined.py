@@ -1,0 +1,247 @@
+"""Encoders made of others: side by side, fewer layers, fewer frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isclose
+
+import torch
+import torch.nn.functional as F
+import torchaudio
+from torch import Tensor
+
+from mirprobe.calls import call, place
+from mirprobe.encoders.protocol import Encoder
+from mirprobe.errors import ConfigError, EncoderError
+from mirprobe.fingerprint import digest
+from mirprobe.schema import Tokens
+
+_REVISION = 1  # part of the fingerprints: raise it when a change here changes the numbers
+
+
+class _Made:
+    """What an encoder made of others passes on; a subclass says what it changes."""
+
+    sample_rate: int
+    window: float | None
+    frame_rate: float | None
+    layers: tuple[str, ...]
+    dim: int
+    sources: tuple[str, ...]
+    fingerprint: str
+
+    def _copy(self, encoder: Encoder) -> None:
+        self.sample_rate, self.window = encoder.sample_rate, encoder.window
+        self.frame_rate, self.layers = encoder.frame_rate, tuple(encoder.layers)
+        self.dim, self.sources = encoder.dim, tuple(encoder.sources)
+
+
+class Concat(_Made):
+    """The tokens of several encoders side by side, dimension after dimension.
+
+    Audio is resampled (torchaudio) from the highest of their sample rates to each one's own. Frames
+    are brought to the highest of their frame rates by linear interpolation. An encoder with a
+    single layer stands beside every layer of the others; otherwise layers are paired in their
+    order. Where only some have a window, those that take any length are given it too.
+
+    Args:
+        parts: encoders by their specifications, two at least.
+
+    Raises:
+        ConfigError: fewer than two; windows or numbers of layers that differ; some have frames and
+            others not; no source that all offer.
+    """
+
+    def __init__(self, parts: Mapping[str, Encoder]) -> None:
+        names = ", ".join(parts)
+        if len(parts) < 2:
+            raise ConfigError(f"concat({names}): give two different encoders at least")
+        encoders = list(parts.values())
+        self._parts = dict(parts)
+        self.sample_rate = max(encoder.sample_rate for encoder in encoders)
+        self.window = _one_window(parts)
+        rates = [encoder.frame_rate for encoder in encoders]
+        known = [rate for rate in rates if rate is not None]
+        if known and len(known) < len(rates):
+            without = next(name for name, part in parts.items() if part.frame_rate is None)
+            raise ConfigError(
+                f"concat({names}): '{without}' has no frames and others have; leave it"
+            )
+        self.frame_rate = max(known) if known else None
+        self.layers = _paired_layers(parts)
+        self.dim = sum(encoder.dim for encoder in encoders)
+        # without frames there is no time at which sequence tokens could stand side by side
+        offered = ("class", "sequence", "both") if known else ("class",)
+        self.sources = tuple(
+            source for source in offered if all(source in part.sources for part in encoders)
+        )
+        if not self.sources:
+            raise ConfigError(f"concat({names}): they share no source of {', '.join(offered)}")
+        self.fingerprint = digest(
+            "concat", _REVISION, torchaudio.__version__, [part.fingerprint for part in encoders]
+        )
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        """Encode (batch, samples) by each part, and set their tokens side by side."""
+        sequences, class_tokens = [], []
+        seconds = audio.shape[1] / self.sample_rate
+        for name, part in self._parts.items():
+            own = audio
+            if part.sample_rate != self.sample_rate:
+                size = max(1, round(seconds * part.sample_rate))
+                own = torchaudio.functional.resample(audio, self.sample_rate, part.sample_rate)
+                own = F.pad(own, (0, size - own.shape[1]))
+            tokens = _part_call(name, part, own)
+            if self.frame_rate is not None and tokens.sequence is not None:
+                sequences.append((tokens.sequence, part.frame_rate))
+            if tokens.class_token is not None:
+                class_tokens.append(self._spread(tokens.class_token, 1))
+        count = len(self._parts)
+        joined = None
+        if len(sequences) == count:
+            time = max(s.shape[1] for s, r in sequences if r == self.frame_rate)
+            aligned = [self._aligned(s, r, time) for s, r in sequences]
+            joined = torch.cat(aligned, dim=-1)
+        together = torch.cat(class_tokens, dim=-1) if len(class_tokens) == count else None
+        return Tokens(joined, together)
+
+    def _aligned(self, sequence: Tensor, rate: float | None, time: int) -> Tensor:
+        """(B, t, l, D) at one frame rate to (B, time, L, D) at the highest."""
+        assert rate is not None
+        assert self.frame_rate is not None
+        if rate != self.frame_rate or sequence.shape[1] != time:
+            places = torch.arange(time, device=sequence.device) * (rate / self.frame_rate)
+            places = places.clamp(max=sequence.shape[1] - 1)
+            below = places.floor().long()
+            above = (below + 1).clamp(max=sequence.shape[1] - 1)
+            share = (places - below).to(sequence.dtype)[:, None, None]
+            sequence = sequence[:, below] * (1 - share) + sequence[:, above] * share
+        return self._spread(sequence, 2)
+
+    def _spread(self, tokens: Tensor, dim: int) -> Tensor:
+        """A single layer beside every layer of the others."""
+        sizes = [-1] * tokens.ndim
+        sizes[dim] = len(self.layers)
+        return tokens.expand(sizes)
+
+
+class Layers(_Made):
+    """An encoder of which only some layers are known, and so probed.
+
+    Args:
+        name: the encoder's specification.
+        encoder: the encoder.
+        kept: names of its layers.
+
+    Raises:
+        ConfigError: no name, a name twice, or one that the encoder does not have.
+    """
+
+    def __init__(self, name: str, encoder: Encoder, kept: Sequence[str]) -> None:
+        for layer in kept:
+            if layer not in encoder.layers:
+                has = ", ".join(encoder.layers)
+                raise ConfigError(f"layers({name}, ...): unknown layer '{layer}'; it has {has}")
+        if not kept or len(set(kept)) < len(kept):
+            raise ConfigError(f"layers({name}, ...): name one layer at least, and none twice")
+        self._copy(encoder)
+        self._name, self._encoder = name, encoder
+        self._indices = [list(encoder.layers).index(layer) for layer in kept]
+        self.layers = tuple(kept)
+        self.fingerprint = digest("layers", _REVISION, encoder.fingerprint, list(kept))
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        """Encode (batch, samples); the other layers' tokens are dropped."""
+        tokens = _part_call(self._name, self._encoder, audio)
+        sequence, class_token = tokens.sequence, tokens.class_token
+        return Tokens(
+            None if sequence is None else sequence[:, :, self._indices],
+            None if class_token is None else class_token[:, self._indices],
+        )
+
+
+class Pool(_Made):
+    """An encoder with every `hop` frames averaged into one, and its frame rate divided by `hop`.
+
+    A pooled frame stands where the middle of its frames does: frame j is the mean of those within
+    hop / 2 of frame j * hop, and of an even `hop` the two outermost count half. At the ends of a
+    window fewer frames are there to average.
+
+    Args:
+        name: the encoder's specification.
+        encoder: the encoder.
+        hop: number of frames, two at least.
+
+    Raises:
+        ConfigError: another `hop`, one longer than a window, or the encoder has no frames.
+    """
+
+    def __init__(self, name: str, encoder: Encoder, hop: int) -> None:
+        if encoder.frame_rate is None:
+            raise ConfigError(f"pool({name},{hop}): '{name}' has no frames")
+        if hop < 2:
+            raise ConfigError(f"pool({name},{hop}): hop must be 2 at least")
+        if encoder.window is not None and encoder.window * encoder.frame_rate < hop:
+            raise ConfigError(f"pool({name},{hop}): a window has fewer frames; take a smaller hop")
+        self._copy(encoder)
+        self._name, self._encoder, self._hop = name, encoder, hop
+        self.frame_rate = encoder.frame_rate / hop
+        self.fingerprint = digest("pool", _REVISION, encoder.fingerprint, hop)
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        """Encode (batch, samples); class tokens stay as they are."""
+        tokens = _part_call(self._name, self._encoder, audio)
+        if tokens.sequence is None:
+            raise EncoderError(f"'{self._name}' returned no sequence of tokens")
+        _, time, layers, dim = tokens.sequence.shape
+        flat = tokens.sequence.flatten(2)  # (B, T, L * D)
+        centres = torch.arange(0, time, self._hop, device=flat.device)
+        reach = self._hop // 2
+        total, weights = torch.zeros_like(flat[:, centres]), flat.new_zeros(len(centres), 1)
+        for step in range(-reach, reach + 1):
+            weight = 0.5 if self._hop % 2 == 0 and abs(step) == reach else 1.0
+            places = centres + step
+            there = ((places >= 0) & (places < time)).to(flat.dtype)[:, None] * weight
+            total += flat[:, places.clamp(0, time - 1)] * there
+            weights += there
+        pooled = (total / weights).reshape(len(flat), len(centres), layers, dim)
+        return Tokens(pooled, tokens.class_token)
+
+
+def _part_call(name: str, part: Encoder, audio: Tensor) -> Tokens:
+    """One call of a part, on the device of `audio`, held against what the part declares."""
+    place(part, audio.device)
+    try:
+        return call(part, audio)
+    except EncoderError as error:
+        raise EncoderError(f"has the part '{name}', which {error}") from error
+
+
+def _one_window(parts: Mapping[str, Encoder]) -> float | None:
+    windows = {name: part.window for name, part in parts.items() if part.window is not None}
+    if not windows:
+        return None
+    (first, window), *others = windows.items()
+    for name, other in others:
+        if not isclose(window, other):
+            raise ConfigError(
+                f"concat({', '.join(parts)}): '{first}' takes windows of {window:g} s and '{name}' "
+                f"of {other:g} s; combine encoders of one window, or of any length"
+            )
+    return window
+
+
+def _paired_layers(parts: Mapping[str, Encoder]) -> tuple[str, ...]:
+    """Names of the layers side by side: that of the encoders with several, joined where unlike."""
+    several = [(name, tuple(part.layers)) for name, part in parts.items() if len(part.layers) > 1]
+    if not several:
+        return ("+".join(dict.fromkeys(part.layers[0] for part in parts.values())),)
+    first, layers = several[0]
+    for name, other in several[1:]:
+        if len(other) != len(layers):
+            raise ConfigError(
+                f"concat({', '.join(parts)}): '{first}' has {len(layers)} layers and '{name}' "
+                f"{len(other)}; choose as many of each, as in layers({name},{other[-1]})"
+            )
+    rows = zip(*(names for _, names in several), strict=True)
+    return tuple("+".join(dict.fromkeys(row)) for row in rows)
