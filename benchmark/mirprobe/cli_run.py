@@ -23,7 +23,10 @@ WIDTH = 100
 def run_command(
     encoder: Annotated[
         list[str] | None,
-        typer.Option(help="NAME, or FILE.py:CLASS; with options :option=value,...; repeatable."),
+        typer.Option(
+            help="NAME or FILE.py:CLASS, with options :option=value,..., or a combination such as "
+            "concat(A,B), layers(A,4,8), pool(A,5); may be repeated."
+        ),
     ] = None,
     task: Annotated[list[str] | None, typer.Option(help="NAME; may be repeated.")] = None,
     dataset: Annotated[

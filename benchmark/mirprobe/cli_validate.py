@@ -12,9 +12,7 @@ _VERDICTS = {True: "pass", False: "FAIL", None: "n/a"}
 
 
 def validate_command(
-    spec: Annotated[
-        str, typer.Argument(help="NAME or FILE.py:CLASS, options after one more colon.")
-    ],
+    spec: Annotated[str, typer.Argument(help="As in `mirprobe run --encoder`.")],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
 ) -> None:
     """Check that an encoder keeps its promises; exit status 1 if it does not.

@@ -146,7 +146,7 @@ def _modules(encoder: Encoder) -> Iterator[nn.Module]:
     """The torch modules that an encoder is or holds."""
     if isinstance(encoder, nn.Module):
         yield encoder
-    for value in vars(encoder).values():
+    for value in getattr(encoder, "__dict__", {}).values():
         values = value.values() if isinstance(value, dict) else value
         for item in values if isinstance(value, list | tuple | dict) else [value]:
             if isinstance(item, nn.Module):
