@@ -5,6 +5,7 @@ Usage: interrupted_run.py AUDIO CACHE RESULTS
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -28,6 +29,7 @@ class Slow(Bands):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     torch.set_num_threads(1)
     probes.PRESETS["standard"] = QUICK
     audio, cache, results = sys.argv[1:]
