@@ -69,11 +69,18 @@ def _annotation(track: Track, name: str) -> str:
 
 
 def _source(task: Task) -> str:
-    """The code of the task's class, where Python knows it: a task is edited more than released."""
-    try:
-        return inspect.getsource(type(task))
-    except (OSError, TypeError):
-        return ""
+    """The code of the task's class and of what it inherits, where Python knows it.
+
+    A task is edited more than released.
+    """
+    found = ""
+    for kind in type(task).__mro__:
+        if kind.__module__ not in ("abc", "builtins", "typing"):
+            try:
+                found += inspect.getsource(kind)
+            except (OSError, TypeError):  # made in an interpreter, where no source is kept
+                continue
+    return found
 
 
 def _audio(hashes: Callable[[Path], str], track: Track) -> str:

@@ -22,12 +22,14 @@ Conventions:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from mirprobe.dataset import Sheet
 from mirprobe.errors import ConfigError
 from mirprobe.fingerprint import digest
 from mirprobe.schema import SPLITS, Split, Track
+from mirprobe_tasks.datasets.rendering import Render, render_missing
 from mirprobe_tasks.datasets.scores.corpus import read_corpus, version
 from mirprobe_tasks.datasets.scores.perform import Performance, perform
 from mirprobe_tasks.datasets.scores.split import Take, takes
@@ -98,23 +100,13 @@ class Scores:
             ConfigError: a track is not one of this data set.
             StorageError: the folder cannot be written.
         """
-        import joblib
+        yield from render_missing(tracks, self._job)
 
-        missing = [track for track in tracks if not track.audio.exists()]
-        if missing:
-            self.splits()
-        for track in missing:
-            if track.id not in self._played:
-                raise ConfigError(f"scores: unknown track {track.id!r}; take tracks from splits()")
-        absent = {track.id for track in missing}
-        yield from (track.id for track in tracks if track.id not in absent)
-        if missing:
-            workers = min(joblib.cpu_count(), len(missing))
-            pool = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-            yield from pool(
-                joblib.delayed(_render)(track.id, self._played[track.id], track.audio)
-                for track in missing
-            )
+    def _job(self, track: Track) -> Render:
+        self.splits()  # performs them, at the first call
+        if track.id not in self._played:
+            raise ConfigError(f"scores: unknown track {track.id!r}; take tracks from splits()")
+        return partial(_render, self._played[track.id], track.audio)
 
     def _works(self) -> Sequence[Work]:
         path = self._root / f"works-{digest(version(), _REVISION)[:8]}.json"
@@ -134,6 +126,5 @@ class Scores:
         )
 
 
-def _render(id: str, played: Performance, path: Path) -> str:
+def _render(played: Performance, path: Path) -> None:
     write_flac(path, play(played.parts, played.mix, played.duration))
-    return id

@@ -12,11 +12,13 @@ chords are Harte labels with inversions, N where no chord is played.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from mirprobe.dataset import Sheet
 from mirprobe.errors import ConfigError
 from mirprobe.schema import SPLITS, Split, Track
+from mirprobe_tasks.datasets.rendering import render_missing
 from mirprobe_tasks.datasets.studio.compose import BLOCK, TAGS, compose
 from mirprobe_tasks.datasets.studio.render import file_name, write
 
@@ -93,11 +95,7 @@ class Studio:
             ConfigError: a track is not one of this data set.
             StorageError: the folder cannot be written.
         """
-        missing = [track for track in tracks if not track.audio.exists()]
-        ready = {track.id for track in tracks} - {track.id for track in missing}
-        yield from (track.id for track in tracks if track.id in ready)
-        if missing:
-            yield from _render_all(missing)
+        yield from render_missing(tracks, lambda track: partial(_render, track.id, track.audio))
 
     def _track(self, split: Split, index: int) -> Track:
         piece = compose(split, index)
@@ -109,18 +107,8 @@ class Studio:
         )
 
 
-def _render_all(tracks: Sequence[Track]) -> Iterator[str]:
-    """Render in worker processes; joblib's need no guard in the caller's main module."""
-    import joblib
-
-    workers = min(joblib.cpu_count(), len(tracks))
-    pool = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-    yield from pool(joblib.delayed(_render_one)(track.id, track.audio) for track in tracks)
-
-
-def _render_one(track_id: str, path: Path) -> str:
+def _render(track_id: str, path: Path) -> None:
     split, _, number = track_id.partition("-")
     if split not in SPLITS or not number.isdigit():
         raise ConfigError(f"studio: unknown track {track_id!r}; take tracks from splits()")
     write(SPLITS[SPLITS.index(split)], int(number), path)
-    return track_id
