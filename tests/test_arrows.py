@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "mirprobe.timing": "calls encoders.protocol errors schema windows",
     "mirprobe.promises": "calls encoders.protocol",
     "mirprobe.validation": "calls encoders.protocol errors promises schema timing windows",
-    "mirprobe.repeat": "calls:difference errors schema",
+    "mirprobe.repeat": "calls:difference calls:row errors schema",
     "mirprobe.encoders": "encoders.protocol errors fingerprint schema vit1d",
     "mirprobe.hear": "encoders fingerprint vit1d windows",
     "mirprobe.examples": "schema",
@@ -86,15 +86,15 @@ MAY_IMPORT = {
     "mirprobe.emergence": (
         "admission annotations audio config dataset embed:choose_layers encoders "
         "encoders.protocol errors files fingerprint metrics peaks probes:threads provenance "
-        "registry:nearest results runner schema scoring:worth task vit1d windows"
+        "registry:TASKS registry:nearest results runner schema scoring:worth task vit1d windows"
     ),
     "mirprobe.curves": "emergence errors",
     # the faces of the house
     "mirprobe.cli_errors": "errors",
     "mirprobe.cli_data": "cli_errors holdings",
-    "mirprobe.cli_emergence": "cli_errors config emergence files vit1d",
+    "mirprobe.cli_emergence": "cli_errors config emergence files registry:with_option vit1d",
     "mirprobe.cli_pretrain": "cli_errors curves emergence errors files vit1d",
-    "mirprobe.cli_run": "cli_errors config errors ranking runner suites",
+    "mirprobe.cli_run": "cli_errors config errors ranking registry:with_option runner suites",
     "mirprobe.cli_validate": "cli_errors config encoder_specs validation",
     "mirprobe.cli": EVERYTHING,
     "mirprobe": EVERYTHING,  # __init__.py alone: it collects the public names

@@ -137,6 +137,12 @@ def pool(tokens: Tokens, valid: Tensor, sources: Sequence[str]) -> Tensor:
     return torch.stack([pooled[source] for source in sources], dim=1)
 
 
+def row(tokens: Tokens, index: int) -> Tokens:
+    """A copy of the tokens of one window of a batch, as a batch of one."""
+    parts = (tokens.sequence, tokens.class_token)
+    return Tokens(*(None if part is None else part[index : index + 1].clone() for part in parts))
+
+
 def difference(one: Tokens, other: Tokens) -> float:
     """How far two encodings of the same windows lie apart.
 

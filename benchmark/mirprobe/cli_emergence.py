@@ -94,11 +94,12 @@ def emergence_command(
 
     from mirprobe.config import make_config
     from mirprobe.emergence.study import study
+    from mirprobe.registry import with_option
     from mirprobe.vit1d.shipped import weights_path
 
     with one_line_errors():
         if size is not None:
-            dataset = f"{dataset}{',' if ':' in dataset else ':'}size={size}"
+            dataset = with_option(dataset, "size", size)
         config = make_config(
             {
                 "dataset": dataset,

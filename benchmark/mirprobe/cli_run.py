@@ -83,12 +83,12 @@ def run_command(
     and the exit status is 1.
     """
     from mirprobe.config import make_config
+    from mirprobe.registry import with_option
     from mirprobe.suites import load_suite
 
     with one_line_errors():
         if size is not None:
-            base = dataset or "studio"
-            dataset = f"{base}{',' if ':' in base else ':'}size={size}"
+            dataset = with_option(dataset or "studio", "size", size)
         given: dict[str, Any] = {
             "encoders": encoder,
             "tasks": task,

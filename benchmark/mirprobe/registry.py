@@ -39,6 +39,11 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     return name, parse_options(rest, spec, name)
 
 
+def with_option(spec: str, key: str, value: object) -> str:
+    """A specification with one more option."""
+    return f"{spec}{',' if ':' in spec else ':'}{key}={value}"
+
+
 def parse_options(text: str, spec: str, name: str) -> dict[str, Any]:
     """Read `key=value,key=value`; values are YAML scalars.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from mirprobe.calls import difference
+from mirprobe.calls import difference, row
 from mirprobe.errors import EncoderError
 from mirprobe.schema import Tokens
 
@@ -42,7 +42,7 @@ class Witness:
         """Count a batch (batch, samples), and keep the first window of the first."""
         if self.window is None:
             self.window = windows[:1].clone()
-            self.tokens = _first(tokens)
+            self.tokens = row(tokens, 0)
         self.windows += len(windows)
         self.samples += windows.numel()
 
@@ -66,8 +66,3 @@ class Witness:
                 f"beginning and the end of {self.windows} windows; put it into evaluation mode "
                 "(dropout, batch norm) and keep its weights as they are (nothing of it was cached)"
             )
-
-
-def _first(tokens: Tokens) -> Tokens:
-    parts = (tokens.sequence, tokens.class_token)
-    return Tokens(*(None if part is None else part[:1].clone() for part in parts))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mirprobe import promises
-from mirprobe.calls import call, difference, place, pool, sound
+from mirprobe.calls import call, difference, place, pool, row, sound
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import EncoderError
 from mirprobe.promises import Check
@@ -131,7 +131,7 @@ class _Bench:
         remedy = (
             "normalise each clip by itself, mask padding, and put batch norm into evaluation mode"
         )
-        return self._alike("batch", "alone and among 4", _row(together, 0), remedy)
+        return self._alike("batch", "alone and among 4", row(together, 0), remedy)
 
     def repetition(self, fresh: Encoder) -> Check:
         """A second call and a second instance give the same."""
@@ -170,11 +170,6 @@ class _Bench:
         apart = difference(self.alone, tokens)
         found = f"{apart:.1e} apart {how}, of at most {TOLERANCE:g}"
         return Check(name, apart <= TOLERANCE, found, remedy)
-
-
-def _row(tokens: Tokens, row: int) -> Tokens:
-    parts = (tokens.sequence, tokens.class_token)
-    return Tokens(*(None if part is None else part[row : row + 1] for part in parts))
 
 
 def _noise(samples: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

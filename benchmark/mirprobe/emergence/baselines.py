@@ -8,12 +8,13 @@ from functools import lru_cache, partial
 import numpy as np
 import torch
 
+from mirprobe.audio import load
 from mirprobe.emergence import onsets
 from mirprobe.emergence.onsets import OnsetResult
 from mirprobe.emergence.picking import detect, flux
 from mirprobe.emergence.similarity import SEQUENCE, Similarities, relations
 from mirprobe.emergence.survey import Findings
-from mirprobe.emergence.tracks import Splits, each, have_onsets, heard, samples
+from mirprobe.emergence.tracks import Splits, each, have_onsets, heard
 from mirprobe.encoders.spectral import Chroma
 from mirprobe.metrics.onset import scores
 from mirprobe.probes import threads
@@ -57,7 +58,7 @@ def observe(config: LogMelConfig, seed: int, track: Track) -> Plain:
         seed: of the pairs of frames.
         track: usable.
     """
-    audio = samples(track, config.sample_rate)
+    audio = load(track, config.sample_rate)
     whole = torch.from_numpy(audio)[None]
     with threads(1), torch.inference_mode():
         frames = {"logmel": _logmel(config)(whole)[0].numpy()}

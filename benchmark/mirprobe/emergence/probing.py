@@ -21,6 +21,7 @@ from mirprobe.emergence.subject import RANDOM, TRAINED, Weights
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import MirprobeError
 from mirprobe.metrics.statistic import Statistic
+from mirprobe.registry import TASKS
 from mirprobe.results import read_cell
 from mirprobe.runner import RunResult, run
 from mirprobe.schema import SPLITS, Annotations
@@ -61,7 +62,7 @@ class ProbeResult:
 
 def offered(dataset: Dataset, limit: int | None, tasks: Sequence[str]) -> list[str]:
     """Those of the tasks that the data set has annotations for, in every split."""
-    wanted = {"tagging": "tags", "key": "key", "chord": "chords", "beat": "beats"}
+    wanted = {task: getattr(TASKS.get(task), "annotation") for task in tasks}  # noqa: B009
     splits = limited(dataset, limit)
     return [
         task

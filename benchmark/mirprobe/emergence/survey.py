@@ -12,12 +12,13 @@ from functools import partial
 
 import numpy as np
 
+from mirprobe.audio import load
 from mirprobe.emergence import onsets
 from mirprobe.emergence.onsets import OnsetResult, Setting, Triple
 from mirprobe.emergence.picking import detect
 from mirprobe.emergence.similarity import SEQUENCE, Similarities, SimilarityResult, relations
 from mirprobe.emergence.subject import Look, Weights, subject
-from mirprobe.emergence.tracks import Splits, each, have_onsets, heard, samples
+from mirprobe.emergence.tracks import Splits, each, have_onsets, heard
 from mirprobe.metrics.onset import scores
 from mirprobe.probes import threads
 from mirprobe.schema import Floating, Floats, Track
@@ -65,7 +66,7 @@ def observe(
     """
     with threads(1):  # other processes, or programs, want the other cores
         model = subject(weights, device)
-        look = model.look(samples(track, weights.config.frontend.sample_rate))
+        look = model.look(load(track, weights.config.frontend.sample_rate))
     rate, reference = model.frame_rate, heard(track)
     time, layers, heads, readings = look.curves.shape
     tally = found = None

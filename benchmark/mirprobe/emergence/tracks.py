@@ -7,8 +7,6 @@ from functools import partial
 from typing import TypeVar
 
 import mir_eval.chord
-import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mirprobe import audio
@@ -89,11 +87,6 @@ def _fault(sample_rate: int, track: Track) -> str:
     except (mir_eval.chord.InvalidChordException, ValueError) as error:
         return f"an annotation cannot be read ({error}); correct it"
     return ""
-
-
-def samples(track: Track, sample_rate: int) -> NDArray[np.float32]:
-    """The audio of a usable track."""
-    return audio.load(track, sample_rate)
 
 
 def heard(track: Track) -> Floats | None:
