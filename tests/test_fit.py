@@ -81,10 +81,24 @@ def make_bank(train: int = 8, held_out: int = 4, frames: int = 60) -> Bank:
 BANK = make_bank()
 
 
-def run(folder: Path, bank: Bank = BANK, model: str = "vit1d", **options: Any) -> Fitted:
-    pace = options.pop("pace", PACE)
+def run(
+    folder: Path,
+    bank: Bank = BANK,
+    model: str = "vit1d",
+    begin_with: Path | None = None,
+    pace: Pace = PACE,
+    **options: Any,
+) -> Fitted:
     config = replace(CONFIG, **options)
-    return fit(bank, folder, model=TINY[model], config=config, machine=CPU, pace=pace)
+    return fit(
+        bank,
+        folder,
+        model=TINY[model],
+        config=config,
+        begin_with=begin_with,
+        machine=CPU,
+        pace=pace,
+    )
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -175,6 +189,43 @@ def test_the_checkpoint_rebuilds_the_model_and_says_how_it_was_made(tmp_path: Pa
     assert FitConfig(**{**made, "betas": (0.9, 0.98), "mask": (0.5, 0.75)}) == CONFIG
     with safe_open(tmp_path / LATEST, "pt") as file:
         assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.float32}  # noqa: SIM118
+
+
+def test_it_begins_with_the_weights_of_an_earlier_training(tmp_path: Path) -> None:
+    bank, second = make_bank(frames=1000), tmp_path / "second"
+    run(tmp_path / "first", bank, pace=Pace(validate=10))
+    weights = tmp_path / "first" / LATEST
+    still: dict[str, Any] = {"steps": 4, "rate": 1e-30, "final_rate": 0.0}
+    run(second, bank, begin_with=weights, pace=Pace(validate=4), **still)
+    assert same(weights, second / LATEST)
+    found = [(row["step"], row["embedding"], row["mrr"]) for row in rows(second / "retrieval.csv")]
+    first = rows(tmp_path / "first" / "retrieval.csv")
+    assert found == [
+        ("0", "logmel", first[0]["mrr"]),
+        ("0", "random", first[1]["mrr"]),
+        ("0", "model", first[2]["mrr"]),
+        ("4", "model", first[2]["mrr"]),
+    ]
+    assert json.loads(read_notes(second / LATEST)["begun_with"]) == read_notes(weights)
+    with pytest.raises(ConfigError, match="differs in begin_with"):
+        run(second, bank, pace=PACE, **still)
+    with pytest.raises(StorageError, match="another configuration"):
+        run(tmp_path / "third", bank, model="vit1d-rope", begin_with=weights)
+
+
+def test_a_run_that_began_with_weights_goes_on_without_loading_them_again(
+    tmp_path: Path, killed_after: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "first")
+    weights = tmp_path / "first" / LATEST
+    run(tmp_path / "whole", begin_with=weights)
+    with monkeypatch.context():
+        killed_after(6)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / "killed", begin_with=weights)
+        monkeypatch.undo()
+    run(tmp_path / "killed", begin_with=weights)
+    assert same(tmp_path / "whole" / LATEST, tmp_path / "killed" / LATEST)
 
 
 def test_training_beats_chance_and_its_controls_on_held_out_tracks(tmp_path: Path) -> None:

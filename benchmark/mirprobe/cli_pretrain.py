@@ -102,6 +102,9 @@ def fit_command(
     ],
     objective: Annotated[Objectives, typer.Option(help="The loss.")] = Objectives.ntxent,
     config: Annotated[Models, typer.Option(help="The model.")] = Models.vit1d,
+    begin_with: Annotated[
+        Path | None, typer.Option(help="Weights of an earlier training; otherwise random ones.")
+    ] = None,
     steps: Annotated[int, typer.Option(help="In all.")] = 100_000,
     batch: Annotated[int, typer.Option(help="Pairs a step, over all devices.")] = 128,
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
@@ -161,6 +164,7 @@ def fit_command(
                 same_group=same_group,
                 seed=seed,
             ),
+            begin_with=begin_with,
             machine=Machine(device.value, precision.value, devices, nodes),
             pace=Pace(log=log_every, validate=validate_every, save=save_every),
         )

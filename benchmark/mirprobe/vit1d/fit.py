@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from mirprobe.errors import ConfigError, MirprobeError
 from mirprobe.files import LEFTOVERS
-from mirprobe.fingerprint import digest
+from mirprobe.fingerprint import digest, file_digest
 from mirprobe.vit1d.bank import Bank
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes, save_checkpoint
 from mirprobe.vit1d.fabric import Machine, describe, make_fabric
@@ -92,6 +92,7 @@ def fit(
     *,
     model: ViT1DConfig,
     config: FitConfig,
+    begin_with: str | Path | None = None,
     machine: Machine | None = None,
     pace: Pace | None = None,
 ) -> Fitted:
@@ -104,13 +105,15 @@ def fit(
         folder: of the results.
         model: what to train.
         config: how to train it.
+        begin_with: weights of an earlier training to begin with; None draws them.
         machine: what to train it on.
         pace: how often to log, validate and save.
 
     Raises:
         ConfigError: the bank is of another front end or too small, the folder holds another
             training, or the machine is not there.
-        StorageError: the folder cannot be read or written; what was saved is kept.
+        StorageError: the folder cannot be read or written, and what was saved is kept; or
+            `begin_with` cannot be read or holds another configuration.
         DivergedError: a loss is NaN or infinite; what was saved before is kept.
     """
     folder, pace = Path(folder), pace or Pace()
@@ -122,7 +125,8 @@ def fit(
         rate, held = model.frontend.frame_rate, bank.split("held-out")
         segments = Segments.of(held, length=model.frames, frame_rate=rate)
     fabric = make_fabric(machine or Machine())
-    run = _Run(folder, Trainer(bank, model, config, fabric), fabric, segments, pace)
+    trainer = Trainer(bank, model, config, fabric)
+    run = _Run(folder, trainer, fabric, segments, pace, _Origin.of(begin_with, model))
     return run.to_the_end()
 
 
@@ -140,18 +144,40 @@ def export(checkpoint: str | Path, output: str | Path) -> None:
     save_checkpoint(model, output, dtype=torch.float16, notes=notes)
 
 
+class _Origin(NamedTuple):
+    """The weights of an earlier training, and how they came about."""
+
+    digest: str
+    weights: Mapping[str, Tensor]
+    notes: Mapping[str, str]
+
+    @classmethod
+    def of(cls, path: str | Path | None, model: ViT1DConfig) -> _Origin | None:
+        if path is None:
+            return None
+        weights = load_checkpoint(path, expected=model).state_dict()
+        return cls(file_digest(path), weights, read_notes(path))
+
+
 class _Run:
     """One call of `fit`."""
 
     def __init__(
-        self, folder: Path, trainer: Trainer, fabric: Fabric, segments: Segments | None, pace: Pace
+        self,
+        folder: Path,
+        trainer: Trainer,
+        fabric: Fabric,
+        segments: Segments | None,
+        pace: Pace,
+        origin: _Origin | None,
     ) -> None:
         self.folder, self.trainer, self.fabric = folder, trainer, fabric
-        self.segments, self.pace = segments, pace
+        self.segments, self.pace, self.origin = segments, pace, origin
         self.begun_with = plain(
             **asdict(trainer.config),
             **{f"model.{name}": value for name, value in trainer.model.config.as_dict().items()},
             bank=digest([track.digest for track in trainer.bank.tracks]),
+            **({"begin_with": origin.digest} if origin else {}),
         )
         self.done, self.saved = 0, -1
         self.retrieval: dict[str, Retrieval] = {}
@@ -173,6 +199,7 @@ class _Run:
         ):
             if not self.done:
                 self._controls()
+                self._begin()
             clock, counted = perf_counter(), self.done
             for step in range(self.done, steps):
                 self.losses.append(self.trainer.step(step))
@@ -225,6 +252,11 @@ class _Run:
             self._retrieve("logmel", lambda rows: self.trainer.bank.dequantise(rows).mean(dim=1))
             self._retrieve("random", self.trainer.class_tokens)
 
+    def _begin(self) -> None:
+        if self.origin is not None:
+            self.trainer.model.load_state_dict(self.origin.weights)
+            self._validate()
+
     def _validate(self) -> None:
         if self.segments is None:
             return
@@ -267,6 +299,7 @@ class _Run:
                 "retrieval": json.dumps(
                     {name: asdict(found) for name, found in self.retrieval.items()}
                 ),
+                **({"begun_with": json.dumps(dict(self.origin.notes))} if self.origin else {}),
             }
             model = self.trainer.model
             save_checkpoint(model, self.folder / name, dtype=torch.float32, notes=notes)
