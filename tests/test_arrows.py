@@ -30,6 +30,7 @@ MAY_IMPORT = {
     # what plug-ins promise. A registry's entries are typed by it, and so stand above it.
     "mirprobe.dataset": "schema",
     "mirprobe.encoders.protocol": "schema",
+    "mirprobe.encoders.about": "encoders.protocol errors",
     "mirprobe.task": "metrics schema",
     "mirprobe.registry": "dataset encoders.protocol errors task",
     "mirprobe.encoder_files": (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mirprobe.api import evaluate
     from mirprobe.dataset import Dataset
+    from mirprobe.encoders.about import About
     from mirprobe.encoders.protocol import Encoder
     from mirprobe.errors import MirprobeError
     from mirprobe.fingerprint import digest, file_digest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from mirprobe.task import Task
 
 __all__ = [
+    "About",
     "Annotations",
     "Beats",
     "Dataset",
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "About": "mirprobe.encoders.about",
     "Annotations": "mirprobe.schema",
     "Beats": "mirprobe.schema",
     "Dataset": "mirprobe.dataset",
