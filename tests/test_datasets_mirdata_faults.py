@@ -1,4 +1,4 @@
-"""How the adapter for mirdata says what is wrong, and what it downloads."""
+"""How the adapter for mirdata says what is wrong."""
 
 from __future__ import annotations
 
@@ -204,66 +204,6 @@ def test_mirdata_is_kept_quiet_but_for_its_errors(caplog: pytest.LogCaptureFixtu
         logging.error("broken\n  link")
     assert [record.getMessage() for record in caplog.records] == ["broken link"]
     assert (root.handlers, root.level) == before
-
-
-class TestDownload:
-    """With files of this machine in the place of mirdata's URLs."""
-
-    @pytest.fixture
-    def offer(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-        """A folder that stands for the net; mirdata's tinysol points there."""
-        offered = miniature("tinysol", tmp_path / "net")
-        shutil.make_archive(str(offered / "TinySOL"), "gztar", offered / "audio")
-        module: Any = importlib.import_module("mirdata.datasets.tinysol")
-        remotes = {}
-        for key, path, folder in (
-            ("audio", offered / "TinySOL.tar.gz", "audio"),
-            ("annotations", offered / "annotation" / "TinySOL_metadata.csv", "annotation"),
-        ):
-            remotes[key] = self.remote(path, folder)
-        monkeypatch.setattr(module, "REMOTES", remotes)
-        index = module.INDEXES["6.0"]
-        fresh = self.remote(offered / index.filename, "/nowhere")
-        monkeypatch.setattr(index, "remote", fresh)
-        monkeypatch.setattr(index, "indexes_dir", str(tmp_path / "nowhere"))
-        return offered
-
-    @staticmethod
-    def remote(path: Path, folder: str) -> Any:
-        from mirdata.download_utils import RemoteFileMetadata
-        from mirdata.validate import md5
-
-        return RemoteFileMetadata(path.name, path.as_uri(), md5(str(path)), folder)
-
-    def test_index_annotations_and_audio_come_into_the_folder(
-        self, offer: Path, tmp_path: Path
-    ) -> None:
-        root = tmp_path / "home" / "tinysol"
-        dataset = build("tinysol", root)
-        with pytest.raises(ConfigError, match="no index"):
-            dataset.splits()
-        dataset.download()
-        assert (root / "tinysol_index_6.0.json").is_file()
-        found = [track for part in dataset.splits().values() for track in part]
-        assert all(track.audio.is_file() for track in found)
-        (offer / "TinySOL.tar.gz").unlink()
-        dataset.download()  # what is whole is not fetched again
-
-    def test_a_download_that_was_cut_short_is_named(self, offer: Path, tmp_path: Path) -> None:
-        root = tmp_path / "home" / "tinysol"
-        (root / "audio").mkdir(parents=True)
-        (root / "audio" / "TinySOL.tar.gz").write_bytes(b"half")
-        with pytest.raises(ConfigError, match=r"TinySOL\.tar\.gz has an MD5 .*delete a file that"):
-            build("tinysol", root).download()
-
-    def test_a_net_that_does_not_answer_is_one_line(self, offer: Path, tmp_path: Path) -> None:
-        (offer / "annotation" / "TinySOL_metadata.csv").unlink()
-        with pytest.raises(ConfigError, match=r"cannot be fetched .*or by hand: download"):
-            build("tinysol", tmp_path / "home").download()
-
-    def test_what_is_not_offered_says_how_to_get_it(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"'hainsworth' cannot be downloaded: .*H_1\.0/audio"):
-            build("hainsworth", tmp_path).download()
 
 
 def test_indexes_written_by_the_miniatures_are_what_mirdata_validates(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ class MirdataDataset:
         """Fetch index, annotations and, where it is free, audio with mirdata.
 
         mirdata keeps the archives beside what it unpacks, does not fetch those that are whole
-        again, and unpacks them anew. One that was cut short must be deleted before it is fetched.
+        again, and unpacks them anew. One that was cut short is fetched from its beginning.
 
         Raises:
             ConfigError: a part cannot be had; the message says how to get it by hand.

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import Any
 
 from mirprobe.errors import ConfigError
+from mirprobe_tasks.datasets.mirdata.transfer import guarded
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +117,8 @@ def track_ids(dataset: Any, name: str) -> list[str]:
 def download(dataset: Any, name: str, remotes: Sequence[str], by_hand: str) -> None:
     """Fetch and unpack, with mirdata's bars and checksums; whole files are not fetched again.
 
+    A file that was cut short is fetched anew, and no archive writes outside of its folder.
+
     Args:
         dataset: from `open_dataset`.
         name: of it.
@@ -123,20 +126,21 @@ def download(dataset: Any, name: str, remotes: Sequence[str], by_hand: str) -> N
         by_hand: how to get it otherwise, for the error line.
 
     Raises:
-        ConfigError: there is nothing to fetch, or a part cannot be had or is damaged.
+        ConfigError: there is nothing to fetch, or a part cannot be had, is damaged or would
+            write outside of its folder.
     """
     if not dataset.remotes and dataset._index_data.remote is None:
         if Path(dataset.index_path).is_file():
             return  # put there by hand
         raise ConfigError(f"data set '{name}' cannot be downloaded: {by_hand}")
     try:
-        with quiet():
+        with quiet(), guarded():
             # a list of its own: mirdata appends to what it is given
             dataset.download(partial_download=list(remotes) or None)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError) as error:
         raise ConfigError(
-            f"data set '{name}' cannot be fetched ({error}); delete a file that is named as "
-            f"corrupted and run again, what is whole is kept; or by hand: {by_hand}"
+            f"data set '{name}' cannot be fetched ({error}); run again, what is whole is kept, but "
+            f"delete a file first that is named as corrupted; or by hand: {by_hand}"
         ) from error
 
 
