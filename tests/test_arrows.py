@@ -76,7 +76,8 @@ MAY_IMPORT = {
     ),
     "mirprobe.holdings": ("admission annotations audio dataset errors places registry schema task"),
     "mirprobe.provenance": (
-        "admission annotations config encoders.protocol fingerprint probes schema task"
+        "admission annotations config encoders.about encoders.protocol fingerprint probes schema "
+        "task"
     ),
     "mirprobe.runner": (
         "admission cache:Cache cell config dataset embed encoder_specs encoders.protocol errors "

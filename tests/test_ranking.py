@@ -9,9 +9,17 @@ import pandas as pd
 import pytest
 
 from mirprobe.errors import ConfigError, StorageError
-from mirprobe.ranking import leaderboard, mean_ranks, read_runs, rows_of, to_csv, to_markdown
+from mirprobe.ranking import (
+    leaderboard,
+    mean_ranks,
+    merge,
+    read_runs,
+    rows_of,
+    to_csv,
+    to_markdown,
+)
 from mirprobe.results import RunFolder
-from mirprobe.schema import Score
+from mirprobe.schema import Facts, Score
 from mirprobe.scoring import CellResult
 
 NAN = float("nan")
@@ -43,8 +51,13 @@ ROW = Score(
 )
 
 
-def frame(rows: Sequence[Score]) -> pd.DataFrame:
-    return pd.DataFrame([asdict(row) for row in rows])
+FACTS = Facts(5_377_536, 192, 31.25, 40.0, "MIT", "")
+
+
+def frame(rows: Sequence[Score], **facts: Facts) -> pd.DataFrame:
+    """Scores as a run's table has them; of encoders without `facts`, those of `FACTS`."""
+    table = [{**asdict(row), **asdict(facts.get(row.encoder, FACTS))} for row in rows]
+    return pd.DataFrame(table).astype({"model_parameters": "Int64"})
 
 
 def encoders(**values: float) -> list[Score]:
@@ -152,7 +165,8 @@ def test_what_differs_in_kind_is_not_ranked_together() -> None:
 
 def save(path: Path, rows: Sequence[Score]) -> Path:
     folder = RunFolder(path)
-    folder.write_scores([folder.write_cell("e", "key", "k", CellResult(list(rows)))])
+    cell = folder.write_cell("e", "key", "k", CellResult(list(rows)))
+    folder.write_scores([cell], {row.encoder: FACTS for row in rows})
     return path
 
 
@@ -205,3 +219,33 @@ def test_markdown_is_well_formed() -> None:
     assert header.startswith("| rank | encoder | mirex | 95 % | layer | decoding | shuffled |")
     assert best.startswith("| 1 | b | 0.600 | 0.400 to 0.600 | 12 sequence | argmax |  |")
     assert text.endswith("|\n")
+
+
+def test_an_encoder_that_had_labels_is_shown_without_a_rank() -> None:
+    beat = [replace(row, task="beat") for row in encoders(a=0.2, b=0.9)]
+    rows = [*encoders(a=0.5, b=0.9, c=0.6), *beat]
+    board = leaderboard(frame(rows, b=replace(FACTS, supervised="key tempo")))
+    key = board[board["task"] == "key"]
+    assert key["encoder"].tolist() == ["b", "c", "a"]
+    assert key["rank"].tolist()[1:] == [1, 2]
+    assert key["rank"].isna().tolist() == [True, False, False]
+    assert mean_ranks(board).to_dict() == {"b": 1, "c": 1, "a": 2}
+    assert "| had labels | b | 0.900 |" in to_markdown(board)
+    alone = leaderboard(frame(rows, b=replace(FACTS, supervised="key beat")))
+    assert "b" not in mean_ranks(alone)
+    assert "| b |  | 5.38 M | 192 | 31.25 | 40 | MIT | key, beat |\n" in to_markdown(alone)
+
+
+def test_facts_stand_in_every_row_and_unknown_ones_stay_empty() -> None:
+    unknown = Facts(None, 13, NAN, NAN, "", "")
+    board = leaderboard(frame(encoders(a=0.5, b=0.4), b=unknown))
+    assert board["dim"].tolist() == [192, 13]
+    assert "| b | 2.00 |  | 13 |  |  |  |  |\n" in to_markdown(board)
+    none = leaderboard(frame(encoders(a=0.5), a=replace(FACTS, model_parameters=0)))
+    assert "| a | 1.00 | 0 | 192 |" in to_markdown(none)
+
+
+def test_of_two_runs_the_speed_that_was_measured_counts() -> None:
+    beat = [replace(row, task="beat") for row in encoders(a=0.2)]
+    runs = [frame(encoders(a=0.5)), frame(beat, a=replace(FACTS, speed=NAN))]
+    assert leaderboard(merge(runs))["speed"].tolist() == [40.0, 40.0]

@@ -10,7 +10,7 @@ import pytest
 
 from mirprobe.errors import StorageError
 from mirprobe.results import COLUMNS, RunFolder, read_cell, read_scores
-from mirprobe.schema import Score
+from mirprobe.schema import Facts, Score
 from mirprobe.scoring import CellResult
 
 NAN = float("nan")
@@ -40,6 +40,7 @@ PROBE = Score(
     splits="s",
     cell="k",
 )
+FACTS = {PROBE.encoder: Facts(7_087_488, 192, 31.25, NAN, "MIT", "key tempo")}
 CHANCE = replace(PROBE, kind="chance", layer="", source="", learning_rate=NAN, conditions="")
 RESULT = CellResult(
     scores=[PROBE, CHANCE],
@@ -122,7 +123,7 @@ def test_a_file_in_the_folders_place(tmp_path: Path) -> None:
     for attempt in (
         folder.make,
         lambda: folder.write_cell("e", "key", "k", RESULT),
-        lambda: folder.write_scores([]),
+        lambda: folder.write_scores([], {}),
         lambda: folder.write_run({}),
     ):
         with pytest.raises(StorageError, match="name another folder") as caught:
@@ -140,18 +141,21 @@ def test_make_creates_the_folder_and_leaves_what_is_there(folder: RunFolder) -> 
 
 def test_scores_are_one_row_a_score_and_come_back(folder: RunFolder) -> None:
     cell = folder.write_cell("e", "key", "k", RESULT)
-    table = folder.write_scores([cell, cell])
-    assert list(table.columns) == COLUMNS == [field.name for field in fields(Score)]
+    table = folder.write_scores([cell, cell], FACTS)
+    assert list(table.columns) == COLUMNS
+    assert [field.name for kind in (Score, Facts) for field in fields(kind)] == COLUMNS
     assert len(table) == 4
     found = read_scores(folder.path)
     pd.testing.assert_frame_equal(found, table, check_exact=False, rtol=1e-5)
     assert found["selected"].dtype == bool
     assert found["layer"].tolist() == ["12", "", "12", ""]
     assert found["learning_rate"].isna().tolist() == [False, True] * 2
+    assert found["supervised"].tolist() == ["key tempo"] * 4
+    assert "7087488" in (folder.path / "scores.csv").read_text()
 
 
 def test_no_cells_are_a_table_with_headers_alone(folder: RunFolder) -> None:
-    folder.write_scores([])
+    folder.write_scores([], {})
     found = read_scores(folder.path)
     assert list(found.columns) == COLUMNS
     assert not len(found)
@@ -162,7 +166,8 @@ def test_no_cells_are_a_table_with_headers_alone(folder: RunFolder) -> None:
 )
 def test_text_is_never_taken_for_a_number_or_for_missing(text: str, folder: RunFolder) -> None:
     named = replace(PROBE, encoder=text, layer=text, splits=text, fingerprint=text, cell=text)
-    folder.write_scores([folder.write_cell("e", "key", "k", CellResult([named]))])
+    cell = folder.write_cell("e", "key", "k", CellResult([named]))
+    folder.write_scores([cell], {text: FACTS[PROBE.encoder]})
     (row,) = read_scores(folder.path).to_dict("records")
     for name in ("encoder", "layer", "splits", "fingerprint", "cell"):
         assert row[name] == text
@@ -185,7 +190,7 @@ def test_what_is_no_table_of_scores_is_named(content: bytes, message: str, tmp_p
 
 
 def test_a_value_that_is_no_number_is_named(folder: RunFolder) -> None:
-    folder.write_scores([folder.write_cell("e", "key", "k", RESULT)])
+    folder.write_scores([folder.write_cell("e", "key", "k", RESULT)], FACTS)
     path = folder.path / "scores.csv"
     path.write_text(path.read_text().replace("0.25,0.75", "low,high"))
     with pytest.raises(StorageError, match=r"scores.csv: not a table of scores .*'low'"):

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ import torch
 from mirprobe.admission import Tracks
 from mirprobe.annotations import to_json
 from mirprobe.config import RunConfig
+from mirprobe.encoders.about import about
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.fingerprint import digest
 from mirprobe.probes import probe_config
-from mirprobe.schema import SPLITS, Annotations, Track
+from mirprobe.schema import SPLITS, Annotations, Facts, Track
 from mirprobe.task import Task
 
 PACKAGES = ("mirprobe", "torch", "torchaudio", "numpy", "mir_eval", "scikit-learn", "librosa")
@@ -121,6 +123,28 @@ def describe(
             "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
         },
     }
+
+
+def facts_of(name: str, encoder: Encoder, speed: float = nan) -> Facts:
+    """What the last columns of `scores.csv` say of an encoder.
+
+    Args:
+        name: its specification, for messages.
+        encoder: any; its weights are not loaded.
+        speed: seconds of audio that it encodes in a second, where that is known.
+
+    Raises:
+        ConfigError: what it says of itself is not an `About`.
+    """
+    said = about(name, encoder)
+    return Facts(
+        model_parameters=said.parameters,
+        dim=encoder.dim,
+        frame_rate=nan if encoder.frame_rate is None else encoder.frame_rate,
+        speed=speed,
+        licence=said.licence,
+        supervised=" ".join(said.supervised),
+    )
 
 
 def _plain(value: Any) -> Any:

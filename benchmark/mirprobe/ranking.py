@@ -1,21 +1,23 @@
 """Leaderboards: for each encoder and task what validation chose, ranked, with its controls.
 
 They are made from the `scores.csv` of runs alone. Encoders are ranked among rows that share data
-set, splits, task, probe, preset and conditions.
+set, splits, task, probe, preset and conditions; one that was trained with labels for a task is
+shown there and takes no rank.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import inf
+from math import inf, nan
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from mirprobe.errors import ConfigError
 from mirprobe.published import table_of
 from mirprobe.registry import nearest
-from mirprobe.results import read_scores
+from mirprobe.results import FACTS, read_scores
 
 ARENA = ["dataset", "splits", "task", "probe", "preset", "conditions"]
 ENTRY = [*ARENA, "encoder"]
@@ -47,8 +49,8 @@ def leaderboard(scores: pd.DataFrame, reference: str | None = None) -> pd.DataFr
         reference: an encoder; `difference` is each value minus its value.
 
     Returns:
-        A table sorted by task and rank. `rank` is by the main metric. Values of several seeds are
-        averaged.
+        A table sorted by task and rank. `rank` is by the main metric, NaN where the encoder had
+        labels for the task. Values of several seeds are averaged.
 
     Raises:
         ConfigError: `reference` is not among the encoders.
@@ -67,18 +69,35 @@ def leaderboard(scores: pd.DataFrame, reference: str | None = None) -> pd.DataFr
     board = board.merge(kept, on=[*ENTRY, "decoding"])
     for kind in CONTROLS:
         board = board.merge(_control(scores, kind), how="left", on=[*ENTRY, "decoding", "metric"])
+    board = board.merge(_facts(scores), on=["encoder", "fingerprint"])
     mains = board[board["main"]]
-    ranks = mains.assign(rank=mains.groupby(ARENA)["value"].rank(ascending=False, method="min"))
-    board = board.merge(ranks[[*ENTRY, "rank"]], on=ENTRY)
+    peers = mains[~_had_labels(mains)]
+    ranks = peers.assign(rank=peers.groupby(ARENA)["value"].rank(ascending=False, method="min"))
+    board = board.merge(ranks[[*ENTRY, "rank"]], how="left", on=ENTRY)
     if reference is not None:
         anchor = board[board["encoder"] == reference][[*ARENA, "metric", "value"]]
         anchor = anchor.rename(columns={"value": "anchor"})
         board = board.merge(anchor, how="left", on=[*ARENA, "metric"])
         board["difference"] = board["value"] - board.pop("anchor")
-    order = {task: place for place, task in enumerate(scores["task"].unique())}
-    board = board.assign(place=board["task"].map(order), other=~board["main"])
-    board = board.sort_values(["dataset", "place", "rank", "encoder", "other"], kind="stable")
+    places = {task: place for place, task in enumerate(scores["task"].unique())}
+    board = board.assign(place=board["task"].map(places), other=~board["main"])
+    order = ["dataset", "place", "rank", "encoder", "other"]
+    board = board.sort_values(order, kind="stable", na_position="first")
     return board.drop(columns=["place", "other"]).reset_index(drop=True)
+
+
+def _facts(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row an encoder; of several runs the last that says anything counts."""
+    return scores.groupby(["encoder", "fingerprint"], sort=False)[FACTS].last().reset_index()
+
+
+def _had_labels(board: pd.DataFrame) -> pd.Series:
+    return board.apply(_trained_for, axis=1, result_type="reduce").astype(bool)
+
+
+def _trained_for(row: pd.Series) -> bool:
+    """Whether the encoder of a row had labels for its task."""
+    return str(row["task"]) in str(row["supervised"]).split()
 
 
 def _control(scores: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -88,8 +107,9 @@ def _control(scores: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def mean_ranks(board: pd.DataFrame) -> pd.Series:
-    """Mean over tasks of each encoder's rank, best first."""
-    return board[board["main"]].groupby("encoder")["rank"].mean().sort_values(kind="stable")
+    """Mean over tasks of each encoder's rank, best first; without those that have none."""
+    ranks = board[board["main"]].groupby("encoder")["rank"].mean().dropna()
+    return ranks.sort_values(kind="stable")
 
 
 def to_csv(board: pd.DataFrame) -> str:
@@ -98,7 +118,7 @@ def to_csv(board: pd.DataFrame) -> str:
 
 
 def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str:
-    """A table with the main metric for each task and way of probing, and one of the mean ranks.
+    """A table with the main metric for each task and way of probing, and one of the encoders.
 
     Args:
         board: of `leaderboard`.
@@ -114,14 +134,38 @@ def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str
             f"preset {first['preset']}{conditions}\n"
         )
         headers = [header for header, _ in _cells(first)]
-        parts.append(_markdown([headers, *_texts(rows)]))
+        parts.append(_markdown([headers, *(_texts(_cells(row)) for _, row in rows.iterrows())]))
         published = [] if figures is None else table_of(figures, first)
         if published:
             parts.append(_markdown(published))
-    ranks = [[str(encoder), f"{rank:.2f}"] for encoder, rank in mean_ranks(board).items()]
-    parts.append("### mean rank\n")
-    parts.append(_markdown([["encoder", "mean rank"], *ranks]))
+    table = encoders_of(board)
+    parts.append("### encoders\n")
+    parts.append(_markdown([[header for header, _ in table[0]], *map(_texts, table)]))
     return "\n".join(parts)
+
+
+def encoders_of(board: pd.DataFrame) -> list[list[tuple[str, str]]]:
+    """Mean rank and facts of each encoder, the best first: shown cells with their headers."""
+    ranks = mean_ranks(board)
+    facts: dict[Any, Any] = board.groupby("encoder", sort=False)[FACTS].first().to_dict("index")
+    order = [*ranks.index, *(name for name in facts if name not in ranks.index)]
+    return [
+        [
+            ("encoder", str(name)),
+            ("mean rank", _number(ranks.get(name, nan), ".2f")),
+            ("parameters", _millions(facts[name]["model_parameters"])),
+            ("dim", str(facts[name]["dim"])),
+            ("frames/s", _number(facts[name]["frame_rate"], ".4g")),
+            ("speed", _number(facts[name]["speed"], ".0f")),
+            ("licence", str(facts[name]["licence"])),
+            ("had labels for", str(facts[name]["supervised"]).replace(" ", ", ")),
+        ]
+        for name in order
+    ]
+
+
+def _millions(count: float) -> str:
+    return "" if pd.isna(count) else f"{count / 1e6:.3g} M" if count else "0"
 
 
 def _arenas(board: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -130,8 +174,8 @@ def _arenas(board: pd.DataFrame) -> Iterator[pd.DataFrame]:
         yield rows
 
 
-def _texts(rows: pd.DataFrame) -> list[list[str]]:
-    return [[text for _, text in _cells(row)] for _, row in rows.iterrows()]
+def _texts(cells: Sequence[tuple[str, str]]) -> list[str]:
+    return [text for _, text in cells]
 
 
 def _markdown(table: Sequence[Sequence[str]]) -> str:
@@ -144,7 +188,7 @@ def _markdown(table: Sequence[Sequence[str]]) -> str:
 def _cells(row: pd.Series) -> list[tuple[str, str]]:
     """What is shown of a row, with the headers."""
     shown = [
-        ("rank", _number(row["rank"], ".0f")),
+        ("rank", "had labels" if _trained_for(row) else _number(row["rank"], ".0f")),
         ("encoder", str(row["encoder"])),
         (str(row["metric"]), _number(row["value"])),
         ("95 %", f"{row['low']:.3f} to {row['high']:.3f}"),

@@ -20,12 +20,17 @@ import pandas as pd
 from mirprobe.errors import StorageError
 from mirprobe.files import write_whole
 from mirprobe.fingerprint import digest
-from mirprobe.schema import Score, Split, Track
+from mirprobe.schema import Facts, Score, Split, Track
 from mirprobe.scoring import CellResult
 
-COLUMNS = [field.name for field in fields(Score)]
+FACTS = [field.name for field in fields(Facts)]
+COLUMNS = [*(field.name for field in fields(Score)), *FACTS]
 _LONGEST = 100  # characters of an encoder's name in a file's name
-_TYPES = {field.name: str(field.type) for field in fields(Score)}  # str, int, float or bool
+_TYPES = {
+    field.name: {"int | None": "Int64"}.get(str(field.type), str(field.type))
+    for kind in (Score, Facts)
+    for field in fields(kind)
+}  # str, int, float, bool, or pandas' whole numbers that may be missing
 
 
 class RunFolder:
@@ -76,9 +81,14 @@ class RunFolder:
         write_whole(self.cell_path(encoder, task), gzip.compress(content, mtime=0))
         return cell
 
-    def write_scores(self, cells: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-        """Write `scores.csv` from the run's cells, in their order."""
-        table = pd.DataFrame([row for cell in cells for row in cell["scores"]], columns=COLUMNS)
+    def write_scores(
+        self, cells: Sequence[Mapping[str, Any]], facts: Mapping[str, Facts]
+    ) -> pd.DataFrame:
+        """Write `scores.csv` from the run's cells, in their order, and the facts of encoders."""
+        rows = [
+            {**row, **asdict(facts[row["encoder"]])} for cell in cells for row in cell["scores"]
+        ]
+        table = pd.DataFrame(rows, columns=COLUMNS).astype({"model_parameters": "Int64"})
         content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         write_whole(self.path / "scores.csv", content.encode())
         return table
@@ -120,7 +130,7 @@ def read_scores(run: Path) -> pd.DataFrame:
     """
     path = run / "scores.csv"
     # a hash may look like a number and a name like a missing value: neither is to be guessed
-    numbers = [name for name, kind in _TYPES.items() if kind == "float"]
+    numbers = [name for name, kind in _TYPES.items() if kind in ("float", "Int64")]
     blank = {name: [""] for name in numbers}
     try:
         table = pd.read_csv(path, dtype=_TYPES, keep_default_na=False, na_values=blank)

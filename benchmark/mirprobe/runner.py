@@ -32,7 +32,7 @@ from mirprobe.errors import ConfigError, EncoderError, StorageError, TrackError
 from mirprobe.fingerprint import digest
 from mirprobe.places import joined_specs
 from mirprobe.probes import probe_config
-from mirprobe.provenance import cell_key, describe, splits_hash
+from mirprobe.provenance import cell_key, describe, facts_of, splits_hash
 from mirprobe.registry import parse_spec
 from mirprobe.results import RunFolder
 from mirprobe.schema import SPLITS, Embedding, Level, Split, Track
@@ -95,6 +95,7 @@ def run(
     }
     require_complete(built, Encoder, "encoder")
     require_complete(wanted, Task, "task")
+    facts = {spec: facts_of(spec, encoder) for spec, encoder in built.items()}
     layers = {spec: probed_layers(spec, encoder, config) for spec, encoder in built.items()}
     tracks = limited(dataset, config.limit)
     result = RunResult(RunFolder(config.results_dir / run_name(config)))
@@ -108,8 +109,8 @@ def run(
         cells.extend(_run_encoder(context, spec, encoder, layers[spec], wanted))
         seconds[spec] = round(perf_counter() - begun, 1)
         if result.computed > before:
-            result.folder.write_scores(cells)
-    result.scores = result.folder.write_scores(cells)
+            result.folder.write_scores(cells, facts)
+    result.scores = result.folder.write_scores(cells, facts)
     if result.computed or not (result.folder.path / "run.json").exists():
         outcome = {
             "problems": result.problems,
