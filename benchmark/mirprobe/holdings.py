@@ -185,7 +185,7 @@ def check(dataset: Dataset) -> list[Finding]:
         if isinstance(audio, TrackError):
             found.append(Finding(track.id, str(audio)))
             continue
-        twin = heard.setdefault(hashlib.sha256(audio.tobytes()).hexdigest(), track)
+        twin = heard.setdefault(hashlib.sha256(audio.data).hexdigest(), track)
         if twin is not track:
             split, other = split_of[id(track)], split_of[id(twin)]
             where = "" if split == other else f", which is in split '{other}', this in '{split}'"
