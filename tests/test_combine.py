@@ -86,13 +86,16 @@ def test_joined_splits_hold_both_under_names_of_their_own(one: Renamed, two: Ren
     assert {track.group.partition("/")[0] for track in joined.splits()["test"]} == {"one", "two"}
 
 
-def test_a_crossed_set_learns_from_one_and_tests_on_all_of_the_other(
+def test_a_crossed_set_learns_from_all_of_one_and_tests_on_all_of_the_other(
     one: Renamed, two: Renamed
 ) -> None:
     every = [name for split in SPLITS for name in numbered("two", split)]
-    wanted = {"train": numbered("one", "train"), "valid": numbered("one", "valid")}
-    assert ids(Crossed(one, two)) == {**wanted, "test": every}
-    assert ids(Crossed(one, two, "test")) == {**wanted, "test": numbered("two", "test")}
+    train, test = numbered("one", "train"), numbered("one", "test")
+    valid = {"valid": numbered("one", "valid")}
+    # nothing of the first is tested, so that its test split trains too
+    assert ids(Crossed(one, two)) == {**valid, "train": train + test, "test": every}
+    own = {**valid, "train": train, "test": numbered("two", "test")}
+    assert ids(Crossed(one, two, "test")) == own
     hashes = {
         splits_hash(dataset.splits())
         for dataset in (one, Crossed(one, two), Crossed(two, one), Crossed(one, two, "test"))
@@ -104,8 +107,8 @@ def test_each_data_set_prepares_its_own_tracks(one: Renamed, two: Renamed) -> No
     crossed = Crossed(Joined([one, two]), Renamed(one.tones, "three"))
     chosen = [track for split in SPLITS for track in crossed.splits()[split][-2:]]
     assert set(crossed.prepare(chosen)) == {track.id for track in chosen}
-    assert one.prepared == []  # the last two of train and valid are of the second
-    assert two.prepared == ["train-10", "train-11", "valid-4", "valid-5"]
+    assert one.prepared == []  # the last two of every split are of the second
+    assert two.prepared == ["test-4", "test-5", "valid-4", "valid-5"]
 
 
 def test_a_joined_set_vouches_for_what_a_task_reads_alone(one: Renamed, two: Renamed) -> None:
@@ -139,7 +142,7 @@ def test_different_labels_are_refused_where_a_task_reads_them(one: Renamed, two:
 
 
 def test_what_is_trained_on_is_not_tested_on(one: Renamed) -> None:
-    with pytest.raises(ConfigError, match=r"'one -> one': 18 test tracks .*test_tracks: test"):
+    with pytest.raises(ConfigError, match=r"'one -> one': 24 test tracks .*test_tracks: test"):
         Crossed(one, one).splits()
     assert ids(Crossed(one, one, "test"))["test"] == numbered("one", "test")
 
@@ -150,7 +153,7 @@ def test_namesakes_across_data_sets_are_reported(
     first, second = Renamed(tones, "one", group="by"), Renamed(tones, "two", group="by")
     with caplog.at_level(logging.WARNING, "mirprobe"):
         Crossed(first, second).splits()
-        assert "'one -> two': 18 groups have the same name" in caplog.text
+        assert "'one -> two': 24 groups have the same name" in caplog.text
         caplog.clear()
         Joined([first, second]).splits()  # the same piece is in the same split of both
         assert caplog.text == ""

@@ -90,7 +90,9 @@ class Joined(Combined):
         names = [part.name for part in parts]
         self.name = "+".join(names)
         if len(set(names)) < len(names):
-            raise ConfigError(f"data set '{self.name}' names one twice; join different ones")
+            raise ConfigError(
+                f"data set '{self.name}' names one twice; join different ones, or name them apart"
+            )
 
     def __getattr__(self, name: str) -> Any:
         """What a task asks of a data set, the same in all of them.
@@ -106,7 +108,7 @@ class Joined(Combined):
             if getattr(other, name) != value:
                 raise ConfigError(
                     f"data sets '{first.name}' and '{other.name}' cannot be joined for this task: "
-                    f"they differ in '{name}'; run it on each alone"
+                    f"they differ in '{name}'; declare the same, or run it on each alone"
                 )
         return value
 
@@ -122,10 +124,12 @@ class Joined(Combined):
 
 
 class Crossed(Combined):
-    """`train` and `valid` of one data set, and the tracks of another to test on.
+    """One data set to train and validate on, and another to test on.
 
-    The test split of the first is not used. Tasks are built with the second: what is scored is
-    scored as the second asks.
+    By default both are used whole: the `valid` tracks of the first validate, all its others train,
+    its test split among them, since nothing of it is tested; and all of the second are tested on.
+    Else both keep to their splits. Tasks are built with the second: what is scored is scored as the
+    second asks.
     """
 
     def __init__(self, train: Dataset, test: Dataset, test_tracks: str = "all") -> None:
@@ -134,8 +138,8 @@ class Crossed(Combined):
         Args:
             train: gives the splits `train` and `valid`.
             test: gives the split `test`.
-            test_tracks: `all` its tracks, for a data set that is used for testing alone, or those
-                of its `test` split.
+            test_tracks: `all`, for data sets that are used for one thing alone, or `test`: `train`
+                and `valid` of the first, and the test split of the second.
         """
         self.train = train
         self.test = test
@@ -156,13 +160,11 @@ class Crossed(Combined):
             ConfigError: a group stands on both sides.
         """
         first, second = _members(self.train), _members(self.test)
-        tested = [
-            m
-            for split in SPLITS
-            if self.test_tracks == "all" or split == "test"
-            for m in second[split]
-        ]
-        learned = {m.track.group for split in ("train", "valid") for m in first[split]}
+        train, tested = list(first["train"]), list(second["test"])
+        if self.test_tracks == "all":
+            train += first["test"]
+            tested = [member for split in SPLITS for member in second[split]]
+        learned = {member.track.group for member in train + first["valid"]}
         torn = [m.own for m in tested if m.track.group in learned]
         if torn:
             raise ConfigError(
@@ -170,8 +172,8 @@ class Crossed(Combined):
                 f"on, such as '{torn[0].id}' of '{torn[0].group}'; test on another data set, or "
                 "on its test split alone (test_tracks: test)"
             )
-        _report_namesakes(self.name, first["train"] + first["valid"], tested)
-        return {"train": first["train"], "valid": first["valid"], "test": tested}
+        _report_namesakes(self.name, train + first["valid"], tested)
+        return {"train": train, "valid": first["valid"], "test": tested}
 
 
 def _members(dataset: Dataset) -> Members:

@@ -33,13 +33,13 @@ class RunConfig:
         encoders: specifications, as `encoder_specs.make_encoder` reads them.
         tasks: names.
         dataset: specification; several joined by `+` are used as one.
-        train_dataset: specification, in the place of `dataset`: its splits `train` and `valid` are
-            learned from. Goes with `test_dataset`, and no test track of it is used.
+        train_dataset: specification, in the place of `dataset`, of what is trained and validated
+            on. Goes with `test_dataset`.
         test_dataset: specification of what is tested on.
-        test_tracks: `all` tracks of `test_dataset`, whatever their split, as fits a data set that
-            serves for testing alone (what None becomes where there is one), or those of its
-            split `test`.
-        layers: `thirds`, `all` or names, as `embed.choose_layers` reads them.
+        test_tracks: `all` tracks of `test_dataset`, whatever their split, and the test split of
+            `train_dataset` trains too: each serves one thing alone (what None becomes where there
+            are two); or `test`, where both keep to their splits.
+        layers: `thirds`, `all` or names, as `admission.choose_layers` reads them.
         probe: `linear` or `mlp`.
         preset: `standard` or `paper`.
         seeds: one probe a seed.

@@ -26,8 +26,10 @@ SEEDS = 1000
 class Folder:
     """A user's own recordings: `folder:config=my.yaml`.
 
-    Without a `split` column the groups are divided by the description's seed and shares. Tags,
-    genres and instruments are those that occur in any split, or those that the description names.
+    It is called what the description calls it, or else its file, `my`, so that several can be
+    joined or crossed. Without a `split` column the groups are divided by the description's seed and
+    shares. Tags, genres and instruments are those that occur in any split, or those that the
+    description names.
     """
 
     name: str = "folder"
@@ -59,6 +61,7 @@ class Folder:
         _refuse_doubles(entries, faults)
         self._splits = _divide(entries, description, faults)
         faults.report(description.path)
+        self.name = description.name
         self.trim = description.trim
         found = [entry.track.annotations for entry in entries]
         tags = {tag for annotations in found for tag in annotations.tags or ()}

@@ -33,6 +33,8 @@ class Description:
 
     Attributes:
         path: of the file itself.
+        name: of the data, in messages and, where data sets are joined or crossed, before the
+            tracks' ids. The file's name without its ending, where it is left out.
         audio: folder of the audio files.
         table: a row a track: `.csv`, `.tsv` or `.parquet`; None for a folder without one.
         columns: one of `COLUMNS` -> name of the table's column; for `tags` also several names, a
@@ -49,6 +51,7 @@ class Description:
 
     path: Path
     audio: Path
+    name: str
     table: Path | None = None
     columns: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     beside: Mapping[str, str] = field(
@@ -80,7 +83,7 @@ def read_description(path: Path) -> Description:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must hold `key: value` lines, at least `audio: FOLDER`")
     faults = Faults()
-    read: dict[str, Any] = {}
+    read: dict[str, Any] = {"name": path.stem}
     known = [known.name for known in fields(Description) if known.name != "path"]
     for name, value in values.items():
         if name not in known:
@@ -189,6 +192,7 @@ def _seconds(value: Any) -> float:
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {
+    "name": _name,
     "audio": _name,
     "table": _table,
     "columns": _columns,
