@@ -221,3 +221,21 @@ assert not heavy & set(sys.modules), heavy & set(sys.modules)
 def test_every_error_is_one_line() -> None:
     assert str(MirprobeError("one\n   two\r\n\n three")) == "one two three"
     assert str(MirprobeError("a  b")) == "a  b"  # a path keeps its blanks
+
+
+def test_a_factory_may_let_the_first_keys_be_left_out() -> None:
+    class Positional:
+        positional = ("model", "weights")
+
+        def __init__(self, **options: Any) -> None:
+            self.options = options
+
+    registry: Registry[Positional] = Registry("thing", "mirprobe.nothing")
+    registry.register("it")(Positional)
+    for spec in ("it:a/b,w.pt,x=1", "it:model=a/b,weights=w.pt,x=1", "it:a/b,weights=w.pt,x=1"):
+        assert registry.create(spec).options == {"model": "a/b", "weights": "w.pt", "x": 1}
+    for spec, item in (("it:x=1,a/b", "a/b"), ("it:a,b,c", "c"), ("it:weights=w,b", "b")):
+        with pytest.raises(ConfigError, match=f"option '{item}' has no value"):
+            registry.create(spec)
+    with pytest.raises(ConfigError, match="option 'model' is given twice"):
+        registry.create("it:a,model=b")

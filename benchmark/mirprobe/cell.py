@@ -7,7 +7,7 @@ chosen probe then meets `test` once.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -18,6 +18,7 @@ from mirprobe.annotations import check
 from mirprobe.errors import ConfigError, TrackError
 from mirprobe.examples import Examples, InMemory, with_shuffled
 from mirprobe.probes import ProbeConfig, Probes, threads, train
+from mirprobe.projection import Projection
 from mirprobe.registry import nearest
 from mirprobe.schema import SPLITS, Embedding, Floats, Frames, Loss, Split, Track
 from mirprobe.scoring import CellResult, Half, Logits, Parameters, Scorer, worth
@@ -40,6 +41,8 @@ class Setup:
         config: of the probes.
         seeds: of the probes' initial weights.
         row: the fields of `Score` that are the same in all rows.
+        components: how many principal components of the training split to probe; None for the
+            embeddings as they are.
     """
 
     layers: tuple[str, ...]
@@ -48,6 +51,7 @@ class Setup:
     config: ProbeConfig
     seeds: tuple[int, ...]
     row: Mapping[str, Any]
+    components: int | None = None
 
 
 def run_cell(
@@ -71,6 +75,12 @@ def run_cell(
         if not half.ids:
             why = next(iter(result.problems.values()), "it is empty")
             raise ConfigError(f"task '{task.name}': no usable track in split '{split}' ({why})")
+    if setup.components is not None:
+        projection = Projection.fit(halves["train"].frames, setup.components)
+        halves = {
+            split: replace(half, frames=projection.of(half.frames))
+            for split, half in halves.items()
+        }
     rng = np.random.default_rng(CONTROL_SEED)
     examples = {
         split: Examples(half.frames, with_shuffled(half.targets, rng))

@@ -2,8 +2,9 @@
 
 A combination is a call: `concat(A,B,...)`, `layers(A,4,8)`, `pool(A,5)`, where A and B are
 specifications again, options and all: `concat(pool(vit1d-random:seed=1,config=vit1d,5),chroma)`. An
-item that begins with `key=` belongs to the options before it. Outside of a combination nothing is
-read so.
+item that begins with `key=` belongs to the options before it. `pca(A,16)` can only be outermost,
+since its components are fitted to the embeddings that a run has. Outside of a combination nothing
+is read so.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from mirprobe.registry import ENCODERS, nearest
 
 _COMBINATION = re.compile(r"\s*([A-Za-z_]\w*)\((.*)\)\s*", re.DOTALL)
 _OPTION = re.compile(r"\s*[A-Za-z_]\w*\s*=")
-_COMBINATORS = ("concat", "layers", "pool")
+_COMBINATORS = ("concat", "layers", "pca", "pool")
 
 
 def make_encoder(spec: str) -> Encoder:
@@ -70,7 +71,7 @@ def arguments(text: str, spec: str) -> list[str]:
 
 
 def _combined(spec: str, kind: str, items: list[str]) -> Encoder:
-    from mirprobe.encoders.combined import Concat, Layers, Pool  # imports torchaudio
+    from mirprobe.encoders.combined import Concat, Layers, Pca, Pool  # imports torchaudio
 
     if kind not in _COMBINATORS:
         known = nearest(kind, _COMBINATORS)
@@ -78,10 +79,28 @@ def _combined(spec: str, kind: str, items: list[str]) -> Encoder:
     if kind == "concat":
         if len(set(items)) < len(items):
             raise ConfigError(f"encoder '{spec}': names one encoder twice; name each once")
-        return Concat({item: make_encoder(item) for item in items})
+        return Concat({item: _part(spec, item) for item in items})
     first, *rest = items
     if kind == "layers":
-        return Layers(first, make_encoder(first), rest)
+        return Layers(first, _part(spec, first), rest)
     if len(rest) != 1 or not rest[0].isdecimal():
-        raise ConfigError(f"encoder '{spec}': write pool(ENCODER,HOP), HOP a number of frames")
-    return Pool(first, make_encoder(first), int(rest[0]))
+        number = {"pca": "DIM), DIM a number of components", "pool": "HOP), HOP a number of frames"}
+        raise ConfigError(f"encoder '{spec}': write {kind}(ENCODER,{number[kind]}")
+    made = {"pca": Pca, "pool": Pool}[kind]
+    return made(first, _part(spec, first), int(rest[0]))
+
+
+def _part(spec: str, item: str) -> Encoder:
+    """An encoder within a combination.
+
+    Raises:
+        ConfigError: it cannot be built, or is a `pca`.
+    """
+    from mirprobe.encoders.combined import Pca
+
+    part = make_encoder(item)
+    if isinstance(part, Pca):
+        raise ConfigError(
+            f"encoder '{spec}': '{item}' must be outermost; write pca around the rest"
+        )
+    return part

@@ -7,7 +7,7 @@ what they stand for.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
@@ -44,21 +44,26 @@ def with_option(spec: str, key: str, value: object) -> str:
     return f"{spec}{',' if ':' in spec else ':'}{key}={value}"
 
 
-def parse_options(text: str, spec: str, name: str) -> dict[str, Any]:
+def parse_options(
+    text: str, spec: str, name: str, positional: Sequence[str] = ()
+) -> dict[str, Any]:
     """Read `key=value,key=value`; values are YAML scalars.
 
     Args:
         text: the options.
         spec: what they stand in, for messages.
         name: what they belong to, likewise.
+        positional: keys of the first options, which may leave `key=` out.
 
     Raises:
         ConfigError: as for `parse_spec`.
     """
     options: dict[str, Any] = {}
-    for item in filter(None, text.split(",")):
+    for place, item in enumerate(filter(None, text.split(","))):
         key, equals, value = item.partition("=")
-        if not equals:
+        if not equals and place < len(positional) and list(options) == list(positional[:place]):
+            key, value = positional[place], item
+        elif not equals:
             raise ConfigError(f"'{spec}': option '{item}' has no value; write {name}:{item}=VALUE")
         key = key.strip()
         if key in options:
@@ -142,11 +147,14 @@ class Registry(Generic[T]):
     def create(self, spec: str, *args: Any, **extra: Any) -> T:
         """Build what `name:key=value,...` describes, with `args` and `extra` passed on.
 
+        A factory's attribute `positional` names the options whose `key=` may be left out.
+
         Raises:
             ConfigError: as for `get` and `parse_spec`, or an option that the factory refuses.
         """
-        name, options = parse_spec(spec)
+        name, _, rest = spec.partition(":")
         factory = self.get(name)
+        options = parse_options(rest, spec, name, getattr(factory, "positional", ()))
         return build(self.kind, spec, factory, *args, **extra, **options)
 
     def _entry_points(self) -> dict[str, EntryPoint]:

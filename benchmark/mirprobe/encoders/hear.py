@@ -65,6 +65,7 @@ class Hear:
     """
 
     layers: tuple[str, ...] = ("embedding",)
+    positional = ("module", "weights")
 
     def __init__(
         self,

@@ -43,6 +43,8 @@ class HuggingFace:
             weights are pickles, or it needs code that is not trusted.
     """
 
+    positional = ("model",)
+
     def __init__(
         self,
         *,
