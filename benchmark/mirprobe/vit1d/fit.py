@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from mirprobe.errors import ConfigError, MirprobeError
 from mirprobe.files import LEFTOVERS
-from mirprobe.fingerprint import digest, file_digest
+from mirprobe.fingerprint import digest
 from mirprobe.vit1d.bank import Bank
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes, save_checkpoint
 from mirprobe.vit1d.fabric import Machine, describe, make_fabric
@@ -33,6 +33,7 @@ from mirprobe.vit1d.journal import Journal
 from mirprobe.vit1d.model import ViT1DConfig
 from mirprobe.vit1d.retrieval import Retrieval, Segments, embed, retrieve
 from mirprobe.vit1d.state import (
+    Origin,
     all_finite,
     load_state,
     plain,
@@ -126,7 +127,7 @@ def fit(
         segments = Segments.of(held, length=model.frames, frame_rate=rate)
     fabric = make_fabric(machine or Machine())
     trainer = Trainer(bank, model, config, fabric)
-    run = _Run(folder, trainer, fabric, segments, pace, _Origin.of(begin_with, model))
+    run = _Run(folder, trainer, fabric, segments, pace, Origin.of(begin_with, model))
     return run.to_the_end()
 
 
@@ -144,21 +145,6 @@ def export(checkpoint: str | Path, output: str | Path) -> None:
     save_checkpoint(model, output, dtype=torch.float16, notes=notes)
 
 
-class _Origin(NamedTuple):
-    """The weights of an earlier training, and how they came about."""
-
-    digest: str
-    weights: Mapping[str, Tensor]
-    notes: Mapping[str, str]
-
-    @classmethod
-    def of(cls, path: str | Path | None, model: ViT1DConfig) -> _Origin | None:
-        if path is None:
-            return None
-        weights = load_checkpoint(path, expected=model).state_dict()
-        return cls(file_digest(path), weights, read_notes(path))
-
-
 class _Run:
     """One call of `fit`."""
 
@@ -169,7 +155,7 @@ class _Run:
         fabric: Fabric,
         segments: Segments | None,
         pace: Pace,
-        origin: _Origin | None,
+        origin: Origin | None,
     ) -> None:
         self.folder, self.trainer, self.fabric = folder, trainer, fabric
         self.segments, self.pace, self.origin = segments, pace, origin

@@ -20,6 +20,9 @@ from torch.optim import Optimizer
 
 from mirprobe.errors import ConfigError, StorageError
 from mirprobe.files import replacing
+from mirprobe.fingerprint import file_digest
+from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes
+from mirprobe.vit1d.model import ViT1DConfig
 
 _FORMAT = "mirprobe.fit.1"
 _MODULE, _OPTIMISER = "module.", "optimiser."
@@ -35,6 +38,32 @@ class State(NamedTuple):
 
     head: dict[str, Any]
     tensors: dict[str, Tensor]
+
+
+class Origin(NamedTuple):
+    """The weights of an earlier training.
+
+    Attributes:
+        digest: of their file.
+        weights: by name.
+        notes: how they came about.
+    """
+
+    digest: str
+    weights: dict[str, Tensor]
+    notes: dict[str, str]
+
+    @classmethod
+    def of(cls, path: str | Path | None, model: ViT1DConfig) -> Origin | None:
+        """Read them from a checkpoint; None of None.
+
+        Raises:
+            StorageError: it cannot be read, or is of another configuration.
+        """
+        if path is None:
+            return None
+        weights = load_checkpoint(path, expected=model).state_dict()
+        return cls(file_digest(path), weights, read_notes(path))
 
 
 def save_state(
