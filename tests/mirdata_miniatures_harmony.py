@@ -24,13 +24,16 @@ def _excerpts(folder: Folder, keys: list[tuple[str, str, list[str]]], place: str
 
 
 @makes("giantsteps_key")
-def giantsteps_key(folder: Folder) -> None:
+def giantsteps_key(folder: Folder, more: int = 0) -> None:
     keys = [
         ("10089 Ada - Close (Original Mix)", "D major", ["Ada"]),
         ("10090 Ada, Bo - Far (Original Mix)", "g# minor\n", ["Bo", "Ada"]),
         ("10091 Bo - Up (Dub Mix)", "Cb Major", ["Bo"]),
         ("10092 Cy - Down (Cy feat. J. Little Remix)", "-", ["Cy"]),
         ("10093 - Untitled", "A mixolydian", []),
+    ]
+    keys += [
+        (f"{2 * n} Em {n} - Song", "CDEFGAB"[n % 7] + " minor", [f"Em {n}"]) for n in range(more)
     ]
     folder.index("giantsteps_key_index_+.json", _excerpts(folder, keys, "keys_gs+"))
 
@@ -48,10 +51,12 @@ def beatport_key(folder: Folder) -> None:
 
 
 @makes("fma_keys")
-def fma_keys(folder: Folder) -> None:
+def fma_keys(folder: Folder, more: int = 0) -> None:
+    songs = {10: "C Major", 141: "Bb minor", 20483: "F# minor"}
+    songs |= {1000 + number: "CDEFGAB"[number % 7] + " minor" for number in range(more)}
     table = "track_id,spotify_uri,key_and_mode\n"
     tracks: Tracks = {}
-    for number, key in {10: "C Major", 141: "Bb minor", 20483: "F# minor"}.items():
+    for number, key in songs.items():
         name = f"{number:06d}"
         tracks[str(number)] = {"audio": folder.tone(f"{name[:3]}/{name}.mp3")}
         table += f"{number},,{key}\n"
@@ -118,7 +123,7 @@ def queen(folder: Folder) -> None:
 
 
 @makes("rwc_popular")
-def rwc_popular(folder: Folder) -> None:
+def rwc_popular(folder: Folder, more: int = 0) -> None:
     # hundredths of a second; 384 is a downbeat, 48 the second beat of four, -1 not a beat
     beats = lines(
         *("4\t47\t96", "47\t90\t144", "90\t134\t384", "134\t177\t48"),
@@ -131,7 +136,9 @@ def rwc_popular(folder: Folder) -> None:
         "Live Instruments Used,Drum Information\n"
     )
     tracks: Tracks = {}
-    for number, (artist, tempo) in enumerate([("Aki", "135"), ("Ben", "100"), ("Aki", "61")], 1):
+    songs = [("Aki", "135"), ("Ben", "100"), ("Aki", "61")]
+    songs += [(f"Cho {number}", "120") for number in range(more)]
+    for number, (artist, tempo) in enumerate(songs, 1):
         table += f"No. {number},M01,Tr. {number:02d},A song,{artist},Male,00:03,{tempo},Gt,Live\n"
         key, stem = f"RM-P{number:03d}", "annotations/AIST.RWC-MDB-P-2001"
         tracks[key] = {

@@ -23,6 +23,7 @@ FULL = Annotations(
     genre="jazz",
     emotion=(5.25, -0.5),
     onsets=np.array([0.25, 0.5]),
+    keys=Segments(np.array([[0.0, 2.5], [2.5, 4.0]]), ("C major", "A minor")),
     sections=Segments(np.array([[0.0, 4.0]]), ("verse",)),
 )
 

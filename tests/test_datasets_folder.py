@@ -271,6 +271,18 @@ def test_a_file_that_the_table_names_is_not_read_again(here: Path) -> None:
     assert one.annotations.chords is None
 
 
+def test_local_keys_in_files_beside_the_audio(here: Path) -> None:
+    text(here / "recordings" / "a" / "one.keys", "0 0.2 Db:maj\n0.2 0.5 bb minor\n")
+    one = tracks_of(folder(here, DESCRIPTION + "beside: {keys: .keys}\n"))["1"]
+    assert one.annotations.key == "C# minor"
+    assert one.annotations.keys is not None
+    assert one.annotations.keys.labels == ("C# major", "A# minor")
+    text(here / "recordings" / "a" / "one.keys", "0 0.2 H:maj\n")
+    assert 'one.keys: line 1: no key: "H:maj"' in refusal(
+        lambda: folder(here, DESCRIPTION + "beside: {keys: .keys}\n")
+    )
+
+
 def test_the_example_of_the_readme(here: Path) -> None:
     readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     block = readme.partition("```yaml\naudio: ")[2].partition("```")[0]

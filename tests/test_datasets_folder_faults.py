@@ -87,7 +87,7 @@ def test_all_faults_of_the_description(here: Path) -> None:
             "it takes a file ending in .csv, .tsv or .parquet",
         ),
         ("audio: recordings\ncolumns: {key: Key}", "'columns' is of no use without a 'table'"),
-        (PLAIN + "columns: {keys: Key}", "it takes no 'keys'; did you mean 'key'?"),
+        (PLAIN + "columns: {kye: Key}", "it takes no 'kye'; did you mean 'key'?"),
         (PLAIN + "columns: {key: [a]}", "it takes a name of a column for 'key'"),
         (PLAIN + "columns: {tags: [a, a]}", "it takes a list of different labels"),
         (PLAIN + "beside: {chords: 1}", "it takes an ending such as .lab for 'chords'"),

@@ -6,41 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from miniatures import ids_of, refusal, text, tone, tracks_of
+from miniatures import ids_of, refusal, tracks_of
+from own_miniatures import CLIPS, magnatagatune, tag_table
 
 from mirprobe.dataset import Dataset
 from mirprobe.registry import DATASETS
 from mirprobe_tasks.datasets.magnatagatune import TAGS, MagnaTagATune
 
-CLIPS = {
-    "2": ("f/american_bach-cantatas-01-aria-30-59.mp3", ("classical", "violin")),
-    "6": ("f/american_bach-cantatas-01-aria-146-175.mp3", ("violin",)),
-    "10": ("c/lisa_debenedictis-fruitless-02-brigands-0-29.mp3", ("female vocal", "no voice")),
-    "11": ("0/drop_trio-big_dipper-07-hey-117-146.mp3", ()),
-    "14": ("b/jag-pretty-03-slow-59-88.mp3", ("slow",)),
-    "35644": ("6/norine_braun-now_and_zen-08-gently-117-146.mp3", ("slow",)),
-    "55753": ("8/jacob_heringman-josquin-19-gintzler-204-233.mp3", ()),
-    "57881": ("9/american_baroque-the_four_seasons-10-largo-0-29.mp3", ("violin",)),
-}
-
-
-def table(root: Path, clips: dict[str, tuple[str, tuple[str, ...]]] = CLIPS) -> Path:
-    """Columns in another order than the tags, with one that is not among the 50."""
-    columns = ["banjo", *sorted(TAGS)]
-    lines = [["clip_id", *columns, "mp3_path"]]
-    for clip, (path, tags) in clips.items():
-        lines.append([clip, *("1" if tag in tags else "0" for tag in columns), path])
-    quoted = "".join("\t".join(f'"{field}"' for field in line) + "\n" for line in lines)
-    return text(root / "annotations_final.csv", quoted)
-
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    table(tmp_path)
-    for clip, (path, _) in CLIPS.items():
-        if clip not in ("35644", "55753", "57881"):
-            tone(tmp_path / path)
-    return tmp_path
+    return magnatagatune(tmp_path)
 
 
 def test_fifty_tags() -> None:
@@ -101,7 +77,7 @@ def test_what_is_missing(tmp_path: Path) -> None:
     )
     assert "tagatune.org" in message
     assert "is missing; download" in refusal(lambda: list(dataset.prepare([])))
-    table(tmp_path)
+    tag_table(tmp_path)
     dataset = MagnaTagATune(tmp_path)
     tracks = dataset.splits()["train"]
     assert "none of its audio files is there" in refusal(lambda: list(dataset.prepare(tracks)))

@@ -26,6 +26,7 @@ HARMONY = {
     "intervals": [[0.0, 0.4978], [0.4978, 0.9], [0.9, 1.4], [1.4, 1.9], [1.9, 2.4], [2.4, 3.0]],
     "labels": ["N", "E:min/b3", "G:maj/3", "A:7(#9)", "D:(1,4,b7)/5", "X"],
 }
+KEYS = {"intervals": [[0.4, 1.0], [1.0, 2.9]], "labels": ["E major", "C# minor"]}
 STRUCTURE = {
     "intervals": [[0.0, 0.04], [0.04, 1.0], [1.0, 2.9], [2.9, 3.0]],
     "labels": ["Silence", "A", "B", "Silence"],
@@ -236,6 +237,7 @@ def test_beatles(tmp_path: Path) -> None:
     assert values(dataset, "0111") == {
         "chords": HARMONY,  # one label of no duration fell out
         "key": "C# minor",  # it lasts longest
+        "keys": KEYS,
         "beats": {
             "times": [0.249, 0.749, 1.249, 1.749, 2.249, 2.749],
             "positions": [2, 3, 4, 1, 2, 3],  # "New Point" filled in
@@ -250,6 +252,10 @@ def test_queen(tmp_path: Path) -> None:
     found = values(build("queen", tmp_path), "0")
     assert found["chords"]["labels"] == ["N", "Bb:maj6", "C:sus2/5"]
     assert found["key"] == "A# major"
+    assert found["keys"] == {
+        "intervals": [[0.456, 2.139], [2.139, 3.0]],
+        "labels": ["A# major", "D# major"],
+    }
     assert found["sections"]["labels"] == ["silence", "intro"]
 
 

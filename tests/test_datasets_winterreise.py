@@ -7,37 +7,18 @@ from pathlib import Path
 import mir_eval.chord
 import numpy as np
 import pytest
-from miniatures import ids_of, refusal, text, tone, tracks_of
+from miniatures import ids_of, refusal, tracks_of
+from own_miniatures import CHORDS, winterreise
 
 from mirprobe.metrics.chord import LABELS, chord_class
 from mirprobe.registry import DATASETS
 from mirprobe.schema import SPLITS
 from mirprobe_tasks.datasets.winterreise import Winterreise, harte
 
-CHORDS = (
-    "start;end;shorthand;extended;majmin;majmin_inv\n"
-    '1.26;4.74;"C:min";"C:(b3,5)";"C:min";"C:min"\n'
-    '4.74;5.34;"B:dim7/C";"B:(b3,b5,bb7)/C";"B:min";"B:min/C"\n'
-    '5.34;7;"A#/D";"A#:(3,5)/D";"A#:maj";"A#:maj/D"'  # no newline at the end
-)
-SONGS = tuple(range(1, 25))
-
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    annotations = tmp_path / "02_Annotations"
-    keys = ["WorkID;PerformanceID;key"]
-    for song in SONGS:
-        work = f"Schubert_D911-{song:02}"
-        for performance in ("HU33", "SC06", "AL98"):
-            text(annotations / "ann_audio_chord" / f"{work}_{performance}.csv", CHORDS)
-        keys += [f'"{work}";"HU33";"C:min"', f'"{work}";"SC06";"Db:maj"']
-        local = annotations / "ann_audio_localkey-ann1" / f"{work}_HU33.csv"
-        text(local, 'start;end;key\n1.26;7;"C:min"\n')
-    del keys[3]  # of the second song as HU33
-    text(annotations / "ann_audio_globalkey.csv", "\n".join(keys) + "\n")
-    tone(tmp_path / "01_RawData" / "audio_wav" / "Schubert_D911-01_HU33.wav", 8.0)
-    return tmp_path
+    return winterreise(tmp_path)
 
 
 def test_recordings_of_a_song_stay_together(root: Path) -> None:
@@ -58,6 +39,10 @@ def test_annotations(root: Path) -> None:
     assert track.annotations.key == "C minor"
     assert tracks["Schubert_D911-01_SC06"].annotations.key == "Db major"
     assert tracks["Schubert_D911-02_HU33"].annotations.key is None
+    keys = track.annotations.keys
+    assert keys is not None
+    assert keys.labels == ("C minor", "G major")
+    assert keys.intervals.tolist() == [[1.26, 5.34], [5.34, 7.0]]
     chords = track.annotations.chords
     assert chords is not None
     assert chords.labels == ("C:min", "B:dim7/b2", "A#/3")
@@ -125,8 +110,9 @@ def test_what_is_missing(root: Path, tmp_path: Path) -> None:
     dataset = Winterreise(root)
     tracks = list(tracks_of(dataset).values())
     assert "none of its audio files is there" in refusal(lambda: list(dataset.prepare(tracks)))
-    (root / "02_Annotations" / "ann_audio_globalkey.csv").unlink()
-    assert "ann_audio_globalkey.csv is missing" in refusal(dataset.splits)
+    for name in ("ann_audio_localkey-ann1/Schubert_D911-05_SC06.csv", "ann_audio_globalkey.csv"):
+        (root / "02_Annotations" / name).unlink()
+        assert f"{name} is missing" in refusal(dataset.splits)
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,13 @@ def test_times_are_those_that_are_played(root: Path) -> None:
         assert truth.chords.labels[0] == truth.chords.labels[-1] == "N"
         inner = set(intervals[1:, 0].round(6)) - {intervals[-1, 0].round(6)}
         assert inner <= set(times.round(6))
+        assert truth.keys is not None
+        held = truth.keys.intervals
+        assert np.array_equal(held[1:, 0], held[:-1, 1])
+        assert held[0, 0] == pytest.approx(times[0])
+        assert times[-1] < held[-1, 1] <= intervals[-1, 1]
+        lasting = [np.diff(held)[np.array(truth.keys.labels) == truth.key].sum()]
+        assert truth.key == "X" or lasting[0] > (held[-1, 1] - held[0, 0]) * 0.4
 
 
 def test_passages_fill_the_work_and_begin_at_downbeats() -> None:

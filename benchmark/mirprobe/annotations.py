@@ -42,7 +42,7 @@ def _plain(value: Any) -> Any:
 def from_json(values: Mapping[str, Any]) -> Annotations:
     """What `to_json` wrote."""
     read: dict[str, Any] = dict(values)
-    for name in ("chords", "sections"):
+    for name in ("keys", "chords", "sections"):
         if name in read:
             intervals = np.asarray(read[name]["intervals"], dtype=np.float64).reshape(-1, 2)
             read[name] = Segments(intervals, tuple(read[name]["labels"]))

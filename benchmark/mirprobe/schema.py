@@ -25,7 +25,7 @@ SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Labelled stretches of time: chords (Harte labels) or sections.
+    """Labelled stretches of time: chords (Harte labels), local keys or sections.
 
     Attributes:
         intervals: (n, 2), start and end of each segment in seconds, sorted and not overlapping.
@@ -55,6 +55,7 @@ class Annotations:
 
     Attributes:
         key: `"C major"`, `"F# minor"`: tonic and mode as mir_eval.key reads them.
+        keys: local keys over the track, spelled as `key`.
         chords: Harte labels over the track.
         beats: beat times in seconds, with bar positions.
         tempo: beats per minute.
@@ -69,6 +70,7 @@ class Annotations:
     """
 
     key: str | None = None
+    keys: Segments | None = None
     chords: Segments | None = None
     beats: Beats | None = None
     tempo: float | None = None

@@ -7,7 +7,7 @@ multimodal scenario for music analysis, ACM Journal on Computing and Cultural He
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import mir_eval.chord
@@ -24,6 +24,8 @@ PUBLIC = ("HU33", "SC06")
 
 INTERVALS = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
 """Harte's names of 0 to 11 semitones above the root."""
+
+MODES = {"maj": "major", "min": "minor"}
 
 _FOLDER = Path("02_Annotations")
 _PITCH = r"[A-G][b#]*"
@@ -76,12 +78,12 @@ def _degree(name: str, quality: str) -> str:
 
 
 class Winterreise:
-    """24 songs in two public recordings: chords, and the key of the song in that recording.
+    """24 songs in two public recordings: chords, local keys, and the key of the song there.
 
     The recordings of a song are one group: 19 songs train, 2 valid and 3 test, divided 8:1:1.
     Performances differ in key, since singers transpose. Chords over a bass that is not theirs, as
     over a pedal point, are what mir_eval makes of them: `D:maj/4` is neither major nor minor there
-    and not compared. The local keys stay unused: there is no field of `Annotations` for them.
+    and not compared. The local keys are those of the first of three annotators.
     """
 
     name: str = "winterreise"
@@ -103,7 +105,8 @@ class Winterreise:
 
         Args:
             root: holds `01_RawData/audio_wav/Schubert_D911-01_HU33.wav` and so on, and
-                `02_Annotations` with `ann_audio_chord` and `ann_audio_globalkey.csv`.
+                `02_Annotations` with `ann_audio_chord`, `ann_audio_localkey-ann1` and
+                `ann_audio_globalkey.csv`.
             performances: which to use, joined by `+`. Audio of others than HU33 and SC06 is on
                 records alone, and goes beside theirs under the name of its annotations.
         """
@@ -143,7 +146,11 @@ class Winterreise:
             id=path.stem,
             audio=self._root / "01_RawData" / "audio_wav" / f"{path.stem}.wav",
             group=path.stem.rpartition("_")[0],
-            annotations=Annotations(key=keys.get(path.stem), chords=_chords(path)),
+            annotations=Annotations(
+                key=keys.get(path.stem),
+                keys=_segments(self._local_keys(path.name), "key", _key),
+                chords=_segments(path, "shorthand", harte),
+            ),
         )
 
     def _keys(self) -> dict[str, str]:
@@ -153,20 +160,32 @@ class Winterreise:
         for line, (work, performance, key, *_) in read_rows(
             path, ";", ["WorkID", "PerformanceID", "key"]
         ):
-            match = _KEY.fullmatch(key)
-            if not match:
-                raise bad_row(path, line, f"'{key}' is no key such as C:min")
-            mode = {"maj": "major", "min": "minor"}[match[2]]
-            keys[f"{work}_{performance}"] = f"{match[1]} {mode}"
+            try:
+                keys[f"{work}_{performance}"] = _key(key)
+            except ValueError as error:
+                raise bad_row(path, line, str(error)) from error
         return keys
 
+    def _local_keys(self, name: str) -> Path:
+        return existing(
+            self._root / _FOLDER / "ann_audio_localkey-ann1" / name, self.name, self.sheet
+        )
 
-def _chords(path: Path) -> Segments:
+
+def _key(label: str) -> str:
+    """`C:min` as mir_eval.key reads it, `"C minor"`."""
+    match = _KEY.fullmatch(label)
+    if not match:
+        raise ValueError(f"'{label}' is no key such as C:min")
+    return f"{match[1]} {MODES[match[2]]}"
+
+
+def _segments(path: Path, column: str, name: Callable[[str], str]) -> Segments:
     intervals, labels = [], []
-    for line, (start, end, label, *_) in read_rows(path, ";", ["start", "end", "shorthand"]):
+    for line, (start, end, label, *_) in read_rows(path, ";", ["start", "end", column]):
         try:
             intervals.append((float(start), float(end)))
-            labels.append(harte(label))
+            labels.append(name(label))
         except ValueError as error:
             raise bad_row(path, line, str(error)) from error
     return Segments(np.array(intervals, dtype=np.float64).reshape(-1, 2), tuple(labels))

@@ -16,7 +16,7 @@ from mirprobe_tasks.datasets.folder.faults import Faults
 LABELLED = ("tags", "genre", "instrument")
 """Fields whose labels can be fixed."""
 
-LOCAL = ("chords", "sections", "beats", "jams")
+LOCAL = ("chords", "keys", "sections", "beats", "jams")
 """What a file of its own holds, beside the audio or named in the table."""
 
 COLUMNS = (

@@ -12,7 +12,7 @@ import numpy as np
 from mirprobe.errors import TrackError
 from mirprobe.schema import Beats, Floats, Segments
 from mirprobe_tasks.checks import known_chord, sound_events, sound_segments
-from mirprobe_tasks.datasets.mirdata.key_name import one_key
+from mirprobe_tasks.datasets.mirdata.key_name import key_name, one_key
 from mirprobe_tasks.datasets.mirdata.reading import lasting
 
 Values = dict[str, Any]
@@ -23,9 +23,9 @@ def read_local(kind: str, path: Path) -> Values:
     """What a file says of its track, in seconds from the beginning of the audio file.
 
     Args:
-        kind: `chords` or `sections` (lines of start, end and label), `beats` (lines of a time and,
-            where known, the place in the bar), or `jams`. Blanks or tabs stand between the
-            columns; empty lines and those that begin with `#` are skipped.
+        kind: `chords`, `keys` or `sections` (lines of start, end and label), `beats` (lines of a
+            time and, where known, the place in the bar), or `jams`. Blanks or tabs stand between
+            the columns; empty lines and those that begin with `#` are skipped.
         path: in UTF-8.
 
     Raises:
@@ -84,16 +84,23 @@ def _segments(lines: Lines, kind: str) -> Segments:
             intervals.append((float(start), float(end)))
         except ValueError:
             raise ValueError(f"line {number}: write start, end and label") from None
-        labels.append(label.strip())
-        if kind == "chords":
-            try:
-                known_chord(labels[-1])
-            except TrackError as error:
-                raise ValueError(
-                    f"line {number}: {error}; where these are sections rather than chords, write "
-                    "`beside: {sections: .lab}`"
-                ) from error
+        try:
+            labels.append(_label(kind, label.strip()))
+        except (TrackError, ValueError) as error:
+            raise ValueError(
+                f"line {number}: {error}; where these are sections rather than {kind}, write "
+                "`beside: {sections: .lab}`"
+            ) from error
     return sound_segments(lasting(np.array(intervals), labels), kind.removesuffix("s"))
+
+
+def _label(kind: str, text: str) -> str:
+    """A label that its kind of segments can have, in the spelling of this house."""
+    if kind == "keys":
+        return key_name(text)
+    if kind == "chords":
+        known_chord(text)
+    return text
 
 
 def _beats(lines: Lines) -> Beats:

@@ -8,13 +8,13 @@ from typing import Any
 
 from mirprobe.dataset import Sheet
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
-from mirprobe_tasks.datasets.mirdata.reading import beats, lab_chords, longest_key, sections
+from mirprobe_tasks.datasets.mirdata.reading import beats, keys, lab_chords, longest_key, sections
 
 
 class Beatles(MirdataDataset):
-    """All studio albums of the Beatles: chords, keys, beats, sections.
+    """All studio albums of the Beatles: chords, local keys, beats, sections.
 
-    The key of a song is the one that lasts longest. An album is a group.
+    The one key of a song is that which lasts longest. An album is a group.
     """
 
     name: str = "beatles"
@@ -31,6 +31,7 @@ class Beatles(MirdataDataset):
     fields: Mapping[str, Reader] = {
         "chords": lambda track: lab_chords(track.chords_path),
         "key": lambda track: longest_key(track.key),
+        "keys": lambda track: keys(track.key),
         "beats": lambda track: beats(track.beats),
         "sections": lambda track: sections(track.sections),
     }

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from mirprobe.dataset import Sheet
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
-from mirprobe_tasks.datasets.mirdata.reading import lab_chords, longest_key, sections
+from mirprobe_tasks.datasets.mirdata.reading import keys, lab_chords, longest_key, sections
 
 
 class Queen(MirdataDataset):
-    """Songs of three Greatest Hits albums of Queen: chords, keys, sections.
+    """Songs of three Greatest Hits albums of Queen: chords, local keys, sections.
 
-    The key of a song is the one that lasts longest. Three albums of one band cannot be divided by
+    The one key of a song is that which lasts longest. Three albums of one band cannot be divided by
     album or artist: every song is its own group.
     """
 
@@ -30,5 +30,6 @@ class Queen(MirdataDataset):
     fields: Mapping[str, Reader] = {
         "chords": lambda track: lab_chords(track.chords_path),
         "key": lambda track: longest_key(track.key),
+        "keys": lambda track: keys(track.key),
         "sections": lambda track: sections(track.sections),
     }

@@ -43,6 +43,15 @@ def lab_chords(path: str | None) -> Segments | None:
     return lasting(np.array([starts, ends]).T, labels)
 
 
+def keys(data: Any) -> Segments | None:
+    """The local keys of mirdata's KeyData; None where the track has none.
+
+    Raises:
+        ValueError: a label that is no key.
+    """
+    return None if data is None else lasting(data.intervals, map(key_name, data.keys))
+
+
 def longest_key(data: Any) -> str | None:
     """The key that lasts longest in all, of mirdata's KeyData; None where the track has none.
 
@@ -51,12 +60,12 @@ def longest_key(data: Any) -> str | None:
     Raises:
         ValueError: a label that is no key.
     """
-    if data is None:
+    local = keys(data)
+    if local is None:
         return None
-    lasts: dict[str, float] = {}
-    for (start, end), label in zip(data.intervals, data.keys, strict=True):
-        name = key_name(label)
-        lasts[name] = lasts.get(name, 0.0) + float(end - start)
+    lasts = dict.fromkeys(local.labels, 0.0)
+    for (start, end), name in zip(local.intervals, local.labels, strict=True):
+        lasts[name] += float(end - start)
     return max(lasts, key=lambda name: lasts[name])
 
 

@@ -12,9 +12,9 @@ Conventions:
 - Chords are Harte labels by the tones that the numerals name; X before the first numeral and in
   bars more than half of whose note weight lies outside of the labelled chords, where analysis and
   score may have come apart; N where all voices rest for a quarter note or more.
-- Key is the local key in which the analysis stays for more than half of the passage; X where there
-  is none, which the task `key` neither learns nor scores. Other local keys have no place in
-  `Annotations` and are not given.
+- Local keys are those of the analysis, from the passage's first beat to its end. Its one key is
+  the one it stays in for more than half of the passage; X where there is none, which the task `key`
+  neither learns nor scores.
 - Repeats are played; a beat is that of the time signature; a pickup keeps its place in the bar.
   Fermatas are not held. Tempo is 60 over the median time between beats.
 """
@@ -45,7 +45,7 @@ _REVISION = 1  # raise when the same corpus is to be read differently
 
 
 class Scores:
-    """Passages of about 45 seconds with chords, key, beats, tempo and onsets."""
+    """Passages of about 45 seconds with chords, local keys, key, beats, tempo and onsets."""
 
     name: str = "scores"
     tags: tuple[str, ...] = ()

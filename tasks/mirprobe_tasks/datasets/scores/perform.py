@@ -129,13 +129,15 @@ def perform(work: Work, passage: tuple[float, float], version: int, tonic: Key) 
         (*np.interp([low, high], knots, seconds), transposed(label, letters, semitones))
         for low, high, label in clip(work.chords, start, end)
     ]
-    key = key_of([(low, high, moved(label, letters, semitones)) for low, high, label in local])
+    keys = [(low, high, moved(label, letters, semitones)) for low, high, label in local]
+    changes = np.interp([[low, high] for low, high, _ in keys], knots, seconds)
     return Performance(
         parts=parts,
         mix=draw_mix(rng),
         duration=duration,
         annotations=Annotations(
-            key=key,
+            key=key_of(keys),
+            keys=Segments(changes, tuple(label for *_, label in keys)),
             chords=_segments(chords, duration),
             beats=Beats(times, np.array([place for _, place in beats], dtype=np.int64)),
             tempo=float(60.0 / np.median(np.diff(times))),
