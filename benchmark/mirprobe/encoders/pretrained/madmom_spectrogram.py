@@ -1,0 +1,96 @@
+"""Spectrograms with logarithmically spaced bands, as madmom computes them.
+
+Magnitudes of the FFT of 44.1 kHz audio, triangular bands of area 1 on the FFT bins nearest to the
+notes of an equally tempered scale on A4 = 440 Hz, log10(1 + x). (Böck et al., *madmom: a new Python
+audio and music signal processing library*, 2016.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+RATE = 44_100
+
+
+class Spectrogram(nn.Module):
+    """Audio (B, samples) to bands (B, samples // hop + 1, bands), frame i centred at i * hop.
+
+    Args:
+        length: of the FFT in samples.
+        hop: in samples.
+        per_octave: bands an octave.
+        lowest: frequency in Hz.
+        highest: frequency in Hz.
+    """
+
+    bank: Tensor
+    window: Tensor
+
+    def __init__(
+        self, length: int, hop: int, *, per_octave: int, lowest: float, highest: float
+    ) -> None:
+        super().__init__()
+        self.length, self.hop = length, hop
+        bank = filterbank(length // 2, per_octave=per_octave, lowest=lowest, highest=highest)
+        self.register_buffer("bank", torch.from_numpy(bank), persistent=False)
+        window = torch.hann_window(length, periodic=False)
+        self.register_buffer("window", window, persistent=False)
+        self.bands = bank.shape[1]
+
+    def forward(self, audio: Tensor) -> Tensor:  # noqa: D102
+        bins = torch.stft(
+            audio,
+            self.length,
+            self.hop,
+            window=self.window,
+            pad_mode="constant",
+            return_complex=True,
+        )  # (B, F, T)
+        return torch.log10(bins[:, :-1].abs().transpose(1, 2) @ self.bank + 1)
+
+
+class OnsetSpectrogram(Spectrogram):
+    """Bands, and beside them how much each rose since a frame a quarter of the FFT before."""
+
+    def forward(self, audio: Tensor) -> Tensor:  # noqa: D102
+        bands = super().forward(audio)
+        # where the window passes half its height: the frame before that hardly overlaps
+        back = max(1, round((self.length / 2 - int((self.window > 0.5).int().argmax())) / self.hop))
+        rise = torch.zeros_like(bands)
+        rise[:, back:] = (bands[:, back:] - bands[:, :-back]).clamp(min=0)
+        return torch.cat([bands, rise], dim=2)
+
+
+def filterbank(bins: int, *, per_octave: int, lowest: float, highest: float) -> NDArray[np.float32]:
+    """Triangular bands on FFT bins.
+
+    Args:
+        bins: of the FFT, without that of the Nyquist frequency.
+        per_octave: bands an octave; where the FFT is coarser than they are, equal ones are one.
+        lowest: frequency in Hz at which the first may begin.
+        highest: frequency in Hz at which the last may end.
+
+    Returns:
+        (bins, bands), each band of sum 1.
+    """
+    first = np.floor(np.log2(lowest / 440) * per_octave)
+    last = np.ceil(np.log2(highest / 440) * per_octave)
+    notes = 440 * 2 ** (np.arange(first, last) / per_octave)
+    notes = notes[(notes >= lowest) & (notes <= highest)]
+    frequencies = np.arange(bins) * RATE / (2 * bins)
+    above = np.clip(frequencies.searchsorted(notes), 1, bins - 1)
+    nearer_below = notes - frequencies[above - 1] < frequencies[above] - notes
+    centres = np.unique(above - nearer_below)
+    bank = np.zeros((bins, len(centres) - 2))
+    for band, (start, centre, stop) in enumerate(
+        zip(centres, centres[1:], centres[2:], strict=False)
+    ):
+        if stop - start < 2:
+            centre, stop = start, start + 1
+        bank[start:centre, band] = np.arange(centre - start) / max(1, centre - start)
+        bank[centre:stop, band] = 1 - np.arange(stop - centre) / (stop - centre)
+    bank /= bank.sum(0)
+    return bank.astype(np.float32)

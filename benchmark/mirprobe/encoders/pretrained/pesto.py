@@ -1,0 +1,139 @@
+"""PESTO, which learned pitch without labels, with the weights of the `pesto-pitch` wheel."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mirprobe.encoders.about import About
+from mirprobe.encoders.pretrained.packaged import packaged_file
+from mirprobe.errors import ConfigError
+from mirprobe.fingerprint import digest, file_digest
+from mirprobe.schema import Tokens
+
+_REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
+_COMMAND = "pip install pesto-pitch"
+_RATE = 16_000
+_SHORTEST = 4096  # samples: below it the constant-Q transform cannot mirror the ends
+_AT_ONCE = 256  # frames
+
+
+class Pesto:
+    """PESTO (Riou, Lattner, Hadjeres & Peeters, 2023), its model `mir-1k_g7`.
+
+    Frames are what the last, translation-equivariant layer is given: three channels of 219 bins, a
+    third of a semitone each, of one frame of a constant-Q transform. Nothing in the network looks
+    beside its frame; the transform mirrors the audio at the ends of a window.
+
+    The checkpoint holds its configuration in containers of omegaconf. They are the only types that
+    `torch.load` with `weights_only` admits beside tensors and plain values; nothing else is
+    unpickled.
+
+    Args:
+        hop: milliseconds between frames. The package estimates pitch every 10; the default, 20,
+            halves the work.
+
+    Raises:
+        ConfigError: the package is not installed, or `hop` is out of range.
+    """
+
+    sample_rate: int = _RATE
+    window: float | None = 10.0
+    layers: tuple[str, ...] = ("penultimate",)
+    dim: int = 3 * 219
+    sources: tuple[str, ...] = ("sequence",)
+
+    def __init__(self, *, hop: float = 20) -> None:
+        if not 1 <= hop <= 1000:
+            raise ConfigError(f"pesto: hop={hop}: give milliseconds from 1 to 1000")
+        path = "pesto/weights/mir-1k_g7.ckpt"
+        self._weights = packaged_file("pesto", "pesto-pitch", path, _COMMAND)
+        self._hop = round(hop * _RATE / 1000)  # samples
+        self.frame_rate: float | None = _RATE / self._hop
+        parts = (file_digest(self._weights), version("pesto-pitch"), self._hop)
+        self.fingerprint = digest("pesto", _REVISION, *parts)
+        self._model: Any = None
+
+    @cached_property
+    def about(self) -> About:
+        """Parameters of the checkpoint, and its licence; it had no labels."""
+        weights = _checkpoint(self._weights)["state_dict"]
+        count = sum(value.numel() for name, value in weights.items() if name != "shift")
+        return About(count, "LGPL-3.0-only")
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        """Encode mono windows.
+
+        Args:
+            audio: (batch, samples) in [-1, 1] at 16 kHz.
+
+        Returns:
+            Tokens with a sequence (batch, time, 1, 657), float32.
+        """
+        if self._model is None:
+            # weights made in inference mode could never be used outside of it
+            with torch.inference_mode(False):
+                self._model = self._load()
+        model = self._model.to(audio.device)
+        time = audio.shape[1] // self._hop + 1
+        padded = F.pad(audio.float(), (0, max(0, _SHORTEST - audio.shape[1])))
+        bins = model.crop_cqt(model.preprocessor(padded, sr=_RATE))[:, :time]  # (B, T, 1, 219)
+        parts = [self._frames(part) for part in torch.split(bins.flatten(0, 1), _AT_ONCE)]
+        return Tokens(sequence=torch.cat(parts).view(len(audio), time, 1, self.dim))
+
+    def _frames(self, bins: Tensor) -> Tensor:
+        """(B, 1, 219) to (B, 657): the encoder up to its last layer."""
+        encoder = self._model.encoder
+        x = encoder.conv1(encoder.layernorm(bins))
+        for layer in encoder.prefilt_layers:
+            x = x + layer(x) if encoder.residual else layer(x)
+        frames: Tensor = encoder.conv_layers(x).flatten(1)
+        return frames
+
+    def _load(self) -> Any:
+        try:
+            from pesto.data import Preprocessor
+            from pesto.model import PESTO, Resnet1d
+        except ImportError as error:
+            raise ConfigError(f"encoder pesto needs {error.name}: {_COMMAND}") from error
+
+        found = _checkpoint(self._weights)
+        settings = found["hparams"]
+        with torch.random.fork_rng(devices=[]):  # initial weights are drawn and overwritten
+            model = PESTO(
+                Resnet1d(**settings["encoder"]),
+                preprocessor=Preprocessor(
+                    1000 * self._hop / _RATE, sampling_rate=_RATE, **found["hcqt_params"]
+                ),
+                crop_kwargs=settings["pitch_shift"],
+            )
+        transform = {
+            name: value
+            for name, value in model.state_dict().items()
+            if name.startswith("preprocessor.")  # computed rather than trained
+        }
+        model.load_state_dict({**transform, **found["state_dict"]})
+        return model.eval().requires_grad_(False)
+
+
+def _checkpoint(path: Any) -> dict[str, Any]:
+    """The checkpoint, of which nothing but containers, numbers and tensors is unpickled."""
+    try:
+        from omegaconf.base import ContainerMetadata, Metadata
+        from omegaconf.dictconfig import DictConfig
+        from omegaconf.listconfig import ListConfig
+        from omegaconf.nodes import AnyNode
+    except ImportError as error:
+        raise ConfigError(f"encoder pesto needs {error.name}: {_COMMAND}") from error
+
+    containers = [ContainerMetadata, Metadata, DictConfig, ListConfig, AnyNode]
+    plain = [defaultdict, dict, list, int, Any]
+    with torch.serialization.safe_globals([*containers, *plain]):
+        found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return found
