@@ -181,12 +181,14 @@ def test_fingerprints_tell_options_apart() -> None:
         Mfcc(),
         Mfcc(coefficients=40),
         Chroma(),
-        RandomViT1D(),
-        RandomViT1D(seed=1),
+        RandomViT1D(config="vit1d"),
+        RandomViT1D(config="vit1d", seed=1),
         RandomViT1D(config="vit1d-rope"),
     ]
     assert len({encoder.fingerprint for encoder in encoders}) == len(encoders)
     assert RandomViT1D(seed=0).fingerprint == RandomViT1D().fingerprint
+    shipped = next(name for name, own in CONFIGS.items() if own == read_config(SHIPPED))
+    assert RandomViT1D(config=shipped).fingerprint == RandomViT1D().fingerprint
     assert LogMel(bins=128).fingerprint == LogMel().fingerprint
 
 

@@ -112,16 +112,16 @@ class RandomViT1D(ViT1DEncoder):
 
     Args:
         seed: of the weights.
-        config: `vit1d` or `vit1d-rope`.
+        config: `vit1d` or `vit1d-rope`; None for that of the weights that ship.
 
     Raises:
-        ConfigError: no such configuration.
+        ConfigError: no such configuration, or none is named and no weights ship.
     """
 
-    def __init__(self, *, seed: int = 0, config: str = "vit1d") -> None:
-        if config not in CONFIGS:
+    def __init__(self, *, seed: int = 0, config: str | None = None) -> None:
+        if config is not None and config not in CONFIGS:
             raise ConfigError(f"vit1d-random has no config {config!r}: choose from {[*CONFIGS]}")
-        chosen = CONFIGS[config]
+        chosen = read_config(weights_path(None)) if config is None else CONFIGS[config]
         release = torch.__version__.split(".")[:2]
         super().__init__(
             config=chosen,
