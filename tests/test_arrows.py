@@ -75,10 +75,12 @@ MAY_IMPORT = {
     "mirprobe.admission": (
         "combine config dataset embed encoders.protocol errors places registry schema task"
     ),
-    "mirprobe.holdings": ("admission annotations audio dataset errors places registry schema task"),
     "mirprobe.provenance": (
         "admission annotations config encoders.about encoders.protocol fingerprint probes schema "
         "task"
+    ),
+    "mirprobe.holdings": (
+        "admission annotations audio dataset errors places provenance registry schema task"
     ),
     "mirprobe.runner": (
         "admission cache:Cache cell config dataset embed encoder_specs encoders.protocol errors "
@@ -94,7 +96,7 @@ MAY_IMPORT = {
     "mirprobe.curves": "emergence errors",
     # the faces of the house
     "mirprobe.cli_errors": "errors",
-    "mirprobe.cli_data": "cli_errors holdings",
+    "mirprobe.cli_data": "cli_errors holdings results:write_splits",
     "mirprobe.cli_emergence": "cli_errors config emergence files registry:with_option vit1d",
     "mirprobe.cli_pretrain": "cli_errors curves emergence errors files vit1d",
     "mirprobe.cli_run": "cli_errors config errors ranking registry:with_option runner suites",

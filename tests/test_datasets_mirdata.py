@@ -246,6 +246,7 @@ def test_beatles(tmp_path: Path) -> None:
     }
     assert set(values(dataset, "10212")) == {"chords", "sections"}
     assert tracks(dataset)["0112"].group == "01_-_Please_Please_Me"
+    assert tracks(dataset)["10212"].group == "10_-_The_Beatles"  # the album's second record
 
 
 def test_queen(tmp_path: Path) -> None:

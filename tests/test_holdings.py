@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 from mirprobe.cli import app
 from mirprobe.dataset import Dataset
 from mirprobe.holdings import Places, check, holdings, prepare, status
+from mirprobe.provenance import splits_hash
 from mirprobe.registry import DATASETS
 from mirprobe.schema import SPLITS, Annotations, Beats, Split, Track
 
@@ -181,9 +182,21 @@ def test_status_says_what_is_there_and_what_is_missing(home: Path) -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0] == f"folder   {root}"
+    assert lines[4].startswith("splits   train 1, valid 0, test 0; ")
     assert "there    audio of 0 of 1 tracks" in lines
     assert lines[-1].startswith("missing  ")
     assert lines[-1].endswith("01 Bohemian Rhapsody.flac")
+
+
+def test_status_writes_the_splits_and_tells_the_hash_of_a_run(home: Path, tmp_path: Path) -> None:
+    root = miniature("guitarset", home / "guitarset")
+    result = call("status", "guitarset", "--data-home", str(home), "--splits", str(tmp_path / "s"))
+    assert result.stdout.splitlines()[-1] == f"written  {tmp_path / 's'}"
+    parts = DATASETS.create("guitarset", root=root).splits()
+    for split in SPLITS:
+        written = (tmp_path / "s" / f"{split}.txt").read_text().split()
+        assert written == [track.id for track in parts[split]]
+    assert f"splits   train 4, valid 2, test 2; {splits_hash(parts)}" in result.stdout
 
 
 def test_status_of_what_is_not_there_says_how_to_get_it(home: Path) -> None:
@@ -191,7 +204,7 @@ def test_status_of_what_is_not_there_says_how_to_get_it(home: Path) -> None:
     assert result.exit_code == 0
     assert "to get   download, from Zenodo by mirdata" in result.stdout
     assert "mirprobe data prepare tinysol" in result.stdout
-    assert status("tinysol", Places(data_home=home)).tracks == 0
+    assert status("tinysol", Places(data_home=home)).splits == {}
 
 
 def test_many_missing_files_are_counted(

@@ -16,9 +16,10 @@ LOOK = """
 import mirprobe, mirprobe_tasks
 from mirprobe.published import read_published
 from mirprobe.suites import load_suite, registered
+from mirprobe_tasks.datasets.listed import listed
 print(mirprobe.__file__, mirprobe_tasks.__file__)
 print(*registered())
-print(len(load_suite("vit1d-paper", {})), len(read_published()))
+print(len(load_suite("vit1d-paper", {})), len(read_published()), len(listed("tinysol")))
 """
 
 
@@ -35,7 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def test_suites_and_published_figures_are_in_the_wheel(site: Path) -> None:
+def test_suites_published_figures_and_splits_are_in_the_wheel(site: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOOK],
         cwd=site.parent,
@@ -48,7 +49,8 @@ def test_suites_and_published_figures_are_in_the_wheel(site: Path) -> None:
     files, suites, counts = done.stdout.splitlines()
     assert [Path(file).parents[1] for file in files.split()] == [site, site]
     assert {"quick", "vit1d-paper", "mir-core"} <= set(suites.split())
-    runs, figures = map(int, counts.split())
+    runs, figures, notes = map(int, counts.split())
+    assert notes == 2913  # the split of TinySOL at random
     assert runs == 6
     assert figures > 50
 

@@ -59,9 +59,17 @@ def list_command(data_home: DataHome = None, cache_dir: CacheDir = None) -> None
 
 
 @data_app.command("status")
-def status_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
+def status_command(
+    name: Name,
+    data_home: DataHome = None,
+    cache_dir: CacheDir = None,
+    splits: Annotated[
+        Path | None, typer.Option(help="Write the track ids of each split to SPLIT.txt there.")
+    ] = None,
+) -> None:
     """Where a data set must lie, what of it is there, what is missing and how to get it."""
     from mirprobe.holdings import status
+    from mirprobe.results import write_splits
 
     with one_line_errors():
         found = status(name, _places(data_home, cache_dir))
@@ -74,11 +82,17 @@ def status_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir =
         if found.problem:
             typer.echo(f"missing  {found.problem}")
             return
-        typer.echo(f"there    audio of {found.tracks - len(missing)} of {found.tracks} tracks")
+        sizes = {split: len(tracks) for split, tracks in found.splits.items()}
+        tracks = sum(sizes.values())
+        typer.echo(f"splits   {', '.join(f'{s} {n}' for s, n in sizes.items())}; {found.hash}")
+        typer.echo(f"there    audio of {tracks - len(missing)} of {tracks} tracks")
         for path in missing[:SHOWN]:
             typer.echo(f"missing  {path}")
         if len(missing) > SHOWN:
             typer.echo(f"missing  and {len(missing) - SHOWN} more files")
+        if splits is not None:
+            write_splits(splits, found.splits)
+            typer.echo(f"written  {splits}")
 
 
 @data_app.command("prepare")

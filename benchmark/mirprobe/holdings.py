@@ -16,6 +16,7 @@ from mirprobe.audio import load_ahead
 from mirprobe.dataset import Dataset, Downloadable, Sheet
 from mirprobe.errors import ConfigError, TrackError
 from mirprobe.places import DATA_HOME, dataset_root
+from mirprobe.provenance import splits_hash
 from mirprobe.registry import DATASETS, TASKS, parse_spec
 from mirprobe.schema import SPLITS, Floats, Split, Track
 from mirprobe.task import Task
@@ -71,15 +72,20 @@ class Status:
 
     Attributes:
         holding: the data set.
-        tracks: how many it has; 0 where `problem` says why that is not known.
+        splits: the tracks of each; empty where `problem` says why they are not known.
         missing: audio files that are not there.
         problem: why its tracks cannot be listed; empty where they can.
     """
 
     holding: Holding
-    tracks: int
+    splits: Mapping[Split, Sequence[Track]]
     missing: tuple[Path, ...]
     problem: str
+
+    @property
+    def hash(self) -> str:
+        """Of the ids of every split, as it stands in the rows of a run on all of them."""
+        return splits_hash(self.splits)
 
 
 @dataclass(frozen=True)
@@ -131,9 +137,9 @@ def status(spec: str, places: Places) -> Status:
     try:
         tracks = every_track(dataset)
     except ConfigError as error:
-        return Status(held, 0, (), str(error))
+        return Status(held, {}, (), str(error))
     missing = tuple(track.audio for track in tracks if not track.audio.is_file())
-    return Status(held, len(tracks), missing, "")
+    return Status(held, dataset.splits(), missing, "")
 
 
 def prepare(dataset: Dataset) -> bool:

@@ -95,13 +95,22 @@ class RunFolder:
 
     def write_splits(self, splits: Mapping[Split, Sequence[Track]]) -> None:
         """Write the track ids of each split, one a line, to `splits/SPLIT.txt`."""
-        for split, tracks in splits.items():
-            content = "".join(f"{track.id}\n" for track in tracks)
-            write_whole(self.path / "splits" / f"{split}.txt", content.encode())
+        write_splits(self.path / "splits", splits)
 
     def write_run(self, description: Mapping[str, Any]) -> None:
         """Write `run.json`: configuration, versions, hardware, hashes, times."""
         write_whole(self.path / "run.json", (json.dumps(description, indent=1) + "\n").encode())
+
+
+def write_splits(folder: Path, splits: Mapping[Split, Sequence[Track]]) -> None:
+    """Write the track ids of each split, one a line, to `SPLIT.txt`.
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    for split, tracks in splits.items():
+        content = "".join(f"{track.id}\n" for track in tracks)
+        write_whole(folder / f"{split}.txt", content.encode())
 
 
 def read_cell(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Splits of data sets that come without official ones."""
+"""Splits of data sets that come without official ones: as they are listed, else by a rule."""
 
 from __future__ import annotations
 
@@ -6,28 +6,34 @@ from collections.abc import Mapping, Sequence
 
 from mirprobe.fingerprint import digest
 from mirprobe.schema import SPLITS, Split, Track
+from mirprobe_tasks.datasets.listed import listed
 
 
 def divide(
     tracks: Sequence[Track], *, name: str, shares: tuple[float, float, float] = (8, 1, 1)
 ) -> Mapping[Split, Sequence[Track]]:
-    """Divide tracks by their groups.
+    """Divide tracks as the list of that name says, and those that it does not know by group.
 
-    A group's split depends on its name and the data set's alone, so that it stays where it is
-    whatever other tracks are there, on every machine and in every release.
+    The rule is the one that made the lists. A group's split depends on its name and the data set's
+    alone, so that it stays where it is whatever other tracks are there, on every machine.
 
     Args:
         tracks: with the group that no split may tear apart.
-        name: of the data set.
+        name: of the data set and, where there are several divisions of it, of this one.
         shares: of train, valid and test, in any unit.
 
     Returns:
         The tracks of each split, in the order given.
     """
     parts: dict[Split, list[Track]] = {split: [] for split in SPLITS}
+    fixed = listed(name)
     for track in tracks:
-        place = int(digest("split", name, track.group)[:13], 16) / 16**13 * sum(shares)
-        first, second = shares[0], shares[0] + shares[1]
-        split = SPLITS[0 if place < first else 1 if place < second else 2]
-        parts[split].append(track)
+        parts[fixed.get(track.id) or by_rule(track.group, name, shares)].append(track)
     return parts
+
+
+def by_rule(group: str, name: str, shares: tuple[float, float, float] = (8, 1, 1)) -> Split:
+    """The split of a group: the place of a hash of both names among the shares."""
+    place = int(digest("split", name, group)[:13], 16) / 16**13 * sum(shares)
+    first, second = shares[0], shares[0] + shares[1]
+    return SPLITS[0 if place < first else 1 if place < second else 2]

@@ -19,7 +19,7 @@ class GiantStepsKey(MirdataDataset):
 
     name: str = "giantsteps_key"
     sheet = Sheet(
-        tracks=601,
+        tracks=600,
         hours=20.0,
         gigabytes=None,
         licence="CC BY-SA 4.0",

@@ -10,6 +10,7 @@ import numpy as np
 
 from mirprobe.dataset import Sheet
 from mirprobe.schema import Split
+from mirprobe_tasks.datasets.listed import listed
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import beats
 
@@ -22,7 +23,7 @@ def tempo(track: Any) -> float | None:
 class GtzanGenre(MirdataDataset):
     """Half-minute excerpts of ten genres: genre, beats, tempo.
 
-    The official split is the fault-filtered one (Kereliuk et al. 2015), which torchaudio has: 930
+    The official split is the fault-filtered one (Kereliuk et al. 2015), as torchaudio has it: 930
     excerpts without the repeated and the distorted ones, and no artist in two splits. The option
     `filtered=false` takes all, as papers on beats do: what is repeated is then on several sides.
     `jazz.00054` is always left out: its file is damaged.
@@ -67,11 +68,4 @@ class GtzanGenre(MirdataDataset):
         """The fault-filtered split."""
         if not self._filtered:
             return {}
-        from torchaudio.datasets import gtzan
-
-        lists: dict[Split, list[str]] = {
-            "train": gtzan.filtered_train,
-            "valid": gtzan.filtered_valid,
-            "test": gtzan.filtered_test,
-        }
-        return {key: split for split, keys in lists.items() for key in keys}
+        return listed("gtzan_genre filtered")

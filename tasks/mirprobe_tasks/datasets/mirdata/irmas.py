@@ -41,7 +41,7 @@ class Irmas(MirdataDataset):
     name: str = "irmas"
     tags: tuple[str, ...] = tuple(INSTRUMENTS.values())
     sheet = Sheet(
-        tracks=9579,
+        tracks=9534,
         hours=None,
         gigabytes=None,
         licence="CC BY-NC-SA 3.0; neither to be redistributed nor modified",
