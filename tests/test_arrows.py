@@ -42,7 +42,9 @@ MAY_IMPORT = {
     "mirprobe.audio": "errors schema",
     "mirprobe.windows": "encoders.protocol errors schema",
     "mirprobe.calls": "encoders.protocol errors schema windows:check_frames",
-    "mirprobe.encoders.combined": "calls encoders.protocol errors fingerprint schema",
+    "mirprobe.encoders.combined": (
+        "calls encoders.about encoders.protocol errors fingerprint schema"
+    ),
     "mirprobe.encoder_specs": ("encoder_files encoders.combined encoders.protocol errors registry"),
     "mirprobe.timing": "calls encoders.protocol errors schema windows",
     "mirprobe.promises": "calls encoders.protocol",
@@ -53,14 +55,17 @@ MAY_IMPORT = {
     "mirprobe.hear": "encoders fingerprint vit1d windows",
     "mirprobe.examples": "schema",
     "mirprobe.probes": "errors examples registry:nearest schema",
+    "mirprobe.projection": "errors examples schema",
     "mirprobe.scoring": "annotations metrics schema task",
-    "mirprobe.cell": "annotations errors examples probes registry:nearest schema scoring task",
+    "mirprobe.cell": (
+        "annotations errors examples probes projection registry:nearest schema scoring task"
+    ),
     # the cache, and all that know of it
-    "mirprobe.cache": "errors files fingerprint schema",
+    "mirprobe.remote": "errors",
+    "mirprobe.cache": "errors files fingerprint remote schema",
     "mirprobe.upkeep": "cache",
     "mirprobe.embed": (
-        "audio cache calls encoders.protocol errors fingerprint registry:nearest repeat schema "
-        "windows"
+        "audio cache calls encoders.protocol errors fingerprint repeat schema windows"
     ),
     "mirprobe.results": "scoring:CellResult errors files fingerprint schema",
     "mirprobe.published": "",
@@ -69,37 +74,45 @@ MAY_IMPORT = {
     "mirprobe.places": "errors registry",
     "mirprobe.combine": "dataset errors schema",
     "mirprobe.config": (
-        "calls:Precision combine:TEST_TRACKS embed:Dtype embed:choose_layers errors "
-        "places:DATA_HOME probes registry:nearest"
+        "calls:Precision combine:TEST_TRACKS embed:Dtype errors places:DATA_HOME probes "
+        "registry:nearest remote"
     ),
     "mirprobe.admission": (
-        "combine config dataset embed encoders.protocol errors places registry schema task"
+        "combine config dataset encoders.protocol errors places registry remote:folder_of schema "
+        "task"
     ),
     "mirprobe.provenance": (
         "admission annotations config encoders.about encoders.protocol fingerprint probes schema "
         "task"
     ),
+    "mirprobe.cluster": "cache calls:Precision embed encoder_specs errors schema",
+    "mirprobe.extract": (
+        "admission cache cluster config dataset embed encoder_specs encoders.combined:Pca "
+        "encoders.protocol errors registry:nearest schema"
+    ),
     "mirprobe.holdings": (
         "admission annotations audio dataset errors places provenance registry schema task"
     ),
     "mirprobe.runner": (
-        "admission cache:Cache cell config dataset embed encoder_specs encoders.protocol errors "
+        "admission cell config dataset encoders.combined:Pca encoders.protocol errors extract "
         "fingerprint places:joined_specs probes provenance registry results schema task"
     ),
     "mirprobe.suites": "config errors registry:nearest",
     "mirprobe.api": "admission config dataset encoders.protocol errors runner schema task",
     "mirprobe.emergence": (
-        "admission annotations audio config dataset embed:choose_layers encoders "
+        "admission annotations audio config dataset encoders "
         "encoders.protocol errors files fingerprint metrics peaks probes:threads provenance "
         "registry:TASKS registry:nearest results runner schema scoring:worth task vit1d windows"
     ),
     "mirprobe.curves": "emergence errors",
     # the faces of the house
     "mirprobe.cli_errors": "errors",
-    "mirprobe.cli_data": "cli_errors holdings results:write_splits",
+    "mirprobe.cli_options": "extract registry:with_option runner",
+    "mirprobe.cli_data": "cli_errors holdings results:write_splits remote:folder_of",
     "mirprobe.cli_emergence": "cli_errors config emergence files registry:with_option vit1d",
     "mirprobe.cli_pretrain": "cli_errors curves emergence errors files vit1d",
-    "mirprobe.cli_run": "cli_errors config errors ranking registry:with_option runner suites",
+    "mirprobe.cli_extract": "cli_errors cli_options config errors extract suites",
+    "mirprobe.cli_run": "cli_errors cli_options config errors ranking runner suites",
     "mirprobe.cli_validate": "cli_errors config encoder_specs validation",
     "mirprobe.cli": EVERYTHING,
     "mirprobe": EVERYTHING,  # __init__.py alone: it collects the public names
@@ -116,6 +129,8 @@ PRINTERS = {
     "mirprobe.cli_data",
     "mirprobe.cli_emergence",
     "mirprobe.cli_errors",
+    "mirprobe.cli_extract",
+    "mirprobe.cli_options",
     "mirprobe.cli_pretrain",
     "mirprobe.cli_run",
     "mirprobe.cli_validate",
@@ -209,7 +224,7 @@ def test_no_module_imports_itself_through_others() -> None:
         module: {name for name, _ in imports(path.read_text(), set(SOURCES)) if name in SOURCES}
         for module, path in SOURCES.items()
     }
-    assert "mirprobe.embed" in graph["mirprobe.runner"]
+    assert "mirprobe.extract" in graph["mirprobe.runner"]
     try:
         order = list(TopologicalSorter(graph).static_order())
     except CycleError as error:
@@ -238,7 +253,9 @@ def test_only_these_know_of_the_cache() -> None:
         for imported, _ in imports(path.read_text(), set(SOURCES))
         if imported == "mirprobe.cache"
     }
-    assert knowing == {f"mirprobe.{name}" for name in ("embed", "upkeep", "runner", "cli")}
+    assert knowing == {
+        f"mirprobe.{name}" for name in ("embed", "upkeep", "cluster", "extract", "cli")
+    }
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_plain_values_become_fields(values: dict[str, Any], name: str, wanted: A
         ("limit", "7", "int or null"),
         ("strict", 1, "bool"),
         ("strict", "yes", "bool"),
-        ("cache_dir", 3, "Path"),
+        ("cache_dir", 3, "Path or str"),
         ("results_dir", False, "Path"),
     ],
 )

@@ -14,8 +14,9 @@ from encoders_for_tests import Oracle
 from torch import Tensor
 
 from mirprobe import audio
+from mirprobe.admission import choose_layers
 from mirprobe.cache import Cache
-from mirprobe.embed import Dtype, Embedder, choose_layers
+from mirprobe.embed import Dtype, Embedder
 from mirprobe.errors import ConfigError, TrackError
 from mirprobe.schema import Annotations, Embedding, Floating, Level, Tokens, Track
 from mirprobe.windows import cut

@@ -60,7 +60,7 @@ def test_a_second_run_computes_nothing(bench: Workbench, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("mirprobe.audio.load", refuse)
     monkeypatch.setattr("mirprobe.runner.run_cell", refuse)
-    monkeypatch.setattr("mirprobe.runner.Embedder", refuse)
+    monkeypatch.setattr("mirprobe.extract.Embedder", refuse)
     encoder = Bands()
     second = bench.run(encoder, tasks=BOTH)
     assert (second.computed, encoder.calls, second.failures) == (0, 0, {})

@@ -10,11 +10,11 @@ from tqdm import tqdm
 from mirprobe.combine import Crossed, Joined
 from mirprobe.config import RunConfig
 from mirprobe.dataset import Dataset
-from mirprobe.embed import choose_layers
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import ConfigError, MirprobeError
 from mirprobe.places import dataset_root, joined_specs
-from mirprobe.registry import DATASETS, TASKS
+from mirprobe.registry import DATASETS, TASKS, nearest
+from mirprobe.remote import folder_of
 from mirprobe.schema import SPLITS, Split, Track
 from mirprobe.task import Task
 
@@ -35,7 +35,8 @@ def make_dataset(config: RunConfig, instances: Mapping[str, Dataset] | None = No
     """
 
     def plain(spec: str) -> Dataset:
-        root = dataset_root(spec, cache_dir=config.cache_dir, data_home=config.data_home)
+        folder = folder_of(config.cache_dir)
+        root = dataset_root(spec, cache_dir=folder, data_home=config.data_home)
         return DATASETS.create(spec, root=root)
 
     def side(spec: str) -> Dataset:
@@ -106,6 +107,31 @@ def require_complete(plugins: Mapping[str, object], protocol: type, kind: str) -
         if missing:
             lacks = ", ".join(missing)
             raise ConfigError(f"{kind} '{name}' lacks {lacks}; see mirprobe.{protocol.__name__}")
+
+
+def choose_layers(layers: Sequence[str], choice: str | Sequence[str]) -> tuple[str, ...]:
+    """Which of an encoder's layers to probe.
+
+    Args:
+        layers: all that it has.
+        choice: `all`, `thirds` (a third and two thirds of the way up, and the last: layers 4, 8
+            and 12 of 12), or names. An encoder with one layer is always probed there.
+
+    Raises:
+        ConfigError: no name, a name twice, or one that the encoder does not have.
+    """
+    if choice == "all" or len(layers) == 1:
+        return tuple(layers)
+    if choice == "thirds":
+        places = sorted({max(1, round(len(layers) * third / 3)) for third in (1, 2, 3)})
+        return tuple(layers[place - 1] for place in places)
+    names = [choice] if isinstance(choice, str) else [str(name) for name in choice]
+    for name in names:
+        if name not in layers:
+            raise ConfigError(f"unknown layer '{name}'; {nearest(name, layers)}")
+    if not names or len(set(names)) < len(names):
+        raise ConfigError(f"layers '{','.join(names)}': name at least one, and none twice")
+    return tuple(names)
 
 
 def probed_layers(spec: str, encoder: Encoder, config: RunConfig) -> tuple[str, ...]:

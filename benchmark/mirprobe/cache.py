@@ -3,6 +3,9 @@
 An entry's name is a hash of the encoder's fingerprint, the audio bytes, the view (clip or frames),
 the layers, the number type and any reduced precision. It is a safetensors file whose metadata say
 what it holds and carry a checksum of it all. `embeddings_cache/README.md` explains the layout.
+
+At an address (`s3://bucket/path`) lie the same entries under the same names. Each has a copy on
+this machine from the first time that it is read or written here, and is read from that.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from safetensors.numpy import save
 from mirprobe.errors import StorageError
 from mirprobe.files import write_whole
 from mirprobe.fingerprint import digest, file_digest
+from mirprobe.remote import Remote, folder_of, is_url
 from mirprobe.schema import Floating
 
 log = logging.getLogger(__name__)
@@ -55,25 +59,58 @@ class Entry:
 
 
 class Cache:
-    """The store under `root`; several processes may share it."""
+    """The store at `place`, a folder or an address; several processes may share it.
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    Args:
+        place: of the entries.
+        folder: of what lies on this machine in any case: hashes of files and, of a store at an
+            address, copies of its entries. None is `place` itself, and the default folder of a
+            cache for an address.
+
+    Attributes:
+        place: as given.
+        folder: as given, or what None means.
+        root: the folder of the entries, or of their copies.
+
+    Raises:
+        ConfigError: no file system has such an address, or its package is not installed.
+    """
+
+    def __init__(self, place: Path | str, folder: Path | None = None) -> None:
+        self.place = place
+        self.folder = folder_of(place) if folder is None else folder
+        self._remote = Remote(str(place)) if is_url(place) else None
+        self.root = self.folder
+        if self._remote is not None:
+            self.root = self.folder / "copies" / digest(self._remote.url)[:12]
         self._open: dict[str, Entry] = {}
 
     def path(self, key: str) -> Path:
-        """Where the entry of `key` lies."""
-        return self.root / "entries" / key[:2] / f"{key}{SUFFIX}"
+        """The file of the entry of `key`, or of its copy."""
+        return self.root / _name(key)
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an entry of `key`, whole or broken.
+
+        Raises:
+            StorageError: the address does not answer.
+        """
+        if self._remote is not None:
+            return self._remote.exists(_name(key))
+        return self.path(key).exists()
 
     def get(self, key: str) -> Entry | None:
         """The entry of `key`, or None where it is missing or broken.
 
         An entry that fails to open or whose checksum is wrong is reported, set aside under
         `.broken` and never trusted.
+
+        Raises:
+            StorageError: the address does not answer, or its copy cannot be written.
         """
         if key not in self._open:
             path = self.path(key)
-            if not path.exists():
+            if not path.exists() and not self._fetched(key):
                 return None
             try:
                 self._open[key] = verify(path)
@@ -88,12 +125,15 @@ class Cache:
         """Store an array whole: written under a temporary name, then renamed.
 
         Raises:
-            StorageError: the folder cannot be written, or the disk is full.
+            StorageError: the folder or address cannot be written, or the disk is full.
         """
         path = self.path(key)
         array = np.ascontiguousarray(array)
         described = {**metadata, "checksum": _checksum(array, metadata)}
-        write_whole(path, save({"embedding": array}, metadata=described))
+        content = _saved(array, described)
+        if self._remote is not None:  # before the copy, so that none is without its entry
+            self._remote.write(_name(key), content)
+        write_whole(path, content)
         self._open[key] = Entry(path, array.shape, dict(metadata))
         return self._open[key]
 
@@ -105,12 +145,21 @@ class Cache:
         """
         for key in keys:
             self._open.pop(key, None)
+            if self._remote is not None:
+                self._remote.delete(_name(key))
             try:
                 self.path(key).unlink(missing_ok=True)
             except OSError as error:
                 raise StorageError(
                     f"{self.path(key)}: cannot be deleted ({error}); delete it, it is wrong"
                 ) from error
+
+    def _fetched(self, key: str) -> bool:
+        """Whether the address has the entry, whose copy is then here."""
+        content = None if self._remote is None else self._remote.read(_name(key))
+        if content is not None:
+            write_whole(self.path(key), content)
+        return content is not None
 
     def entries(self) -> Iterator[Path]:
         """Every entry's file."""
@@ -124,7 +173,11 @@ class Cache:
     @cached_property
     def hashes(self) -> HashMemo:
         """File hashes, remembered by path, size and time."""
-        return HashMemo(self.root / "hashes.sqlite")
+        return HashMemo(self.folder / "hashes.sqlite")
+
+
+def _name(key: str) -> str:
+    return f"entries/{key[:2]}/{key}{SUFFIX}"
 
 
 def entry_key(
@@ -153,6 +206,18 @@ def verify(path: Path) -> Entry:
     if metadata.pop("checksum") != _checksum(array, metadata):
         raise ValueError("its checksum is wrong")
     return Entry(path, array.shape, metadata)
+
+
+def _saved(array: Floating, metadata: dict[str, str]) -> bytes:
+    """A safetensors file that is the same whoever writes it.
+
+    The library writes its header's fields in an order that differs from process to process.
+    """
+    content = save({"embedding": array}, metadata=metadata)
+    end = 8 + int.from_bytes(content[:8], "little")
+    text = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":"))
+    header = text.encode().ljust(-(-len(text) // 8) * 8)  # the numbers after it lie aligned
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def _checksum(array: Floating, metadata: dict[str, str]) -> str:

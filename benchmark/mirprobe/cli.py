@@ -15,6 +15,7 @@ from tqdm import tqdm
 from mirprobe.cli_data import data_app
 from mirprobe.cli_emergence import emergence_command, inspect_command
 from mirprobe.cli_errors import one_line_errors as _one_line_errors
+from mirprobe.cli_extract import extract_command
 from mirprobe.cli_pretrain import pretrain_app
 from mirprobe.cli_run import run_command
 from mirprobe.cli_validate import validate_command
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 cache_app = typer.Typer(help="Look after the embeddings cache.", no_args_is_help=True)
 app.command("run")(run_command)
+app.command("extract")(extract_command)
 app.command("validate-encoder")(validate_command)
 app.add_typer(data_app, name="data")
 app.add_typer(cache_app, name="cache")
@@ -35,7 +37,7 @@ app.add_typer(pretrain_app, name="pretrain")
 app.command("inspect")(inspect_command)
 app.command("emergence")(emergence_command)
 
-CacheDir = Annotated[Path, typer.Option(help="Embeddings, and what data sets render.")]
+CacheDir = Annotated[str, typer.Option(help="Embeddings, and what data sets render.")]
 
 
 class Kind(str, Enum):
@@ -66,6 +68,7 @@ def _setup() -> None:
         logger = logging.getLogger(name)
         logger.handlers = [_TqdmHandler()]
         logger.propagate = False
+        logger.setLevel(logging.INFO)
 
 
 @app.command("list")
@@ -127,7 +130,7 @@ def leaderboard_command(
 
 
 @cache_app.command()
-def info(cache_dir: CacheDir = Path("embeddings_cache")) -> None:
+def info(cache_dir: CacheDir = "embeddings_cache") -> None:
     """Entries and size by encoder and view."""
     from mirprobe.cache import Cache
     from mirprobe.upkeep import items
@@ -145,7 +148,7 @@ def info(cache_dir: CacheDir = Path("embeddings_cache")) -> None:
 
 
 @cache_app.command()
-def verify(cache_dir: CacheDir = Path("embeddings_cache")) -> None:
+def verify(cache_dir: CacheDir = "embeddings_cache") -> None:
     """Hold every entry against its checksum; broken ones are set aside, exit status 1."""
     from mirprobe.cache import Cache
 
@@ -161,7 +164,7 @@ def verify(cache_dir: CacheDir = Path("embeddings_cache")) -> None:
 
 @cache_app.command()
 def prune(
-    cache_dir: CacheDir = Path("embeddings_cache"),
+    cache_dir: CacheDir = "embeddings_cache",
     encoder: Annotated[str | None, typer.Option(help="Entries of this encoder.")] = None,
     older_than: Annotated[float | None, typer.Option(help="Entries older than DAYS.")] = None,
     max_gb: Annotated[float | None, typer.Option(help="Oldest first, down to so many GB.")] = None,
@@ -185,7 +188,15 @@ def prune(
         typer.echo(f"{len(paths)} files deleted, {freed / 1e6:.1f} MB freed")
 
 
-def _existing(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such cache folder; name it with --cache-dir")
-    return folder
+def _existing(place: str) -> Path:
+    from mirprobe.cache import Cache
+    from mirprobe.remote import is_url
+
+    if is_url(place):
+        raise ConfigError(
+            f"{place}: an address is looked after by its own tools; the copies of its entries on "
+            f"this machine lie in {Cache(place).root}, which --cache-dir may name"
+        )
+    if not Path(place).is_dir():
+        raise ConfigError(f"{place}: no such cache folder; name it with --cache-dir")
+    return Path(place)

@@ -24,7 +24,7 @@ DataHome = Annotated[
     Path | None, typer.Option(help="Data sets, one folder each. Default: ~/mir_datasets.")
 ]
 CacheDir = Annotated[
-    Path | None,
+    str | None,
     typer.Option(help="Data sets that are rendered here. Default: embeddings_cache."),
 ]
 Name = Annotated[str, typer.Argument(help="NAME or NAME:option=value,...")]
@@ -127,11 +127,12 @@ def check_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir = 
             raise typer.Exit(1)
 
 
-def _places(data_home: Path | None, cache_dir: Path | None) -> Places:
+def _places(data_home: Path | None, cache_dir: str | None) -> Places:
     from mirprobe.holdings import Places
+    from mirprobe.remote import folder_of
 
-    given = {"data_home": data_home, "cache_dir": cache_dir}
-    return Places(**{name: path for name, path in given.items() if path is not None})
+    given = {"data_home": data_home, "cache_dir": cache_dir and folder_of(cache_dir)}
+    return Places(**{name: path for name, path in given.items() if path})
 
 
 def _number(value: float | None) -> str:

@@ -81,9 +81,9 @@ def emergence_command(
     data_home: Annotated[
         Path | None, typer.Option(help="Data sets, one folder each. Default: ~/mir_datasets.")
     ] = None,
-    cache_dir: Annotated[Path, typer.Option(help="Embeddings and rendered audio.")] = Path(
-        "embeddings_cache"
-    ),
+    cache_dir: Annotated[
+        str, typer.Option(help="Embeddings and rendered audio.")
+    ] = "embeddings_cache",
 ) -> None:
     """Hold a ViT-1D against the claims about it: onsets, similarities, useful tokens.
 

@@ -10,7 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from mirprobe import cli_options as options
 from mirprobe.cli_errors import one_line_errors
+from mirprobe.cli_options import report_left_out
 from mirprobe.errors import MirprobeError, StorageError
 
 if TYPE_CHECKING:
@@ -21,59 +23,29 @@ WIDTH = 100
 
 
 def run_command(
-    encoder: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="NAME or FILE.py:CLASS, with options :option=value,..., or a combination such as "
-            "concat(A,B), layers(A,4,8), pool(A,5); may be repeated."
-        ),
-    ] = None,
-    task: Annotated[list[str] | None, typer.Option(help="NAME; may be repeated.")] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(help="NAME or NAME:option=value,...; A+B joins two. Default: studio."),
-    ] = None,
-    train_dataset: Annotated[
-        str | None, typer.Option(help="Train and validate on this one, instead of --dataset ...")
-    ] = None,
-    test_dataset: Annotated[str | None, typer.Option(help="... and test on this one.")] = None,
-    test_tracks: Annotated[
-        str | None,
-        typer.Option(help="Of --test-dataset: all (default), or those of its split test."),
-    ] = None,
-    size: Annotated[int | None, typer.Option(help="Pieces in the data set `studio`.")] = None,
-    layers: Annotated[
-        str | None, typer.Option(help="thirds (default), all, or names: 4,8,12.")
-    ] = None,
+    encoder: options.Encoder = None,
+    task: options.Task = None,
+    dataset: options.Dataset = None,
+    train_dataset: options.TrainDataset = None,
+    test_dataset: options.TestDataset = None,
+    test_tracks: options.TestTracks = None,
+    size: options.Size = None,
+    layers: options.Layers = None,
     probe: Annotated[str | None, typer.Option(help="linear (default) or mlp.")] = None,
     preset: Annotated[str | None, typer.Option(help="standard (default) or paper.")] = None,
     seed: Annotated[
         list[int] | None, typer.Option(help="Of the probes; may be repeated, default 0.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto (default), cpu, cuda, mps.")] = None,
-    dtype: Annotated[
-        str | None, typer.Option(help="Of cached embeddings: float16 (default) or float32.")
-    ] = None,
-    precision: Annotated[
-        str | None, typer.Option(help="Of encoders' arithmetic: 32 (default), bf16, fp16, auto.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many tracks a split.")] = None,
-    strict: Annotated[
-        bool | None, typer.Option("--strict", help="A track that cannot be used ends the run.")
-    ] = None,
-    data_home: Annotated[
-        Path | None,
-        typer.Option(help="Data sets, one folder each. Default: ~/mir_datasets."),
-    ] = None,
-    cache_dir: Annotated[Path | None, typer.Option(help="Default: embeddings_cache.")] = None,
+    device: options.Device = None,
+    dtype: options.Dtype = None,
+    precision: options.Precision = None,
+    engine: options.Engine = None,
+    limit: options.Limit = None,
+    strict: options.Strict = None,
+    data_home: options.DataHome = None,
+    cache_dir: options.CacheDir = None,
     results_dir: Annotated[Path | None, typer.Option(help="Default: results.")] = None,
-    suite: Annotated[
-        str | None,
-        typer.Option(
-            help="Name (see `mirprobe list suites`) or YAML file of these fields. Options win "
-            "over it; of a suite of several runs, --task chooses those that have the task."
-        ),
-    ] = None,
+    suite: options.Suite = None,
 ) -> None:
     """Score encoders on tasks and print the leaderboard.
 
@@ -82,34 +54,13 @@ def run_command(
     A run that cannot be done does not cost a suite its other runs: all reasons stand at the end,
     and the exit status is 1.
     """
+    given = dict(locals())
     from mirprobe.config import make_config
-    from mirprobe.registry import with_option
     from mirprobe.suites import load_suite
 
     with one_line_errors():
-        if size is not None:
-            dataset = with_option(dataset or "studio", "size", size)
-        given: dict[str, Any] = {
-            "encoders": encoder,
-            "tasks": task,
-            "dataset": dataset,
-            "train_dataset": train_dataset,
-            "test_dataset": test_dataset,
-            "test_tracks": test_tracks,
-            "layers": layers.split(",") if layers and "," in layers else layers,
-            "probe": probe,
-            "preset": preset,
-            "seeds": seed,
-            "device": device,
-            "dtype": dtype,
-            "precision": precision,
-            "limit": limit,
-            "strict": strict,
-            "data_home": data_home,
-            "cache_dir": cache_dir,
-            "results_dir": results_dir,
-        }
-        values = {name: value for name, value in given.items() if value is not None}
+        del given["suite"]
+        values = options.fields_of(given)
         if suite is None:
             _run_one(make_config(values))
             return
@@ -169,14 +120,7 @@ def _report(results: Sequence[RunResult]) -> None:
     tables = [result.scores for result in results if len(result.scores)]
     if tables:
         _print_board(merge(tables))
-    problems: dict[str, str] = {}
-    for result in results:
-        problems.update(result.problems)
-    for track, reason in problems.items():
-        typer.echo(f"left out: track '{track}': {reason}")
-    if problems:
-        tracks = "1 track" if len(problems) == 1 else f"{len(problems)} tracks"
-        typer.echo(f"{tracks} left out; --strict makes this an error")
+    report_left_out(results)
     for result in results:
         typer.echo(f"scores and predictions: {result.folder.path}")
 

@@ -17,12 +17,14 @@ from mirprobe.errors import ConfigError
 from mirprobe.places import DATA_HOME
 from mirprobe.probes import probe_config
 from mirprobe.registry import nearest
+from mirprobe.remote import CACHE, is_url
 
 QUICK_ENCODERS = ("vit1d", "logmel", "mfcc", "chroma", "vit1d-random")
 QUICK_TASKS = ("tagging", "key", "chord", "beat")
 DATASET = "studio"
 
 AnyPrecision = Literal["auto", Precision]
+Engine = Literal["local", "ray"]
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,14 @@ class RunConfig:
         dtype: of the cached embeddings, `float16` or `float32`.
         precision: that encoders work in: `32` is their own; `bf16` and `fp16` put them under
             torch's autocast; `auto` is `bf16` on a GPU that has it, and `32` elsewhere.
+        engine: where encoders work: `local` is this process, `ray` the workers of a Ray cluster.
+            `precision: auto` is decided here, and `device: auto` is a GPU a worker where the
+            cluster has any.
         limit: at most so many tracks of each split; None for all.
         strict: a track that cannot be used ends the run.
         data_home: of data sets that no program here can make, one folder each.
-        cache_dir: of embeddings and of what data sets render.
+        cache_dir: of embeddings and of what data sets render; or an address that fsspec knows,
+            such as `s3://bucket/path`, of embeddings alone.
         results_dir: where the run's folder goes.
     """
 
@@ -67,10 +73,11 @@ class RunConfig:
     device: str = "auto"
     dtype: Dtype = "float16"
     precision: AnyPrecision = "32"
+    engine: Engine = "local"
     limit: int | None = None
     strict: bool = False
     data_home: Path = DATA_HOME
-    cache_dir: Path = Path("embeddings_cache")
+    cache_dir: Path | str = CACHE
     results_dir: Path = Path("results")
 
     def __post_init__(self) -> None:
@@ -82,13 +89,16 @@ class RunConfig:
                 raise ConfigError(f"'{name}' is empty; name at least one")
             if len(set(values)) < len(values):
                 raise ConfigError(f"'{name}' names one twice: {', '.join(map(str, values))}")
-        if self.dtype not in get_args(Dtype):
+        choices = {"dtype": Dtype, "precision": AnyPrecision, "engine": Engine}
+        for name, choice in choices.items():
+            value = getattr(self, name)
+            if value not in get_args(choice):
+                raise ConfigError(f"unknown {name} '{value}'; {nearest(value, get_args(choice))}")
+        if self.engine == "ray" and self.device not in ("auto", "cpu", "cuda"):
             raise ConfigError(
-                f"unknown dtype '{self.dtype}'; {nearest(self.dtype, get_args(Dtype))}"
+                f"device is '{self.device}'; engine 'ray' takes auto, cpu or cuda, and gives each "
+                "worker a GPU of its own"
             )
-        if self.precision not in get_args(AnyPrecision):
-            known = nearest(self.precision, get_args(AnyPrecision))
-            raise ConfigError(f"unknown precision '{self.precision}'; {known}")
         for seed in self.seeds:
             if not 0 <= seed < 2**63:
                 raise ConfigError(f"seed {seed} must lie between 0 and 2**63 - 1")
@@ -183,7 +193,7 @@ def _cast(value: Any, hint: Any) -> Any:
         if value is None and type(None) in choices:
             return None
         if Path in choices and isinstance(value, str | Path):
-            return Path(value)
+            return value if str in choices and is_url(value) else Path(value)
         for choice in (str, int, bool):
             # bool is an int to Python, but not to a reader of the suite
             if choice in choices and type(value) is choice:

@@ -18,9 +18,8 @@ from mirprobe import audio
 from mirprobe.cache import Cache, entry_key
 from mirprobe.calls import Precision, call, place, pool, sound
 from mirprobe.encoders.protocol import Encoder
-from mirprobe.errors import ConfigError, EncoderError, TrackError
+from mirprobe.errors import EncoderError, StorageError, TrackError
 from mirprobe.fingerprint import digest
-from mirprobe.registry import nearest
 from mirprobe.repeat import Witness
 from mirprobe.schema import Embedding, Floating, Level, Tokens, Track
 from mirprobe.windows import Cut, cut, frame_limit, stitch
@@ -30,6 +29,8 @@ log = logging.getLogger(__name__)
 Dtype = Literal["float16", "float32"]
 Result = tuple[Track, Embedding | TrackError]
 Keys = dict[Level, str]
+Missing = Sequence[tuple[Track, Keys]]
+Filled = tuple[Track, Keys | TrackError]
 
 _TORCH = {"float16": torch.float16, "float32": torch.float32}
 
@@ -49,31 +50,6 @@ class _Pending:
     frames: list[Floating] = field(default_factory=list)
 
 
-def choose_layers(layers: Sequence[str], choice: str | Sequence[str]) -> tuple[str, ...]:
-    """Which of an encoder's layers to probe.
-
-    Args:
-        layers: all that it has.
-        choice: `all`, `thirds` (a third and two thirds of the way up, and the last: layers 4, 8
-            and 12 of 12), or names. An encoder with one layer is always probed there.
-
-    Raises:
-        ConfigError: no name, a name twice, or one that the encoder does not have.
-    """
-    if choice == "all" or len(layers) == 1:
-        return tuple(layers)
-    if choice == "thirds":
-        places = sorted({max(1, round(len(layers) * third / 3)) for third in (1, 2, 3)})
-        return tuple(layers[place - 1] for place in places)
-    names = [choice] if isinstance(choice, str) else [str(name) for name in choice]
-    for name in names:
-        if name not in layers:
-            raise ConfigError(f"unknown layer '{name}'; {nearest(name, layers)}")
-    if not names or len(set(names)) < len(names):
-        raise ConfigError(f"layers '{','.join(names)}': name at least one, and none twice")
-    return tuple(names)
-
-
 class Embedder:
     """One encoder with the cache around it.
 
@@ -87,6 +63,9 @@ class Embedder:
         batch: windows to a call; fewer from the first time on that the device has no memory for so
             many. Windows of any length are encoded one at a time, since they cannot be stacked.
         precision: `32` as the encoder has it, or that of torch's autocast.
+
+    Attributes:
+        encoded: tracks that the cache did not hold.
     """
 
     def __init__(
@@ -109,6 +88,7 @@ class Embedder:
         self.dtype = dtype
         self.batch = 1 if encoder.window is None else batch
         self.precision = precision
+        self.encoded = 0
         self._witness = Witness()
         self._written: list[str] = []
         self._indices = [list(encoder.layers).index(layer) for layer in self.layers]
@@ -122,6 +102,17 @@ class Embedder:
 
         Raises:
             EncoderError: the encoder failed or broke its promises; what it finished is cached.
+            StorageError: the cache cannot be read or written.
+        """
+        for track, filled in self.fill(tracks, levels):
+            yield track, filled if isinstance(filled, TrackError) else self.read(filled)
+
+    def fill(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Iterator[Filled]:
+        """See to it that the cache holds what `embed` yields; raises what `embed` raises.
+
+        Yields:
+            A track and the keys of its entries, in no particular order, or the error that its
+            audio met.
         """
         missing = []
         for track in tracks:
@@ -130,17 +121,38 @@ class Embedder:
             except TrackError as error:
                 yield track, error
                 continue
-            found = self._cached(keys)
-            if found:
-                yield track, found
+            if all(self.cache.get(key) for key in keys.values()):
+                yield track, keys
             else:
                 missing.append((track, keys))
+        if missing:
+            for track, filled in self.compute(missing):
+                self.encoded += not isinstance(filled, TrackError)
+                yield track, filled
+
+    def compute(self, missing: Missing) -> Iterator[Filled]:
+        """Encode tracks, whether the cache has them or not; yields and raises as `fill`."""
+        decoded = audio.load_ahead([track for track, _ in missing], self.encoder.sample_rate)
         try:
-            decoded = audio.load_ahead([track for track, _ in missing], self.encoder.sample_rate)
             with closing(decoded):
-                yield from self._compute(missing, decoded, levels)
+                yield from self._compute(missing, decoded)
         except EncoderError as error:
-            raise EncoderError(f"encoder '{self.name}' {error}") from error
+            raise type(error)(f"encoder '{self.name}' {error}") from error
+
+    def read(self, keys: Keys) -> Embedding:
+        """The embedding whose entries the cache has.
+
+        Raises:
+            StorageError: it has them no more.
+        """
+        entries = {level: self.cache.get(key) for level, key in keys.items()}
+        if not all(entries.values()):
+            paths = ", ".join(str(self.cache.path(key)) for key in keys.values())
+            raise StorageError(f"{paths}: gone or broken since they were written; start again")
+        clip, frames = entries.get("clip"), entries.get("frame")
+        known = clip or frames
+        assert known is not None
+        return Embedding(clip.read() if clip else None, frames, float(known.metadata["duration"]))
 
     def key(self, track: Track, level: Level) -> str:
         """The cache key of one view of a track.
@@ -157,26 +169,11 @@ class Embedder:
             self.encoder.fingerprint, content, level, self.layers, self.dtype, self.precision
         )
 
-    def _cached(self, keys: Keys) -> Embedding | None:
-        entries = {level: self.cache.get(key) for level, key in keys.items()}
-        if not all(entries.values()):
-            return None
-        clip, frames = entries.get("clip"), entries.get("frame")
-        known = clip or frames
-        assert known is not None
-        return Embedding(clip.read() if clip else None, frames, float(known.metadata["duration"]))
-
-    def _compute(
-        self,
-        tracks: Sequence[tuple[Track, Keys]],
-        decoded: Iterator[audio.Decoded],
-        levels: Sequence[Level],
-    ) -> Iterator[Result]:
+    def _compute(self, missing: Missing, decoded: Iterator[audio.Decoded]) -> Iterator[Filled]:
         encoder = self.encoder
         queue: deque[Waiting] = deque()
         place(encoder, self.device)
-        self._witness, self._written = Witness(), []
-        for (track, keys), samples in zip(tracks, decoded, strict=True):
+        for (track, keys), samples in zip(missing, decoded, strict=True):
             if isinstance(samples, TrackError):
                 yield track, samples
                 continue
@@ -185,17 +182,17 @@ class Embedder:
             windows = zip(plan.frames, plan.windows(samples), strict=True)
             queue.extend((pending, first, window) for first, window in windows)
             while len(queue) >= self.batch:
-                yield from self._run([queue.popleft() for _ in range(self.batch)], levels)
+                yield from self._run([queue.popleft() for _ in range(self.batch)])
         if queue:
-            yield from self._run(list(queue), levels)
+            yield from self._run(list(queue))
         self._confirm()
 
-    def _run(self, waiting: list[Waiting], levels: Sequence[Level]) -> Iterator[Result]:
+    def _run(self, waiting: list[Waiting]) -> Iterator[Filled]:
         """Encode windows and finish the tracks whose last window is among them."""
         while waiting:
             batch = waiting[: self.batch]
             try:
-                clips, frames = self._encode(batch, levels)
+                clips, frames = self._encode(batch)
             except torch.OutOfMemoryError as error:
                 self._make_do(batch, error)
                 continue
@@ -206,7 +203,7 @@ class Embedder:
                 if frames is not None:
                     pending.frames.append(frames[row])
                 if max(len(pending.clips), len(pending.frames)) == len(pending.plan.starts):
-                    yield pending.track, self._finish(pending, levels)
+                    yield pending.track, self._finish(pending)
 
     def _confirm(self) -> None:
         """Encode the first window again, where that is cheap.
@@ -236,17 +233,12 @@ class Embedder:
                 "--precision bf16 or --device cpu, or give it a shorter window"
             ) from error
         self.batch = len(batch) // 2
-        log.warning(
-            "encoder '%s': no memory for %d windows at once; goes on with %d",
-            self.name,
-            len(batch),
-            self.batch,
-        )
+        message = "encoder '%s': no memory for %d windows at once; goes on with %d"
+        log.warning(message, self.name, len(batch), self.batch)
 
-    def _encode(
-        self, batch: list[Waiting], levels: Sequence[Level]
-    ) -> tuple[Floating | None, Floating | None]:
+    def _encode(self, batch: list[Waiting]) -> tuple[Floating | None, Floating | None]:
         """The stored clip-level vectors and frames of a batch of windows, as far as wanted."""
+        levels = batch[0][0].keys
         windows = torch.from_numpy(np.stack([window for *_, window in batch])).to(self.device)
         tokens = self._kept(call(self.encoder, windows, self.precision))
         self._witness.see(windows, tokens)
@@ -281,30 +273,25 @@ class Embedder:
                 valid[row, frame_limit(pending.plan.samples, self.encoder) - first :] = 0
         return valid
 
-    def _finish(self, pending: _Pending, levels: Sequence[Level]) -> Embedding:
+    def _finish(self, pending: _Pending) -> Keys:
+        """Store a track's views."""
         duration = pending.plan.samples / self.encoder.sample_rate
-        views: dict[Level, Floating] = {}
-        if "clip" in levels:
-            views["clip"] = np.stack(pending.clips)
-        if "frame" in levels:
-            views["frame"] = stitch(pending.frames, pending.plan, self.encoder)
-        entries = {
-            level: self.cache.put(
-                pending.keys[level],
-                array,
-                {
-                    "encoder": self.name,
-                    "fingerprint": self.encoder.fingerprint,
-                    "track": pending.track.id,
-                    "view": level,
-                    "layers": ",".join(self.layers),
-                    "duration": repr(duration),
-                },
-            )
-            for level, array in views.items()
-        }
-        self._written += [pending.keys[level] for level in views]
-        return Embedding(views.get("clip"), entries.get("frame"), duration)
+        for level, key in pending.keys.items():
+            if level == "clip":
+                array = np.stack(pending.clips)
+            else:
+                array = stitch(pending.frames, pending.plan, self.encoder)
+            described = {
+                "encoder": self.name,
+                "fingerprint": self.encoder.fingerprint,
+                "track": pending.track.id,
+                "view": level,
+                "layers": ",".join(self.layers),
+                "duration": repr(duration),
+            }
+            self.cache.put(key, array, described)
+            self._written.append(key)
+        return pending.keys
 
     def _stored(self, values: Tensor) -> Floating:
         stored: Floating = values.to(_TORCH[self.dtype]).cpu().numpy()

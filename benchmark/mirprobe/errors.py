@@ -27,5 +27,9 @@ class EncoderError(MirprobeError):
     """An encoder broke its promise: wrong shape or frame rate, NaN, or an exception of its own."""
 
 
+class ChangedEncoderError(EncoderError):
+    """An encoder gave two embeddings of the same window; none that it made can be trusted."""
+
+
 class StorageError(MirprobeError):
     """The cache or results folder cannot be written or read."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from mirprobe.calls import difference, row
-from mirprobe.errors import EncoderError
+from mirprobe.errors import ChangedEncoderError
 from mirprobe.schema import Tokens
 
 SHARE = 100  # windows encoded for each that is encoded again
@@ -29,7 +29,7 @@ class Witness:
     Attributes:
         window: (1, samples).
         tokens: of that window.
-        windows: encoded so far.
+        windows: encoded so far, or since the last second encoding.
         samples: of all these windows.
     """
 
@@ -53,16 +53,17 @@ class Witness:
         return self.window if self.samples >= SHARE * self.window.numel() else None
 
     def confirm(self, again: Tokens) -> None:
-        """Hold the second encoding of the window against the first.
+        """Hold the second encoding of the window against the first, and begin to count anew.
 
         Raises:
-            EncoderError: they differ.
+            ChangedEncoderError: they differ.
         """
         assert self.tokens is not None
         apart = difference(self.tokens, again)
         if apart > TOLERANCE:
-            raise EncoderError(
+            raise ChangedEncoderError(
                 f"gave two embeddings of the same window, {100 * apart:.0f} % apart, at the "
                 f"beginning and the end of {self.windows} windows; put it into evaluation mode "
                 "(dropout, batch norm) and keep its weights as they are (nothing of it was cached)"
             )
+        self.windows = self.samples = 0

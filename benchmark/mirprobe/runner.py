@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from time import perf_counter
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
-from mirprobe.admission import (
-    Tracks,
-    limited,
-    make_dataset,
-    make_task,
-    prepare,
-    probed_layers,
-    require_complete,
-)
-from mirprobe.cache import Cache
+from mirprobe.admission import make_task, require_complete
 from mirprobe.cell import Setup, run_cell
 from mirprobe.config import RunConfig
 from mirprobe.dataset import Dataset
-from mirprobe.embed import Embedder
-from mirprobe.encoder_specs import make_encoder
+from mirprobe.encoders.combined import Pca
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import ConfigError, EncoderError, StorageError, TrackError
+from mirprobe.extract import Plan, planned
 from mirprobe.fingerprint import digest
 from mirprobe.places import joined_specs
 from mirprobe.probes import probe_config
@@ -80,33 +70,26 @@ def run(
         TrackError: a track cannot be used and `config.strict` is set.
         StorageError: the cache or results folder cannot be written.
     """
-    cache = Cache(config.cache_dir)
-    device = config.torch_device()
-    config = replace(config, precision=config.torch_precision(device))
-    # a broken plug-in or a misspelt name must show before an hour of work, not after it
-    dataset = dataset or make_dataset(config)
-    built = {
-        spec: encoders[spec] if encoders and spec in encoders else make_encoder(spec)
-        for spec in config.encoders
-    }
+    with planned(config, encoders=encoders, dataset=dataset) as plan:
+        return _run(plan, tasks or {})
+
+
+def _run(plan: Plan, tasks: Mapping[str, Task]) -> RunResult:
+    config, built, layers = plan.config, plan.encoders, plan.layers
     wanted = {
-        name: tasks[name] if tasks and name in tasks else make_task(name, dataset)
+        name: tasks[name] if name in tasks else make_task(name, plan.dataset)
         for name in config.tasks
     }
-    require_complete(built, Encoder, "encoder")
     require_complete(wanted, Task, "task")
     facts = {spec: facts_of(spec, encoder) for spec, encoder in built.items()}
-    layers = {spec: probed_layers(spec, encoder, config) for spec, encoder in built.items()}
-    tracks = limited(dataset, config.limit)
     result = RunResult(RunFolder(config.results_dir / run_name(config)))
     result.folder.make()
-    prepare(dataset, [track for split in SPLITS for track in tracks[split]])
+    plan.prepare()
     started, seconds = datetime.now(timezone.utc), {}
     cells: list[dict[str, Any]] = []
-    context = _Context(config, cache, tracks, device, result)
-    for spec, encoder in built.items():
+    for spec in built:
         begun, before = perf_counter(), result.computed
-        cells.extend(_run_encoder(context, spec, encoder, layers[spec], wanted))
+        cells.extend(_run_encoder(plan, result, spec, wanted))
         seconds[spec] = round(perf_counter() - begun, 1)
         if result.computed > before:
             result.folder.write_scores(cells, facts)
@@ -118,8 +101,8 @@ def run(
             "started": started.isoformat(timespec="seconds"),
             "seconds": seconds,
         }
-        described = describe(config, tracks, device, built, layers)
-        result.folder.write_splits(tracks)
+        described = describe(config, plan.tracks, plan.device, built, layers)
+        result.folder.write_splits(plan.tracks)
         result.folder.write_run({**described, **outcome})
     return result
 
@@ -127,7 +110,7 @@ def run(
 def run_name(config: RunConfig) -> str:
     """The run's folder: the same for the same work, whatever the machine or the folders."""
     values = asdict(config)
-    for name in ("device", "strict", "data_home", "cache_dir", "results_dir"):
+    for name in ("device", "engine", "strict", "data_home", "cache_dir", "results_dir"):
         del values[name]
     for name in ("train_dataset", "test_dataset", "test_tracks"):
         if values[name] is None:  # runs on one data set are called what they always were
@@ -141,33 +124,11 @@ def run_name(config: RunConfig) -> str:
     return f"{'-to-'.join(sides)}-{config.preset}-{config.probe}-{digest(values)[:8]}"
 
 
-@dataclass
-class _Context:
-    """What all encoders of a run share."""
-
-    config: RunConfig
-    cache: Cache
-    tracks: Tracks
-    device: str
-    result: RunResult
-
-    def report(self, problems: Mapping[str, str]) -> None:
-        """Count tracks that cannot be used; end a strict run."""
-        for track, reason in problems.items():
-            if self.config.strict:
-                raise TrackError(f"track '{track}': {reason}")
-            self.result.problems.setdefault(track, reason)
-
-
 def _run_encoder(
-    context: _Context,
-    spec: str,
-    encoder: Encoder,
-    layers: tuple[str, ...],
-    tasks: Mapping[str, Task],
+    plan: Plan, result: RunResult, spec: str, tasks: Mapping[str, Task]
 ) -> list[dict[str, Any]]:
     """The finished cells of one encoder, in the order of the tasks."""
-    config, result = context.config, context.result
+    config, encoder, layers = plan.config, plan.encoders[spec], plan.layers[spec]
     cells: dict[str, dict[str, Any]] = {}
     todo: dict[str, str] = {}
     for name, task in tasks.items():
@@ -177,7 +138,7 @@ def _run_encoder(
             )
             continue
         try:
-            key = cell_key(config, context.tracks, context.cache.hashes, encoder, task, layers)
+            key = cell_key(config, plan.tracks, plan.cache.hashes, encoder, task, layers)
         except (TypeError, ValueError) as error:
             result.failures[f"{spec} x {name}"] = (
                 f"task '{name}' or encoder '{spec}' declares what JSON cannot hold: {error}"
@@ -191,7 +152,7 @@ def _run_encoder(
     levels: list[Level] = sorted({tasks[name].level for name in todo})
     unusable: dict[str, str] = {}
     try:
-        embedded = _embed(context, spec, encoder, layers, levels, unusable) if todo else {}
+        embedded = _embed(plan, result, spec, levels, unusable) if todo else {}
     except EncoderError as error:
         log.warning("%s", error)
         result.failures[spec] = str(error)
@@ -210,9 +171,10 @@ def _run_encoder(
                 "probe": config.probe,
                 "preset": config.preset,
                 "fingerprint": encoder.fingerprint,
-                "splits": splits_hash(context.tracks),
+                "splits": splits_hash(plan.tracks),
                 "cell": key,
             },
+            components=encoder.dim if isinstance(encoder, Pca) else None,
         )
         try:
             found = run_cell(tasks[name], embedded, setup, bar=f"{spec} x {name}")
@@ -231,39 +193,22 @@ def _run_encoder(
             continue
         result.computed += 1
     for cell in cells.values():
-        context.report(cell["problems"])
+        plan.note(result.problems, cell["problems"])
     return [cells[name] for name in tasks if name in cells]
 
 
 def _embed(
-    context: _Context,
-    spec: str,
-    encoder: Encoder,
-    layers: tuple[str, ...],
-    levels: list[Level],
-    unusable: dict[str, str],
+    plan: Plan, result: RunResult, spec: str, levels: list[Level], unusable: dict[str, str]
 ) -> dict[Split, list[tuple[Track, Embedding]]]:
     """Every track's embedding; `unusable` is told of the tracks that have none, and why."""
-    config = context.config
-    embedder = Embedder(
-        spec,
-        encoder,
-        context.cache,
-        layers=layers,
-        device=context.device,
-        dtype=config.dtype,
-        precision=config.torch_precision(context.device),
-    )
-    tracks = [track for split in SPLITS for track in context.tracks[split]]
     found: dict[str, Embedding] = {}
-    results = embedder.embed(tracks, levels)
-    for track, embedding in tqdm(results, f"{spec}", len(tracks), leave=False, disable=None):
+    for track, embedding in plan.bar(spec, plan.embedder(spec).embed(plan.every_track, levels)):
         if isinstance(embedding, TrackError):
             unusable[track.id] = str(embedding)
-            context.report(unusable)
+            plan.note(result.problems, unusable)
         else:
             found[track.id] = embedding
     return {
-        split: [(track, found[track.id]) for track in context.tracks[split] if track.id in found]
+        split: [(track, found[track.id]) for track in plan.tracks[split] if track.id in found]
         for split in SPLITS
     }

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from mirprobe import audio
-from mirprobe.embed import choose_layers
+from mirprobe.admission import choose_layers
 from mirprobe.emergence.picking import Picking, detect, flux, novelty
 from mirprobe.emergence.subject import Subject
 from mirprobe.errors import ConfigError, TrackError
@@ -87,7 +87,7 @@ def portray(
     Args:
         path: an audio file.
         subject: the model.
-        layers: as `mirprobe.embed.choose_layers` reads them.
+        layers: as `mirprobe.admission.choose_layers` reads them.
         reading: how attention becomes a curve.
         start: where the stretch begins, in seconds.
         duration: of the stretch in seconds; it ends with the file where that is shorter.

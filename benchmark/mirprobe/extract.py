@@ -1,0 +1,246 @@
+"""Embeddings alone: what a run asks of encoders, and `mirprobe extract` without any probing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal, TypeVar, get_args
+
+from tqdm import tqdm
+
+from mirprobe.admission import (
+    Tracks,
+    limited,
+    make_dataset,
+    make_task,
+    prepare,
+    probed_layers,
+    require_complete,
+)
+from mirprobe.cache import Cache
+from mirprobe.config import RunConfig
+from mirprobe.dataset import Dataset
+from mirprobe.embed import Embedder
+from mirprobe.encoder_specs import make_encoder
+from mirprobe.encoders.combined import Pca
+from mirprobe.encoders.protocol import Encoder
+from mirprobe.errors import ConfigError, EncoderError, TrackError
+from mirprobe.registry import nearest
+from mirprobe.schema import SPLITS, Level, Track
+
+if TYPE_CHECKING:
+    from mirprobe.cluster import Workers
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Views = Literal["clip", "frame", "both"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What encoders are to embed, and how.
+
+    Attributes:
+        config: with the precision that `auto` means.
+        cache: where embeddings are kept.
+        device: where encoders of this process work.
+        dataset: whose tracks they are.
+        tracks: of each split.
+        encoders: by specification.
+        layers: that are kept of each.
+        workers: who encode; None is this process.
+    """
+
+    config: RunConfig
+    cache: Cache
+    device: str
+    dataset: Dataset
+    tracks: Tracks
+    encoders: Mapping[str, Encoder]
+    layers: Mapping[str, tuple[str, ...]]
+    workers: Workers | None
+
+    @property
+    def every_track(self) -> list[Track]:
+        """Those of all splits."""
+        return [track for split in SPLITS for track in self.tracks[split]]
+
+    def prepare(self) -> None:
+        """Render or fetch what audio is missing, with a bar.
+
+        Raises:
+            ConfigError: the data set raised an error of its own.
+        """
+        prepare(self.dataset, self.every_track)
+
+    def embedder(self, spec: str) -> Embedder:
+        """One of the encoders with the cache around it."""
+        encoder, name = self.encoders[spec], spec
+        if isinstance(encoder, Pca):  # cached is the encoder within; its components come later
+            name, encoder = encoder.name, encoder.encoder
+        layers, dtype = self.layers[spec], self.config.dtype
+        precision = self.config.torch_precision(self.device)
+        if self.workers is not None:
+            from mirprobe.cluster import ClusterEmbedder
+
+            return ClusterEmbedder(
+                name,
+                encoder,
+                self.cache,
+                self.workers,
+                layers=layers,
+                dtype=dtype,
+                precision=precision,
+            )
+        return Embedder(
+            name,
+            encoder,
+            self.cache,
+            layers=layers,
+            device=self.device,
+            dtype=dtype,
+            precision=precision,
+        )
+
+    def bar(self, spec: str, results: Iterable[T]) -> Iterable[T]:
+        """Results of an encoder's tracks, counted by a progress bar."""
+        return tqdm(results, spec, len(self.every_track), leave=False, disable=None)
+
+    def note(self, problems: dict[str, str], found: Mapping[str, str]) -> None:
+        """Add tracks that cannot be used to `problems`.
+
+        Raises:
+            TrackError: there is one, and `config.strict` is set.
+        """
+        for track, reason in found.items():
+            if self.config.strict:
+                raise TrackError(f"track '{track}': {reason}")
+            problems.setdefault(track, reason)
+
+
+@contextmanager
+def planned(
+    config: RunConfig,
+    *,
+    encoders: Mapping[str, Encoder] | None = None,
+    dataset: Dataset | None = None,
+) -> Iterator[Plan]:
+    """Build what a configuration names, before any work; workers are let go at the end.
+
+    Args:
+        config: what to do.
+        encoders: instances to use for the names in `config.encoders` rather than the registry's.
+        dataset: likewise, for what the configuration names.
+
+    Raises:
+        ConfigError: an unknown name, a data set that cannot serve, or a package that is missing.
+    """
+    cache = Cache(config.cache_dir)
+    device = config.torch_device()
+    config = replace(config, precision=config.torch_precision(device))
+    workers = _workers(config)
+    # a broken plug-in or a misspelt name must show before an hour of work, not after it
+    dataset = dataset or make_dataset(config)
+    built = {
+        spec: encoders[spec] if encoders and spec in encoders else make_encoder(spec)
+        for spec in config.encoders
+    }
+    require_complete(built, Encoder, "encoder")
+    layers = {spec: probed_layers(spec, encoder, config) for spec, encoder in built.items()}
+    tracks = limited(dataset, config.limit)
+    try:
+        yield Plan(config, cache, device, dataset, tracks, built, layers, workers)
+    finally:
+        if workers is not None:
+            workers.close()
+
+
+def _workers(config: RunConfig) -> Workers | None:
+    if config.engine == "local":
+        return None
+    if find_spec("ray") is None:
+        raise ConfigError("engine 'ray' needs Ray; pip install 'mirprobe[ray]'")
+    from mirprobe.cluster import Workers
+
+    return Workers(config.device)
+
+
+@dataclass
+class Extraction:
+    """What came of filling the cache.
+
+    Attributes:
+        tracks: of all splits.
+        encoded: encoder -> tracks that the cache did not hold.
+        problems: track -> why it could not be used.
+        failures: encoder -> why it did not do all that was asked.
+    """
+
+    tracks: int
+    encoded: dict[str, int] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+
+def extract(
+    config: RunConfig,
+    level: Views | None = None,
+    *,
+    encoders: Mapping[str, Encoder] | None = None,
+    dataset: Dataset | None = None,
+) -> Extraction:
+    """Fill the cache with what a run of the same configuration would look for there.
+
+    Args:
+        config: of the run; nothing is probed and no result is written.
+        level: the views; `both` are clips and, of encoders that have them, frames. None is what
+            the tasks of `config` need.
+        encoders: as for `planned`.
+        dataset: likewise.
+
+    Raises:
+        ConfigError: an unknown name, or a data set that cannot serve.
+        TrackError: a track cannot be used and `config.strict` is set.
+        StorageError: the cache cannot be written.
+    """
+    if level is not None and level not in get_args(Views):
+        raise ConfigError(f"unknown level '{level}'; {nearest(level, get_args(Views))}")
+    with planned(config, encoders=encoders, dataset=dataset) as plan:
+        levels = _levels(plan, level)
+        plan.prepare()
+        done = Extraction(len(plan.every_track))
+        for spec, encoder in plan.encoders.items():
+            own = levels
+            if "frame" in levels and encoder.frame_rate is None:
+                own = [name for name in levels if name != "frame"]
+                if level != "both":
+                    done.failures[spec] = (
+                        f"encoder '{spec}' has no frames (frame_rate is None); clip-level tasks "
+                        "and --level clip are for it"
+                    )
+            if own:
+                _fill(plan, spec, own, done)
+    return done
+
+
+def _levels(plan: Plan, level: Views | None) -> list[Level]:
+    if level is None:
+        return sorted({make_task(name, plan.dataset).level for name in plan.config.tasks})
+    return ["clip", "frame"] if level == "both" else [level]
+
+
+def _fill(plan: Plan, spec: str, levels: list[Level], done: Extraction) -> None:
+    """Do the work of one encoder; its error costs the others nothing."""
+    embedder = plan.embedder(spec)
+    try:
+        for track, filled in plan.bar(spec, embedder.fill(plan.every_track, levels)):
+            if isinstance(filled, TrackError):
+                plan.note(done.problems, {track.id: str(filled)})
+    except EncoderError as error:
+        log.warning("%s", error)
+        done.failures[spec] = str(error)
+    done.encoded[spec] = embedder.encoded
