@@ -46,6 +46,7 @@ MAY_IMPORT = {
         "calls encoders.about encoders.protocol errors fingerprint schema"
     ),
     "mirprobe.encoder_specs": ("encoder_files encoders.combined encoders.protocol errors registry"),
+    "mirprobe.speed": "calls encoders.protocol errors files fingerprint",
     "mirprobe.timing": "calls encoders.protocol errors schema windows",
     "mirprobe.promises": "calls encoders.protocol",
     "mirprobe.validation": "calls encoders.protocol errors promises schema timing windows",
@@ -88,7 +89,7 @@ MAY_IMPORT = {
     "mirprobe.cluster": "cache calls:Precision embed encoder_specs errors schema",
     "mirprobe.extract": (
         "admission cache cluster config dataset embed encoder_specs encoders.combined:Pca "
-        "encoders.protocol errors registry:nearest schema"
+        "encoders.protocol errors registry:nearest schema speed"
     ),
     "mirprobe.holdings": (
         "admission annotations audio dataset errors places provenance registry schema task"

@@ -9,7 +9,7 @@ from small_encoders import Bands
 from tones import Tones
 from workbench import Workbench
 
-from mirprobe.cache import Cache
+from mirprobe.cache import Cache, verify
 from mirprobe.encoders.combined import Pca
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import ConfigError
@@ -90,5 +90,6 @@ def test_a_run_fits_it_to_the_training_split_and_caches_the_encoder_itself(
     pca, whole = seen["pca(Bands,8)"], seen["Bands"]
     assert (pca["dim"], whole["dim"]) == ({8}, {100})
     assert not pca["cell"] & whole["cell"]
-    entries = list(Cache(config.cache_dir).entries())
-    assert len(entries) == bands.calls  # one call a track: both share what was encoded
+    entries = [verify(path) for path in Cache(config.cache_dir).entries()]
+    assert {entry.metadata["encoder"] for entry in entries} == {"Bands"}
+    assert {entry.shape[-1] for entry in entries} == {100}

@@ -40,7 +40,7 @@ PROBE = Score(
     splits="s",
     cell="k",
 )
-FACTS = {PROBE.encoder: Facts(7_087_488, 192, 31.25, NAN, "MIT", "key tempo")}
+FACTS = {PROBE.encoder: Facts(7_087_488, 192, 31.25, "MIT", "key tempo")}
 CHANCE = replace(PROBE, kind="chance", layer="", source="", learning_rate=NAN, conditions="")
 RESULT = CellResult(
     scores=[PROBE, CHANCE],
@@ -146,6 +146,7 @@ def test_scores_are_one_row_a_score_and_come_back(folder: RunFolder) -> None:
     assert [field.name for kind in (Score, Facts) for field in fields(kind)] == COLUMNS
     assert len(table) == 4
     found = read_scores(folder.path)
+    assert found.pop("speed").isna().all()
     pd.testing.assert_frame_equal(found, table, check_exact=False, rtol=1e-5)
     assert found["selected"].dtype == bool
     assert found["layer"].tolist() == ["12", "", "12", ""]
@@ -157,8 +158,20 @@ def test_scores_are_one_row_a_score_and_come_back(folder: RunFolder) -> None:
 def test_no_cells_are_a_table_with_headers_alone(folder: RunFolder) -> None:
     folder.write_scores([], {})
     found = read_scores(folder.path)
-    assert list(found.columns) == COLUMNS
+    assert list(found.columns) == [*COLUMNS, "speed"]
     assert not len(found)
+
+
+def test_the_speed_of_encoders_comes_from_the_description_of_the_run(folder: RunFolder) -> None:
+    cell = folder.write_cell(PROBE.encoder, "key", "k", RESULT)
+    folder.write_scores([cell], FACTS)
+    for said, known in (({"speed": 31.5}, 31.5), ({"speed": None}, NAN), ({}, NAN)):
+        folder.write_run({"encoders": {PROBE.encoder: said}})
+        assert read_scores(folder.path)["speed"].equals(pd.Series([known] * 2))
+    for content in ("{", "[]", '{"encoders": {"e": {"speed": "fast"}}}', "{}"):
+        (folder.path / "run.json").write_text(content)
+        with pytest.raises(StorageError, match=r"run.json: damaged .*; delete it and run again"):
+            read_scores(folder.path)
 
 
 @pytest.mark.parametrize(

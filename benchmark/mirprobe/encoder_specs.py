@@ -84,10 +84,10 @@ def _combined(spec: str, kind: str, items: list[str]) -> Encoder:
     if kind == "layers":
         return Layers(first, _part(spec, first), rest)
     if len(rest) != 1 or not rest[0].isdecimal():
-        number = {"pca": "DIM), DIM a number of components", "pool": "HOP), HOP a number of frames"}
-        raise ConfigError(f"encoder '{spec}': write {kind}(ENCODER,{number[kind]}")
-    made = {"pca": Pca, "pool": Pool}[kind]
-    return made(first, _part(spec, first), int(rest[0]))
+        meant = {"pca": "DIM), DIM a number of components", "pool": "HOP), HOP a number of frames"}
+        raise ConfigError(f"encoder '{spec}': write {kind}(ENCODER,{meant[kind]}")
+    part, number = _part(spec, first), int(rest[0])
+    return Pca(first, part, number) if kind == "pca" else Pool(first, part, number)
 
 
 def _part(spec: str, item: str) -> Encoder:

@@ -30,6 +30,7 @@ from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import ConfigError, EncoderError, TrackError
 from mirprobe.registry import nearest
 from mirprobe.schema import SPLITS, Level, Track
+from mirprobe.speed import Speeds
 
 if TYPE_CHECKING:
     from mirprobe.cluster import Workers
@@ -77,11 +78,31 @@ class Plan:
         """
         prepare(self.dataset, self.every_track)
 
+    def heard(self, spec: str) -> tuple[str, Encoder]:
+        """What of an encoder hears audio, and is cached: of `pca` the encoder within."""
+        encoder = self.encoders[spec]
+        return (encoder.name, encoder.encoder) if isinstance(encoder, Pca) else (spec, encoder)
+
+    def speed(self, spec: str) -> float:
+        """How fast one of the encoders is on this machine; NaN if that was never measured."""
+        return self._speeds.known(self.heard(spec)[1])
+
+    def clock(self, embedder: Embedder) -> None:
+        """Measure how fast an encoder is that has just encoded something on this machine.
+
+        Raises:
+            StorageError: the cache's folder cannot be written.
+        """
+        if embedder.encoded and self.workers is None:
+            self._speeds.learn(embedder.name, embedder.encoder, embedder.batch)
+
+    @property
+    def _speeds(self) -> Speeds:
+        return Speeds(self.cache.folder, self.device, self.config.torch_precision(self.device))
+
     def embedder(self, spec: str) -> Embedder:
         """One of the encoders with the cache around it."""
-        encoder, name = self.encoders[spec], spec
-        if isinstance(encoder, Pca):  # cached is the encoder within; its components come later
-            name, encoder = encoder.name, encoder.encoder
+        name, encoder = self.heard(spec)
         layers, dtype = self.layers[spec], self.config.dtype
         precision = self.config.torch_precision(self.device)
         if self.workers is not None:
@@ -240,6 +261,7 @@ def _fill(plan: Plan, spec: str, levels: list[Level], done: Extraction) -> None:
         for track, filled in plan.bar(spec, embedder.fill(plan.every_track, levels)):
             if isinstance(filled, TrackError):
                 plan.note(done.problems, {track.id: str(filled)})
+        plan.clock(embedder)
     except EncoderError as error:
         log.warning("%s", error)
         done.failures[spec] = str(error)

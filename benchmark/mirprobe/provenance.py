@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,7 @@ def describe(
     device: str,
     encoders: Mapping[str, Encoder],
     layers: Mapping[str, tuple[str, ...]],
+    speeds: Mapping[str, float],
 ) -> dict[str, Any]:
     """What `run.json` says of a run beside its outcome."""
     return {
@@ -111,6 +112,7 @@ def describe(
                 "frame_rate": encoder.frame_rate,
                 "layers": list(layers[spec]),
                 "sources": list(encoder.sources),
+                "speed": None if isnan(speeds[spec]) else round(speeds[spec], 2),
             }
             for spec, encoder in encoders.items()
         },
@@ -125,13 +127,12 @@ def describe(
     }
 
 
-def facts_of(name: str, encoder: Encoder, speed: float = nan) -> Facts:
+def facts_of(name: str, encoder: Encoder) -> Facts:
     """What the last columns of `scores.csv` say of an encoder.
 
     Args:
         name: its specification, for messages.
         encoder: any; its weights are not loaded.
-        speed: seconds of audio that it encodes in a second, where that is known.
 
     Raises:
         ConfigError: what it says of itself is not an `About`.
@@ -141,7 +142,6 @@ def facts_of(name: str, encoder: Encoder, speed: float = nan) -> Facts:
         model_parameters=said.parameters,
         dim=encoder.dim,
         frame_rate=nan if encoder.frame_rate is None else encoder.frame_rate,
-        speed=speed,
         licence=said.licence,
         supervised=" ".join(said.supervised),
     )

@@ -1,8 +1,8 @@
 """Leaderboards: for each encoder and task what validation chose, ranked, with its controls.
 
-They are made from the `scores.csv` of runs alone. Encoders are ranked among rows that share data
-set, splits, task, probe, preset and conditions; one that was trained with labels for a task is
-shown there and takes no rank.
+They are made from the `scores.csv` of runs, and the encoders' speed from their `run.json`. Encoders
+are ranked among rows that share data set, splits, task, probe, preset and conditions; one that was
+trained with labels for a task is shown there and takes no rank.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def leaderboard(scores: pd.DataFrame, reference: str | None = None) -> pd.DataFr
     """One row an encoder, task and metric, of the layer, source and decoding validation chose.
 
     Args:
-        scores: rows of `scores.csv`.
+        scores: rows of `scores.csv`, with a column `speed` where that is known.
         reference: an encoder; `difference` is each value minus its value.
 
     Returns:
@@ -88,7 +88,9 @@ def leaderboard(scores: pd.DataFrame, reference: str | None = None) -> pd.DataFr
 
 def _facts(scores: pd.DataFrame) -> pd.DataFrame:
     """One row an encoder; of several runs the last that says anything counts."""
-    return scores.groupby(["encoder", "fingerprint"], sort=False)[FACTS].last().reset_index()
+    known = scores if "speed" in scores else scores.assign(speed=nan)
+    groups = known.groupby(["encoder", "fingerprint"], sort=False)
+    return groups[[*FACTS, "speed"]].last().reset_index()
 
 
 def _had_labels(board: pd.DataFrame) -> pd.Series:
@@ -147,7 +149,9 @@ def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str
 def encoders_of(board: pd.DataFrame) -> list[list[tuple[str, str]]]:
     """Mean rank and facts of each encoder, the best first: shown cells with their headers."""
     ranks = mean_ranks(board)
-    facts: dict[Any, Any] = board.groupby("encoder", sort=False)[FACTS].first().to_dict("index")
+    facts: dict[Any, Any] = (
+        board.groupby("encoder", sort=False)[[*FACTS, "speed"]].first().to_dict("index")
+    )
     order = [*ranks.index, *(name for name in facts if name not in ranks.index)]
     return [
         [

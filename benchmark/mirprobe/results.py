@@ -132,10 +132,12 @@ def read_cell(path: Path) -> dict[str, Any]:
 
 
 def read_scores(run: Path) -> pd.DataFrame:
-    """`scores.csv` of a run's folder.
+    """`scores.csv` of a run's folder, with the encoders' `speed` from its `run.json`.
+
+    Speed is seconds of audio encoded in a second; NaN where it is not known.
 
     Raises:
-        StorageError: it is missing or not such a table.
+        StorageError: it is missing or not such a table, or `run.json` is damaged.
     """
     path = run / "scores.csv"
     # a hash may look like a number and a name like a missing value: neither is to be guessed
@@ -150,4 +152,16 @@ def read_scores(run: Path) -> pd.DataFrame:
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         raise StorageError(f"{path}: lacks the columns {', '.join(missing)}; run again")
-    return table
+    return table.assign(speed=table["encoder"].map(_speeds(run)).astype(float))
+
+
+def _speeds(run: Path) -> dict[str, float]:
+    """Encoder -> seconds of audio encoded in a second, where `run.json` knows it."""
+    path = run / "run.json"
+    try:
+        encoders = json.loads(path.read_text(encoding="utf-8"))["encoders"]
+        return {spec: float(said["speed"]) for spec, said in encoders.items() if said.get("speed")}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StorageError(f"{path}: damaged ({error}); delete it and run again") from error

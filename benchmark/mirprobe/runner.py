@@ -101,7 +101,8 @@ def _run(plan: Plan, tasks: Mapping[str, Task]) -> RunResult:
             "started": started.isoformat(timespec="seconds"),
             "seconds": seconds,
         }
-        described = describe(config, plan.tracks, plan.device, built, layers)
+        speeds = {spec: plan.speed(spec) for spec in built}
+        described = describe(config, plan.tracks, plan.device, built, layers, speeds)
         result.folder.write_splits(plan.tracks)
         result.folder.write_run({**described, **outcome})
     return result
@@ -202,12 +203,14 @@ def _embed(
 ) -> dict[Split, list[tuple[Track, Embedding]]]:
     """Every track's embedding; `unusable` is told of the tracks that have none, and why."""
     found: dict[str, Embedding] = {}
-    for track, embedding in plan.bar(spec, plan.embedder(spec).embed(plan.every_track, levels)):
+    embedder = plan.embedder(spec)
+    for track, embedding in plan.bar(spec, embedder.embed(plan.every_track, levels)):
         if isinstance(embedding, TrackError):
             unusable[track.id] = str(embedding)
             plan.note(result.problems, unusable)
         else:
             found[track.id] = embedding
+    plan.clock(embedder)
     return {
         split: [(track, found[track.id]) for track in plan.tracks[split] if track.id in found]
         for split in SPLITS

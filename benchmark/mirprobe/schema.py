@@ -157,8 +157,6 @@ class Facts:
             unknown.
         dim: size of one token.
         frame_rate: tokens a second; NaN without frames.
-        speed: seconds of audio that it encodes in a second, on the machine of `run.json`; NaN where
-            it was never measured.
         licence: of its weights; empty if unknown.
         supervised: the tasks for which it was trained with labels, separated by spaces.
     """
@@ -166,7 +164,6 @@ class Facts:
     model_parameters: int | None
     dim: int
     frame_rate: float
-    speed: float
     licence: str
     supervised: str
 
