@@ -86,7 +86,8 @@ MAY_IMPORT = {
         "admission annotations config encoders.about encoders.protocol fingerprint probes schema "
         "task"
     ),
-    "mirprobe.cluster": "cache calls:Precision embed encoder_specs errors schema",
+    "mirprobe.worker": "cache calls:Precision embed encoder_specs errors",
+    "mirprobe.cluster": "cache embed errors schema worker",
     "mirprobe.extract": (
         "admission cache cluster config dataset embed encoder_specs encoders.combined:Pca "
         "encoders.protocol errors registry:nearest schema speed"
@@ -255,7 +256,7 @@ def test_only_these_know_of_the_cache() -> None:
         if imported == "mirprobe.cache"
     }
     assert knowing == {
-        f"mirprobe.{name}" for name in ("embed", "upkeep", "cluster", "extract", "cli")
+        f"mirprobe.{name}" for name in ("embed", "upkeep", "worker", "cluster", "extract", "cli")
     }
 
 

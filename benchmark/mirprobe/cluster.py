@@ -1,18 +1,15 @@
 """Encoding on a Ray cluster: chunks of tracks to workers, which write entries into the cache.
 
-The only module that knows of Ray. Restarts, retries and where a worker runs are Ray's affair. What
-a worker must be able to do by itself: import mirprobe, build the encoder by its specification, and
-see audio, cache and the working directory under the same paths as the program that gives the order.
+The only module that knows of Ray. Restarts, retries and where a worker runs are Ray's affair.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-import platform
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +18,7 @@ from ray.exceptions import RayActorError
 from ray.util import ActorPool
 
 from mirprobe.cache import Cache
-from mirprobe.calls import Precision
-from mirprobe.embed import Dtype, Embedder, Filled, Keys, Missing
-from mirprobe.encoder_specs import make_encoder
+from mirprobe.embed import Embedder, Filled, Keys, Missing
 from mirprobe.errors import (
     ChangedEncoderError,
     ConfigError,
@@ -33,6 +28,7 @@ from mirprobe.errors import (
     TrackError,
 )
 from mirprobe.schema import Annotations, Embedding
+from mirprobe.worker import Order, Worker
 
 log = logging.getLogger(__name__)
 
@@ -44,95 +40,6 @@ RETRIES = 3
 
 LAG = 60.0
 """Seconds after which a file that another machine wrote shows on NFS."""
-
-
-Outcome = list[str | None] | MirprobeError
-"""Of a chunk: for each track None, or why it cannot be used; or the error that ended it."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a worker must know to encode as the program that gives the order would.
-
-    Attributes:
-        spec: of the encoder.
-        fingerprint: that it must have.
-        layers: to keep.
-        dtype: of the entries.
-        precision: of the arithmetic.
-        device: where the encoder works.
-        place: of the cache.
-        folder: of the cache on this machine.
-        directory: that relative paths start from.
-    """
-
-    spec: str
-    fingerprint: str
-    layers: tuple[str, ...]
-    dtype: Dtype
-    precision: Precision
-    device: str
-    place: Path | str
-    folder: Path
-    directory: Path
-
-
-class Worker:
-    """A process of the cluster with one encoder at a time."""
-
-    def __init__(self) -> None:
-        self._order: Order | None = None
-        self._embedder: Embedder | None = None
-
-    def encode(self, order: Order, number: int, chunk: Missing) -> tuple[int, Outcome]:
-        """Encode a chunk of tracks into the cache; returns its number and what came of it."""
-        try:
-            if order != self._order or self._embedder is None:
-                self._embedder, self._order = None, None  # two encoders may not fit on a device
-                self._embedder, self._order = _built(order), order
-            results = self._embedder.compute(chunk)
-            reasons = {t.id: str(r) for t, r in results if isinstance(r, TrackError)}
-        except MirprobeError as error:  # Ray would log it a second time, at length
-            return number, error
-        return number, [reasons.get(track.id) for track, _ in chunk]
-
-    def idle(self) -> None:
-        """Answer, once all that was asked before is done."""
-
-
-def _built(order: Order) -> Embedder:
-    """The encoder as the order wants it, with the cache around it."""
-    here = f"in a worker on {platform.node()}"
-    try:
-        os.chdir(order.directory)
-    except OSError as error:
-        raise EncoderError(
-            f"encoder '{order.spec}': {order.directory} cannot be entered {here} "
-            f"({error.strerror}); start the command in a folder that all machines see"
-        ) from error
-    try:
-        encoder = make_encoder(order.spec)
-        fingerprint = encoder.fingerprint
-    except MirprobeError as error:
-        raise EncoderError(
-            f"encoder '{order.spec}' cannot be built {here} ({error}); engine 'ray' takes classes "
-            "in files and those of packages that every machine has, not instances or classes "
-            "registered by a running program"
-        ) from error
-    if fingerprint != order.fingerprint:
-        raise EncoderError(
-            f"encoder '{order.spec}' is another one {here}: its fingerprint differs; give every "
-            "machine the same files, weights and packages"
-        )
-    return Embedder(
-        order.spec,
-        encoder,
-        Cache(order.place, order.folder),
-        layers=order.layers,
-        device=order.device,
-        dtype=order.dtype,
-        precision=order.precision,
-    )
 
 
 class Workers:
@@ -149,6 +56,7 @@ class Workers:
     def __init__(self, device: str) -> None:
         self._wanted = device
         self._connected = False
+        self._count = 0
         self.actors: list[Any] = []
         self.device = "cpu"
 
@@ -167,17 +75,20 @@ class Workers:
         if self._wanted == "cuda" and not gpus:
             raise ConfigError("device 'cuda': the Ray cluster has no GPU; give --device auto")
         self.device = "cuda" if gpus else "cpu"
-        count = max(1, int(free.get("GPU" if gpus else "CPU", 1)))
+        room = int(free.get("GPU" if gpus else "CPU", 0))
+        if not self._count:
+            self._count = max(1, room)
+            what = "GPU" if gpus else "CPU core"
+            log.info("Ray: %s; workers: %d, each on a %s", where, self._count, what)
+            if not room:
+                log.warning("Ray: the cluster is busy; waiting until a worker finds room")
         worker = ray.remote(Worker).options(
             num_cpus=1,
             num_gpus=int(gpus),
             max_restarts=-1,
             max_task_retries=RETRIES,
         )
-        self.actors = [worker.remote() for _ in range(count)]
-        if free.get("GPU" if gpus else "CPU", 0) < 1:
-            log.warning("Ray: the cluster is busy; waiting until a worker finds room")
-        log.info("Ray: %s; workers: %d, each on a %s", where, count, "GPU" if gpus else "CPU core")
+        self.actors = [worker.remote() for _ in range(self._count)]
 
     def _connect(self) -> str:
         """Connect to a cluster; says to which."""
@@ -192,7 +103,13 @@ class Workers:
                     f"no Ray cluster answers at RAY_ADDRESS={address}; start one there with `ray "
                     "start --head`, or unset the variable"
                 ) from error
-            ray.init("local", include_dashboard=False, logging_level=logging.ERROR)
+            try:
+                ray.init("local", include_dashboard=False, logging_level=logging.ERROR)
+            except Exception as failure:  # Ray has no name for a start that takes too long
+                raise ConfigError(
+                    f"Ray cannot start a cluster here ({failure}); give --engine local, or start "
+                    "one with `ray start --head`"
+                ) from failure
             return "a cluster of this machine, started for this command"
         return f"the cluster at {ray.get_runtime_context().gcs_address}"
 
@@ -216,9 +133,10 @@ class Workers:
                     raise outcome
                 yield number, outcome
         except RayActorError as error:
+            self.dismiss()  # others may be dying of the same; the next encoder gets new ones
             raise EncoderError(
-                f"encoder '{order.spec}': its worker died, and {RETRIES} more times at the same "
-                "tracks or without leave to start again; free memory, or see with --engine local "
+                f"encoder '{order.spec}': its worker died {RETRIES + 1} times at the same "
+                "tracks, or was ended for good; free memory, or see with --engine local "
                 "what it dies of (what is finished is cached)"
             ) from error
 
@@ -226,11 +144,15 @@ class Workers:
         """Wait until none of them works any more."""
         ray.get([actor.idle.remote() for actor in self.actors])
 
-    def close(self) -> None:
-        """End them, and the connection or cluster that was made for them."""
+    def dismiss(self) -> None:
+        """End them; `start` makes new ones."""
         for actor in self.actors:
             ray.kill(actor)
         self.actors = []
+
+    def close(self) -> None:
+        """End them, and the connection or cluster that was made for them."""
+        self.dismiss()
         if self._connected:
             ray.shutdown()
 
