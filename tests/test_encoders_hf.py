@@ -321,3 +321,44 @@ def test_without_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_transformers_is_imported_only_when_a_model_is_named() -> None:
     code = "import sys, mirprobe.encoders.hf; sys.exit('transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_parameters_are_counted_without_weights(name: str, models: Path) -> None:
+    encoder = HuggingFace(model=models / name)
+    counted = encoder.about.parameters
+    assert encoder._model is None
+    assert counted == sum(parameter.numel() for parameter in encoder._load().parameters())
+
+
+@pytest.mark.parametrize(
+    ("readme", "licence"),
+    [
+        ("---\nlicense: apache-2.0\ntags: [audio]\n---\n# A model\n", "apache-2.0"),
+        ("---\nlicense: [mit, cc-by-nc-4.0]\n---\n", "mit AND cc-by-nc-4.0"),
+        ("---\ntags: [audio]\n---\nlicense: mit\n", ""),
+        ("---\n- license\n---\n", ""),
+        ("A text\n---\nlicense: mit\n---\n", ""),
+        ("license: mit", ""),
+        (None, ""),
+    ],
+)
+def test_the_licence_stands_in_the_readme(readme: str | None, licence: str, tmp_path: Path) -> None:
+    save_model("hubert", tmp_path)
+    if readme is not None:
+        (tmp_path / "hubert" / "README.md").write_text(readme)
+    assert HuggingFace(model=tmp_path / "hubert").about.licence == licence
+
+
+def test_a_readme_that_is_no_yaml(tmp_path: Path) -> None:
+    save_model("hubert", tmp_path)
+    (tmp_path / "hubert" / "README.md").write_text("---\nlicense: [mit\n---\n")
+    with pytest.raises(ConfigError, match=r"README\.md whose front matter is not YAML; mend it"):
+        _ = HuggingFace(model=tmp_path / "hubert").about
+
+
+def test_tasks_it_had_labels_for_are_an_option(models: Path) -> None:
+    assert HuggingFace(model=models / "ast").about.supervised == ()
+    encoder = ENCODERS.create(f"hf:model={models / 'ast'},supervised=tagging+genre")
+    assert encoder.about.supervised == ("tagging", "genre")  # type: ignore[attr-defined]
+    assert encoder.fingerprint == HuggingFace(model=models / "ast").fingerprint

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import torch
 
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import ConfigError
@@ -38,3 +41,24 @@ def about(name: str, encoder: Encoder) -> About:
     if not isinstance(found, About):
         raise ConfigError(f"encoder '{name}': its about is a {type(found).__name__}, not an About")
     return found
+
+
+def joined(parts: Sequence[About]) -> About:
+    """Of several together: the sum of their parameters, all licences, all supervised tasks."""
+    counts = [part.parameters for part in parts if part.parameters is not None]
+    return About(
+        sum(counts) if len(counts) == len(parts) else None,
+        " AND ".join(dict.fromkeys(part.licence for part in parts if part.licence)),
+        tuple(dict.fromkeys(task for part in parts for task in part.supervised)),
+    )
+
+
+def count_parameters(build: Callable[[], torch.nn.Module]) -> int:
+    """How many parameters a model has, without memory or time for their values.
+
+    Args:
+        build: makes the model; called while torch's default device is `meta`.
+    """
+    with torch.device("meta"):
+        model = build()
+    return sum(parameter.numel() for parameter in model.parameters())

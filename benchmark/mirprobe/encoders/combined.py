@@ -11,6 +11,7 @@ import torchaudio
 from torch import Tensor
 
 from mirprobe.calls import call, place
+from mirprobe.encoders.about import About, about, joined
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import ConfigError, EncoderError
 from mirprobe.fingerprint import digest
@@ -29,8 +30,15 @@ class _Made:
     dim: int
     sources: tuple[str, ...]
     fingerprint: str
+    _parts: Mapping[str, Encoder]
 
-    def _copy(self, encoder: Encoder) -> None:
+    @property
+    def about(self) -> About:
+        """That of its parts together."""
+        return joined([about(name, part) for name, part in self._parts.items()])
+
+    def _copy(self, name: str, encoder: Encoder) -> None:
+        self._parts = {name: encoder}
         self.sample_rate, self.window = encoder.sample_rate, encoder.window
         self.frame_rate, self.layers = encoder.frame_rate, tuple(encoder.layers)
         self.dim, self.sources = encoder.dim, tuple(encoder.sources)
@@ -144,7 +152,7 @@ class Layers(_Made):
                 raise ConfigError(f"layers({name}, ...): unknown layer '{layer}'; it has {has}")
         if not kept or len(set(kept)) < len(kept):
             raise ConfigError(f"layers({name}, ...): name one layer at least, and none twice")
-        self._copy(encoder)
+        self._copy(name, encoder)
         self._name, self._encoder = name, encoder
         self._indices = [list(encoder.layers).index(layer) for layer in kept]
         self.layers = tuple(kept)
@@ -183,7 +191,7 @@ class Pool(_Made):
             raise ConfigError(f"pool({name},{hop}): hop must be 2 at least")
         if encoder.window is not None and encoder.window * encoder.frame_rate < hop:
             raise ConfigError(f"pool({name},{hop}): a window has fewer frames; take a smaller hop")
-        self._copy(encoder)
+        self._copy(name, encoder)
         self._name, self._encoder, self._hop = name, encoder, hop
         self.frame_rate = encoder.frame_rate / hop
         self.fingerprint = digest("pool", _REVISION, encoder.fingerprint, hop)
@@ -233,7 +241,7 @@ class Pca(_Made):
                 f"pca({name},{kept}): '{name}' has {encoder.dim} dimensions; keep 1 to "
                 f"{encoder.dim}"
             )
-        self._copy(encoder)
+        self._copy(name, encoder)
         self.name, self.encoder = name, encoder
         self.dim = kept
         self.fingerprint = digest("pca", _REVISION, encoder.fingerprint, kept)

@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from mirprobe.encoders.about import About
 from mirprobe.encoders.hear_module import module_digest, weights_digest
 from mirprobe.errors import ConfigError, EncoderError
 from mirprobe.fingerprint import digest
@@ -97,6 +98,7 @@ class Hear:
             self._measure()
         parts = (module, source, weights_digest(weights), window, self._kind)
         self.fingerprint = digest("hear", _REVISION, *parts)
+        self.about = About(sum(parameter.numel() for parameter in self._model.parameters()))
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows.

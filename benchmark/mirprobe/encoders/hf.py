@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
+import yaml
 from torch import Tensor
 
+from mirprobe.encoders.about import About, count_parameters
 from mirprobe.encoders.hf_families import FAMILIES, Window
 from mirprobe.errors import ConfigError, EncoderError
 from mirprobe.fingerprint import digest, file_digest
@@ -37,6 +40,8 @@ class HuggingFace:
         window: seconds of audio a call is given; `auto` for what AST and CLAP fix and ten for the
             others; None for any length.
         trust_remote_code: run the code that comes with the model, as MERT needs. Read it first.
+        supervised: tasks that it was trained for with labels, such as `tagging+genre`; nothing of
+            it is in a configuration.
 
     Raises:
         ConfigError: transformers is missing, the model cannot be found or is of another kind, its
@@ -52,6 +57,7 @@ class HuggingFace:
         revision: str | None = None,
         window: Window = "auto",
         trust_remote_code: bool = False,
+        supervised: str = "",
     ) -> None:
         if window not in ("auto", None) and not 0 < float(window) < float("inf"):
             raise ConfigError(f"encoder hf: window={window}: give seconds above 0, auto or null")
@@ -81,7 +87,35 @@ class HuggingFace:
         commit = None if folder else self._pin(config)
         parts = (files, commit, self.window, version("transformers"))
         self.fingerprint = digest("hf", _REVISION, *parts)
+        self._folder, self._config = folder, config
+        self._supervised = tuple(filter(None, supervised.split("+")))
         self._model: Any = None
+
+    @cached_property
+    def about(self) -> About:
+        """Parameters, counted on a model without weights; the licence of a folder's README.md.
+
+        Raises:
+            ConfigError: the front matter of the README.md is not YAML.
+        """
+        trust = self._options["trust_remote_code"]
+        build = _transformers().AutoModel.from_config
+        count = count_parameters(lambda: build(self._config, trust_remote_code=trust))
+        return About(count, self._licence(), self._supervised)
+
+    def _licence(self) -> str:
+        readme = (self._folder or Path()) / "README.md"
+        if self._folder is None or not readme.is_file():
+            return ""
+        parts = readme.read_text(encoding="utf-8", errors="replace").split("---\n", 2)
+        if len(parts) < 3 or parts[0]:
+            return ""
+        try:
+            facts = yaml.safe_load(parts[1])
+        except yaml.YAMLError as error:
+            self._refuse("has a README.md whose front matter is not YAML; mend it", error)
+        licence = facts.get("license") if isinstance(facts, dict) else None
+        return " AND ".join(licence) if isinstance(licence, list) else str(licence or "")
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows.

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
 
+from mirprobe.encoders.about import About
 from mirprobe.errors import ConfigError
 from mirprobe.fingerprint import digest
 from mirprobe.schema import Tokens
@@ -35,6 +36,7 @@ class _Spectral:
     window: float | None = None
     frame_rate: float | None = _SAMPLE_RATE / _HOP
     sources: tuple[str, ...] = ("sequence",)
+    about = About(parameters=0)
 
     def __init__(self, *, name: str, dim: int, fingerprint: str) -> None:
         self.layers: tuple[str, ...] = (name,)

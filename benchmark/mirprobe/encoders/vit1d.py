@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from mirprobe.encoders.about import About, count_parameters
 from mirprobe.errors import ConfigError
 from mirprobe.fingerprint import digest, file_digest
 from mirprobe.schema import Tokens
@@ -33,6 +34,7 @@ class ViT1DEncoder:
     sources: tuple[str, ...] = ("class", "sequence", "both")
     window: float | None
     frame_rate: float | None
+    licence = ""
 
     def __init__(
         self, *, config: ViT1DConfig, fingerprint: str, build: Callable[[], ViT1D]
@@ -43,8 +45,13 @@ class ViT1DEncoder:
         self.layers = config.layers
         self.dim = config.dim
         self.fingerprint = fingerprint
-        self._build = build
+        self._config, self._build = config, build
         self._modules: tuple[LogMel, ViT1D] | None = None
+
+    @cached_property
+    def about(self) -> About:
+        """Parameters, counted on a model without weights; the licence of those that ship."""
+        return About(count_parameters(partial(ViT1D, self._config)), self.licence)
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows.
@@ -89,7 +96,11 @@ class TrainedViT1D(ViT1DEncoder):
         StorageError: the file is missing, damaged, not safetensors or not a ViT-1D.
     """
 
+    licence = "MIT"
+
     def __init__(self, *, checkpoint: str | Path | None = None) -> None:
+        if checkpoint is not None:
+            self.licence = ""  # for its maker to say
         path = weights_path(None if checkpoint is None else Path(checkpoint))
         super().__init__(
             config=read_config(path),

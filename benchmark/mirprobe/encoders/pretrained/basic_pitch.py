@@ -42,6 +42,7 @@ class BasicPitch:
         ConfigError: the package or onnxruntime is not installed.
     """
 
+    licence = "Apache-2.0"
     sample_rate: int = _RATE
     window: float | None = None
     frame_rate: float | None = _RATE / _HOP
@@ -74,7 +75,7 @@ class BasicPitch:
             and "/moving_" not in name
         ]
         count = sum(prod(variable.shape) for variable in trained)
-        return About(count, "Apache-2.0", ("onset", "pitch"))
+        return About(count, self.licence, ("onset", "pitch"))
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono audio.

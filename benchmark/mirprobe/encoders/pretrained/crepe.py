@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from math import floor
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mirprobe.encoders.about import About
+from mirprobe.encoders.about import About, count_parameters
 from mirprobe.encoders.pretrained.packaged import packaged_file
 from mirprobe.errors import ConfigError
 from mirprobe.fingerprint import digest, file_digest
@@ -41,6 +41,7 @@ class Crepe:
         ConfigError: the package is not installed, or an option is out of range.
     """
 
+    licence = "MIT"
     sample_rate: int = _RATE
     window: float | None = 10.0
     layers: tuple[str, ...] = ("5", "6")
@@ -65,10 +66,8 @@ class Crepe:
     @cached_property
     def about(self) -> About:
         """Parameters, counted on a model without weights; licence; that it learned from pitches."""
-        with torch.device("meta"):
-            model = _network(self._capacity)
-        count = sum(parameter.numel() for parameter in model.parameters())
-        return About(count, "MIT", ("pitch",))
+        count = count_parameters(partial(_network, self._capacity))
+        return About(count, self.licence, ("pitch",))
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows.

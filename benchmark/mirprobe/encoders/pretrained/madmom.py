@@ -72,6 +72,7 @@ class Madmom:
         ConfigError: the package is not installed, or there is no such network.
     """
 
+    licence = "CC-BY-NC-SA-4.0"
     sample_rate: int = RATE
     window: float | None = None
     sources: tuple[str, ...] = ("sequence",)
@@ -96,7 +97,7 @@ class Madmom:
     def about(self) -> About:
         """Parameters up to the frames, licence, and what the network had labels for."""
         count = sum(parameter.numel() for parameter in self._load().parameters())
-        return About(count, "CC-BY-NC-SA-4.0", self._network.supervised)
+        return About(count, self.licence, self._network.supervised)
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono audio.

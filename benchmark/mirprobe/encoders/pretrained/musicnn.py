@@ -60,6 +60,7 @@ class MusiCnn:
         ConfigError: the package is not installed, or an option is unknown.
     """
 
+    licence = "ISC"
     sample_rate: int = _RATE
     window: float | None = (_FRAMES - 1) * _HOP / _RATE
 
@@ -86,7 +87,7 @@ class MusiCnn:
     @cached_property
     def about(self) -> About:
         """Parameters (with those of the tags), licence, and that it learned from tags."""
-        known = About(licence="ISC", supervised=("tagging",))
+        known = About(licence=self.licence, supervised=("tagging",))
         variables = self._variables()
         trained = {n: v for n, v in variables.items() if n.rpartition("/")[2] in _TRAINED}
         return replace(known, parameters=sum(prod(entry.shape) for entry in trained.values()))

@@ -43,6 +43,7 @@ class Pesto:
         ConfigError: the package is not installed, or `hop` is out of range.
     """
 
+    licence = "LGPL-3.0-only"
     sample_rate: int = _RATE
     window: float | None = 10.0
     layers: tuple[str, ...] = ("penultimate",)
@@ -65,7 +66,7 @@ class Pesto:
         """Parameters of the checkpoint, and its licence; it had no labels."""
         weights = _checkpoint(self._weights)["state_dict"]
         count = sum(value.numel() for name, value in weights.items() if name != "shift")
-        return About(count, "LGPL-3.0-only")
+        return About(count, self.licence)
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows.
