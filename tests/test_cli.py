@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -198,6 +199,7 @@ def test_list(kind: str, names: set[str]) -> None:
     assert names <= {line.split()[0] for line in result.stdout.splitlines()}
     if kind == "encoders":
         assert "Bands, with options." in result.stdout
+        assert re.search(r"^madmom .*non-commercial.* \[CC-BY-NC-SA-4\.0\]$", result.stdout, re.M)
     if kind == "metrics":
         for name in TASKS.names():
             for metric in TASKS.get(name).metrics:  # type: ignore[attr-defined]

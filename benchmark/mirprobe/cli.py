@@ -89,8 +89,10 @@ def list_command(kind: Kind) -> None:
             return
         registry: Any = {"encoders": ENCODERS, "tasks": TASKS, "datasets": DATASETS}[kind.value]
         for name in registry.names():
-            first = (registry.get(name).__doc__ or "").strip().partition("\n")[0]
-            typer.echo(f"{name:20} {first}")
+            entry = registry.get(name)
+            first = (entry.__doc__ or "").strip().partition("\n")[0]
+            licence = getattr(entry, "licence", "")  # of an encoder's weights
+            typer.echo(f"{name:20} {first}{f' [{licence}]' if licence else ''}")
 
 
 @app.command("leaderboard")
