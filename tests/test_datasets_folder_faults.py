@@ -42,7 +42,7 @@ def faults(here: Path, description: str = PLAIN, table: str | None = None) -> li
 def test_no_description(tmp_path: Path) -> None:
     assert refusal(lambda: DATASETS.create("folder", root=tmp_path)) == (
         "data set 'folder': describe them in a YAML file, at least `audio: FOLDER`, and name it: "
-        "folder:config=my.yaml"
+        "folder:my.yaml"
     )
     path = tmp_path / "my.yaml"
     assert refusal(lambda: Folder(tmp_path, config=str(path))).startswith(f"{path}: no such file")

@@ -14,6 +14,7 @@ import mirdata_miniatures_harmony  # noqa: F401  (brings its miniatures)
 import numpy as np
 import pytest
 import soundfile
+from miniatures import text, tone
 from mirdata_miniatures import miniature
 from tones import Tones
 from typer.testing import CliRunner, Result
@@ -244,6 +245,19 @@ def test_the_list_has_every_data_set_and_whether_it_is_there(home: Path) -> None
     (row,) = (line for line in result.stdout.splitlines() if line.startswith("salami"))
     assert row.split()[:5] == ["salami", "1359", "?", "?", "yes"]
     assert all(name in result.stdout for name in held)
+    assert "counts as absent" in " ".join(result.stdout.split())  # OpenMIC's caution
+
+
+def test_the_folder_of_ones_own_data_is_where_it_lies(tmp_path: Path) -> None:
+    for number in range(3):
+        tone(tmp_path / "songs" / f"{number}.wav")
+    rows = (f"{number}.wav,C major,{split}\n" for number, split in enumerate(SPLITS))
+    text(tmp_path / "my.csv", "audio,key,split\n" + "".join(rows))
+    text(tmp_path / "my.yaml", "audio: songs\ntable: my.csv\n")
+    for config in ("my.yaml", "config=my.yaml"):
+        lines = call("status", f"folder:{config.replace('my', str(tmp_path / 'my'))}").stdout
+        assert lines.startswith(f"folder   {tmp_path / 'songs'}\n")
+        assert "there    audio of 3 of 3 tracks" in lines
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:

@@ -52,7 +52,8 @@ def list_command(data_home: DataHome = None, cache_dir: CacheDir = None) -> None
                 continue
             sheet = held.sheet
             sizes = (str(sheet.tracks), _number(sheet.hours), _number(sheet.gigabytes))
-            table.add_row(held.name, *sizes, there, sheet.licence)
+            notes = "; ".join(filter(None, (sheet.licence, sheet.caution)))
+            table.add_row(held.name, *sizes, there, notes)
         console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
         console.print(table)
         console.print("? is what nobody says; `mirprobe data status NAME` tells how to get one")
@@ -79,6 +80,8 @@ def status_command(
             typer.echo(f"source   {sheet.source}")
             typer.echo(f"licence  {sheet.licence}")
             typer.echo(f"to get   {sheet.obtain}")
+            if sheet.caution:
+                typer.echo(f"note     {sheet.caution}")
         if found.problem:
             typer.echo(f"missing  {found.problem}")
             return
@@ -86,10 +89,11 @@ def status_command(
         tracks = sum(sizes.values())
         typer.echo(f"splits   {', '.join(f'{s} {n}' for s, n in sizes.items())}; {found.hash}")
         typer.echo(f"there    audio of {tracks - len(missing)} of {tracks} tracks")
-        for path in missing[:SHOWN]:
+        shown = 0 if sheet is not None and sheet.generated else SHOWN  # made when it is needed
+        for path in missing[:shown]:
             typer.echo(f"missing  {path}")
-        if len(missing) > SHOWN:
-            typer.echo(f"missing  and {len(missing) - SHOWN} more files")
+        if len(missing) > shown > 0:
+            typer.echo(f"missing  and {len(missing) - shown} more files")
         if splits is not None:
             write_splits(splits, found.splits)
             typer.echo(f"written  {splits}")
@@ -108,7 +112,8 @@ def prepare_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir 
             typer.echo("nothing to download: what lies in its folder is used")
         tracks = every_track(dataset)
         there = sum(track.audio.is_file() for track in tracks)
-        typer.echo(f"{held.root}: audio of {there} of {len(tracks)} tracks")
+        root = getattr(dataset, "root", held.root)
+        typer.echo(f"{root}: audio of {there} of {len(tracks)} tracks")
 
 
 @data_app.command("check")

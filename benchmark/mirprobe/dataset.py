@@ -22,6 +22,7 @@ class Sheet:
         licence: of audio and annotations.
         source: where it comes from: a URL, or a paper.
         obtain: how to get it and what must lie where below the data set's folder, in one line.
+        caution: what one must know before one reads a score on it, in one line.
         generated: made by a program here: it lies in the cache and may be deleted at any time.
             All others lie in the data home, and nothing there is ever deleted.
     """
@@ -33,6 +34,7 @@ class Sheet:
     source: str
     obtain: str
     generated: bool = False
+    caution: str = ""
 
 
 class Dataset(Protocol):
@@ -50,6 +52,7 @@ class Dataset(Protocol):
 
     One whose tracks have one instrument or one genre each also has `vocabularies`, a mapping from
     the field of `Annotations` to its labels, fixed for all splits: the label spaces of those tasks.
+    One whose files lie elsewhere than in the folder that it was given names theirs as `root`.
     """
 
     name: str

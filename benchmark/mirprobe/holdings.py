@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from mirprobe.dataset import Dataset, Downloadable, Sheet
 from mirprobe.errors import ConfigError, TrackError
 from mirprobe.places import DATA_HOME, dataset_root
 from mirprobe.provenance import splits_hash
-from mirprobe.registry import DATASETS, TASKS, parse_spec
+from mirprobe.registry import DATASETS, TASKS, spec_name
 from mirprobe.schema import SPLITS, Floats, Split, Track
 from mirprobe.task import Task
 
@@ -107,7 +107,7 @@ def holding(spec: str, places: Places) -> Holding:
     Raises:
         ConfigError: the name is unknown.
     """
-    name, _ = parse_spec(spec)
+    name = spec_name(spec)
     root = places.root(spec)
     there = root.is_dir() and any(root.iterdir())
     return Holding(name, getattr(DATASETS.get(name), "sheet", None), root, there)
@@ -134,6 +134,7 @@ def status(spec: str, places: Places) -> Status:
         ConfigError: the name is unknown or an option refused.
     """
     held, dataset = holding(spec, places), open_dataset(spec, places)
+    held = replace(held, root=getattr(dataset, "root", held.root))
     try:
         tracks = every_track(dataset)
     except ConfigError as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mirprobe.errors import ConfigError
-from mirprobe.registry import DATASETS, parse_spec
+from mirprobe.registry import DATASETS, spec_name
 
 DATA_HOME = Path("~/mir_datasets")
 
@@ -27,7 +27,7 @@ def dataset_root(spec: str, *, cache_dir: Path, data_home: Path) -> Path:
     Raises:
         ConfigError: the name is unknown, or `~` stands for nobody's home.
     """
-    name, _ = parse_spec(spec)
+    name = spec_name(spec)
     sheet = getattr(DATASETS.get(name), "sheet", None)
     if sheet is None or sheet.generated:
         return cache_dir / "datasets" / name

@@ -39,6 +39,11 @@ def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
     return name, parse_options(rest, spec, name)
 
 
+def spec_name(spec: str) -> str:
+    """The name in a specification, whatever its options."""
+    return spec.partition(":")[0].strip()
+
+
 def with_option(spec: str, key: str, value: object) -> str:
     """A specification with one more option."""
     return f"{spec}{',' if ':' in spec else ':'}{key}={value}"

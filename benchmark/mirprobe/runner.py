@@ -23,7 +23,7 @@ from mirprobe.fingerprint import digest
 from mirprobe.places import joined_specs
 from mirprobe.probes import probe_config
 from mirprobe.provenance import cell_key, describe, facts_of, splits_hash
-from mirprobe.registry import parse_spec
+from mirprobe.registry import spec_name
 from mirprobe.results import RunFolder
 from mirprobe.schema import SPLITS, Embedding, Level, Split, Track
 from mirprobe.task import Task
@@ -119,7 +119,7 @@ def run_name(config: RunConfig) -> str:
     if config.precision == "32":  # likewise
         del values["precision"]
     sides = [
-        "+".join(parse_spec(part)[0] for part in joined_specs(side))
+        "+".join(spec_name(part) for part in joined_specs(side))
         for side in config.data.split(" -> ")
     ]
     return f"{'-to-'.join(sides)}-{config.preset}-{config.probe}-{digest(values)[:8]}"

@@ -24,7 +24,7 @@ SEEDS = 1000
 
 
 class Folder:
-    """A user's own recordings: `folder:config=my.yaml`.
+    """A user's own recordings: `folder:my.yaml`.
 
     It is called what the description calls it, or else its file, `my`, so that several can be
     joined or crossed. Without a `split` column the groups are divided by the description's seed and
@@ -33,6 +33,7 @@ class Folder:
     """
 
     name: str = "folder"
+    positional: tuple[str, ...] = ("config",)
     sheet = Sheet(
         tracks=0,
         hours=None,
@@ -40,7 +41,7 @@ class Folder:
         licence="your own",
         source="your own files",
         obtain="describe them in a YAML file, at least `audio: FOLDER`, and name it: "
-        "folder:config=my.yaml",
+        "folder:my.yaml",
     )
 
     def __init__(self, root: Path, config: str = "") -> None:
@@ -62,6 +63,7 @@ class Folder:
         self._splits = _divide(entries, description, faults)
         faults.report(description.path)
         self.name = description.name
+        self.root = description.audio
         self.trim = description.trim
         found = [entry.track.annotations for entry in entries]
         tags = {tag for annotations in found for tag in annotations.tags or ()}

@@ -35,6 +35,8 @@ class OpenMic2018(MirdataDataset):
         licence="annotations CC BY 4.0; audio Creative Commons or public domain",
         source="https://zenodo.org/record/1432913 (Humphrey et al., ISMIR 2018)",
         obtain="download, from Zenodo by mirdata",
+        caution="an instrument that listeners were not asked for counts as absent: scores compare "
+        "with each other, not with published ones",
     )
     fields: Mapping[str, Reader] = {
         "tags": lambda track: {
