@@ -8,10 +8,10 @@ import pytest
 import torch
 from hear_modules import write_module
 
-from mirprobe.encoder_specs import make_encoder
 from mirprobe.encoders.about import About, about, count_parameters, joined
 from mirprobe.encoders.combined import Concat
 from mirprobe.encoders.hear import Hear
+from mirprobe.encoders.specs import make_encoder
 from mirprobe.encoders.vit1d import RandomViT1D, TrainedViT1D, random_model
 from mirprobe.errors import ConfigError
 from mirprobe.vit1d.model import CONFIGS

@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "mirprobe.encoders.about": "encoders.protocol errors",
     "mirprobe.task": "metrics schema",
     "mirprobe.registry": "dataset encoders.protocol errors task",
-    "mirprobe.encoder_files": (
+    "mirprobe.encoders.files": (
         "encoders.protocol errors fingerprint registry:build registry:nearest "
         "registry:parse_options"
     ),
@@ -45,7 +45,9 @@ MAY_IMPORT = {
     "mirprobe.encoders.combined": (
         "calls encoders.about encoders.protocol errors fingerprint schema"
     ),
-    "mirprobe.encoder_specs": ("encoder_files encoders.combined encoders.protocol errors registry"),
+    "mirprobe.encoders.specs": (
+        "encoders.files encoders.combined encoders.protocol errors registry"
+    ),
     "mirprobe.speed": "calls encoders.protocol errors files fingerprint",
     "mirprobe.timing": "calls encoders.protocol errors schema windows",
     "mirprobe.promises": "calls encoders.protocol",
@@ -86,10 +88,10 @@ MAY_IMPORT = {
         "admission annotations config encoders.about encoders.protocol fingerprint probes schema "
         "task"
     ),
-    "mirprobe.worker": "cache calls:Precision embed encoder_specs errors",
+    "mirprobe.worker": "cache calls:Precision embed encoders.specs errors",
     "mirprobe.cluster": "cache embed errors schema worker",
     "mirprobe.extract": (
-        "admission cache cluster config dataset embed encoder_specs encoders.combined:Pca "
+        "admission cache cluster config dataset embed encoders.specs encoders.combined:Pca "
         "encoders.protocol errors registry:nearest schema speed"
     ),
     "mirprobe.holdings": (
@@ -108,34 +110,34 @@ MAY_IMPORT = {
     ),
     "mirprobe.curves": "emergence errors",
     # the faces of the house
-    "mirprobe.cli_errors": "errors",
-    "mirprobe.cli_options": "extract registry:with_option runner",
-    "mirprobe.cli_data": "cli_errors holdings results:write_splits remote:folder_of",
-    "mirprobe.cli_emergence": "cli_errors config emergence files registry:with_option vit1d",
-    "mirprobe.cli_pretrain": "cli_errors curves emergence errors files vit1d",
-    "mirprobe.cli_extract": "cli_errors cli_options config errors extract suites",
-    "mirprobe.cli_run": "cli_errors cli_options config errors ranking runner suites",
-    "mirprobe.cli_validate": "cli_errors config encoder_specs validation",
+    "mirprobe.cli.errors": "errors",
+    "mirprobe.cli.options": "extract registry:with_option runner",
+    "mirprobe.cli.data": "cli.errors holdings results:write_splits remote:folder_of",
+    "mirprobe.cli.emergence": "cli.errors config emergence files registry:with_option vit1d",
+    "mirprobe.cli.pretrain": "cli.errors curves emergence errors files vit1d",
+    "mirprobe.cli.extract": "cli.errors cli.options config errors extract suites",
+    "mirprobe.cli.run": "cli.errors cli.options config errors ranking runner suites",
+    "mirprobe.cli.validate": "cli.errors config encoders.specs validation",
     "mirprobe.cli": EVERYTHING,
     "mirprobe": EVERYTHING,  # __init__.py alone: it collects the public names
     # plug-ins know the words and the metrics, not the machine that runs them
     # (those that make a bank for pretraining also know the bank and how a program ends)
     "mirprobe_tasks": (
-        "audio cli_errors:one_line_errors dataset errors files fingerprint metrics peaks "
+        "audio cli.errors:one_line_errors dataset errors files fingerprint metrics peaks "
         "registry:nearest schema task vit1d"
     ),
 }
 
 PRINTERS = {
     "mirprobe.cli",
-    "mirprobe.cli_data",
-    "mirprobe.cli_emergence",
-    "mirprobe.cli_errors",
-    "mirprobe.cli_extract",
-    "mirprobe.cli_options",
-    "mirprobe.cli_pretrain",
-    "mirprobe.cli_run",
-    "mirprobe.cli_validate",
+    "mirprobe.cli.data",
+    "mirprobe.cli.emergence",
+    "mirprobe.cli.errors",
+    "mirprobe.cli.extract",
+    "mirprobe.cli.options",
+    "mirprobe.cli.pretrain",
+    "mirprobe.cli.run",
+    "mirprobe.cli.validate",
     "mirprobe_tasks.pretraining.__main__",
 }
 

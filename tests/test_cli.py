@@ -15,7 +15,7 @@ from workbench import QUICK
 
 from mirprobe import probes
 from mirprobe.cli import app
-from mirprobe.cli_run import WIDTH
+from mirprobe.cli.run import WIDTH
 from mirprobe.registry import DATASETS, ENCODERS, TASKS
 
 

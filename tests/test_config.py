@@ -10,7 +10,7 @@ import torch
 import typer
 
 from mirprobe import cli
-from mirprobe.cli_run import run_command
+from mirprobe.cli.run import run_command
 from mirprobe.config import RunConfig, make_config
 from mirprobe.errors import ConfigError
 

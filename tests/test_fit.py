@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from typer.testing import CliRunner, Result
 
-from mirprobe.cli_pretrain import pretrain_app
+from mirprobe.cli.pretrain import pretrain_app
 from mirprobe.errors import ConfigError, MirprobeError, StorageError
 from mirprobe.vit1d.bank import Bank, BankTrack, QuantisationError
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes

@@ -25,6 +25,7 @@ dtype: float32
 limit: 7
 strict: true
 precision: bf16
+engine: ray
 data_home: somewhere/home
 cache_dir: somewhere/cache
 results_dir: elsewhere
@@ -57,6 +58,7 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         limit=7,
         strict=True,
         precision="bf16",
+        engine="ray",
         data_home=Path("somewhere/home"),
         cache_dir=Path("somewhere/cache"),
         results_dir=Path("elsewhere"),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from mirprobe.cli import app
-from mirprobe.encoder_specs import make_encoder
+from mirprobe.encoders.specs import make_encoder
 from mirprobe.fingerprint import digest
 from mirprobe.promises import Check
 from mirprobe.schema import Tokens

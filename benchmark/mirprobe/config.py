@@ -32,7 +32,7 @@ class RunConfig:
     """Every field can stand in a suite file; those that are left out keep their default.
 
     Attributes:
-        encoders: specifications, as `encoder_specs.make_encoder` reads them.
+        encoders: specifications, as `encoders.specs.make_encoder` reads them.
         tasks: names.
         dataset: specification; several joined by `+` are used as one.
         train_dataset: specification, in the place of `dataset`, of what is trained and validated

@@ -24,9 +24,9 @@ from mirprobe.cache import Cache
 from mirprobe.config import RunConfig
 from mirprobe.dataset import Dataset
 from mirprobe.embed import Embedder
-from mirprobe.encoder_specs import make_encoder
 from mirprobe.encoders.combined import Pca
 from mirprobe.encoders.protocol import Encoder
+from mirprobe.encoders.specs import make_encoder
 from mirprobe.errors import ConfigError, EncoderError, TrackError
 from mirprobe.registry import nearest
 from mirprobe.schema import SPLITS, Level, Track

@@ -14,7 +14,7 @@ from pathlib import Path
 from mirprobe.cache import Cache
 from mirprobe.calls import Precision
 from mirprobe.embed import Dtype, Embedder, Missing
-from mirprobe.encoder_specs import make_encoder
+from mirprobe.encoders.specs import make_encoder
 from mirprobe.errors import EncoderError, MirprobeError, TrackError
 
 Outcome = list[str | None] | MirprobeError

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mirprobe.cli_errors import one_line_errors
+from mirprobe.cli.errors import one_line_errors
 from mirprobe_tasks.pretraining import recipe
 from mirprobe_tasks.pretraining.debian import SOUND_FONTS, Fetched
 from mirprobe_tasks.pretraining.recipe import Workshop

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mirprobe.cli_errors import one_line_errors
+from mirprobe.cli.errors import one_line_errors
 
 if TYPE_CHECKING:
     from mirprobe.holdings import Places

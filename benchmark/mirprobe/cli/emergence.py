@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mirprobe.cli_errors import one_line_errors
+from mirprobe.cli.errors import one_line_errors
 
 Checkpoint = Annotated[
     Path | None, typer.Option(help="Weights of a ViT-1D; default: those that ship.")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from mirprobe.encoder_files import file_encoder, is_file_spec
+from mirprobe.encoders.files import file_encoder, is_file_spec
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import ConfigError
 from mirprobe.registry import ENCODERS, nearest

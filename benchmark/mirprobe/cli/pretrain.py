@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mirprobe.cli_errors import one_line_errors
+from mirprobe.cli.errors import one_line_errors
 
 pretrain_app = typer.Typer(
     help="Train ViT-1D from nothing on your own music.", no_args_is_help=True

@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mirprobe import cli_options as options
-from mirprobe.cli_errors import one_line_errors
-from mirprobe.cli_options import report_left_out
+from mirprobe.cli import options
+from mirprobe.cli.errors import one_line_errors
+from mirprobe.cli.options import report_left_out
 from mirprobe.errors import MirprobeError, StorageError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from tones import Tones
 from workbench import QUICK, Workbench
 
 from mirprobe import probes
-from mirprobe.encoder_files import is_file_spec
-from mirprobe.encoder_specs import make_encoder
+from mirprobe.encoders.files import is_file_spec
+from mirprobe.encoders.specs import make_encoder
 from mirprobe.errors import ConfigError
 from mirprobe.runner import run
 

@@ -16,8 +16,8 @@ from torch import Tensor
 from workbench import QUICK, Workbench
 
 from mirprobe import probes
-from mirprobe.encoder_specs import arguments, make_encoder
 from mirprobe.encoders.combined import Concat, Layers, Pool
+from mirprobe.encoders.specs import arguments, make_encoder
 from mirprobe.errors import ConfigError, EncoderError
 from mirprobe.runner import run
 from mirprobe.schema import Tokens

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mirprobe.cli_errors import one_line_errors
+from mirprobe.cli.errors import one_line_errors
 
 _VERDICTS = {True: "pass", False: "FAIL", None: "n/a"}
 
@@ -21,7 +21,7 @@ def validate_command(
     where the frames lie in time, the fingerprint: one line each. Takes a minute or two on a CPU.
     """
     from mirprobe.config import RunConfig
-    from mirprobe.encoder_specs import make_encoder
+    from mirprobe.encoders.specs import make_encoder
     from mirprobe.validation import validate
 
     with one_line_errors():

@@ -12,13 +12,13 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
-from mirprobe.cli_data import data_app
-from mirprobe.cli_emergence import emergence_command, inspect_command
-from mirprobe.cli_errors import one_line_errors as _one_line_errors
-from mirprobe.cli_extract import extract_command
-from mirprobe.cli_pretrain import pretrain_app
-from mirprobe.cli_run import run_command
-from mirprobe.cli_validate import validate_command
+from mirprobe.cli.data import data_app
+from mirprobe.cli.emergence import emergence_command, inspect_command
+from mirprobe.cli.errors import one_line_errors as _one_line_errors
+from mirprobe.cli.extract import extract_command
+from mirprobe.cli.pretrain import pretrain_app
+from mirprobe.cli.run import run_command
+from mirprobe.cli.validate import validate_command
 from mirprobe.errors import ConfigError
 
 app = typer.Typer(
