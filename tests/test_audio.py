@@ -177,6 +177,34 @@ def test_a_file_cut_short(tmp_path: Path, name: str, part: float) -> None:
     assert message.endswith(REPLACE)
 
 
+def longer(path: Path, frames: int) -> Path:
+    """The same Ogg file, whose last page claims so many frames more (RFC 3533)."""
+    content = bytearray(path.read_bytes())
+    page = content.rindex(b"OggS")
+    (granule,) = struct.unpack_from("<q", content, page + 6)
+    struct.pack_into("<q", content, page + 6, granule + frames)
+    struct.pack_into("<I", content, page + 22, 0)
+    checksum = 0
+    for byte in content[page:]:
+        checksum ^= byte << 24
+        for _ in range(8):
+            checksum = (checksum << 1) ^ (0x104C11DB7 if checksum & 0x80000000 else 0)
+    struct.pack_into("<I", content, page + 22, checksum)
+    path.write_bytes(content)
+    return path
+
+
+def test_an_ogg_file_that_ends_a_little_early(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ogg", sine(48_000, 3.0), 48_000)
+    whole = load(track(path), RATE)
+    early = load(track(longer(path, 1200)), RATE)  # some of them were there, but cut off
+    assert len(whole) <= len(early) < len(whole) + 400
+    np.testing.assert_allclose(early[: 3 * RATE - 400], whole[:-400], atol=1e-6)
+    with soundfile.SoundFile(path) as file:
+        assert len(file.read()) < file.frames == 3 * 48_000 + 1200
+    assert refusal(longer(path, 4800)).startswith("truncated, 14")
+
+
 def test_the_size_that_a_header_states(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", sine(RATE, 0.1))
     content = path.read_bytes()

@@ -23,6 +23,7 @@ AHEAD_BYTES = 256 << 20
 """Memory for tracks that are decoded before the reader asks for them."""
 
 _BLOCK = 1 << 18  # frames decoded at a time: 6 s at 44.1 kHz
+_SHORT = 0.025  # seconds that a file may end before its header says
 _LOOK_AHEAD = 8  # such tracks, beside the next one
 _REPLACE = "replace the file or leave the track out"
 
@@ -38,7 +39,8 @@ def load(track: Track, sample_rate: int) -> NDArray[np.float32]:
         sample_rate: of the result, in Hz.
 
     Returns:
-        (samples,) in [-1, 1] for files in that range; the same to the bit whatever the block.
+        (samples,) in [-1, 1] for files in that range; the same to the bit whatever the block. Of a
+        file that ends up to 25 ms before its header says, as some Ogg Vorbis does, what is there.
 
     Raises:
         TrackError: the file is missing, empty, truncated, not audio, silent or holds NaN, or the
@@ -61,7 +63,7 @@ def load(track: Track, sample_rate: int) -> NDArray[np.float32]:
             resampled, seen = _resample(file, last - first, sample_rate)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise TrackError(f"{path}: cannot be decoded ({error}); {_REPLACE}") from error
-    if seen.frames < last - first:
+    if seen.frames < last - first - _SHORT * seen.rate:
         raise TrackError(f"{path}: truncated, {seen.frames} of {last - first} frames; {_REPLACE}")
     if not seen.finite:
         raise TrackError(f"{path}: holds NaN or infinite samples; {_REPLACE}")
@@ -92,12 +94,14 @@ class _Seen:
     """What the blocks of a track were like.
 
     Attributes:
+        rate: of the file, in Hz.
         frames: decoded.
         channels: whether any sample was not zero.
         mono: whether any was not after averaging the channels.
         finite: whether all were numbers.
     """
 
+    rate: int
     frames: int = 0
     channels: bool = False
     mono: bool = False
@@ -111,14 +115,17 @@ def _resample(
 
     The stream and soxr's resampling in one go give the same samples.
     """
-    seen = _Seen()
+    seen = _Seen(file.samplerate)
     stream = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
     resampled = np.empty(-(-frames * sample_rate // file.samplerate) + 1, dtype=np.float32)
     length = 0
     while seen.frames < frames:
         block = file.read(min(_BLOCK, frames - seen.frames), dtype="float32", always_2d=True)
-        if not len(block):
-            break  # cut short; what was decoded is of no use
+        if not len(block):  # cut short
+            part = stream.resample_chunk(np.empty(0, dtype=np.float32), last=True)
+            resampled[length : length + len(part)] = part
+            length += len(part)
+            break
         mono = block.mean(axis=1, dtype=np.float32)
         seen.frames += len(block)
         seen.channels |= bool(block.any())
