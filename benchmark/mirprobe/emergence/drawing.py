@@ -80,6 +80,11 @@ def render(figure: Figure, ending: str, *, dpi: int = 130) -> bytes:
         ending: `.png` or `.svg`.
         dpi: dots an inch of a PNG.
     """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:  # a layout comes out a little differently each time
+        bounds = axes.get_position(original=True).bounds
+        axes.set_position(tuple(round(value, 6) for value in bounds))
     buffer = BytesIO()
     kind = ending.lower().removeprefix(".")
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
