@@ -84,7 +84,7 @@ def test_versions_are_those_of_mirdata(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"gtzan_genre: unknown version '7'; known: 1\.0, mini"):
         build("gtzan_genre", tmp_path, version=7).splits()
     root = miniature("beatles", tmp_path / "beatles")
-    assert build("beatles", root, version=1.2).splits()["test"]
+    assert any(build("beatles", root, version=1.2).splits().values())
 
 
 @pytest.mark.parametrize(
