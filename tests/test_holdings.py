@@ -239,7 +239,7 @@ def test_prepare_says_how_to_get_what_cannot_be_fetched(home: Path) -> None:
 def test_the_list_has_every_data_set_and_whether_it_is_there(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(home)  # a cache in the working folder may hold what `studio` rendered
+    monkeypatch.chdir(home.parent)  # a cache in the working folder may hold what `studio` rendered
     miniature("salami", home / "salami")
     held = {one.name: one for one in holdings(Places(data_home=home))}
     assert set(held) == set(DATASETS.names())
