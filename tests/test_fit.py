@@ -20,7 +20,7 @@ from mirprobe.cli.pretrain import pretrain_app
 from mirprobe.errors import ConfigError, MirprobeError, StorageError
 from mirprobe.vit1d.bank import Bank, BankTrack, QuantisationError
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes
-from mirprobe.vit1d.fabric import Machine
+from mirprobe.vit1d.fabric import Machine, make_fabric
 from mirprobe.vit1d.fit import BEST, LATEST, STATE, DivergedError, Fitted, Pace, fit
 from mirprobe.vit1d.frontend import LogMelConfig
 from mirprobe.vit1d.held_out import HeldOut
@@ -386,6 +386,33 @@ def test_bf16_trains_and_keeps_weights_in_float32(tmp_path: Path) -> None:
     done = fit(BANK, tmp_path, model=TINY["vit1d"], config=CONFIG, machine=machine, pace=PACE)
     assert done.loss is not None
     assert {tensor.dtype for tensor in load_file(tmp_path / STATE).values()} == {torch.float32}
+
+
+# torch's own compiler trips over it
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.parametrize("objective", ["ntxent", "cojepa"])
+def test_compiled_blocks_train_alike(objective: Any) -> None:
+    config = replace(CONFIG, objective=objective)
+
+    def trained(*, compiled: bool) -> tuple[list[float], dict[str, Tensor]]:
+        trainer = Trainer(BANK, TINY["vit1d-rope"], config, make_fabric(CPU))
+        if compiled:
+            trainer.compile()
+        losses = [float(trainer.step(step)["loss"]) for step in range(3)]
+        return losses, trainer.objective.state_dict()
+
+    plain, fused = trained(compiled=False), trained(compiled=True)
+    assert fused[0] == pytest.approx(plain[0], rel=1e-4)
+    assert fused[1].keys() == plain[1].keys()  # a state saved by the one can be loaded by the other
+    for name, weights in plain[1].items():
+        torch.testing.assert_close(fused[1][name], weights, rtol=0, atol=CONFIG.rate / 10)
+
+
+def test_compiling_wants_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    machine = replace(CPU, compile=True)
+    with pytest.raises(ConfigError, match="compiling needs a C\\+\\+ compiler"):
+        fit(BANK, "x", model=TINY["vit1d"], config=CONFIG, machine=machine, pace=PACE)
 
 
 def test_off_a_terminal_it_is_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

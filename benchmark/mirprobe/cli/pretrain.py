@@ -128,6 +128,9 @@ def fit_command(
     ] = Precisions.auto,
     devices: Annotated[int, typer.Option(help="Processes on each node.")] = 1,
     nodes: Annotated[int, typer.Option(help="Machines, with the same command on each.")] = 1,
+    compile: Annotated[
+        bool, typer.Option("--compile", help="Compile the model first; 1.4 times as fast for rope.")
+    ] = False,
     log_every: Annotated[int, typer.Option(help="Steps between rows of training.csv.")] = 50,
     validate_every: Annotated[
         int, typer.Option(help="Steps between retrievals among held-out tracks; 0 is never.")
@@ -165,7 +168,7 @@ def fit_command(
                 seed=seed,
             ),
             begin_with=begin_with,
-            machine=Machine(device.value, precision.value, devices, nodes),
+            machine=Machine(device.value, precision.value, devices, nodes, compile),
             pace=Pace(log=log_every, validate=validate_every, save=save_every),
         )
         if done.primary:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from os import getenv
+from shutil import which
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
@@ -26,12 +28,15 @@ class Machine:
             bf16 on GPUs that have it, and 32 elsewhere.
         devices: processes a node, each with its own device (on the CPU all share it).
         nodes: machines; start the same command on each, as Lightning Fabric describes.
+        compile: let torch compile the blocks, which fuses what lies between the matrix products. It
+            rounds otherwise, needs a C++ compiler on the CPU and begins with a minute of compiling.
     """
 
     device: Device = "auto"
     precision: Precision = "auto"
     devices: int = 1
     nodes: int = 1
+    compile: bool = False
 
     def __post_init__(self) -> None:
         for name, allowed in (("device", Device), ("precision", Precision)):
@@ -58,6 +63,8 @@ def make_fabric(machine: Machine) -> Fabric:
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     device = _found(machine.device)
+    if machine.compile and device == "cpu" and which(getenv("CXX", "g++")) is None:
+        raise ConfigError("compiling needs a C++ compiler, g++ or what CXX names; or do without")
     bf16 = device == "cuda" and torch.cuda.is_bf16_supported()
     half = machine.precision == "bf16" or (machine.precision == "auto" and bf16)
     try:

@@ -125,8 +125,11 @@ def fit(
     if pace.validate:
         rate, held = model.frontend.frame_rate, bank.split("held-out")
         segments = Segments.of(held, length=model.frames, frame_rate=rate)
-    fabric = make_fabric(machine or Machine())
+    machine = machine or Machine()
+    fabric = make_fabric(machine)
     trainer = Trainer(bank, model, config, fabric)
+    if machine.compile:
+        trainer.compile()
     run = _Run(folder, trainer, fabric, segments, pace, Origin.of(begin_with, model))
     return run.to_the_end()
 

@@ -13,7 +13,7 @@ from torch.optim import AdamW
 from mirprobe.errors import ConfigError
 from mirprobe.vit1d.bank import Bank
 from mirprobe.vit1d.jepa import Masks, draw_masks
-from mirprobe.vit1d.model import ViT1D, ViT1DConfig
+from mirprobe.vit1d.model import Block, ViT1D, ViT1DConfig
 from mirprobe.vit1d.objective import CoJEPA, NTXent, Objective, last_tokens
 from mirprobe.vit1d.pairs import Pairs, cut, seeded
 from mirprobe.vit1d.schedule import cosine, warmup_cosine
@@ -135,6 +135,12 @@ class Trainer:
         share = config.batch // fabric.world_size
         self._own = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
         self.rows = bank.load(fabric.device)
+
+    def compile(self) -> None:
+        """Have torch compile all blocks, those of CoJEPA's predictor too, when they first run."""
+        for module in self.objective.modules():
+            if isinstance(module, Block):
+                module.compile()
 
     def step(self, step: int) -> dict[str, Tensor]:
         """Take a step.
