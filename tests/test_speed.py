@@ -45,7 +45,17 @@ def paced(clock: Clock, pace: float, window: float | None) -> Oracle:
 def test_it_is_seconds_of_audio_a_second_without_the_first_call(clock: Clock) -> None:
     encoder = paced(clock, 200.0, window=2.0)
     assert measure(encoder, batch=4) == pytest.approx(200)
-    assert encoder.calls == [(4, 2 * encoder.sample_rate)] * (1 + speed.CALLS)
+    assert [rows for rows, _ in encoder.calls] == [1, 1] + [4] * speed.CALLS
+
+
+def test_a_slow_one_is_not_given_whole_batches(clock: Clock) -> None:
+    """Of 100 s a window one call is enough, of 4 s two windows fit into a call."""
+    encoder = paced(clock, 0.02, window=2.0)
+    assert measure(encoder, batch=64) == pytest.approx(0.02)
+    assert [rows for rows, _ in encoder.calls] == [1, 1]
+    encoder = paced(clock, 0.5, window=2.0)
+    assert measure(encoder, batch=64) == pytest.approx(0.5)
+    assert [rows for rows, _ in encoder.calls] == [1, 1, 2]
 
 
 def test_of_any_length_one_at_a_time_and_a_slow_one_not_often(clock: Clock) -> None:

@@ -24,22 +24,23 @@ from mirprobe.fingerprint import digest
 log = logging.getLogger(__name__)
 
 CALLS, ENOUGH = 5, 2.0  # calls at most, and seconds after which no other is made
+LONGEST = 10.0  # seconds that a call may take; a slow encoder is timed on fewer windows
 SECONDS = 10.0  # of audio to a call, for an encoder that takes any length
 
 
 def measure(
     encoder: Encoder, *, batch: int = 16, device: str = "cpu", precision: Precision = "32"
 ) -> float:
-    """Time calls on whole batches of noise, as a run makes them; files and cache have no part.
+    """Time calls on batches of noise, as a run makes them; files and cache have no part.
 
     Args:
         encoder: any.
-        batch: windows to a call; one where the encoder takes any length.
+        batch: windows to a call; one where the encoder takes any length, fewer where it is slow.
         device: where it works.
         precision: of its arithmetic.
 
     Returns:
-        Seconds of audio in a second: that of the median call, the first left out.
+        Seconds of audio in a second: that of the median call.
 
     Raises:
         EncoderError: it failed.
@@ -50,16 +51,21 @@ def measure(
     noise = 0.1 * torch.randn(rows, round(seconds * encoder.sample_rate), generator=generator)
     windows = noise.to(device)
     place(encoder, device)
-    took: list[float] = []
-    for _ in range(1 + CALLS):
+
+    def timed(rows: int) -> float:
         begun = perf_counter()
-        call(encoder, windows, precision)
+        call(encoder, windows[:rows], precision)
         if device.startswith("cuda"):
             torch.cuda.synchronize()
-        took.append(perf_counter() - begun)
-        if len(took) > 1 and sum(took[1:]) > ENOUGH:
-            break
-    return rows * seconds / median(took[1:])
+        return perf_counter() - begun
+
+    timed(1)  # what it does only once is no part of its speed
+    alone = timed(1)
+    rows = max(1, min(rows, int(LONGEST / max(alone, 1e-9))))
+    took = [alone] if rows == 1 else [timed(rows)]
+    while len(took) < CALLS and sum(took) <= ENOUGH:
+        took.append(timed(rows))
+    return rows * seconds / median(took)
 
 
 class Speeds:
