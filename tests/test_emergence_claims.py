@@ -21,6 +21,7 @@ from mirprobe.emergence.claims import (
 )
 from mirprobe.emergence.evidence import Interval, difference, mean_of, measure
 from mirprobe.emergence.onsets import OnsetResult, result
+from mirprobe.emergence.page import write_page
 from mirprobe.emergence.similarity import SimilarityResult
 
 TRACKS = 20
@@ -140,6 +141,27 @@ def test_relations_that_validation_does_not_find_are_not_crossed() -> None:
 
 def test_without_data_nothing_is_asked() -> None:
     assert [claim.verdict for claim in judge(Evidence())] == [UNASKED] * 5
+
+
+@pytest.mark.parametrize(
+    ("notes", "said"),
+    [
+        ({"fit": '{"objective": "ntxent", "steps": 9}'}, "with NT-Xent on the class token alone."),
+        ({"fit": '{"objective": "cojepa"}'}, "JEPA loss on the sequence tokens. Where the claims"),
+        ({}, "with an objective that the file does not name."),
+    ],
+)
+def test_the_page_says_what_the_weights_were_trained_with(notes: dict[str, str], said: str) -> None:
+    provenance = {
+        "checkpoint": {"name": "w.safetensors", "sha256": "0" * 64, "notes": notes},
+        "dataset": "d",
+        "tracks": {"valid": 1, "test": 1},
+        "controls": 1,
+        "seed": 0,
+        "splits_hash": "0",
+        "problems": {},
+    }
+    assert said in write_page(judge(Evidence()), Evidence(), provenance, [])
 
 
 def test_best_prefers_what_validation_can_tell() -> None:

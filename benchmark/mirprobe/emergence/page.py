@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -58,14 +59,23 @@ def write_page(
     return "\n".join(part for part in parts if part)
 
 
+_OBJECTIVES = {
+    "ntxent": "NT-Xent on the class token alone",
+    "cojepa": "CoJEPA: NT-Xent on the class token and a JEPA loss on the sequence tokens. Where the "
+    "claims speak of tokens that no loss touched, these are others",
+}
+
+
 def _opening(provenance: Mapping[str, Any]) -> str:
-    tracks = provenance["tracks"]
+    tracks, notes = provenance["tracks"], provenance["checkpoint"]["notes"]
+    fit = json.loads(notes.get("fit", "{}"))
+    trained = _OBJECTIVES.get(fit.get("objective"), "an objective that the file does not name")
     return (
         f"Weights `{provenance['checkpoint']['name']}` "
         f"(SHA-256 `{provenance['checkpoint']['sha256'][:16]}`) on the data set "
         f"`{provenance['dataset']}`: {tracks['valid']} validation tracks, {tracks['test']} test "
         f"tracks. Random weights: {_count(provenance['controls'], 'seed')} of the same "
-        "architecture.\n"
+        f"architecture. Trained with {trained}.\n"
     )
 
 
