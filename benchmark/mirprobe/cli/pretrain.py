@@ -129,7 +129,7 @@ def fit_command(
     devices: Annotated[int, typer.Option(help="Processes on each node.")] = 1,
     nodes: Annotated[int, typer.Option(help="Machines, with the same command on each.")] = 1,
     compile: Annotated[
-        bool, typer.Option("--compile", help="Compile the model first; 1.4 times as fast for rope.")
+        bool, typer.Option("--compile", help="Have torch compile the model first.")
     ] = False,
     log_every: Annotated[int, typer.Option(help="Steps between rows of training.csv.")] = 50,
     validate_every: Annotated[

@@ -61,8 +61,8 @@ def write_page(
 
 _OBJECTIVES = {
     "ntxent": "NT-Xent on the class token alone",
-    "cojepa": "CoJEPA: NT-Xent on the class token and a JEPA loss on the sequence tokens. Where the "
-    "claims speak of tokens that no loss touched, these are others",
+    "cojepa": "CoJEPA: NT-Xent on the class token and a JEPA loss on the sequence tokens. Where "
+    "the claims speak of tokens that no loss touched, these are others",
 }
 
 
