@@ -40,6 +40,16 @@ def test_the_window_is_four_seconds() -> None:
 
 
 @pytest.mark.parametrize("name", CONFIGS)
+def test_a_token_begins_as_large_as_its_frame_and_the_blocks_add_little(name: str) -> None:
+    model, frames = model_of(CONFIGS[name]), frames_of(CONFIGS[name])
+    with torch.no_grad():
+        begun = model.embed(frames)[:, 1:]
+        later = model(frames)[-2].tokens[:, 1:]
+    assert begun.square().mean().sqrt().item() == pytest.approx(1, rel=0.05)
+    assert (later - begun).square().mean().sqrt().item() < 0.3
+
+
+@pytest.mark.parametrize("name", CONFIGS)
 def test_one_forward_gives_every_layer(name: str) -> None:
     model, frames = model_of(SMALL[name]), frames_of(SMALL[name])
     with torch.no_grad():

@@ -18,7 +18,7 @@ from mirprobe.vit1d.frontend import LogMel
 from mirprobe.vit1d.model import CONFIGS, ViT1D, ViT1DConfig
 from mirprobe.vit1d.shipped import weights_path
 
-_REVISION = 1  # part of the random weights' fingerprint: raise it when their drawing changes
+_REVISION = 2  # part of the random weights' fingerprint: raise it when their drawing changes
 
 
 class ViT1DEncoder:
