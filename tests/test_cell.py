@@ -95,6 +95,16 @@ def test_validation_chooses_the_learning_rate_that_test_would_not() -> None:
     assert found["value"].tolist() == [0, 0]
 
 
+def test_every_decoding_has_a_learning_rate_of_its_own() -> None:
+    """What the one reads rightly the other reads wrongly, unless the probe has learned nothing."""
+    still, moving = 1e-9, 0.03
+    config = replace(CONFIG, learning_rates=(still, moving))
+    task = StubTask(decodings={"right": ({"by": 0},), "wrong": ({"by": 1},)})
+    rows = table(run_cell(task, make_tracks(), setup(config)))
+    rates = rows.groupby("decoding")["learning_rate"].agg(set)
+    assert rates.to_dict() == {"right": {moving}, "wrong": {still}}
+
+
 def test_validation_chooses_the_parameters_that_test_would_not() -> None:
     task = StubTask(decodings={"shift": ({"by": 0}, {"by": 1}), "fixed": ({"by": 1},)})
     result = run_cell(task, shifted(make_tracks(), "test"), setup())
@@ -133,8 +143,8 @@ def test_test_logits_are_decoded_once_a_row_and_only_after_all_choices() -> None
     result = run_cell(task, make_tracks(), setup(config, seeds))
     splits = [len(logits) for logits in task.decoded]
     assert set(splits) == {FRAMES["valid"], FRAMES["test"]}
-    probes = 2 * len(seeds)  # layers x seeds, at two learning rates for the first decoding's grid
-    choices = probes * (2 * len(decodings["shift"]) + len(decodings["fixed"]))
+    probes = 2 * len(seeds)  # layers x seeds, at two learning rates each
+    choices = probes * 2 * (len(decodings["shift"]) + len(decodings["fixed"]))
     assert splits.index(FRAMES["test"]) == choices * SIZES["valid"]
     described = sum(len(table(result, kind)) for kind in ("probe", "shuffled", "ceiling"))
     drawn = DRAWS * len(decodings)

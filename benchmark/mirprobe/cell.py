@@ -1,13 +1,14 @@
 """One cell of the results: an encoder's embeddings, a task, and every score that comes of them.
 
-Probes train on `train`; `valid` chooses learning rate, decoding parameters, layer and source; each
-chosen probe then meets `test` once.
+Probes train on `train`; `valid` chooses learning rate, decoding parameters, layer and source, for
+each decoding its own; each chosen probe then meets `test` once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, get_args
 
 import numpy as np
@@ -21,7 +22,7 @@ from mirprobe.probes import ProbeConfig, Probes, threads, train
 from mirprobe.projection import Projection
 from mirprobe.registry import nearest
 from mirprobe.schema import SPLITS, Embedding, Floats, Frames, Loss, Split, Track
-from mirprobe.scoring import CellResult, Half, Logits, Parameters, Scorer, worth
+from mirprobe.scoring import CellResult, Chosen, Half, Logits, Scorer, worth
 from mirprobe.task import Task
 
 CONTROL_SEED = 20250623
@@ -157,39 +158,32 @@ def _score_probes(scorer: Scorer, probes: Probes, variants: Sequence[tuple[str, 
     """The layer-by-source table, and the controls of the variant that wins in it."""
     task, seeds = scorer.task, scorer.seeds
     valid = _predict(probes, scorer.valid)
-    first = next(iter(task.decodings))
     true = [index for index, group in enumerate(probes.groups) if group.condition == 0]
     shuffled = next(index for index, group in enumerate(probes.groups) if group.condition == 1)
 
     def pick(all_logits: list[Logits], group: int, variant: int, seed: int) -> list[Logits]:
         return [logits[variant, :, group, seed] for logits in all_logits]
 
-    groups: dict[tuple[int, int], int] = {}  # (variant, seed) -> the learning rate's group
-    chosen: dict[tuple[int, int, str], tuple[float, Parameters]] = {}
-    for variant in range(len(variants)):
-        for seed in range(len(seeds)):
-            found = {
-                group: scorer.choose(pick(valid, group, variant, seed), first) for group in true
-            }
-            best = max(true, key=lambda group: worth(found[group][0]))
-            groups[variant, seed] = best
-            chosen[variant, seed, first] = found[best]
-            for decoding in list(task.decodings)[1:]:
-                logits = pick(valid, best, variant, seed)
-                chosen[variant, seed, decoding] = scorer.choose(logits, decoding)
+    # by variant, seed and decoding: the learning rate's group, and the decoding's parameters
+    chosen: dict[tuple[int, int, str], tuple[int, Chosen]] = {}
+    for variant, seed, decoding in product(range(len(variants)), range(len(seeds)), task.decodings):
+        tried = {
+            group: scorer.choose(pick(valid, group, variant, seed), decoding) for group in true
+        }
+        best = max(true, key=lambda group: worth(tried[group][0]))
+        chosen[variant, seed, decoding] = best, tried[best]
 
     test = _predict(probes, scorer.test)
     for decoding in task.decodings:
         means = [
-            np.mean([worth(chosen[variant, seed, decoding][0]) for seed in range(len(seeds))])
+            np.mean([worth(chosen[variant, seed, decoding][1][0]) for seed in range(len(seeds))])
             for variant in range(len(variants))
         ]
         winner = int(np.argmax(means))
         for variant, (layer, source) in enumerate(variants):
             for seed, name in enumerate(seeds):
-                group = groups[variant, seed]
+                group, settled = chosen[variant, seed, decoding]
                 where = {"layer": layer, "source": source, "seed": name}
-                settled = chosen[variant, seed, decoding]
                 logits = pick(test, group, variant, seed)
                 scorer.add(
                     scorer.decode(scorer.test, logits, decoding, settled[1]),

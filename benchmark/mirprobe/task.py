@@ -29,7 +29,7 @@ class Task(Protocol):
         metrics: metric -> its conventions in one line; higher is better, except where the line
             begins with `breakdown`.
         decodings: decoding -> the parameter grid that validation chooses from (one empty
-            mapping where there is nothing to choose). The first one selects the learning rate.
+            mapping where there is nothing to choose).
     """
 
     name: str
