@@ -45,7 +45,8 @@ def paced(clock: Clock, pace: float, window: float | None) -> Oracle:
 def test_it_is_seconds_of_audio_a_second_without_the_first_call(clock: Clock) -> None:
     encoder = paced(clock, 200.0, window=2.0)
     assert measure(encoder, batch=4) == pytest.approx(200)
-    assert [rows for rows, _ in encoder.calls] == [1, 1] + [4] * speed.CALLS
+    samples = 2 * encoder.sample_rate
+    assert encoder.calls == [(1, samples)] * 2 + [(4, samples)] * speed.CALLS
 
 
 def test_a_slow_one_is_not_given_whole_batches(clock: Clock) -> None:
