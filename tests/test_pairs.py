@@ -139,14 +139,30 @@ def test_segments_are_cut_on_the_device_of_the_bank() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
-def test_tracks_of_one_work_never_meet_in_a_batch_and_all_are_drawn(share: float) -> None:
+def test_tracks_of_one_work_and_two_groups_never_meet_and_all_are_drawn(share: float) -> None:
     tracks = pieces(*[40] * 9, groups="abcabcabc", works="ppppqqrst")
     pairs = Pairs(tracks, length=10, batch=4, same_group=share)
     drawn = [pairs.draw(step).tracks.tolist() for step in range(500)]
-    assert all(len({pairs.tracks[i].work for i in batch}) == 4 for batch in drawn)
+    for batch in drawn:
+        works = [pairs.tracks[i].work for i in batch]
+        performances = {(pairs.tracks[i].work, pairs.tracks[i].group) for i in batch}
+        assert len(set(works)) == len(performances)  # of a work, the takes of one group alone
+        assert len(set(batch)) == 4
+        assert share or len(set(works)) == 4
     assert {i for batch in drawn for i in batch} == set(range(9))
     with pytest.raises(ConfigError, match="a batch needs 6"):
         Pairs(tracks, length=10, batch=6)
+
+
+def test_takes_of_one_group_come_together() -> None:
+    tracks = pieces(*[40] * 12, groups="aaaaaaaabbbb", works="ppqqrrssppqq")
+    pairs = Pairs(tracks, length=10, batch=4, same_group=1.0)
+    for step in range(200):
+        drawn = [pairs.tracks[i] for i in pairs.draw(step).tracks]
+        assert {(track.work, track.group) for track in drawn} == {
+            (drawn[0].work, drawn[0].group),
+            (drawn[2].work, drawn[2].group),
+        }
 
 
 def test_short_tracks_are_left_out_and_too_few_are_an_error() -> None:

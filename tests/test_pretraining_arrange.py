@@ -16,8 +16,14 @@ from mirprobe_tasks.datasets.studio.notes import Part
 from mirprobe_tasks.datasets.studio.pitch import Key
 from mirprobe_tasks.datasets.studio.progression import Span
 from mirprobe_tasks.pretraining import arrange as arranging
-from mirprobe_tasks.pretraining.arrange import LONGEST, arrange, draw_timing
-from mirprobe_tasks.pretraining.bands import FAMILIES, make_band
+from mirprobe_tasks.pretraining.arrange import (
+    LONGEST,
+    Arrangement,
+    Timing,
+    arrange,
+    draw_timing,
+)
+from mirprobe_tasks.pretraining.bands import FAMILIES, Band, make_band
 from mirprobe_tasks.pretraining.harmonise import best_path, harmonise
 from mirprobe_tasks.pretraining.leadsheet import LeadSheet, lead_sheet
 from mirprobe_tasks.pretraining.tunes import TICKS, Tune, voice
@@ -49,6 +55,11 @@ def read(tune: Tune) -> LeadSheet:
     sheet = lead_sheet(tune)
     assert sheet is not None
     return sheet
+
+
+def played(seed: int, sheet: LeadSheet, band: Band, timing: Timing) -> Arrangement:
+    rng, chords = np.random.default_rng(seed), np.random.default_rng([seed, 1])
+    return arrange(rng, sheet, band, timing, chords=chords)
 
 
 @pytest.mark.parametrize("up", range(12))
@@ -119,7 +130,7 @@ def test_an_arrangement_has_the_melody_in_the_new_key() -> None:
     for number in range(16):
         band = make_band("Any", number, GENERAL_MIDI)
         timing = draw_timing(np.random.default_rng(number), sheet, band)
-        done = arrange(np.random.default_rng(number), sheet, band, timing)
+        done = played(number, sheet, band, timing)
         assert timing.grid.duration < LONGEST + 5
         for part in done.parts:
             assert all(note.end > note.start >= 0 for note in part.notes)
@@ -131,12 +142,12 @@ def test_an_arrangement_has_the_melody_in_the_new_key() -> None:
 
 
 def test_patterns_are_of_the_train_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    played: list[str] = []
+    patterns: list[str] = []
 
     def spy(
         rng: np.random.Generator, lineup: Lineup, key: Key, grid: Grid, spans: Sequence[Span]
     ) -> tuple[Part, ...]:
-        played.extend(pattern.name for pattern in lineup.patterns)
+        patterns.extend(pattern.name for pattern in lineup.patterns)
         return play(rng, lineup, key, grid, spans)
 
     monkeypatch.setattr(arranging, "play", spy)
@@ -144,9 +155,9 @@ def test_patterns_are_of_the_train_split(monkeypatch: pytest.MonkeyPatch) -> Non
     for number in range(8):
         band = make_band("Any", number, GENERAL_MIDI)
         timing = draw_timing(np.random.default_rng(number), sheet, band)
-        arrange(np.random.default_rng(number), sheet, band, timing)
-    assert len(played) >= 16
-    assert {home(name) for name in played} == {"train"}
+        played(number, sheet, band, timing)
+    assert len(patterns) >= 16
+    assert {home(name) for name in patterns} == {"train"}
 
 
 def test_voices_are_played_as_written() -> None:
@@ -155,7 +166,7 @@ def test_voices_are_played_as_written() -> None:
     sheet = read(replace(tune, voices=tune.voices + low))
     band = make_band("Any", 1, GENERAL_MIDI)
     timing = draw_timing(np.random.default_rng(0), sheet, band)
-    upper, lower = arrange(np.random.default_rng(0), sheet, band, timing).parts
+    upper, lower = played(0, sheet, band, timing).parts
     count = len(sheet.voices[0])
     moved = [note.pitch + timing.transposition for note in sheet.voices[0]]
     assert [note.pitch for note in upper.notes[:count]] == moved

@@ -14,14 +14,13 @@ from mirprobe.vit1d.bank import Bank
 from mirprobe_tasks.datasets.studio.render import sound_font
 from mirprobe_tasks.pretraining import arrange as arranging
 from mirprobe_tasks.pretraining import render as rendering
-from mirprobe_tasks.pretraining.arrange import draw_timing
 from mirprobe_tasks.pretraining.recipe import Workshop, bank_renderings, check
-from mirprobe_tasks.pretraining.render import RATE, Job, Plan, perform, plan, sound
+from mirprobe_tasks.pretraining.render import RATE, Job, Plan, plan, sound
 from mirprobe_tasks.pretraining.tunes import read_tunes, write_tunes
 
 FLUTE, VIOLA = 73, 41
 TUNES = [replace(make_tune(JACQUES, up=up), id=f"oneills1850/made.abc#{up}") for up in (0, 3)]
-SMALL = Plan(hours=0.01, bands=2, versions=2)
+SMALL = Plan(hours=0.01, bands=2, versions=2, takes=1)
 
 
 @pytest.fixture(autouse=True)
@@ -68,9 +67,9 @@ def test_the_melody_is_heard_in_its_key(shop: Workshop, program: int) -> None:
     jobs = [_alone(job, program) for job in _jobs(shop)[:2]]
     moved = []
     for job in jobs:
-        shift = draw_timing(job.rng("time"), job.sheet, job.band).transposition
+        shift = job.timing().transposition
         samples = sound(job)
-        notes = perform(job).parts[0].notes[:8]
+        notes = job.perform().parts[0].notes[:8]
         heard = [_strongest(samples, note.start + 0.03, note.end) for note in notes]
         written = [note.pitch for note in job.sheet.voices[0][:8]]
         assert heard == [(pitch + shift) % 12 for pitch in written]
@@ -86,7 +85,7 @@ def test_a_track_stays_as_it_is(shop: Workshop) -> None:
     samples = sound(once)
     np.testing.assert_array_equal(samples, sound(again))
     assert samples.dtype == np.float32
-    assert len(samples) == round(perform(once).duration * RATE)
+    assert len(samples) == round(once.perform().duration * RATE)
     assert 0.1 < np.abs(samples).max() <= 1.0
     other = _jobs(shop, replace(SMALL, seed=1))[0]
     assert other.key != once.key
@@ -100,12 +99,45 @@ def test_more_hours_are_the_same_tracks_and_more(shop: Workshop) -> None:
 
 
 def test_bands_play_many_tunes_and_tunes_have_many_bands(shop: Workshop) -> None:
-    jobs = _jobs(shop, Plan(hours=0.08, bands=2, versions=2))
+    jobs = _jobs(shop, Plan(hours=0.08, bands=2, versions=2, takes=1))
     tunes = {job.tune.id: {j.band.name for j in jobs if j.tune is job.tune} for job in jobs}
     bands = {job.band.name: {j.tune.id for j in jobs if j.band == job.band} for job in jobs}
     assert all(len(played) >= 2 for played in tunes.values())
     assert any(len(played) >= 2 for played in bands.values())
     assert len({job.font for job in jobs}) == 2
+
+
+def test_takes_differ_in_key_or_chords_alone(shop: Workshop) -> None:
+    wanted = Plan(hours=0.03, bands=2)
+    first, *others = _jobs(shop, wanted)[:4]
+    assert [job.take for job in (first, *others)] == [0, 1, 2, 3]
+    assert len({job.key for job in (first, *others)}) == 4
+    once = first.perform()
+    for job in others:
+        assert (job.band, job.tune) == (first.band, first.tune)
+        again = job.perform()
+        assert (again.duration, again.mix) == (once.duration, once.mix)
+        assert [p.role for p in again.parts] == [p.role for p in once.parts]
+        assert [p.gain for p in again.parts] == [p.gain for p in once.parts]
+        melodies = [[p for p in take.parts if p.role == "melody"] for take in (once, again)]
+        times = [[(n.start, n.end) for p in melody for n in p.notes] for melody in melodies]
+        assert times[0] == times[1]
+        moved = job.timing().transposition - first.timing().transposition
+        assert (moved != 0) == (job.take % 2 == 1)
+        heard = [[n.pitch % 12 for p in melody for n in p.notes] for melody in melodies]
+        assert heard[1] == [(pitch + moved) % 12 for pitch in heard[0]]
+        basses = [
+            [n.pitch % 12 for p in take.parts if p.role == "bass" for n in p.notes]
+            for take in (once, again)
+        ]
+        same_chords = basses[1] == [(pitch + moved) % 12 for pitch in basses[0]]
+        assert same_chords == (job.take < 2)
+
+
+def test_voices_as_written_have_two_takes(shop: Workshop) -> None:
+    choral = [replace(tune, voices=tune.voices * 2) for tune in TUNES]
+    write_tunes(shop.tunes, choral, {})
+    assert {job.take for job in _jobs(shop, Plan(hours=0.03, bands=2))} == {0, 1}
 
 
 def test_a_killed_run_goes_on(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,3 +170,5 @@ def test_nothing_to_play_is_an_error(shop: Workshop) -> None:
         list(plan([], sorted(shop.fonts.glob("*.sf2")), SMALL))
     with pytest.raises(ConfigError, match="positive"):
         Plan(hours=0)
+    with pytest.raises(ConfigError, match="takes are 1 to 4"):
+        Plan(takes=5)

@@ -30,7 +30,8 @@ class Stretch(Protocol):
 
     @property
     def work(self) -> str:
-        """Tracks of one work are the same music, so none may be another's negative."""
+        """Tracks of one work are the same music, so none may be another's negative, unless the
+        same players play it: in another key, say, or with other chords."""
 
     @property
     def start(self) -> int:
@@ -45,7 +46,8 @@ class Draw(NamedTuple):
     """One batch.
 
     Attributes:
-        tracks: (batch,) indices into the tracks that can give pairs, each of another work.
+        tracks: (batch,) indices into the tracks that can give pairs. Two are of one work only in
+            a batch that is filled group by group, and then of one group.
         starts: (2, batch) rows of the bank at which the two segments of each track begin.
     """
 
@@ -68,7 +70,8 @@ class Pairs:
             later; None for no upper bound.
         same_group: the share of batches filled group by group, so that their negatives sound
             alike. Groups come in random order, larger ones sooner: among groups that fill a batch
-            each work is as likely to be drawn as in the other batches.
+            each work is as likely to be drawn as in the other batches. All that a group has of a
+            work comes together: its takes differ in little, and are each other's hardest negatives.
         seed: of all draws.
 
     Raises:
@@ -105,14 +108,16 @@ class Pairs:
         self._first = torch.tensor([track.start for track in self.tracks])  # (N,)
         self._last = torch.tensor([track.frames - length for track in self.tracks])  # last start
         self._group = _numbered([track.group for track in self.tracks])
-        self._versions = _numbered([track.work for track in self.tracks]).bincount()  # (works,)
-        self._work = self._versions.cumsum(0) - self._versions  # index of each work's first track
+        self._takes = _numbered([f"{track.group}\0{track.work}" for track in self.tracks])
+        self._work = _numbered([track.work for track in self.tracks])
+        self._versions = self._work.bincount()  # (works,)
+        self._first_of = self._versions.cumsum(0) - self._versions  # each work's first track
 
     def draw(self, step: int) -> Draw:
         """The batch of a step."""
         generator = seeded("pairs", self.seed, step)
         together = torch.rand((), generator=generator) < self.same_group
-        count = len(self._work)
+        count = len(self._first_of)
         if together:
             tracks = self._alike(self._version(torch.arange(count), generator), generator)
         else:
@@ -122,16 +127,20 @@ class Pairs:
 
     def _version(self, works: Tensor, generator: Generator) -> Tensor:
         """One track of each work."""
-        return self._work[works] + _below(self._versions[works], generator)
+        return self._first_of[works] + _below(self._versions[works], generator)
 
-    def _alike(self, tracks: Tensor, generator: Generator) -> Tensor:
-        """A batch of these, group by group (Efraimidis and Spirakis 2006 orders the groups)."""
+    def _alike(self, versions: Tensor, generator: Generator) -> Tensor:
+        """A batch of these and their other takes, group by group, and work by work in a group.
+
+        Efraimidis and Spirakis 2006 orders the groups.
+        """
+        tracks = torch.isin(self._takes, self._takes[versions]).nonzero().flatten()
         group = self._group[tracks]
         sizes = group.bincount()
         waits = -_uniform(sizes.shape, generator).log() / sizes  # an empty group waits for ever
         ranks = waits.argsort().argsort()
-        order = ranks[group] + _uniform(group.shape, generator)
-        return tracks[order.topk(self.batch, largest=False).indices]
+        order = ranks[group] + _uniform(self._first_of.shape, generator)[self._work[tracks]]
+        return tracks[order.argsort(stable=True)[: self.batch]]
 
     def _segments(self, last: Tensor, generator: Generator) -> Tensor:
         """Two starts a track, counted from its first frame: (2, batch)."""

@@ -10,6 +10,7 @@ import typer
 
 from mirprobe.cli.errors import one_line_errors
 from mirprobe_tasks.pretraining import recipe
+from mirprobe_tasks.pretraining.arrange import TAKES
 from mirprobe_tasks.pretraining.debian import SOUND_FONTS, Fetched
 from mirprobe_tasks.pretraining.recipe import Workshop
 from mirprobe_tasks.pretraining.render import Plan, Rendered
@@ -24,6 +25,7 @@ Hours = Annotated[float, typer.Option(help="Of rendered audio.")]
 Seed = Annotated[int, typer.Option(help="Of tunes, bands and every draw.")]
 Bands = Annotated[int, typer.Option(help="On each sound font.")]
 Versions = Annotated[int, typer.Option(help="Bands that play a tune.")]
+Takes = Annotated[int, typer.Option(help="Of a tune by a band: other keys, other chords; 1 to 4.")]
 StudioFont = Annotated[bool, typer.Option(help="Whether the sound font of studio plays too.")]
 
 WORK, BANK = Path("pretraining-data"), Path("bank")
@@ -74,12 +76,13 @@ def render_command(
     hours: Hours = 100.0,
     seed: Seed = 0,
     bands: Bands = 24,
-    versions: Versions = 3,
+    versions: Versions = 1,
+    takes: Takes = TAKES,
     jobs: Jobs = 0,
 ) -> None:
     """Render tunes into the bank; needs no network and no music21."""
     with one_line_errors():
-        plan = Plan(hours=hours, seed=seed, bands=bands, versions=versions)
+        plan = Plan(hours=hours, seed=seed, bands=bands, versions=versions, takes=takes)
         _rendered(recipe.bank_renderings(Workshop(work), bank, plan, jobs=jobs))
 
 
@@ -97,7 +100,8 @@ def all_command(
     hours: Hours = 100.0,
     seed: Seed = 0,
     bands: Bands = 24,
-    versions: Versions = 3,
+    versions: Versions = 1,
+    takes: Takes = TAKES,
     jobs: Jobs = 0,
     studio_font: StudioFont = True,
 ) -> None:
@@ -106,7 +110,8 @@ def all_command(
     The exit status is 1 if a package could not be had; the bank is made of the others.
     """
     with one_line_errors():
-        shop, plan = Workshop(work), Plan(hours=hours, seed=seed, bands=bands, versions=versions)
+        shop = Workshop(work)
+        plan = Plan(hours=hours, seed=seed, bands=bands, versions=versions, takes=takes)
         complete = _fetch(shop, studio_font)
         _recordings(shop, bank, jobs)
         _tunes(shop, jobs)

@@ -10,27 +10,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from mirprobe.schema import Floats
 from mirprobe_tasks.datasets.studio import bass, comping, drums
-from mirprobe_tasks.datasets.studio.band import Lineup, play
+from mirprobe_tasks.datasets.studio.band import Lineup, draw_gain, play
 from mirprobe_tasks.datasets.studio.draw import chance, pick
 from mirprobe_tasks.datasets.studio.grid import FOUR, SIX, Grid, Metre
 from mirprobe_tasks.datasets.studio.midi import TICK
 from mirprobe_tasks.datasets.studio.mix import Mix
 from mirprobe_tasks.datasets.studio.notes import Note, Part
 from mirprobe_tasks.datasets.studio.patterns import draw_pattern
-from mirprobe_tasks.datasets.studio.pitch import KEYS
+from mirprobe_tasks.datasets.studio.pitch import KEYS, Key
 from mirprobe_tasks.datasets.studio.progression import Span
 from mirprobe_tasks.pretraining.bands import Band
 from mirprobe_tasks.pretraining.harmonise import harmonise
 from mirprobe_tasks.pretraining.leadsheet import LeadSheet, Sung
 
-SHORTEST, LONGEST = 50.0, 110.0
+SHORTEST, LONGEST = 40.0, 80.0
 """Seconds of a track, about: a tune is repeated, a long one broken off."""
 
+TAKES = 4
+"""Takes of a tune by one band: two keys (0, 2 and 1, 3) times two sets of chords (0, 1 and 2, 3).
+
+Tempo, players, patterns, rests and recording are the same, so that nothing but its key tells take 1
+from take 0, and nothing but the harmony under the melody tells take 2 from it.
+"""
+
+_USUAL, _FREE = 0.25, 1.5  # noise of the harmoniser: as one does, and as nobody else would
 _TAIL = 1.2  # seconds after the last beat
 _TEMPI = {"4/4": (72.0, 168.0), "3/4": (80.0, 190.0), "6/8": (52.0, 126.0)}
 
@@ -44,6 +53,13 @@ class Timing:
     transposition: int
 
 
+class Harmony(NamedTuple):
+    """The key, and the chords of one pass."""
+
+    key: Key
+    spans: tuple[Span, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Arrangement:
     """A performance, ready to be rendered."""
@@ -53,7 +69,17 @@ class Arrangement:
     duration: float
 
 
-def draw_timing(rng: np.random.Generator, sheet: LeadSheet, band: Band) -> Timing:
+def takes(sheet: LeadSheet) -> int:
+    """How many takes of it differ: voices that are played as written have no other chords."""
+    return TAKES if len(sheet.voices) == 1 else 2
+
+
+def reading(take: int) -> int:
+    """Which set of chords a take has."""
+    return take // 2
+
+
+def draw_timing(rng: np.random.Generator, sheet: LeadSheet, band: Band, *, take: int = 0) -> Timing:
     """Draw tempo, passes and key; cheap, so that hours can be planned before they are played."""
     low, high = np.log(_TEMPI[sheet.metre.name])
     beat = 60.0 / float(np.exp(rng.uniform(low, high)))
@@ -77,47 +103,72 @@ def draw_timing(rng: np.random.Generator, sheet: LeadSheet, band: Band) -> Timin
         swing=float(rng.uniform(0.58, 0.67)) if swings else 0.5,
         duration=float(boundaries[-1]) + _TAIL,
     )
-    return Timing(grid, passes, int(rng.integers(-5, 7)))
+    key, other = int(rng.integers(12)), int(rng.integers(1, 12))
+    return Timing(grid, passes, (key + take % 2 * other) % 12 - 5)
 
 
-def arrange(rng: np.random.Generator, sheet: LeadSheet, band: Band, timing: Timing) -> Arrangement:
+def arrange(
+    rng: np.random.Generator,
+    sheet: LeadSheet,
+    band: Band,
+    timing: Timing,
+    *,
+    chords: np.random.Generator,
+    take: int = 0,
+) -> Arrangement:
     """Let a band play a tune.
 
     Args:
-        rng: of all draws that `timing` does not hold.
+        rng: of all draws that `timing` does not hold; the same for all takes.
         sheet: the tune.
         band: who plays.
-        timing: as drawn for this tune and band.
+        timing: as drawn for this tune, band and take.
+        chords: of the harmony; the same for all takes of one reading.
+        take: which one.
     """
+    mix = _mix(rng, band)
     if len(sheet.voices) > 1:
         parts = _choir(rng, sheet, band, timing)
     else:
-        parts = (*_accompany(rng, sheet, band, timing), *_melody(rng, sheet, band, timing))
+        melody = _melody(rng, sheet, band, timing)
+        once = _harmonised(chords, sheet, timing, free=reading(take) > 0)
+        parts = (*_accompany(rng, sheet, band, timing, once), *melody)
     return Arrangement(
-        parts=tuple(part for part in parts if part.notes),
-        mix=_mix(rng, band),
-        duration=timing.grid.duration,
+        parts=tuple(part for part in parts if part.notes), mix=mix, duration=timing.grid.duration
     )
 
 
+def _harmonised(
+    rng: np.random.Generator, sheet: LeadSheet, timing: Timing, *, free: bool
+) -> Harmony:
+    """The key and, in the spans of one pass, the chords."""
+    tonic = (sheet.key.tonic.pitch_class + timing.transposition) % 12
+    key = next(k for k in KEYS if k.tonic.pitch_class == tonic and k.mode == sheet.key.mode)
+    moved = replace(sheet, key=key, voices=(_moved(sheet, timing.transposition),))
+    return Harmony(key, harmonise(rng, moved, noise=_FREE if free else _USUAL))
+
+
 def _accompany(
-    rng: np.random.Generator, sheet: LeadSheet, band: Band, timing: Timing
+    rng: np.random.Generator, sheet: LeadSheet, band: Band, timing: Timing, harmony: Harmony
 ) -> tuple[Part, ...]:
     """Chords, bass, pad and drums; some rest in a pass, but never all."""
     grid = timing.grid
     grain = 2 if grid.swing != 0.5 else grid.grain
     lineup = _lineup(rng, band, sheet.metre, grain)
-    tonic = (sheet.key.tonic.pitch_class + timing.transposition) % 12
-    key = next(k for k in KEYS if k.tonic.pitch_class == tonic and k.mode == sheet.key.mode)
-    once = harmonise(rng, replace(sheet, key=key, voices=(_moved(sheet, timing.transposition),)))
     spans = [Span(0, sheet.pickup, None)] if sheet.pickup else []
     spans += [
         Span(span.start + shift, min(span.end + shift, grid.total), span.chord)
         for shift in range(0, timing.passes * sheet.beats, sheet.beats)
-        for span in once
+        for span in harmony.spans
         if span.start + shift < grid.total
     ]
-    parts = play(rng, lineup, key, grid, spans)
+    gains = [draw_gain(rng, player.role) for player in band.players]
+    # each by a generator of its own: what one plays under other chords changes no other
+    parts = [
+        replace(part, gain=gain)
+        for player, gain, own in zip(band.players, gains, rng.spawn(len(band.players)), strict=True)
+        for part in play(own, replace(lineup, players=(player,)), harmony.key, grid, spans)
+    ]
     silent = _rests(rng, timing.passes, [part.role for part in parts])
     edges = _edges(sheet, timing)
     return tuple(

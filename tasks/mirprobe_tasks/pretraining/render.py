@@ -1,7 +1,8 @@
 """Tunes times bands into a bank: planned, rendered by all cores, handed on without a file.
 
-Track i is tune `i // versions` of a seeded order, played by a band that no other of its versions
-has; both depend on the seed and i alone, so more hours are the same tracks and others after them.
+Tunes come in a seeded order; each is played by several bands (its versions), and by each band in
+several takes, which only their key and their chords tell apart. All depends on the seed and the
+track's number alone, so more hours are the same tracks and others after them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ from mirprobe.vit1d.packing import recorded
 from mirprobe.vit1d.parts import Part, Samples, write_part
 from mirprobe_tasks.datasets.studio.midi import part_to_midi
 from mirprobe_tasks.datasets.studio.render import loudness, record, synthesise
-from mirprobe_tasks.pretraining.arrange import Arrangement, arrange, draw_timing
+from mirprobe_tasks.pretraining.arrange import (
+    TAKES,
+    Arrangement,
+    Timing,
+    arrange,
+    draw_timing,
+    reading,
+    takes,
+)
 from mirprobe_tasks.pretraining.bands import Band, make_band
 from mirprobe_tasks.pretraining.leadsheet import LeadSheet, lead_sheet
 from mirprobe_tasks.pretraining.soundfonts import font_digest, fonts, presets, read, studio_share
@@ -33,7 +42,7 @@ from mirprobe_tasks.pretraining.tunes import Tune, read_tunes
 RATE = 16_000
 """Of the samples, in Hz."""
 
-_RECIPE = 1  # raise when the same tune and band are to sound different
+_RECIPE = 2  # raise when the same tune and band are to sound different
 
 
 @dataclass(frozen=True)
@@ -45,23 +54,28 @@ class Plan:
         seed: of the order of tunes and bands and of every draw.
         bands: on each sound font.
         versions: bands that play a tune, before the next one comes.
+        takes: how often each of them plays it, see `arrange.TAKES`.
     """
 
     hours: float = 100.0
     seed: int = 0
     bands: int = 24
-    versions: int = 3
+    versions: int = 1
+    takes: int = TAKES
 
     def __post_init__(self) -> None:
         if not self.hours > 0 or self.bands < 1 or self.versions < 1:
             raise ConfigError(f"{self}: hours, bands and versions are positive")
+        if not 1 <= self.takes <= TAKES:
+            raise ConfigError(f"{self}: takes are 1 to {TAKES}")
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One track: a tune, a band, the font that the band plays on, and the seed of the draws."""
+    """One track: a take of a tune by a band on its font, and the seed of the draws."""
 
     index: int
+    take: int
     seed: int
     tune: Tune
     sheet: LeadSheet
@@ -78,18 +92,31 @@ class Job:
         signature = (self.tune.id, self.tune.metre, self.tune.pickup, self.tune.sharps)
         renderer = importlib.metadata.version("midirenderer")
         made_by = (_RECIPE, renderer, font_digest(self.font), repr(self.band))
-        return digest("render", self.index, self.seed, *signature, notes.hexdigest(), *made_by)
+        number = (self.index, self.take, self.seed)
+        return digest("render", *number, *signature, notes.hexdigest(), *made_by)
 
     @property
     def source(self) -> str:
         """For people to read, and for `exclusions.objection`."""
         share = studio_share(self.font)
         kin = f" ({share:.0%} of it in the sound font of studio)" if share else ""
-        return f"tune {self.tune.id} band {self.band.name} font {self.band.font}{kin}"
+        played = f"tune {self.tune.id} band {self.band.name} take {self.take}"
+        return f"{played} font {self.band.font}{kin}"
 
-    def rng(self, concern: str) -> np.random.Generator:
-        """A generator of its own for one concern of this track."""
-        return np.random.default_rng([self.seed, self.index, *concern.encode()])
+    def timing(self) -> Timing:
+        """Tempo, passes and key."""
+        return draw_timing(self._rng("time"), self.sheet, self.band, take=self.take)
+
+    def perform(self) -> Arrangement:
+        """The notes."""
+        chords = self._rng(f"chords {reading(self.take)}")
+        return arrange(
+            self._rng("play"), self.sheet, self.band, self.timing(), chords=chords, take=self.take
+        )
+
+    def _rng(self, concern: str) -> np.random.Generator:
+        """A generator of its own for one concern; all takes share it."""
+        return np.random.default_rng([self.seed, self.index - self.take, *concern.encode()])
 
 
 @dataclass(frozen=True)
@@ -137,25 +164,20 @@ def plan(tunes: Sequence[Tune], font_files: Sequence[Path], wanted: Plan) -> Ite
             continue
         chosen = np.random.default_rng([wanted.seed, 2, lap, place]).permutation(len(bands))
         for band, path in (bands[number] for number in chosen[: wanted.versions]):
-            if seconds >= 3600 * wanted.hours:
-                return
-            job = Job(index, wanted.seed, tune, sheet, band, path)
-            seconds += draw_timing(job.rng("time"), job.sheet, band).grid.duration
-            index += 1
-            yield job
-
-
-def perform(job: Job) -> Arrangement:
-    """The notes of a track."""
-    timing = draw_timing(job.rng("time"), job.sheet, job.band)
-    return arrange(job.rng("play"), job.sheet, job.band, timing)
+            for take in range(min(wanted.takes, takes(sheet))):
+                if seconds >= 3600 * wanted.hours:
+                    return
+                job = Job(index, take, wanted.seed, tune, sheet, band, path)
+                seconds += job.timing().grid.duration
+                index += 1
+                yield job
 
 
 def sound(job: Job) -> Samples:
     """The samples of a track, mono, (samples,) at `RATE`."""
     from scipy.signal import butter, lfilter
 
-    arrangement, font = perform(job), read(job.font)
+    arrangement, font = job.perform(), read(job.font)
     mix, duration = arrangement.mix, arrangement.duration
     length = round(duration * RATE)
     dry: Floats = np.zeros(length)

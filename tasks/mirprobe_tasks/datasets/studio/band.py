@@ -139,6 +139,12 @@ _GAINS = {
 }
 
 
+def draw_gain(rng: np.random.Generator, role: str) -> float:
+    """How loud a part is, in dB relative to the mean melody."""
+    mean, spread = _GAINS[role]
+    return float(mean + np.clip(rng.normal(0.0, spread), -2 * spread, 2 * spread))
+
+
 def play(
     rng: np.random.Generator, lineup: Lineup, key: Key, grid: Grid, spans: Sequence[Span]
 ) -> tuple[Part, ...]:
@@ -157,14 +163,13 @@ def play(
         velocity = int(rng.integers(72, 100))
         events = _perform(rng, player, lineup, key, grid, spans, velocity, short)
         strum = player.role == "comp" and player.instrument in STRUMMED
-        mean, spread = _GAINS[player.role]
         parts.append(
             Part(
                 role=player.role,
                 instrument=player.instrument,
                 program=player.program,
                 notes=_humanise(rng, grid, events, strum=strum),
-                gain=float(mean + np.clip(rng.normal(0.0, spread), -2 * spread, 2 * spread)),
+                gain=draw_gain(rng, player.role),
             )
         )
     return tuple(part for part in parts if part.notes)
