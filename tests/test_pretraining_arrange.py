@@ -58,8 +58,7 @@ def read(tune: Tune) -> LeadSheet:
 
 
 def played(seed: int, sheet: LeadSheet, band: Band, timing: Timing) -> Arrangement:
-    rng, chords = np.random.default_rng(seed), np.random.default_rng([seed, 1])
-    return arrange(rng, sheet, band, timing, chords=chords)
+    return arrange(np.random.default_rng(seed), sheet, band, timing)
 
 
 @pytest.mark.parametrize("up", range(12))
@@ -122,6 +121,24 @@ def test_chords_fit_the_melody_and_end_at_home() -> None:
             and note.pitch % 12 in span.chord.pitch_classes
         )
         assert held > 0.6 * 32
+
+
+def test_other_chords_are_others_and_fit_too() -> None:
+    sheet = read(make_tune(JACQUES))
+    for seed in range(5):
+        first = harmonise(np.random.default_rng(seed), sheet)
+        second = harmonise(np.random.default_rng(seed), sheet, other_than=first)
+        chords = [
+            [span.chord for span in spans for _ in range(span.start, span.end)]
+            for spans in (first, second)
+        ]
+        assert np.mean([a == b for a, b in zip(*chords, strict=True)]) < 0.4
+        held = sum(
+            note.length
+            for note in sheet.voices[0]
+            if (chord := chords[1][int(note.start)]) and note.pitch % 12 in chord.pitch_classes
+        )
+        assert held > 0.4 * 32
 
 
 def test_an_arrangement_has_the_melody_in_the_new_key() -> None:

@@ -11,11 +11,13 @@ from test_pretraining_arrange import JACQUES, make_tune
 
 from mirprobe.errors import ConfigError
 from mirprobe.vit1d.bank import Bank
-from mirprobe_tasks.datasets.studio.render import sound_font
+from mirprobe_tasks.datasets.studio.midi import part_to_midi, parts_to_midi
+from mirprobe_tasks.datasets.studio.notes import Part
+from mirprobe_tasks.datasets.studio.render import loudness, sound_font, synthesise
 from mirprobe_tasks.pretraining import arrange as arranging
 from mirprobe_tasks.pretraining import render as rendering
 from mirprobe_tasks.pretraining.recipe import Workshop, bank_renderings, check
-from mirprobe_tasks.pretraining.render import RATE, Job, Plan, plan, sound
+from mirprobe_tasks.pretraining.render import RATE, Job, Plan, plan, sound, volumes
 from mirprobe_tasks.pretraining.tunes import read_tunes, write_tunes
 
 FLUTE, VIOLA = 73, 41
@@ -77,6 +79,36 @@ def test_the_melody_is_heard_in_its_key(shop: Workshop, program: int) -> None:
     (one, first), (two, second) = moved
     assert one != two
     assert (second - first) % 12 == (two - one) % 12
+
+
+def test_parts_that_are_played_together_are_the_sum_of_each(shop: Workshop) -> None:
+    arrangement = _jobs(shop)[0].perform()
+    low, high = arrangement.parts[0], arrangement.parts[-1]
+    length = round(arrangement.duration * RATE)
+
+    def heard(*parts: tuple[Part, int]) -> np.ndarray:
+        midi = parts_to_midi(parts, 0.0, arrangement.duration)
+        return synthesise(sound_font(), midi, length, RATE)
+
+    both = heard((low, 127), (high, 64))
+    alone = heard((low, 127)), heard((high, 127))
+    expected = alone[0] + alone[1] * (64 / 127) ** 2
+    assert np.abs(both - expected).max() < 0.01 * np.abs(both).max()
+
+
+def test_parts_are_about_as_loud_as_their_gains_say(shop: Workshop) -> None:
+    for job in _jobs(shop)[:3]:
+        arrangement = job.perform()
+        departures = []
+        for part, volume in zip(
+            arrangement.parts, volumes(job.font, arrangement.parts), strict=True
+        ):
+            midi = part_to_midi(part, 0.0, arrangement.duration)
+            sound = synthesise(sound_font(), midi, round(arrangement.duration * RATE), RATE)
+            level = 20 * np.log10(loudness(sound, RATE)) + 40 * np.log10(volume / 127)
+            if part.role != "drums":
+                departures.append(level - part.gain)
+        assert max(departures) - min(departures) < 9.0
 
 
 def test_a_track_stays_as_it_is(shop: Workshop) -> None:

@@ -39,7 +39,6 @@ Tempo, players, patterns, rests and recording are the same, so that nothing but 
 from take 0, and nothing but the harmony under the melody tells take 2 from it.
 """
 
-_USUAL, _FREE = 0.25, 1.5  # noise of the harmoniser: as one does, and as nobody else would
 _TAIL = 1.2  # seconds after the last beat
 _TEMPI = {"4/4": (72.0, 168.0), "3/4": (80.0, 190.0), "6/8": (52.0, 126.0)}
 
@@ -72,11 +71,6 @@ class Arrangement:
 def takes(sheet: LeadSheet) -> int:
     """How many takes of it differ: voices that are played as written have no other chords."""
     return TAKES if len(sheet.voices) == 1 else 2
-
-
-def reading(take: int) -> int:
-    """Which set of chords a take has."""
-    return take // 2
 
 
 def draw_timing(rng: np.random.Generator, sheet: LeadSheet, band: Band, *, take: int = 0) -> Timing:
@@ -113,7 +107,6 @@ def arrange(
     band: Band,
     timing: Timing,
     *,
-    chords: np.random.Generator,
     take: int = 0,
 ) -> Arrangement:
     """Let a band play a tune.
@@ -123,7 +116,6 @@ def arrange(
         sheet: the tune.
         band: who plays.
         timing: as drawn for this tune, band and take.
-        chords: of the harmony; the same for all takes of one reading.
         take: which one.
     """
     mix = _mix(rng, band)
@@ -131,7 +123,7 @@ def arrange(
         parts = _choir(rng, sheet, band, timing)
     else:
         melody = _melody(rng, sheet, band, timing)
-        once = _harmonised(chords, sheet, timing, free=reading(take) > 0)
+        once = _harmonised(rng.spawn(1)[0], sheet, timing, other=take >= 2)
         parts = (*_accompany(rng, sheet, band, timing, once), *melody)
     return Arrangement(
         parts=tuple(part for part in parts if part.notes), mix=mix, duration=timing.grid.duration
@@ -139,13 +131,14 @@ def arrange(
 
 
 def _harmonised(
-    rng: np.random.Generator, sheet: LeadSheet, timing: Timing, *, free: bool
+    rng: np.random.Generator, sheet: LeadSheet, timing: Timing, *, other: bool
 ) -> Harmony:
-    """The key and, in the spans of one pass, the chords."""
+    """The key and, in the spans of one pass, the chords that come to mind first, or others."""
     tonic = (sheet.key.tonic.pitch_class + timing.transposition) % 12
     key = next(k for k in KEYS if k.tonic.pitch_class == tonic and k.mode == sheet.key.mode)
     moved = replace(sheet, key=key, voices=(_moved(sheet, timing.transposition),))
-    return Harmony(key, harmonise(rng, moved, noise=_FREE if free else _USUAL))
+    spans = harmonise(rng, moved)
+    return Harmony(key, harmonise(rng, moved, other_than=spans) if other else spans)
 
 
 def _accompany(

@@ -42,19 +42,19 @@ _TRIADS: dict[Mode, tuple[tuple[int, int, str, str], ...]] = {
 _FUNCTIONS = {"T": {"T": 0.0, "S": 0.3, "D": 0.2}, "S": {"T": 0.0, "S": 0.0, "D": 0.5}}
 _FUNCTIONS["D"] = {"T": 0.7, "S": -0.8, "D": 0.0}
 _COMMON = {0: 0.4, 5: 0.15, 7: 0.35}  # semitones above the tonic -> how much a chord is at home
-_STAY, _FOREIGN, _CLOSE, _OPEN = 0.2, 0.9, 3.0, 1.0
+_STAY, _FOREIGN, _CLOSE, _OPEN, _NOISE, _TAKEN = 0.2, 0.9, 3.0, 1.0, 0.25, 1.5
 _UNITS = {4: 2, 3: 3, 2: 1}  # beats a bar -> beats a chord
 
 
 def harmonise(
-    rng: np.random.Generator, sheet: LeadSheet, *, noise: float = 0.25
+    rng: np.random.Generator, sheet: LeadSheet, *, other_than: Sequence[Span] = ()
 ) -> tuple[Span, ...]:
     """Chords under the first voice of one pass, from its first downbeat to the next one's.
 
     Args:
         rng: of the noise.
         sheet: the tune; positions of the spans count from the start of its pickup.
-        noise: deviation of what is added to a chord's worth, about 1 for one that fits.
+        other_than: chords of the same tune, each of which is fined where it stands.
     """
     triads = _TRIADS[sheet.key.mode]
     tones = np.zeros((len(triads), 12), bool)
@@ -65,14 +65,19 @@ def harmonise(
     heard = _heard(sheet.voices[0], sheet.pickup, sheet.beats // unit, unit, sheet.metre)
     reward = heard @ np.where(tones, 1.0, -_FOREIGN).T  # (units, states)
     reward += [_COMMON.get(step, 0.0) for _, step, _, _ in triads]
-    reward += rng.normal(0.0, noise, reward.shape)
+    reward += rng.normal(0.0, _NOISE, reward.shape)
     reward[0, 0] += _OPEN
     reward[-1, 0] += _CLOSE
+    starts = [sheet.pickup + unit * place for place in range(len(reward))]
+    for place, start in enumerate(starts):
+        for taken in (span.chord for span in other_than if span.start <= start < span.end):
+            assert taken is not None
+            same = [set(chord.pitch_classes) <= set(taken.pitch_classes) for chord in chords]
+            reward[place] -= _TAKEN * np.array(same)
     follow = np.array([[_FUNCTIONS[a][b] for *_, b in triads] for *_, a in triads])
     follow += _STAY * np.eye(len(triads))
     path = best_path(reward, follow)
     seventh = chance(rng, 0.4)
-    starts = [sheet.pickup + unit * place for place in range(len(path))]
     spans: list[Span] = []
     for start, state in zip(starts, path, strict=True):
         dominant = seventh and triads[state][1:3] == (7, "maj")

@@ -12,6 +12,7 @@ import importlib.metadata
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 
@@ -20,10 +21,10 @@ from tqdm import tqdm
 
 from mirprobe.errors import ConfigError, StorageError
 from mirprobe.fingerprint import digest
-from mirprobe.schema import Floats
+from mirprobe.vit1d import parts as banked
 from mirprobe.vit1d.packing import recorded
-from mirprobe.vit1d.parts import Part, Samples, write_part
-from mirprobe_tasks.datasets.studio.midi import part_to_midi
+from mirprobe_tasks.datasets.studio.midi import part_to_midi, parts_to_midi
+from mirprobe_tasks.datasets.studio.notes import Note, Part
 from mirprobe_tasks.datasets.studio.render import loudness, record, synthesise
 from mirprobe_tasks.pretraining.arrange import (
     TAKES,
@@ -31,7 +32,6 @@ from mirprobe_tasks.pretraining.arrange import (
     Timing,
     arrange,
     draw_timing,
-    reading,
     takes,
 )
 from mirprobe_tasks.pretraining.bands import Band, make_band
@@ -43,6 +43,14 @@ RATE = 16_000
 """Of the samples, in Hz."""
 
 _RECIPE = 2  # raise when the same tune and band are to sound different
+_CHORDS = ((55, 60, 64), (57, 60, 65), (55, 59, 62), (55, 60, 64))
+_PHRASES = {
+    "melody": ((67,), (71,), (72,), (76,)),
+    "comp": _CHORDS,
+    "pad": _CHORDS,
+    "bass": ((36,), (41,), (43,), (36,)),
+    "drums": ((36, 42), (38, 42), (36, 42), (38, 42)),
+}
 
 
 @dataclass(frozen=True)
@@ -109,10 +117,7 @@ class Job:
 
     def perform(self) -> Arrangement:
         """The notes."""
-        chords = self._rng(f"chords {reading(self.take)}")
-        return arrange(
-            self._rng("play"), self.sheet, self.band, self.timing(), chords=chords, take=self.take
-        )
+        return arrange(self._rng("play"), self.sheet, self.band, self.timing(), take=self.take)
 
     def _rng(self, concern: str) -> np.random.Generator:
         """A generator of its own for one concern; all takes share it."""
@@ -173,20 +178,42 @@ def plan(tunes: Sequence[Tune], font_files: Sequence[Path], wanted: Plan) -> Ite
                 yield job
 
 
-def sound(job: Job) -> Samples:
+def sound(job: Job) -> banked.Samples:
     """The samples of a track, mono, (samples,) at `RATE`."""
     from scipy.signal import butter, lfilter
 
-    arrangement, font = job.perform(), read(job.font)
+    arrangement = job.perform()
     mix, duration = arrangement.mix, arrangement.duration
-    length = round(duration * RATE)
-    dry: Floats = np.zeros(length)
-    for part in arrangement.parts:
-        midi = part_to_midi(part, mix.tuning, duration)
-        heard = synthesise(font, midi, length, RATE)
-        dry += heard * 10 ** (part.gain / 20) / loudness(heard, RATE)
+    parts = list(zip(arrangement.parts, volumes(job.font, arrangement.parts), strict=True))
+    midi = parts_to_midi(parts, mix.tuning, duration)
+    dry = synthesise(read(job.font), midi, round(duration * RATE), RATE)
     dry = lfilter(*butter(1, job.band.low_cut, "highpass", fs=RATE), dry)
     return record(np.asarray(dry), mix, RATE).astype(np.float32)
+
+
+def volumes(font: Path, parts: Sequence[Part]) -> list[int]:
+    """Of the parts' channels, 1 to 127: one pass of the synthesiser then plays all of them.
+
+    A channel's volume is 40 dB a decade. That a part comes out as loud as its gain says is true
+    to some dB, since its instrument is measured, and not what it plays.
+    """
+    gains = np.array([part.gain - _level(font, part.role, part.program) for part in parts])
+    found = np.rint(127 * 10 ** ((gains - gains.max()) / 40))
+    return [int(volume) for volume in found.clip(min=1)]
+
+
+@lru_cache(maxsize=512)
+def _level(font: Path, role: str, program: int) -> float:
+    """How loud an instrument is at full volume, in dB: of a phrase such as the role plays."""
+    notes = tuple(
+        Note(0.5 * place, 0.5 * place + 0.5, pitch, 88)
+        for place, chord in enumerate(_PHRASES[role])
+        for pitch in chord
+    )
+    seconds = 0.5 * len(_PHRASES[role])
+    midi = part_to_midi(Part(role, role, program, notes, 0.0), 0.0, seconds)
+    heard = synthesise(read(font), midi, round(seconds * RATE), RATE)
+    return 20 * float(np.log10(loudness(heard, RATE)))
 
 
 def render(bank: Path, tunes: Path, font_folder: Path, wanted: Plan, *, jobs: int = 0) -> Rendered:
@@ -237,7 +264,7 @@ def render_one(job: Job, bank: Path) -> tuple[float, float]:
         Seconds of audio and of processor time.
     """
     began = time.process_time()
-    track = write_part(
+    track = banked.write_part(
         bank,
         job.key,
         sound(job),
@@ -246,5 +273,5 @@ def render_one(job: Job, bank: Path) -> tuple[float, float]:
         group=f"band {job.band.name}",
         work=f"tune {job.tune.id}",
     )
-    seconds = track.duration if isinstance(track, Part) else 0.0
+    seconds = track.duration if isinstance(track, banked.Part) else 0.0
     return seconds, time.process_time() - began

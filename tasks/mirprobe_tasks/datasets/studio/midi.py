@@ -1,8 +1,9 @@
-"""A part as a standard MIDI file, one tick to half a millisecond."""
+"""Parts as a standard MIDI file, one tick to half a millisecond."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 from mirprobe_tasks.datasets.studio.notes import Part
 
@@ -15,28 +16,24 @@ _VOLUME, _REVERB, _CHORUS, _ALL_RELEASED = 7, 91, 93, 123
 
 
 def part_to_midi(part: Part, tuning: float, duration: float) -> bytes:
-    """Write a part as a format 0 file.
+    """Write a part as a format 0 file; see `parts_to_midi`."""
+    return parts_to_midi([(part, 127)], tuning, duration)
+
+
+def parts_to_midi(parts: Sequence[tuple[Part, int]], tuning: float, duration: float) -> bytes:
+    """Write parts as a format 0 file, each on a channel of its own.
 
     Args:
-        part: what to play.
+        parts: what to play, and the volume of its channel, 0 to 127; at most 15 beside drums.
         tuning: deviation from A = 440 Hz in cents, for pitched parts.
         duration: at which the file ends, in seconds.
     """
-    drums = part.role == "drums"
-    channel = _DRUM_CHANNEL if drums else 0
-    # The synthesizer's own reverb and chorus are off: the room is added to the mix.
-    setup = [(_VOLUME, 127), (_REVERB, 0), (_CHORUS, 0)]
-    events = [(0, 0, bytes([0xB0 | channel, control, value])) for control, value in setup]
-    if not drums:
-        bend = round(8192 + 8192 * tuning / 200)  # the default range is two semitones
-        events.append((0, 0, bytes([0xC0, part.program])))
-        events.append((0, 0, bytes([0xE0, bend & 0x7F, bend >> 7])))
-    for note in part.notes:
-        # At one tick, what ends comes before what begins.
-        on = bytes([0x90 | channel, note.pitch, note.velocity])
-        events.append((round(note.start / TICK), 2, on))
-        events.append((round(note.end / TICK), 1, bytes([0x80 | channel, note.pitch, 0])))
-    events.append((round(duration / TICK), 3, bytes([0xB0 | channel, _ALL_RELEASED, 0])))
+    events: list[tuple[int, int, bytes]] = []
+    pitched = iter(channel for channel in range(16) if channel != _DRUM_CHANNEL)
+    for part, volume in parts:
+        channel = _DRUM_CHANNEL if part.role == "drums" else next(pitched)
+        events += _events(part, channel, volume, tuning)
+        events.append((round(duration / TICK), 3, bytes([0xB0 | channel, _ALL_RELEASED, 0])))
     events.sort()
 
     track = bytearray()
@@ -47,6 +44,23 @@ def part_to_midi(part: Part, tuning: float, duration: float) -> bytes:
     track += b"\x00\xff\x2f\x00"
     header = struct.pack(">4sIHHH", b"MThd", 6, 0, 1, _DIVISION)
     return header + struct.pack(">4sI", b"MTrk", len(track)) + bytes(track)
+
+
+def _events(part: Part, channel: int, volume: int, tuning: float) -> list[tuple[int, int, bytes]]:
+    """What a channel is told: ticks, order within one tick, message."""
+    # The synthesizer's own reverb and chorus are off: the room is added to the mix.
+    setup = [(_VOLUME, volume), (_REVERB, 0), (_CHORUS, 0)]
+    events = [(0, 0, bytes([0xB0 | channel, control, value])) for control, value in setup]
+    if part.role != "drums":
+        bend = round(8192 + 8192 * tuning / 200)  # the default range is two semitones
+        events.append((0, 0, bytes([0xC0 | channel, part.program])))
+        events.append((0, 0, bytes([0xE0 | channel, bend & 0x7F, bend >> 7])))
+    for note in part.notes:
+        # At one tick, what ends comes before what begins.
+        on = bytes([0x90 | channel, note.pitch, note.velocity])
+        events.append((round(note.start / TICK), 2, on))
+        events.append((round(note.end / TICK), 1, bytes([0x80 | channel, note.pitch, 0])))
+    return events
 
 
 def _variable(value: int) -> bytes:
