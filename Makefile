@@ -17,10 +17,12 @@ check: $(VENV)/.ready
 	$(BIN)/mypy
 
 # Needs a network, Debian and a GPU for a run of full length; goes on where it was killed.
-# HOURS of renderings beside the recordings, in the bank BANK; STEPS of training into OUTPUT; what
-# is fetched lies in WORK. An unknown or unreachable package ends it before the training.
+# HOURS of renderings beside the recordings, in the bank BANK; STEPS of training into OUTPUT by the
+# options FIT; what is fetched lies in WORK. An unknown or unreachable package ends it before the
+# training.
 HOURS ?= 100
 STEPS ?= 100000
+FIT ?= --config vit1d-rope --max-gap inf --same-group 0.5
 WORK ?= pretraining-data
 BANK ?= pretraining-data/bank
 OUTPUT ?= pretraining-data/run
@@ -28,7 +30,7 @@ OUTPUT ?= pretraining-data/run
 pretrain: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --editable ".[dev,pretrain]"
 	$(BIN)/python -m mirprobe_tasks.pretraining all --work $(WORK) --bank $(BANK) --hours $(HOURS)
-	$(BIN)/mirprobe pretrain fit $(BANK) -o $(OUTPUT) --steps $(STEPS)
+	$(BIN)/mirprobe pretrain fit $(BANK) -o $(OUTPUT) --steps $(STEPS) $(FIT)
 
 bench: $(VENV)/.ready
 	$(BIN)/python tests/bench_encoding.py

@@ -1,114 +1,24 @@
 from __future__ import annotations
 
-import csv
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
+from small_training import BANK, BINS, CONFIG, CPU, PACE, TIME, TINY, make_bank, rows, run, same
 from torch import Tensor
-from typer.testing import CliRunner, Result
 
-from mirprobe.cli.pretrain import pretrain_app
-from mirprobe.errors import ConfigError, MirprobeError, StorageError
-from mirprobe.vit1d.bank import Bank, BankTrack, QuantisationError
+from mirprobe.errors import ConfigError, StorageError
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes
 from mirprobe.vit1d.fabric import Machine, make_fabric
-from mirprobe.vit1d.fit import BEST, LATEST, STATE, DivergedError, Fitted, Pace, fit
-from mirprobe.vit1d.frontend import LogMelConfig
-from mirprobe.vit1d.held_out import HeldOut
+from mirprobe.vit1d.fit import BEST, LATEST, STATE, DivergedError, Pace, fit
 from mirprobe.vit1d.model import CONFIGS, ViT1DConfig
-from mirprobe.vit1d.quantise import Quantiser
 from mirprobe.vit1d.trainer import FitConfig, Trainer
-
-BINS, TIME = 16, 12
-FRONTEND = LogMelConfig(bins=BINS)
-CPU = Machine(device="cpu")
-PACE = Pace(log=2, validate=0, save=4)
-TINY = {
-    name: replace(config, frontend=FRONTEND, frames=TIME, dim=24, depth=2, heads=2)
-    for name, config in CONFIGS.items()
-}
-CONFIG = FitConfig(steps=10, batch=4, rate=3e-3, warmup=0.2, predictor_depth=1, seed=5)
-
-
-def make_bank(train: int = 8, held_out: int = 4, frames: int = 60) -> Bank:
-    """Tracks that differ in the lower bands a little, and change much in the upper ones.
-
-    To find a track again, one has to learn not to listen to the upper half.
-    """
-    rng = np.random.default_rng(0)
-    rows, tracks = [], []
-    for number in range(train + held_out):
-        own = np.repeat(rng.standard_normal((1, BINS // 2)), frames, axis=0)
-        drift = np.repeat(rng.standard_normal((frames // 20 + 1, BINS // 2)), 20, axis=0)[:frames]
-        noise = 0.2 * rng.standard_normal((frames, BINS))
-        rows.append(np.concatenate((0.5 * own, 2 * drift), axis=1) + noise)
-        tracks.append(
-            BankTrack(
-                id=f"{number}",
-                source="",
-                group="ab"[number % 2],
-                start=number * frames,
-                frames=frames,
-                split="train" if number < train else "held-out",
-                work=f"{number}",
-                duration=0.0,
-                key="",
-                digest=f"{number}",
-            )
-        )
-    quantiser = Quantiser("uint8", -8.0, 16 / 255)
-    return Bank(
-        path=Path("bank"),
-        config=FRONTEND,
-        tracks=tuple(tracks),
-        frames=quantiser.quantise(np.concatenate(rows).astype(np.float32)),
-        quantiser=quantiser,
-        error=QuantisationError(0.0, 0.0),
-        held_out=HeldOut(),
-        skipped=(),
-    )
-
-
-BANK = make_bank()
-
-
-def run(
-    folder: Path,
-    bank: Bank = BANK,
-    model: str = "vit1d",
-    begin_with: Path | None = None,
-    pace: Pace = PACE,
-    **options: Any,
-) -> Fitted:
-    config = replace(CONFIG, **options)
-    return fit(
-        bank,
-        folder,
-        model=TINY[model],
-        config=config,
-        begin_with=begin_with,
-        machine=CPU,
-        pace=pace,
-    )
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open() as file:
-        return list(csv.DictReader(file))
-
-
-def same(first: Path, second: Path) -> bool:
-    one, other = load_file(first), load_file(second)
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.fixture
@@ -295,92 +205,6 @@ def test_a_weight_that_is_not_finite_is_never_saved(
     assert read_notes(tmp_path / LATEST)["step"] == "4"
 
 
-def one_line(error: pytest.ExceptionInfo[MirprobeError]) -> str:
-    text = str(error.value)
-    assert text
-    assert "\n" not in text
-    return text
-
-
-def test_a_bank_that_does_not_fit_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^8 of 8 training tracks .* a batch needs 9: lower"):
-        run(tmp_path, batch=9)
-    with pytest.raises(ConfigError, match=r"^0 of 8 training tracks have room for two segments"):
-        run(tmp_path, make_bank(frames=22))
-    with pytest.raises(ConfigError, match=r"room for two segments of 12 frames at least 62 frames"):
-        run(tmp_path, min_gap=2)
-    with pytest.raises(ConfigError, match="gaps of 31 to 16 frames"):
-        run(tmp_path, min_gap=1, max_gap=0.5)
-    with pytest.raises(ConfigError, match=r"^0 held-out works of 30 s or longer"):
-        run(tmp_path, pace=Pace())
-    other = replace(TINY["vit1d"], frontend=replace(FRONTEND, n_fft=1024))
-    with pytest.raises(ConfigError, match="a bank of another front end"):
-        fit(BANK, tmp_path, model=other, config=CONFIG, machine=CPU, pace=PACE)
-    assert not list(tmp_path.iterdir())
-
-
-def test_another_training_in_the_folder_is_refused(tmp_path: Path) -> None:
-    run(tmp_path)
-    before = (tmp_path / STATE).read_bytes()
-    with pytest.raises(ConfigError) as error:
-        run(tmp_path, steps=11, rate=1e-3)
-    assert "differs in steps, rate): give the same options" in one_line(error)
-    with pytest.raises(ConfigError, match=r"differs in model\.positions, model\.norm, model\.mlp"):
-        run(tmp_path, model="vit1d-rope")
-    with pytest.raises(ConfigError, match="differs in bank"):
-        run(tmp_path, make_bank(train=9))
-    assert (tmp_path / STATE).read_bytes() == before
-    (tmp_path / STATE).unlink()
-    with pytest.raises(ConfigError, match="holds weights, but no state"):
-        run(tmp_path)
-
-
-def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
-    run(tmp_path)
-    whole = (tmp_path / STATE).read_bytes()
-    for broken in (whole[:-10], b"not safetensors at all", b""):
-        (tmp_path / STATE).write_bytes(broken)
-        with pytest.raises(StorageError, match=r"state\.safetensors: damaged") as error:
-            run(tmp_path)
-        one_line(error)
-    (tmp_path / STATE).write_bytes((tmp_path / LATEST).read_bytes())
-    with pytest.raises(StorageError, match="not of format"):
-        run(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"objective": "byol"}, "objective='byol': choose from ntxent, cojepa"),
-        ({"steps": 0}, "steps=0: must be more than 0"),
-        ({"temperature": -1.0}, r"temperature=-1\.0: must be more than 0"),
-        ({"rate": float("nan")}, "rate=nan"),
-        ({"warmup": 1.0}, r"warmup=1\.0"),
-        ({"mask": (0.75, 0.5)}, "two rising shares"),
-    ],
-)
-def test_impossible_options(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        replace(CONFIG, **options)
-
-
-def test_a_machine_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match="device 'cuda' is not there"):
-        fit(BANK, "x", model=TINY["vit1d"], config=CONFIG, machine=Machine("cuda"), pace=PACE)
-    with pytest.raises(ConfigError, match="precision='fp8': choose from auto, 32, bf16"):
-        Machine(precision="fp8")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="0 devices on 1 nodes"):
-        Machine(devices=0)
-
-
-@pytest.mark.parametrize("module", ["lightning_fabric", "tensorboard"])
-def test_a_missing_extra_is_named(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ConfigError, match=rf"{module}.*pip install 'mirprobe\[pretrain\]'"):
-        fit(BANK, "x", model=TINY["vit1d"], config=CONFIG, machine=CPU, pace=PACE)
-
-
 def test_bf16_trains_and_keeps_weights_in_float32(tmp_path: Path) -> None:
     machine = Machine(device="cpu", precision="bf16")
     done = fit(BANK, tmp_path, model=TINY["vit1d"], config=CONFIG, machine=machine, pace=PACE)
@@ -408,60 +232,9 @@ def test_compiled_blocks_train_alike(objective: Any) -> None:
         torch.testing.assert_close(fused[1][name], weights, rtol=0, atol=CONFIG.rate / 10)
 
 
-def test_compiling_wants_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    machine = replace(CPU, compile=True)
-    with pytest.raises(ConfigError, match="compiling needs a C\\+\\+ compiler"):
-        fit(BANK, "x", model=TINY["vit1d"], config=CONFIG, machine=machine, pace=PACE)
-
-
 def test_off_a_terminal_it_is_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run(tmp_path)
     assert capfd.readouterr() == ("", "")
-
-
-@pytest.fixture
-def tiny_command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """`mirprobe pretrain fit` on the bank above, with small models."""
-    monkeypatch.setattr("mirprobe.vit1d.model.CONFIGS", TINY)
-    monkeypatch.setattr(Bank, "open", lambda path, expected: BANK)
-    fixed = ["--device", "cpu", "--validate-every", "0", "--log-every", "2", "--save-every", "2"]
-
-    def invoke(*words: str) -> Result:
-        return CliRunner().invoke(pretrain_app, ["fit", "bank", *fixed, *words])
-
-    return invoke
-
-
-def test_the_command_trains_goes_on_and_exports(
-    tmp_path: Path, tiny_command: Callable[..., Result]
-) -> None:
-    words = ["-o", f"{tmp_path}", "--objective", "cojepa", "--config", "vit1d-rope", "--steps", "3"]
-    words += ["--batch", "4", "--lr", "1e-3", "--temperature", "0.2", "--seed", "9"]
-    words += ["--min-gap", "0.1", "--max-gap", "inf", "--same-group", "0.25"]
-    first = tiny_command(*words)
-    assert first.exit_code == 0, first.output
-    assert first.output.startswith(f"{tmp_path}: 3 steps, loss ")
-    assert tiny_command(*words).output == f"{tmp_path}: 3 steps\n"
-    made = json.loads(read_notes(tmp_path / LATEST)["fit"])
-    asked = {"objective": "cojepa", "rate": 1e-3, "max_gap": float("inf"), "same_group": 0.25}
-    assert asked.items() <= made.items()
-
-    out = tmp_path / "shipped.safetensors"
-    exported = CliRunner().invoke(pretrain_app, ["export", f"{tmp_path / LATEST}", "-o", f"{out}"])
-    assert exported.exit_code == 0, exported.output
-    assert {tensor.dtype for tensor in load_file(out).values()} == {torch.float16}
-    assert load_checkpoint(out).config == TINY["vit1d-rope"]
-    assert read_notes(out) == read_notes(tmp_path / LATEST)
-
-
-def test_the_command_ends_on_one_line(tmp_path: Path, tiny_command: Callable[..., Result]) -> None:
-    failed = tiny_command("-o", f"{tmp_path}", "--batch", "99")
-    assert failed.exit_code == 2
-    assert failed.output.startswith("error: 8 of 8 training tracks have room")
-    assert failed.output.count("\n") == 1
-    missing = CliRunner().invoke(pretrain_app, ["export", f"{tmp_path / 'no'}", "-o", "x"])
-    assert missing.exit_code == 2
 
 
 @dataclass

@@ -168,9 +168,9 @@ def test_takes_of_one_group_come_together() -> None:
 def test_short_tracks_are_left_out_and_too_few_are_an_error() -> None:
     pairs = Pairs(TRACKS, length=10, batch=6)
     assert [track.frames for track in pairs.tracks] == [30, 200, 47, 20, 64, 33]
-    with pytest.raises(ConfigError, match=r"^6 of 7 training tracks .* a batch needs 7"):
+    with pytest.raises(ConfigError, match=r"^6 of 7 works to train on .* a batch needs 7"):
         Pairs(TRACKS, length=10, batch=7)
-    with pytest.raises(ConfigError, match=r"^0 of 2 training tracks"):
+    with pytest.raises(ConfigError, match=r"^0 of 2 works to train on"):
         Pairs(pieces(19, 12), length=10, batch=2)
     with pytest.raises(ConfigError, match=r"^1 of 1 "):  # a pair alone has no negatives
         Pairs(pieces(200), length=10, batch=1)

@@ -100,7 +100,7 @@ class Pairs:
         works = [work for work, _ in groupby(self.tracks, key=lambda track: track.work)]
         if len(works) < max(batch, 2):
             raise ConfigError(
-                f"{len(works)} of {len({track.work for track in tracks})} training tracks have "
+                f"{len(works)} of {len({track.work for track in tracks})} works to train on have "
                 f"room for two segments of {length} frames at least {low} frames apart, a batch "
                 f"needs {max(batch, 2)}: lower the batch or the gap, or add longer tracks"
             )

@@ -102,12 +102,7 @@ def draw_timing(rng: np.random.Generator, sheet: LeadSheet, band: Band, *, take:
 
 
 def arrange(
-    rng: np.random.Generator,
-    sheet: LeadSheet,
-    band: Band,
-    timing: Timing,
-    *,
-    take: int = 0,
+    rng: np.random.Generator, sheet: LeadSheet, band: Band, timing: Timing, *, take: int = 0
 ) -> Arrangement:
     """Let a band play a tune.
 

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small_training import BANK, CONFIG, CPU, FRONTEND, PACE, TINY, make_bank, run
+
+from mirprobe.errors import ConfigError, MirprobeError, StorageError
+from mirprobe.vit1d.fabric import Machine
+from mirprobe.vit1d.fit import LATEST, STATE, Pace, fit
+
+
+def one_line(error: pytest.ExceptionInfo[MirprobeError]) -> str:
+    text = str(error.value)
+    assert text
+    assert "\n" not in text
+    return text
+
+
+def test_a_bank_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^8 of 8 works to train on .* a batch needs 9: lower"):
+        run(tmp_path, batch=9)
+    with pytest.raises(ConfigError, match=r"^0 of 8 works to train on have room for two segments"):
+        run(tmp_path, make_bank(frames=22))
+    with pytest.raises(ConfigError, match=r"room for two segments of 12 frames at least 62 frames"):
+        run(tmp_path, min_gap=2)
+    with pytest.raises(ConfigError, match="gaps of 31 to 16 frames"):
+        run(tmp_path, min_gap=1, max_gap=0.5)
+    with pytest.raises(ConfigError, match=r"^0 held-out works of 30 s or longer"):
+        run(tmp_path, pace=Pace())
+    other = replace(TINY["vit1d"], frontend=replace(FRONTEND, n_fft=1024))
+    with pytest.raises(ConfigError, match="a bank of another front end"):
+        fit(BANK, tmp_path, model=other, config=CONFIG, machine=CPU, pace=PACE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_training_in_the_folder_is_refused(tmp_path: Path) -> None:
+    run(tmp_path)
+    before = (tmp_path / STATE).read_bytes()
+    with pytest.raises(ConfigError) as error:
+        run(tmp_path, steps=11, rate=1e-3)
+    assert "differs in steps, rate): give the same options" in one_line(error)
+    with pytest.raises(ConfigError, match=r"differs in model\.positions, model\.norm, model\.mlp"):
+        run(tmp_path, model="vit1d-rope")
+    with pytest.raises(ConfigError, match="differs in bank"):
+        run(tmp_path, make_bank(train=9))
+    assert (tmp_path / STATE).read_bytes() == before
+    (tmp_path / STATE).unlink()
+    with pytest.raises(ConfigError, match="holds weights, but no state"):
+        run(tmp_path)
+
+
+def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
+    run(tmp_path)
+    whole = (tmp_path / STATE).read_bytes()
+    for broken in (whole[:-10], b"not safetensors at all", b""):
+        (tmp_path / STATE).write_bytes(broken)
+        with pytest.raises(StorageError, match=r"state\.safetensors: damaged") as error:
+            run(tmp_path)
+        one_line(error)
+    (tmp_path / STATE).write_bytes((tmp_path / LATEST).read_bytes())
+    with pytest.raises(StorageError, match="not of format"):
+        run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"objective": "byol"}, "objective='byol': choose from ntxent, cojepa"),
+        ({"steps": 0}, "steps=0: must be more than 0"),
+        ({"temperature": -1.0}, r"temperature=-1\.0: must be more than 0"),
+        ({"rate": float("nan")}, "rate=nan"),
+        ({"warmup": 1.0}, r"warmup=1\.0"),
+        ({"mask": (0.75, 0.5)}, "two rising shares"),
+    ],
+)
+def test_impossible_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        replace(CONFIG, **options)
+
+
+def test_a_machine_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="device 'cuda' is not there"):
+        fit(BANK, "x", model=TINY["vit1d"], config=CONFIG, machine=Machine("cuda"), pace=PACE)
+    with pytest.raises(ConfigError, match="precision='fp8': choose from auto, 32, bf16"):
+        Machine(precision="fp8")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="0 devices on 1 nodes"):
+        Machine(devices=0)
+
+
+@pytest.mark.parametrize("module", ["lightning_fabric", "tensorboard"])
+def test_a_missing_extra_is_named(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ConfigError, match=rf"{module}.*pip install 'mirprobe\[pretrain\]'"):
+        fit(BANK, "x", model=TINY["vit1d"], config=CONFIG, machine=CPU, pace=PACE)
+
+
+def test_compiling_wants_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    machine = replace(CPU, compile=True)
+    with pytest.raises(ConfigError, match="compiling needs a C\\+\\+ compiler"):
+        fit(BANK, "x", model=TINY["vit1d"], config=CONFIG, machine=machine, pace=PACE)
