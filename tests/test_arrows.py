@@ -71,6 +71,7 @@ MAY_IMPORT = {
         "audio cache calls encoders.protocol errors fingerprint repeat schema windows"
     ),
     "mirprobe.results": "scoring:CellResult errors files fingerprint schema",
+    "mirprobe.differences": "annotations metrics results:DIFFERENCES schema scoring:worth task",
     "mirprobe.published": "",
     "mirprobe.ranking": "errors published registry:nearest results",
     # what puts the steps together
@@ -98,8 +99,8 @@ MAY_IMPORT = {
         "admission annotations audio dataset errors places provenance registry schema task"
     ),
     "mirprobe.runner": (
-        "admission cell config dataset encoders.combined:Pca encoders.protocol errors extract "
-        "fingerprint places:joined_specs probes provenance registry results schema task"
+        "admission cell config dataset differences encoders.combined:Pca encoders.protocol errors "
+        "extract fingerprint places:joined_specs probes provenance registry results schema task"
     ),
     "mirprobe.suites": "config errors registry:nearest",
     "mirprobe.api": "admission config dataset encoders.protocol errors runner schema task",

@@ -17,10 +17,11 @@ import pandas as pd
 from mirprobe.errors import ConfigError
 from mirprobe.published import table_of
 from mirprobe.registry import nearest
-from mirprobe.results import FACTS, read_scores
+from mirprobe.results import FACTS, read_differences, read_scores
 
 ARENA = ["dataset", "splits", "task", "probe", "preset", "conditions"]
 ENTRY = [*ARENA, "encoder"]
+_PAIR = ["cell", "reference_cell"]
 CONTROLS = ("shuffled", "chance", "ceiling")
 
 
@@ -41,12 +42,26 @@ def merge(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return table[table["run"] == latest].drop(columns="run")
 
 
-def leaderboard(scores: pd.DataFrame, reference: str | None = None) -> pd.DataFrame:
+def read_pairs(runs: Sequence[Path]) -> pd.DataFrame:
+    """The paired differences of several runs, each pair of cells once.
+
+    Raises:
+        StorageError: a file is damaged.
+    """
+    table = pd.concat([read_differences(run) for run in runs], ignore_index=True)
+    return table.drop_duplicates([*_PAIR, "metric"], keep="last")
+
+
+def leaderboard(
+    scores: pd.DataFrame, reference: str | None = None, pairs: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """One row an encoder, task and metric, of the layer, source and decoding validation chose.
 
     Args:
         scores: rows of `scores.csv`, with a column `speed` where that is known.
         reference: an encoder; `difference` is each value minus its value.
+        pairs: of `read_pairs`; `difference_low` and `difference_high` are the 95 % interval of the
+            difference on the same tracks, where the two encoders stand in one run.
 
     Returns:
         A table sorted by task and rank. `rank` is by the main metric, NaN where the encoder had
@@ -75,10 +90,15 @@ def leaderboard(scores: pd.DataFrame, reference: str | None = None) -> pd.DataFr
     ranks = peers.assign(rank=peers.groupby(ARENA)["value"].rank(ascending=False, method="min"))
     board = board.merge(ranks[[*ENTRY, "rank"]], how="left", on=ENTRY)
     if reference is not None:
-        anchor = board[board["encoder"] == reference][[*ARENA, "metric", "value"]]
-        anchor = anchor.rename(columns={"value": "anchor"})
+        anchor = board[board["encoder"] == reference][[*ARENA, "metric", "value", "cell"]]
+        anchor = anchor.rename(columns={"value": "anchor", "cell": "reference_cell"})
         board = board.merge(anchor, how="left", on=[*ARENA, "metric"])
         board["difference"] = board["value"] - board.pop("anchor")
+        if pairs is not None:
+            ends = {"low": "difference_low", "high": "difference_high"}
+            paired = pairs[[*_PAIR, "metric", *ends]].rename(columns=ends)
+            board = board.merge(paired, how="left", on=[*_PAIR, "metric"])
+        board = board.drop(columns="reference_cell")
     places = {task: place for place, task in enumerate(scores["task"].unique())}
     board = board.assign(place=board["task"].map(places), other=~board["main"])
     order = ["dataset", "place", "rank", "encoder", "other"]
@@ -202,6 +222,9 @@ def _cells(row: pd.Series) -> list[tuple[str, str]]:
     shown += [(kind, _number(row[kind])) for kind in CONTROLS]
     if "difference" in row:
         shown.append(("difference", _number(row["difference"], "+.3f")))
+    if "difference_low" in row:
+        ends = [_number(row[name], "+.3f") for name in ("difference_low", "difference_high")]
+        shown.append(("paired 95 %", " to ".join(ends) if all(ends) else ""))
     return shown
 
 

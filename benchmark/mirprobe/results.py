@@ -25,6 +25,11 @@ from mirprobe.scoring import CellResult
 
 FACTS = [field.name for field in fields(Facts)]
 COLUMNS = [*(field.name for field in fields(Score)), *FACTS]
+DIFFERENCES = [
+    "task", "metric", "encoder", "reference", "difference", "low", "high", "n",
+    "cell", "reference_cell",
+]  # fmt: skip
+_ENDS = ("difference", "low", "high")
 _LONGEST = 100  # characters of an encoder's name in a file's name
 _TYPES = {
     field.name: {"int | None": "Int64"}.get(str(field.type), str(field.type))
@@ -93,6 +98,11 @@ class RunFolder:
         write_whole(self.path / "scores.csv", content.encode())
         return table
 
+    def write_differences(self, table: pd.DataFrame) -> None:
+        """Write `differences.csv`, of `mirprobe.differences`."""
+        content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        write_whole(self.path / "differences.csv", content.encode())
+
     def write_splits(self, splits: Mapping[Split, Sequence[Track]]) -> None:
         """Write the track ids of each split, one a line, to `splits/SPLIT.txt`."""
         write_splits(self.path / "splits", splits)
@@ -153,6 +163,26 @@ def read_scores(run: Path) -> pd.DataFrame:
     if missing:
         raise StorageError(f"{path}: lacks the columns {', '.join(missing)}; run again")
     return table.assign(speed=table["encoder"].map(_speeds(run)).astype(float))
+
+
+def read_differences(run: Path) -> pd.DataFrame:
+    """`differences.csv` of a run's folder; no rows where it has none.
+
+    Raises:
+        StorageError: it is not such a table.
+    """
+    path = run / "differences.csv"
+    try:
+        kinds = {**dict.fromkeys(DIFFERENCES, "str"), **dict.fromkeys(_ENDS, "float"), "n": "int"}
+        blank = {name: [""] for name in _ENDS}
+        table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=blank)
+    except FileNotFoundError:
+        return pd.DataFrame(columns=DIFFERENCES)
+    except (ValueError, OSError) as error:
+        raise StorageError(f"{path}: not a table of differences ({error}); run again") from error
+    if list(table.columns) != DIFFERENCES:
+        raise StorageError(f"{path}: not a table of differences; run again")
+    return table
 
 
 def _speeds(run: Path) -> dict[str, float]:

@@ -15,6 +15,7 @@ from mirprobe.admission import make_task, require_complete
 from mirprobe.cell import Setup, run_cell
 from mirprobe.config import RunConfig
 from mirprobe.dataset import Dataset
+from mirprobe.differences import differences
 from mirprobe.encoders.combined import Pca
 from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import ConfigError, EncoderError, StorageError, TrackError
@@ -94,6 +95,9 @@ def _run(plan: Plan, tasks: Mapping[str, Task]) -> RunResult:
         if result.computed > before:
             result.folder.write_scores(cells, facts)
     result.scores = result.folder.write_scores(cells, facts)
+    if result.computed or not (result.folder.path / "differences.csv").exists():
+        truth = {track.id: track.annotations for track in plan.tracks["test"]}
+        result.folder.write_differences(differences(cells, wanted, truth))
     if result.computed or not (result.folder.path / "run.json").exists():
         outcome = {
             "problems": result.problems,

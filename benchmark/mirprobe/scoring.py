@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirprobe.annotations import to_json
-from mirprobe.metrics.statistic import Statistic, bootstrap, point
+from mirprobe.metrics.statistic import bootstrap, mean, point
 from mirprobe.schema import Annotations, Floats, Frames, Score
 from mirprobe.task import Task
 
@@ -117,7 +117,7 @@ class Scorer:
         n = len(self.test.ids)
         conditions = self.task.conditions(self.test.references)
         for metric in scores[0]:
-            statistic = _mean([draw[metric] for draw in scores])
+            statistic = mean([draw[metric] for draw in scores])
             low, high = bootstrap(statistic, n)
             self.result.scores.append(
                 Score(
@@ -134,13 +134,6 @@ class Scorer:
                 )
             )
         return described
-
-
-def _mean(statistics: Sequence[Statistic]) -> Statistic:
-    def statistic(counts: Floats) -> Floats:
-        return np.asarray(np.mean([one(counts) for one in statistics], axis=0))
-
-    return statistic
 
 
 def worth(value: float) -> float:

@@ -115,10 +115,10 @@ def leaderboard_command(
     """Rank the encoders of one or more runs; writes leaderboard.csv and leaderboard.md."""
     from mirprobe.files import write_whole
     from mirprobe.published import add_published, published_beside
-    from mirprobe.ranking import leaderboard, read_runs, to_csv, to_markdown
+    from mirprobe.ranking import leaderboard, read_pairs, read_runs, to_csv, to_markdown
 
     with _one_line_errors():
-        board = leaderboard(read_runs(runs), reference)
+        board = leaderboard(read_runs(runs), reference, read_pairs(runs))
         figures = published_beside(board) if with_published else None
         markdown = to_markdown(board, figures)
         if figures is not None:

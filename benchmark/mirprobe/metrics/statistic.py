@@ -36,6 +36,15 @@ def weighted_mean(values: Sequence[float], weights: Sequence[float] | None = Non
     return statistic
 
 
+def mean(statistics: Sequence[Statistic]) -> Statistic:
+    """Mean of several statistics on the same draw of tracks."""
+
+    def statistic(counts: Floats) -> Floats:
+        return np.asarray(np.mean([one(counts) for one in statistics], axis=0))
+
+    return statistic
+
+
 def point(statistic: Statistic, n: int) -> float:
     """The score itself: every one of `n` tracks counted once."""
     return float(statistic(np.ones((1, n)))[0])
@@ -50,13 +59,22 @@ def bootstrap(statistic: Statistic, n: int, seed: int = 0) -> tuple[float, float
     has a bias of exactly zero. The moved interval stays within the values that were found, and so
     within the metric's range.
     """
+    return interval(statistic(resampled(n, seed)), point(statistic, n))
+
+
+def resampled(n: int, seed: int = 0) -> Floats:
+    """How often each of `n` tracks is drawn in each replicate, (REPLICATES, n); see `bootstrap`."""
     drawn = np.random.default_rng(seed).permutation(np.tile(np.arange(n), REPLICATES))
     cells = drawn + n * np.repeat(np.arange(REPLICATES), n)
     counts = np.bincount(cells, minlength=n * REPLICATES).reshape(REPLICATES, n)
-    values = statistic(counts.astype(np.float64))
+    return counts.astype(np.float64)
+
+
+def interval(values: Floats, value: float) -> tuple[float, float]:
+    """95 % interval of replicates around the value on all tracks; see `bootstrap`."""
     values = values[np.isfinite(values)]
     if not len(values):
         return float("nan"), float("nan")
-    bias = values.mean() - point(statistic, n)
+    bias = values.mean() - value
     low, high = (np.percentile(values, [2.5, 97.5]) - bias).clip(values.min(), values.max())
     return float(low), float(high)
