@@ -16,16 +16,11 @@ from mirprobe_tasks.datasets.studio.notes import Part
 from mirprobe_tasks.datasets.studio.pitch import Key
 from mirprobe_tasks.datasets.studio.progression import Span
 from mirprobe_tasks.pretraining import arrange as arranging
-from mirprobe_tasks.pretraining.arrange import (
-    LONGEST,
-    Arrangement,
-    Timing,
-    arrange,
-    draw_timing,
-)
+from mirprobe_tasks.pretraining.arrange import Arrangement, arrange
 from mirprobe_tasks.pretraining.bands import FAMILIES, Band, make_band
 from mirprobe_tasks.pretraining.harmonise import best_path, harmonise
 from mirprobe_tasks.pretraining.leadsheet import LeadSheet, lead_sheet
+from mirprobe_tasks.pretraining.timing import LONGEST, Timing, draw_timing
 from mirprobe_tasks.pretraining.tunes import TICKS, Tune, voice
 
 GENERAL_MIDI = frozenset([(0, program) for program in range(128)] + [(128, 0)])

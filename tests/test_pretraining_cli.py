@@ -9,7 +9,7 @@ from test_pretraining_arrange import JACQUES, make_tune
 from typer.testing import CliRunner
 
 from mirprobe_tasks.datasets.studio.render import sound_font
-from mirprobe_tasks.pretraining import arrange, recipe
+from mirprobe_tasks.pretraining import recipe, timing
 from mirprobe_tasks.pretraining.__main__ import app
 from mirprobe_tasks.pretraining.debian import Fetched
 from mirprobe_tasks.pretraining.tunes import write_tunes
@@ -18,8 +18,8 @@ from mirprobe_tasks.pretraining.tunes import write_tunes
 def test_fonts_then_render_then_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = Fetched((), (("opl3-soundfont", "no such package"),))
     monkeypatch.setattr(recipe, "fetch", lambda packages, output: failed)
-    monkeypatch.setattr(arrange, "SHORTEST", 10.0)
-    monkeypatch.setattr(arrange, "LONGEST", 14.0)
+    monkeypatch.setattr(timing, "SHORTEST", 10.0)
+    monkeypatch.setattr(timing, "LONGEST", 14.0)
     work, bank = ["--work", str(tmp_path)], ["--bank", str(tmp_path / "bank")]
     done = CliRunner().invoke(app, ["fonts", *work])
     assert done.exit_code == 1  # a package could not be had; the others are there

@@ -14,8 +14,8 @@ from mirprobe.vit1d.bank import Bank
 from mirprobe_tasks.datasets.studio.midi import part_to_midi, parts_to_midi
 from mirprobe_tasks.datasets.studio.notes import Part
 from mirprobe_tasks.datasets.studio.render import loudness, sound_font, synthesise
-from mirprobe_tasks.pretraining import arrange as arranging
 from mirprobe_tasks.pretraining import render as rendering
+from mirprobe_tasks.pretraining import timing
 from mirprobe_tasks.pretraining.recipe import Workshop, bank_renderings, check
 from mirprobe_tasks.pretraining.render import RATE, Job, Plan, plan, sound, volumes
 from mirprobe_tasks.pretraining.tunes import read_tunes, write_tunes
@@ -27,8 +27,8 @@ SMALL = Plan(hours=0.01, bands=2, versions=2, takes=1)
 
 @pytest.fixture(autouse=True)
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arranging, "SHORTEST", 12.0)
-    monkeypatch.setattr(arranging, "LONGEST", 18.0)
+    monkeypatch.setattr(timing, "SHORTEST", 12.0)
+    monkeypatch.setattr(timing, "LONGEST", 18.0)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A tune as one band plays it once: in which key, how fast, how often, and who rests when.
+"""A tune as one band plays it once, in a time that is drawn before: who plays what, who rests when.
 
 Accompaniment patterns are those of `studio.comping`, `studio.bass` and `studio.drums` that belong
 to its train split; none of those that are heard in its validation or test split is ever drawn.
@@ -14,11 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mirprobe.schema import Floats
 from mirprobe_tasks.datasets.studio import bass, comping, drums
 from mirprobe_tasks.datasets.studio.band import Lineup, draw_gain, play
 from mirprobe_tasks.datasets.studio.draw import chance, pick
-from mirprobe_tasks.datasets.studio.grid import FOUR, SIX, Grid, Metre
+from mirprobe_tasks.datasets.studio.grid import SIX, Grid, Metre
 from mirprobe_tasks.datasets.studio.midi import TICK
 from mirprobe_tasks.datasets.studio.mix import Mix
 from mirprobe_tasks.datasets.studio.notes import Note, Part
@@ -28,9 +27,7 @@ from mirprobe_tasks.datasets.studio.progression import Span
 from mirprobe_tasks.pretraining.bands import Band
 from mirprobe_tasks.pretraining.harmonise import harmonise
 from mirprobe_tasks.pretraining.leadsheet import LeadSheet, Sung
-
-SHORTEST, LONGEST = 40.0, 80.0
-"""Seconds of a track, about: a tune is repeated, a long one broken off."""
+from mirprobe_tasks.pretraining.timing import Timing
 
 TAKES = 4
 """Takes of a tune by one band: two keys (0, 2 and 1, 3) times two sets of chords (0, 1 and 2, 3).
@@ -38,18 +35,6 @@ TAKES = 4
 Tempo, players, patterns, rests and recording are the same, so that nothing but its key tells take 1
 from take 0, and nothing but the harmony under the melody tells take 2 from it.
 """
-
-_TAIL = 1.2  # seconds after the last beat
-_TEMPI = {"4/4": (72.0, 168.0), "3/4": (80.0, 190.0), "6/8": (52.0, 126.0)}
-
-
-@dataclass(frozen=True, eq=False)
-class Timing:
-    """When things happen: beats in seconds, how many passes, semitones up from the tune's key."""
-
-    grid: Grid
-    passes: int
-    transposition: int
 
 
 class Harmony(NamedTuple):
@@ -71,34 +56,6 @@ class Arrangement:
 def takes(sheet: LeadSheet) -> int:
     """How many takes of it differ: voices that are played as written have no other chords."""
     return TAKES if len(sheet.voices) == 1 else 2
-
-
-def draw_timing(rng: np.random.Generator, sheet: LeadSheet, band: Band, *, take: int = 0) -> Timing:
-    """Draw tempo, passes and key; cheap, so that hours can be planned before they are played."""
-    low, high = np.log(_TEMPI[sheet.metre.name])
-    beat = 60.0 / float(np.exp(rng.uniform(low, high)))
-    lengths = [note.length for note in sheet.voices[0]]
-    # nobody plays half of the notes faster than eight a second
-    beat = max(beat, 0.125 / float(np.median(lengths)))
-    bar = beat * sheet.metre.beats
-    wanted = float(rng.uniform(SHORTEST, 0.9 * LONGEST))
-    passes = max(1, round(wanted / (bar * sheet.bars)))
-    bars = min(passes * sheet.bars, int(LONGEST / bar))
-    passes = -(-bars // sheet.bars)
-    swings = sheet.metre is FOUR and chance(rng, band.swings)
-    count = sheet.pickup + bars * sheet.metre.beats
-    lead = float(rng.uniform(0.05, 0.6))
-    boundaries = lead + np.append(0.0, np.cumsum(beat * (1.0 + _drift(rng, count))))
-    grid = Grid(
-        metre=sheet.metre,
-        pickup=sheet.pickup,
-        bars=bars,
-        boundaries=boundaries,
-        swing=float(rng.uniform(0.58, 0.67)) if swings else 0.5,
-        duration=float(boundaries[-1]) + _TAIL,
-    )
-    key, other = int(rng.integers(12)), int(rng.integers(1, 12))
-    return Timing(grid, passes, (key + take % 2 * other) % 12 - 5)
 
 
 def arrange(
@@ -320,10 +277,3 @@ def _mix(rng: np.random.Generator, band: Band) -> Mix:
         tuning=band.tuning,
         seed=int(rng.integers(2**31)),
     )
-
-
-def _drift(rng: np.random.Generator, count: int) -> Floats:
-    """Slow relative deviation of each beat's length, at most 2 %."""
-    knots = rng.normal(0.0, rng.uniform(0.002, 0.010), size=count // 8 + 3)
-    curve = np.interp(np.linspace(0, len(knots) - 1, count), np.arange(len(knots)), knots)
-    return np.asarray(np.clip(curve - curve.mean(), -0.02, 0.02))

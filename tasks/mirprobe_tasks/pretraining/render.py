@@ -26,17 +26,11 @@ from mirprobe.vit1d.packing import recorded
 from mirprobe_tasks.datasets.studio.midi import part_to_midi, parts_to_midi
 from mirprobe_tasks.datasets.studio.notes import Note, Part
 from mirprobe_tasks.datasets.studio.render import loudness, record, synthesise
-from mirprobe_tasks.pretraining.arrange import (
-    TAKES,
-    Arrangement,
-    Timing,
-    arrange,
-    draw_timing,
-    takes,
-)
+from mirprobe_tasks.pretraining.arrange import TAKES, Arrangement, arrange, takes
 from mirprobe_tasks.pretraining.bands import Band, make_band
 from mirprobe_tasks.pretraining.leadsheet import LeadSheet, lead_sheet
 from mirprobe_tasks.pretraining.soundfonts import font_digest, fonts, presets, read, studio_share
+from mirprobe_tasks.pretraining.timing import Timing, draw_timing
 from mirprobe_tasks.pretraining.tunes import Tune, read_tunes
 
 RATE = 16_000
