@@ -153,6 +153,18 @@ def test_an_arrangement_has_the_melody_in_the_new_key() -> None:
         assert {part.role for part in done.parts} >= {"melody"}
 
 
+def test_a_key_is_never_pressed_twice() -> None:
+    sheet = read(make_tune([(60, 0.5)] * 8 + JACQUES))
+    for number in range(16):
+        band = make_band("Any", number, GENERAL_MIDI)
+        timing = draw_timing(np.random.default_rng(number), sheet, band)
+        for part in played(number, sheet, band, timing).parts:
+            ends: dict[int, float] = {}
+            for note in sorted(part.notes, key=lambda note: note.start):
+                assert ends.get(note.pitch, 0.0) <= note.start
+                ends[note.pitch] = note.end
+
+
 def test_patterns_are_of_the_train_split(monkeypatch: pytest.MonkeyPatch) -> None:
     patterns: list[str] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,6 +122,27 @@ def test_a_track_stays_as_it_is(shop: Workshop) -> None:
     assert 0.1 < np.abs(samples).max() <= 1.0
     other = _jobs(shop, replace(SMALL, seed=1))[0]
     assert other.key != once.key
+
+
+def test_another_process_plays_the_same(shop: Workshop) -> None:
+    jobs = _jobs(shop, Plan(hours=0.03, bands=6, takes=1))
+    jobs = [replace(job, band=replace(job.band, swings=1.0)) for job in jobs]
+    assert all(job.timing().grid.swing != 0.5 for job in jobs)
+    assert any(part.role == "drums" for job in jobs for part in job.perform().parts)
+    for job in jobs:
+        here, there = job.perform(), pickle.loads(pickle.dumps(job)).perform()
+        assert (there.duration, there.mix) == (here.duration, here.mix)
+        assert [part.notes for part in there.parts] == [part.notes for part in here.parts]
+
+
+def test_a_bank_takes_a_second_plan(shop: Workshop) -> None:
+    bank = shop.root / "bank"
+    plans = SMALL, replace(SMALL, takes=2)
+    keys = {job.key for wanted in plans for job in _jobs(shop, wanted)}
+    assert len(keys) > len(_jobs(shop))
+    for wanted in plans:
+        bank_renderings(shop, bank, wanted, jobs=1)
+    assert {track.key for track in Bank.open(bank).tracks} == keys
 
 
 def test_more_hours_are_the_same_tracks_and_more(shop: Workshop) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from tqdm import tqdm
-
-from mirprobe.errors import ConfigError, StorageError
 from mirprobe.vit1d.bank import Bank
 from mirprobe.vit1d.frontend import LogMelConfig
 from mirprobe.vit1d.held_out import HeldOut
 from mirprobe.vit1d.packing import pack, recorded
+from mirprobe.vit1d.parallel import parallel
 from mirprobe.vit1d.parts import Part, Skipped, write_part
 from mirprobe.vit1d.quantise import DType
 from mirprobe.vit1d.recordings import Recording, content_hash, decode, find
@@ -50,7 +47,7 @@ def harvest(
     ready = recorded(bank, config, dtype)
     recordings, skipped = find(folders)
     unique: dict[str, Recording] = {}
-    hashed = _parallel(content_hash, [(one,) for one in recordings], jobs, "reading")
+    hashed = parallel(content_hash, [(one,) for one in recordings], jobs, "reading")
     for recording, key in zip(recordings, hashed, strict=True):
         if isinstance(key, Skipped):
             skipped.append(key)
@@ -60,7 +57,7 @@ def harvest(
         else:
             unique[key] = recording
     work = [(one, key, bank, config, dtype) for key, one in unique.items() if key not in ready]
-    for _ in _parallel(_compute, work, jobs, "decoding"):
+    for _ in parallel(_compute, work, jobs, "decoding"):
         pass
     return pack(bank, held_out=held_out, skipped=skipped)
 
@@ -78,24 +75,3 @@ def _compute(
         config=config,
         dtype=dtype,
     )
-
-
-def _parallel(
-    function: Any, calls: Sequence[tuple[Any, ...]], jobs: int, what: str
-) -> Iterator[Any]:
-    """The results of all calls, in their order, from processes where there is more than one."""
-    import joblib
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    if jobs < 0:
-        raise ConfigError(f"{jobs} jobs: give 1 or more, or 0 for one a core")
-    workers = max(1, min(jobs or joblib.cpu_count(), len(calls)))
-    pool = joblib.Parallel(n_jobs=workers, return_as="generator")
-    results = pool(joblib.delayed(function)(*call) for call in calls)
-    try:
-        yield from tqdm(results, what, total=len(calls), unit="track", leave=False, disable=None)
-    except TerminatedWorkerError as error:
-        raise StorageError(
-            f"{what}: a process was killed, perhaps for want of memory; the same command with "
-            "fewer --jobs goes on from there"
-        ) from error

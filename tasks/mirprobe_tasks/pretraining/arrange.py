@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mirprobe_tasks.datasets.studio import bass, comping, drums
-from mirprobe_tasks.datasets.studio.band import Lineup, draw_gain, play
+from mirprobe_tasks.datasets.studio.band import Lineup, draw_gain, play, released
 from mirprobe_tasks.datasets.studio.draw import chance, pick
 from mirprobe_tasks.datasets.studio.grid import SIX, Grid, Metre
 from mirprobe_tasks.datasets.studio.midi import TICK
@@ -32,8 +32,9 @@ from mirprobe_tasks.pretraining.timing import Timing
 TAKES = 4
 """Takes of a tune by one band: two keys (0, 2 and 1, 3) times two sets of chords (0, 1 and 2, 3).
 
-Tempo, players, patterns, rests and recording are the same, so that nothing but its key tells take 1
-from take 0, and nothing but the harmony under the melody tells take 2 from it.
+Tempo, players, patterns, rests and recording are the same, so that its key tells take 1 from take
+0, and the harmony under the melody tells take 2 from it; else nothing but how a player touches and
+spreads the chords, which hangs on them.
 """
 
 
@@ -124,8 +125,8 @@ def _accompany(
 
 def _lineup(rng: np.random.Generator, band: Band, metre: Metre, grain: int) -> Lineup:
     style = band.style if chance(rng, 0.7) else pick(rng, comping.STYLES)
-    walks = band.bass_style == "walking" and metre is SIX
-    bass_style = "plain" if walks else band.bass_style
+    unfit = band.bass_style == "walking" and metre == SIX
+    bass_style = "plain" if unfit else band.bass_style
     drummer = any(player.role == "drums" for player in band.players)
     return Lineup(
         players=band.players,
@@ -236,7 +237,7 @@ def _performed(rng: np.random.Generator, grid: Grid, notes: Iterable[Sung]) -> t
         touch = velocity + accent + int(rng.integers(-8, 9))
         ticks = round(start / TICK), round(max(end, start + 0.04) / TICK)
         played.append(Note(ticks[0] * TICK, ticks[1] * TICK, note.pitch, min(127, touch)))
-    return tuple(played)
+    return released(sorted(played, key=lambda note: (note.start, note.pitch)))
 
 
 def _rests(rng: np.random.Generator, passes: int, roles: Sequence[str]) -> dict[str, set[int]]:

@@ -17,12 +17,12 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
-from mirprobe.errors import ConfigError, StorageError
+from mirprobe.errors import ConfigError
 from mirprobe.fingerprint import digest
 from mirprobe.vit1d import parts as banked
 from mirprobe.vit1d.packing import recorded
+from mirprobe.vit1d.parallel import parallel
 from mirprobe_tasks.datasets.studio.midi import part_to_midi, parts_to_midi
 from mirprobe_tasks.datasets.studio.notes import Note, Part
 from mirprobe_tasks.datasets.studio.render import loudness, record, synthesise
@@ -36,7 +36,7 @@ from mirprobe_tasks.pretraining.tunes import Tune, read_tunes
 RATE = 16_000
 """Of the samples, in Hz."""
 
-_RECIPE = 2  # raise when the same tune and band are to sound different
+_RECIPE = 3  # raise when the same tune and band are to sound different
 _CHORDS = ((55, 60, 64), (57, 60, 65), (55, 59, 62), (55, 60, 64))
 _PHRASES = {
     "melody": ((67,), (71,), (72,), (76,)),
@@ -223,31 +223,19 @@ def render(bank: Path, tunes: Path, font_folder: Path, wanted: Plan, *, jobs: in
         jobs: processes; 0 for one a core.
 
     Raises:
-        ConfigError: no sound font or no tune is there, or the bank is of another front end.
+        ConfigError: no sound font or no tune is there, the bank is of another front end, or `jobs`
+            is negative.
         StorageError: a file is missing or damaged, the disk is full, or a process died.
     """
-    import joblib
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
     planned = list(plan(read_tunes(tunes).tunes, fonts(font_folder), wanted))
     present = recorded(bank)
     missing = [job for job in planned if job.key not in present]
     # jobs of one font side by side: a worker then finds it in memory
     missing.sort(key=lambda job: (job.index // 500, job.font, job.index))
-    workers = max(1, min(jobs or joblib.cpu_count(), len(missing)))
-    pool = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-    results = pool(joblib.delayed(render_one)(job, bank) for job in missing)
+    calls = [(job, bank) for job in missing]
     seconds = spent = 0.0
-    try:
-        for audio, cost in tqdm(
-            results, "rendering", total=len(missing), unit="track", leave=False, disable=None
-        ):
-            seconds, spent = seconds + audio, spent + cost
-    except TerminatedWorkerError as error:
-        raise StorageError(
-            "rendering: a process was killed, perhaps for want of memory; the same command with "
-            "fewer jobs goes on from there"
-        ) from error
+    for audio, cost in parallel(render_one, calls, jobs, "rendering"):
+        seconds, spent = seconds + audio, spent + cost
     return Rendered(len(planned), len(planned) - len(missing), seconds / 3600, spent / 3600)
 
 
@@ -262,7 +250,7 @@ def render_one(job: Job, bank: Path) -> tuple[float, float]:
         bank,
         job.key,
         sound(job),
-        id=f"render-{job.seed}-{job.index:06d}",
+        id=f"render-{job.key[:16]}",
         source=job.source,
         group=f"band {job.band.name}",
         work=f"tune {job.tune.id}",

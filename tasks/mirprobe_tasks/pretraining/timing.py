@@ -40,7 +40,7 @@ def draw_timing(rng: np.random.Generator, sheet: LeadSheet, band: Band, *, take:
     passes = max(1, round(wanted / (bar * sheet.bars)))
     bars = min(passes * sheet.bars, int(LONGEST / bar))
     passes = -(-bars // sheet.bars)
-    swings = sheet.metre is FOUR and chance(rng, band.swings)
+    swings = sheet.metre == FOUR and chance(rng, band.swings)
     count = sheet.pickup + bars * sheet.metre.beats
     lead = float(rng.uniform(0.05, 0.6))
     boundaries = lead + np.append(0.0, np.cumsum(beat * (1.0 + _drift(rng, count))))

@@ -85,7 +85,7 @@ def draw_lineup(rng: np.random.Generator, split: Split, grid: Grid) -> Lineup:
     """Choose players, styles and patterns that belong to `split`."""
     style = pick(rng, comping.STYLES, (3, 2, 3.5, 1.5))
     staccato = style in ("block", "offbeat") and chance(rng, 0.45)
-    walks = (2.5 if grid.metre is FOUR else 1.5) if grid.metre is not SIX else 1.0
+    walks = (2.5 if grid.metre == FOUR else 1.5) if grid.metre != SIX else 1.0
     bass_style = pick(rng, bass.STYLES, (4, 2.5, walks))
     metre, grain = grid.metre, 2 if grid.swing != 0.5 else grid.grain
     with_drums, solo = chance(rng, 0.55), chance(rng, 0.16)
@@ -226,10 +226,10 @@ def _humanise(
             max(20, min(127, event.velocity + touch)),
             event.ornament,
         )
-    return _released(sorted(notes.values(), key=lambda note: (note.start, note.pitch)))
+    return released(sorted(notes.values(), key=lambda note: (note.start, note.pitch)))
 
 
-def _released(notes: Sequence[Note]) -> tuple[Note, ...]:
+def released(notes: Sequence[Note]) -> tuple[Note, ...]:
     """End a note where its own pitch is struck again: a key cannot be pressed twice."""
     following: dict[int, float] = {}
     result = []

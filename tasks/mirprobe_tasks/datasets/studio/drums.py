@@ -36,7 +36,7 @@ def _kit(rng: np.random.Generator, metre: Metre, period: int, grain: int) -> lis
     snares |= set(rhythm(rng, metre, period, int(rng.integers(0, 3)), grain, 0.7))
     hits = [Hit(step, 1, kick, int(rng.integers(-6, 16))) for step in sorted(kicks)]
     hits += [Hit(step, 1, snare, int(rng.integers(-20, 14))) for step in sorted(snares - kicks)]
-    pace = 1 if metre is SIX else int(pick(rng, (grain, 2, 4), (1, 3, 1)))
+    pace = 1 if metre == SIX else int(pick(rng, (grain, 2, 4), (1, 3, 1)))
     shift = 2 if pace == 4 and chance(rng, 0.6) else 0
     for step in range(shift, period, pace):
         if chance(rng, 0.9):
@@ -48,9 +48,9 @@ def _kit(rng: np.random.Generator, metre: Metre, period: int, grain: int) -> lis
 
 def _backbeats(rng: np.random.Generator, metre: Metre) -> tuple[int, ...]:
     """Snare steps in a bar: the usual places, half time, or none."""
-    if metre is FOUR:
+    if metre == FOUR:
         return pick(rng, ((4, 12), (8,), (12,), (6, 12), ()), (5, 2, 1, 1, 1))
-    if metre is SIX:
+    if metre == SIX:
         return pick(rng, ((3,), (2, 5), (4,), ()), (4, 1, 1, 1))
     return pick(rng, ((4, 8), (8,), (4,), (6,), ()), (3, 2, 2, 1, 1))
 
@@ -64,7 +64,7 @@ def _hands(rng: np.random.Generator, metre: Metre, period: int, grain: int) -> l
     if chance(rng, 0.6):
         hits += [
             Hit(step, 1, 70, int(rng.integers(-30, 0)))
-            for step in range(0, period, 1 if metre is SIX else 2)
+            for step in range(0, period, 1 if metre == SIX else 2)
         ]
     return hits
 

@@ -97,7 +97,7 @@ class Grid:
 
 def make_grid(rng: np.random.Generator, metre: Metre) -> Grid:
     """Draw tempo, lead-in, pickup, drift and swing of a piece of `metre`."""
-    fastest = 132.0 if metre is SIX else 176.0
+    fastest = 132.0 if metre == SIX else 176.0
     tempo = float(np.exp(rng.uniform(np.log(63.0), np.log(fastest))))
     beat = 60.0 / tempo
     lead = float(rng.uniform(0.05, 1.0))
@@ -109,7 +109,7 @@ def make_grid(rng: np.random.Generator, metre: Metre) -> Grid:
     count = pickup + bars * metre.beats
     lengths = beat * (1.0 + drift(rng, count))
     boundaries = lead + np.concatenate([[0.0], np.cumsum(lengths)])
-    swings = metre is not SIX and chance(rng, 0.3)
+    swings = metre != SIX and chance(rng, 0.3)
     swing = float(rng.uniform(0.59, 0.67)) if swings else 0.5
     return Grid(metre, pickup, bars, boundaries, swing, float(boundaries[-1]) + tail)
 
