@@ -111,6 +111,15 @@ def test_tracks_that_one_could_not_be_scored_on_are_left_out(task: Exact) -> Non
     assert differences([one], {"key": task}, TRUTH).empty
 
 
+def test_a_difference_stands_beside_its_own_interval() -> None:
+    scores = frame([replace(ROW, encoder=name, value=v) for name, v in (("a", 0.7), ("b", 0.6))])
+    told = {"encoder": "a", "reference": "b", "difference": 0.02, "low": -0.01, "high": 0.05}
+    cells = {"cell": ROW.cell, "reference_cell": ROW.cell}
+    row = {"task": ROW.task, "metric": ROW.metric, "n": 60, **told, **cells}
+    board = leaderboard(scores, "b", pd.DataFrame([row], columns=DIFFERENCES))
+    assert board["difference"].tolist()[0] == 0.02  # of the tracks that both were scored on
+
+
 def test_a_run_writes_them_and_a_leaderboard_shows_them(
     tmp_path: Path, tones: Tones, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,6 +139,11 @@ def test_relations_that_validation_does_not_find_are_not_crossed() -> None:
     assert find_crossing(rows) is None
 
 
+def test_one_relation_cannot_be_compared() -> None:
+    rows = [seen("key", layer, value) for layer, value in (("1", 0.6), ("2", 0.8))]
+    assert layers_differ(Evidence(similarities=rows)).verdict == UNASKED
+
+
 def test_without_data_nothing_is_asked() -> None:
     assert [claim.verdict for claim in judge(Evidence())] == [UNASKED] * 5
 

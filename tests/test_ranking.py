@@ -85,8 +85,15 @@ def test_an_undefined_value_has_no_rank() -> None:
 def test_mean_ranks_are_over_tasks() -> None:
     beat = [replace(row, task="beat") for row in encoders(a=0.1, b=0.2)]
     board = leaderboard(frame([*encoders(a=0.9, b=0.2, c=0.3), *beat]))
-    assert mean_ranks(board).to_dict() == {"a": 1.5, "b": 2, "c": 2}
+    assert mean_ranks(board) == {"a": "1.50", "b": "2.00", "c": "2.00 (1 of 2)"}
     assert board["task"].tolist() == ["key"] * 3 + ["beat"] * 2
+
+
+def test_a_table_without_a_peer_gives_no_rank() -> None:
+    alone = [replace(row, probe="mlp") for row in encoders(a=0.9)]
+    board = leaderboard(frame([*encoders(a=0.2, b=0.5), *alone]))
+    assert mean_ranks(board) == {"b": "1.00", "a": "2.00"}
+    assert mean_ranks(leaderboard(frame(alone))) == {}
 
 
 def test_difference_to_a_reference() -> None:
@@ -119,6 +126,10 @@ def test_validation_chooses_the_decoding_that_test_would_not() -> None:
     assert equal["decoding"].tolist() == ["frame"]
     unknown = leaderboard(frame([decoded("frame", NAN, 0.3), decoded("viterbi", 0.1, 0.2)]))
     assert unknown["decoding"].tolist() == ["viterbi"]
+    once = replace(decoded("frame", 0.9, 0.3), seed=1)
+    half = [decoded("viterbi", 0.1, 0.2), replace(decoded("viterbi", 0.1, 0.2), seed=1)]
+    partly = leaderboard(frame([decoded("frame", NAN, 0.3), once, *half]))
+    assert partly["decoding"].tolist() == ["viterbi"]
     nothing = leaderboard(frame([decoded("frame", NAN, 0.3), decoded("viterbi", NAN, 0.2)]))
     assert nothing["decoding"].tolist() == ["frame"]
 
@@ -229,7 +240,7 @@ def test_an_encoder_that_had_labels_is_shown_without_a_rank() -> None:
     assert key["encoder"].tolist() == ["b", "c", "a"]
     assert key["rank"].tolist()[1:] == [1, 2]
     assert key["rank"].isna().tolist() == [True, False, False]
-    assert mean_ranks(board).to_dict() == {"b": 1, "c": 1, "a": 2}
+    assert mean_ranks(board) == {"b": "1.00 (1 of 2)", "c": "1.00 (1 of 2)", "a": "2.00"}
     assert "| had labels | b | 0.900 |" in to_markdown(board)
     alone = leaderboard(frame(rows, b=replace(FACTS, supervised="key beat")))
     assert "b" not in mean_ranks(alone)
@@ -242,7 +253,7 @@ def test_facts_stand_in_every_row_and_unknown_ones_stay_empty() -> None:
     assert board["dim"].tolist() == [192, 13]
     assert "| b | 2.00 |  | 13 |  |  |  |  |\n" in to_markdown(board)
     none = leaderboard(frame(encoders(a=0.5), a=replace(FACTS, model_parameters=0)))
-    assert "| a | 1.00 | 0 | 192 |" in to_markdown(none)
+    assert "| a |  | 0 | 192 |" in to_markdown(none)
 
 
 def test_of_two_runs_the_speed_that_was_measured_counts() -> None:

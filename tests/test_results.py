@@ -54,6 +54,11 @@ def folder(tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path / "results" / "run")
 
 
+def test_encoders_whose_names_are_alike_have_files_of_their_own(folder: RunFolder) -> None:
+    names = ["vit1d:checkpoint=run/a.safetensors", "vit1d:checkpoint=run_a.safetensors"]
+    assert len({folder.cell_path(name, "key") for name in names}) == 2
+
+
 def test_a_cell_comes_back_as_it_was_written(folder: RunFolder) -> None:
     written = folder.write_cell(PROBE.encoder, "key", "k", RESULT)
     found = folder.read_cell(PROBE.encoder, "key", "k")

@@ -126,3 +126,5 @@ def test_too_little_is_an_error() -> None:
         lay(45, 39, 20)
     with pytest.raises(ConfigError, match="1 held-out works"):
         lay(45, 80, works="aa")
+    with pytest.raises(ConfigError, match="0 held-out works of 48 s"):  # positives begin at 40
+        Segments.of(tracks(49, 49), length=10, frame_rate=1.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def draw(runs: Sequence[Path], ending: str) -> bytes:
     with style():
         figure = new_figure(9.0, 3.2)
         axes: Any = figure.subplots(1, 2)
-        for (name, training, retrieval), colour in zip(logs, _cycle(len(logs)), strict=True):
+        for (name, training, retrieval), colour in zip(logs, cycle(_COLOURS), strict=False):
             _loss(axes[0], name, training, colour)
             model = retrieval[retrieval["embedding"] == "model"]
             axes[1].plot(model["step"], model["mrr"], "o-", ms=3, lw=1.2, color=colour, label=name)
@@ -71,7 +72,3 @@ def _controls(axes: Axes, retrievals: Sequence[pd.DataFrame]) -> None:
     dashes = {"logmel": "--", "random": ":"}
     for name, mrr in controls.itertuples(index=False):
         axes.axhline(mrr, color=GREY, lw=0.8, ls=dashes[name], label=f"{name}, {mrr:.3f}")
-
-
-def _cycle(count: int) -> list[str]:
-    return [_COLOURS[place % len(_COLOURS)] for place in range(count)]

@@ -60,12 +60,13 @@ def leaderboard(
     Args:
         scores: rows of `scores.csv`, with a column `speed` where that is known.
         reference: an encoder; `difference` is each value minus its value.
-        pairs: of `read_pairs`; `difference_low` and `difference_high` are the 95 % interval of the
-            difference on the same tracks, where the two encoders stand in one run.
+        pairs: of `read_pairs`; where the two encoders stand in one run, `difference` is that on the
+            same tracks, and `difference_low` and `difference_high` are its 95 % interval.
 
     Returns:
         A table sorted by task and rank. `rank` is by the main metric, NaN where the encoder had
-        labels for the task. Values of several seeds are averaged.
+        labels for the task. Values of several seeds are averaged; so are the ends of their
+        intervals, which remain those of one training and are wider than that of the mean.
 
     Raises:
         ConfigError: `reference` is not among the encoders.
@@ -74,14 +75,16 @@ def leaderboard(
     if reference is not None and reference not in encoders:
         raise ConfigError(f"no scores of encoder '{reference}'; {nearest(reference, encoders)}")
     chosen = scores[(scores["kind"] == "probe") & scores["selected"]]
+    # what validation cannot tell (NaN) is worse than anything it can, as in `scoring.worth`
+    chosen = chosen.assign(worth=chosen["validation"].fillna(-inf))
     where = [*ENTRY, "decoding", "layer", "source", "metric", "main", "n", "fingerprint", "cell"]
-    numbers = ["value", "low", "high", "validation"]
+    numbers = ["value", "low", "high", "validation", "worth"]
     board = chosen.groupby(where, dropna=False, sort=False)[numbers].mean().reset_index()
     # the decoding, too, is for validation to choose; the first of equals
-    mains = board[board["main"]].assign(worth=board["validation"].fillna(-inf))
+    mains = board[board["main"]]
     best = mains.groupby(ENTRY, sort=False)["worth"].transform("idxmax")
     kept = board.loc[best.unique(), [*ENTRY, "decoding"]]
-    board = board.merge(kept, on=[*ENTRY, "decoding"])
+    board = board.drop(columns="worth").merge(kept, on=[*ENTRY, "decoding"])
     for kind in CONTROLS:
         board = board.merge(_control(scores, kind), how="left", on=[*ENTRY, "decoding", "metric"])
     board = board.merge(_facts(scores), on=["encoder", "fingerprint"])
@@ -95,9 +98,11 @@ def leaderboard(
         board = board.merge(anchor, how="left", on=[*ARENA, "metric"])
         board["difference"] = board["value"] - board.pop("anchor")
         if pairs is not None:
-            ends = {"low": "difference_low", "high": "difference_high"}
+            ends = {"low": "difference_low", "high": "difference_high", "difference": "paired"}
             paired = pairs[[*_PAIR, "metric", *ends]].rename(columns=ends)
             board = board.merge(paired, how="left", on=[*_PAIR, "metric"])
+            # on the tracks that both were scored on, as the interval is
+            board["difference"] = board.pop("paired").fillna(board["difference"])
         board = board.drop(columns="reference_cell")
     places = {task: place for place, task in enumerate(scores["task"].unique())}
     board = board.assign(place=board["task"].map(places), other=~board["main"])
@@ -128,10 +133,20 @@ def _control(scores: pd.DataFrame, kind: str) -> pd.DataFrame:
     return rows.groupby(keys)["value"].mean().rename(kind).reset_index()
 
 
-def mean_ranks(board: pd.DataFrame) -> pd.Series:
-    """Mean over tasks of each encoder's rank, best first; without those that have none."""
-    ranks = board[board["main"]].groupby("encoder")["rank"].mean().dropna()
-    return ranks.sort_values(kind="stable")
+def mean_ranks(board: pd.DataFrame) -> dict[str, str]:
+    """Each encoder's mean rank in the tables where it has a peer, best first.
+
+    `2.25`, or `1.00 (1 of 4)` where it is ranked in one of four such tables.
+    """
+    ranked = board[board["main"] & board["rank"].notna()]
+    tables = ranked.groupby(ARENA, dropna=False)
+    ranked = ranked[tables["encoder"].transform("count") > 1]
+    total = ranked.groupby(ARENA, dropna=False).ngroups
+    ranks = ranked.groupby("encoder")["rank"].agg(["mean", "count"])
+    return {
+        str(name): f"{mean:.2f}" + (f" ({count} of {total})" if count < total else "")
+        for name, mean, count in ranks.sort_values("mean", kind="stable").itertuples()
+    }
 
 
 def to_csv(board: pd.DataFrame) -> str:
@@ -172,11 +187,11 @@ def encoders_of(board: pd.DataFrame) -> list[list[tuple[str, str]]]:
     facts: dict[Any, Any] = (
         board.groupby("encoder", sort=False)[[*FACTS, "speed"]].first().to_dict("index")
     )
-    order = [*ranks.index, *(name for name in facts if name not in ranks.index)]
+    order = [*ranks, *(name for name in facts if name not in ranks)]
     return [
         [
             ("encoder", str(name)),
-            ("mean rank", _number(ranks.get(name, nan), ".2f")),
+            ("mean rank", ranks.get(name, "")),
             ("parameters", _millions(facts[name]["model_parameters"])),
             ("dim", str(facts[name]["dim"])),
             ("frames/s", _number(facts[name]["frame_rate"], ".4g")),

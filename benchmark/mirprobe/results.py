@@ -47,7 +47,7 @@ class RunFolder:
     def cell_path(self, encoder: str, task: str) -> Path:
         """The file of one cell."""
         slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", encoder)
-        if ".py:" in encoder or "(" in encoder or len(slug) > _LONGEST:
+        if slug != re.sub("[:,]", "_", encoder) or len(slug) > _LONGEST:
             # paths and combinations may be long, and alike but for what the slug leaves out
             slug = f"{slug[:_LONGEST]}-{digest(encoder)[:8]}"
         return self.path / "predictions" / f"{slug}__{task}.json.gz"
@@ -172,12 +172,12 @@ def read_differences(run: Path) -> pd.DataFrame:
         StorageError: it is not such a table.
     """
     path = run / "differences.csv"
+    kinds = {**dict.fromkeys(DIFFERENCES, "str"), **dict.fromkeys(_ENDS, "float"), "n": "int"}
     try:
-        kinds = {**dict.fromkeys(DIFFERENCES, "str"), **dict.fromkeys(_ENDS, "float"), "n": "int"}
         blank = {name: [""] for name in _ENDS}
         table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=blank)
     except FileNotFoundError:
-        return pd.DataFrame(columns=DIFFERENCES)
+        return pd.DataFrame(columns=DIFFERENCES).astype(kinds)
     except (ValueError, OSError) as error:
         raise StorageError(f"{path}: not a table of differences ({error}); run again") from error
     if list(table.columns) != DIFFERENCES:

@@ -66,7 +66,7 @@ def bank_command(
     dtype: Annotated[Numbers, typer.Option(help="14 MB an hour, or twice that.")] = Numbers.uint8,
     held_out: Annotated[
         float | None,
-        typer.Option(help="Share of tracks that validate and never train; default 0.05."),
+        typer.Option(help="Share of works that validate and never train; default 0.05."),
     ] = None,
     jobs: Annotated[int, typer.Option(help="Processes; 0 is one a core.")] = 0,
 ) -> None:

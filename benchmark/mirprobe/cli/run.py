@@ -142,7 +142,8 @@ def _print_board(scores: Any) -> None:
         console.print(table)
         console.print()
     ranks = mean_ranks(board)
-    console.print("mean rank: " + ", ".join(f"{name} {rank:.2f}" for name, rank in ranks.items()))
+    if ranks:
+        console.print("mean rank: " + ", ".join(f"{name} {rank}" for name, rank in ranks.items()))
 
 
 _TEXT = ("encoder", "layer", "decoding")

@@ -254,7 +254,7 @@ def layers_differ(evidence: Evidence) -> Claim:
         "B's at b above that at a; of all pairs the one with the widest crossing on validation",
         tuple(checks),
         tuple(remarks),
-        bool(rows),
+        len({one.row["relation"] for one in rows}) > 1,
     )
 
 

@@ -91,7 +91,10 @@ def _claim(number: int, claim: Claim) -> str:
         ]
         lines.append(_table(["difference", "value (95 %)", "check"], rows))
     else:
-        lines.append("One layer is best for every relation: there is nothing to compare.\n")
+        lines.append(
+            "No two relations are told above chance by different layers: there is nothing to "
+            "compare.\n"
+        )
     return "\n".join([*lines, *(f"- {remark}" for remark in claim.remarks), ""])
 
 

@@ -75,7 +75,7 @@ def section(annotations: Annotations, times: Floats) -> Compare | None:
 
 
 def beat(annotations: Annotations, times: Floats) -> Compare | None:
-    """Places within the beat, 0 to 1 from one beat to the next; none before the first beat."""
+    """Places within the beat, 0 to 1 from one beat to the next; none outside the beats."""
     if annotations.beats is None or len(annotations.beats.times) < 2:
         return None
     beats = annotations.beats.times

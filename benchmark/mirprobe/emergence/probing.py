@@ -113,6 +113,9 @@ def probe(
             encoders=(*encoders, *plain),
             tasks=tuple(names),
             layers=layers,
+            probe="linear",
+            preset="standard",
+            seeds=(0,),
             results_dir=folder,
         )
         result = run(own, encoders=encoders, dataset=dataset)

@@ -57,7 +57,7 @@ def study(
     """Do all of it.
 
     Args:
-        config: data set, limit, cache, device; its other fields are not used.
+        config: data set, limit, cache, device and number types; its other fields are not used.
         checkpoint: of the model under study.
         folder: gets `README.md`, three tables, three figures, `emergence.json` and `runs/`.
         seed: of pairs, random guesses and the bootstrap.

@@ -55,10 +55,11 @@ class DivergedError(MirprobeError):
 
 @dataclass(frozen=True)
 class Pace:
-    """How often, in steps; it changes nothing of what is trained. 0 is never.
+    """How often, in steps; it changes nothing of what is trained. 0 is at the others' steps alone.
 
     Attributes:
-        log: a row of losses; only then are they fetched from the device and checked.
+        log: a row of losses, which are then fetched from the device and checked; there is one
+            whenever something is validated or saved.
         validate: retrieval among held-out tracks.
         save: a state to go on from; there is one at the end in any case.
     """

@@ -1,4 +1,4 @@
-"""Logs of a training: CSV files and, where it is installed, TensorBoard.
+"""Logs of a training: CSV files and TensorBoard.
 
 A run that goes on after a kill cuts away what was logged after the step it goes on from.
 """

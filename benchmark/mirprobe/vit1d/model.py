@@ -3,10 +3,10 @@
 Architecture: Kong et al., "Emergent musical properties of a transformer under contrastive
 self-supervised learning", ISMIR 2025 (`vit1d`), and its update in Meseguer-Brocal et al., CoJEPA
 (`vit1d-rope`). Choices that the papers leave open: pre-norm blocks, no dropout, no projection head,
-no biases in the updated form, and weights drawn from a normal distribution of deviation 0.02, but
-1 / sqrt(bins) where frames are projected. A token then begins as large as a normalised frame, and
-what training adds in the blocks does not drown it: with 0.02 there too, the tokens of a training
-lost the chord that is heard in their frame, and the loss fell more slowly.
+no biases in the blocks of the updated form, and weights drawn from a normal distribution of
+deviation 0.02, but 1 / sqrt(bins) where frames are projected. A token then begins as large as a
+normalised frame, and what training adds in the blocks does not drown it: with 0.02 there too, the
+tokens of a training lost the chord that is heard in their frame, and the loss fell more slowly.
 """
 
 from __future__ import annotations

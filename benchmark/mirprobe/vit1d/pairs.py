@@ -65,12 +65,11 @@ class Pairs:
     Args:
         tracks: to draw from; those too short for one pair are left out.
         length: frames in a segment.
-        batch: pairs in a batch, each of another work.
+        batch: pairs in a batch, each of another work, or in batches of one group of another track.
         gaps: fewest and most frames between the end of the earlier segment and the start of the
             later; None for no upper bound.
         same_group: the share of batches filled group by group, so that their negatives sound
-            alike. Groups come in random order, larger ones sooner: among groups that fill a batch
-            each work is as likely to be drawn as in the other batches. All that a group has of a
+            alike. Groups come in random order, larger ones sooner. All that a group has of a
             work comes together: its takes differ in little, and are each other's hardest negatives.
         seed: of all draws.
 

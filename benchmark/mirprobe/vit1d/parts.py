@@ -33,7 +33,7 @@ Kind = Literal["undecodable", "too short", "silent", "duplicate"]
 Samples = NDArray[np.float32]
 
 FOLDER, SUFFIX = "parts", ".safetensors"
-SEGMENTS = 251  # frames of two segments of 4 s side by side: the least that gives a pair
+SEGMENTS = 252  # frames of two segments of 4 s side by side: the least that gives a pair
 SILENCE = -70.0  # dB of a full-scale sine: a frame is silent if none of its bands comes up to it
 REST = 16  # frames, 0.5 s: kept of a silence on either side, so that a cut lies within silence
 
@@ -245,7 +245,8 @@ def _unfit(measured: _Measured, config: LogMelConfig) -> tuple[Kind | None, str]
     if not rows:
         return "silent", f"{duration:.1f} s, all under {SILENCE:g} dB"
     if rows < SEGMENTS:
-        return "too short", f"{rows / config.frame_rate:.1f} s of {duration:.1f} s sound, 8 needed"
+        heard, needed = rows / config.frame_rate, SEGMENTS / config.frame_rate
+        return "too short", f"{heard:.1f} s of {duration:.1f} s sound, {needed:.1f} needed"
     return None, ""
 
 

@@ -78,18 +78,19 @@ class Segments:
             ConfigError: no positive, or nothing to tell it from.
         """
         apart = round(APART * frame_rate)
+        shortest = -(-apart // length) * length + length  # holds a segment and its first positive
         starts: list[Tensor] = []
         chosen: list[BankTrack] = []
         for track in sorted(tracks, key=lambda track: digest("retrieval", track.id)):
             if sum(map(len, starts)) >= limit:
                 break
-            if track.frames >= apart + length:
+            if track.frames >= shortest:
                 chosen.append(track)
                 starts.append(torch.arange(0, track.frames - length + 1, length) + track.start)
         works = sorted({track.work for track in chosen})
         if len(works) < 2:
             raise ConfigError(
-                f"{len(works)} held-out works of {APART + length / frame_rate:.0f} s or longer, "
+                f"{len(works)} held-out works of {shortest / frame_rate:.0f} s or longer, "
                 "retrieval needs 2: hold out more of the bank, or validate never"
             )
         sizes = torch.tensor([len(part) for part in starts])

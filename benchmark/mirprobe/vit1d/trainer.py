@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isinf
+from math import inf, isinf
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
@@ -31,14 +31,14 @@ class FitConfig:
     Attributes:
         objective: `ntxent` or `cojepa`.
         steps: in all.
-        batch: pairs a step, each of another work, over all devices.
+        batch: pairs a step, over all devices: each of another work, or of another take.
         rate: the peak learning rate.
         final_rate: that of the last step.
         warmup: share of the steps in which the rate rises.
         decay: weight decay of the first step.
         final_decay: that of the last step.
         betas: of AdamW.
-        clip: longest gradient.
+        clip: the gradient's largest norm.
         temperature: of NT-Xent.
         min_gap: seconds, at least, between the end of one segment and the start of the other.
         max_gap: at most; infinite for anywhere in the track.
@@ -76,6 +76,13 @@ class FitConfig:
         for name in ("steps", "batch", "rate", "temperature", "clip"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name}={getattr(self, name)}: must be more than 0")
+        if self.batch < 2:
+            raise ConfigError(f"batch={self.batch}: one pair has no negatives, give 2 or more")
+        if not (0 <= self.min_gap < inf and self.min_gap <= self.max_gap):
+            raise ConfigError(
+                f"min_gap={self.min_gap}, max_gap={self.max_gap}: the first is a number of seconds "
+                "and not above the second"
+            )
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup={self.warmup}: a share of the steps lies between 0 and 1")
         if not 0 < self.mask[0] <= self.mask[1] < 1:
