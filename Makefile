@@ -18,8 +18,8 @@ check: $(VENV)/.ready
 
 # Needs a network, Debian and a GPU for a run of full length; goes on where it was killed.
 # HOURS of renderings beside the recordings, in the bank BANK; STEPS of training into OUTPUT by the
-# options FIT; what is fetched lies in WORK. An unknown or unreachable package ends it before the
-# training.
+# options FIT; what is fetched lies in WORK. The commands of the weights that ship, a shorter training,
+# stand in their model card. An unknown or unreachable package ends it before the training.
 HOURS ?= 100
 STEPS ?= 100000
 FIT ?= --config vit1d-rope --max-gap inf --same-group 0.5

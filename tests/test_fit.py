@@ -203,6 +203,10 @@ def test_a_weight_that_is_not_finite_is_never_saved(
     with pytest.raises(DivergedError, match=r"a weight is not finite after step 8 .* step 4"):
         run(tmp_path)
     assert read_notes(tmp_path / LATEST)["step"] == "4"
+    bank, judged = make_bank(held_out=3, frames=960), tmp_path / "judged"
+    with pytest.raises(DivergedError, match=r"a weight is not finite after step 8 .* step 4"):
+        run(judged, bank, pace=Pace(log=8, validate=8, save=4))
+    assert "8,model" not in (judged / "retrieval.csv").read_text()
 
 
 def test_bf16_trains_and_keeps_weights_in_float32(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from small_training import BANK, CONFIG, CPU, FRONTEND, PACE, TINY, make_bank, run
+from torch.utils.tensorboard import SummaryWriter
 
 from mirprobe.errors import ConfigError, MirprobeError, StorageError
 from mirprobe.vit1d.fabric import Machine
@@ -52,6 +54,43 @@ def test_another_training_in_the_folder_is_refused(tmp_path: Path) -> None:
         run(tmp_path)
 
 
+def test_tables_of_others_stay_and_a_new_training_sets_old_logs_aside(tmp_path: Path) -> None:
+    others = {"diet.csv": "step,weight\n1,80\n", "notes.csv": "no step\n1\n"}
+    for name, text in {**others, "training.csv": "step,loss\n5,1.0\n"}.items():
+        (tmp_path / name).write_text(text)
+    run(tmp_path)
+    assert {name: (tmp_path / name).read_text() for name in others} == others
+    assert (tmp_path / "training.old.csv").read_text() == "step,loss\n5,1.0\n"
+
+
+def test_a_log_that_cannot_be_read_is_named_and_an_empty_one_begun_again(tmp_path: Path) -> None:
+    run(tmp_path)
+    log = tmp_path / "training.csv"
+    for broken in (b"step\n\xff\xfe\n", b"loss\n1.0\n", b"step\nx\n"):
+        log.write_bytes(broken)
+        with pytest.raises(
+            StorageError, match=r"training\.csv: not the log of a training"
+        ) as error:
+            run(tmp_path)
+        one_line(error)
+    log.write_bytes(b"")
+    run(tmp_path)
+    assert not log.exists()  # nothing was left to do
+
+
+def test_a_disk_that_fills_while_logging_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SummaryWriter, "flush", full)
+    monkeypatch.setattr(SummaryWriter, "close", full)
+    with pytest.raises(StorageError, match=r"training\.csv: cannot be written \(No space") as error:
+        run(tmp_path)
+    one_line(error)
+
+
 def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
     whole = (tmp_path / STATE).read_bytes()
@@ -60,6 +99,7 @@ def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
         with pytest.raises(StorageError, match=r"state\.safetensors: damaged") as error:
             run(tmp_path)
         one_line(error)
+    run(tmp_path / "another", begin_with=tmp_path / LATEST)  # the remedy that it names
     (tmp_path / STATE).write_bytes((tmp_path / LATEST).read_bytes())
     with pytest.raises(StorageError, match="not of format"):
         run(tmp_path)

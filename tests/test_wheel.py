@@ -13,13 +13,24 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LOOK = """
-import mirprobe, mirprobe_tasks
+import socket
+def refuse(*args, **options):
+    raise OSError("no network")
+socket.socket.connect = socket.getaddrinfo = refuse
+import mirprobe, mirprobe_tasks, torch
+from mirprobe.encoders.vit1d import TrainedViT1D
+from mirprobe.vit1d.shipped import weights_path
+from safetensors import safe_open
 from mirprobe.published import read_published
 from mirprobe.suites import load_suite, registered
 from mirprobe_tasks.datasets.listed import listed
 print(mirprobe.__file__, mirprobe_tasks.__file__)
 print(*registered())
 print(len(load_suite("vit1d-paper", {})), len(read_published()), len(listed("tinysol")))
+with safe_open(weights_path(None), "pt") as file:
+    print(*{str(file.get_tensor(name).dtype) for name in file.keys()})
+print((weights_path(None).parent / "README.md").is_file())
+print(*TrainedViT1D()(torch.zeros(1, 64_000)).sequence.shape)
 """
 
 
@@ -36,7 +47,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def test_suites_published_figures_and_splits_are_in_the_wheel(site: Path) -> None:
+def test_suites_published_figures_splits_and_weights_are_in_the_wheel(site: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOOK],
         cwd=site.parent,
@@ -46,7 +57,8 @@ def test_suites_published_figures_and_splits_are_in_the_wheel(site: Path) -> Non
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    files, suites, counts = done.stdout.splitlines()
+    files, suites, counts, dtypes, card, shape = done.stdout.splitlines()
+    assert (dtypes, card, shape) == ("torch.float16", "True", "1 126 12 192")
     assert [Path(file).parents[1] for file in files.split()] == [site, site]
     assert {"quick", "vit1d-paper", "mir-core"} <= set(suites.split())
     runs, figures, notes = map(int, counts.split())

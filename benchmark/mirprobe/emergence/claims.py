@@ -3,7 +3,7 @@
 A check is a difference on the same test tracks. It passes where the difference's 95 % bootstrap
 interval lies above zero. A claim holds if all of its checks pass, does not hold if none does, and
 holds partly otherwise. Whatever a check compares (a layer, a head, a seed of random weights) was
-chosen on the validation split.
+chosen on the validation split; local tasks are probed with `probing.LOCAL_CONTROLS` seeds.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ Each claim is read by checks: a check is a difference on the same test tracks, a
 95 % bootstrap interval over tracks lies above zero. A claim *holds* if all of its checks pass,
 *does not hold* if none does, and holds *partly* otherwise; that it does not hold means that these
 data do not show it, not that they show the contrary. Layers, heads, readings of attention, the
-settings of the onset detector and seeds of random weights are chosen on the validation split, and
-the test split is scored once.
+settings of the onset detector and seeds of random weights are chosen on the validation split (chord
+and beat are probed with the first seed alone), and the test split is scored once.
 """
 
 

@@ -68,6 +68,11 @@ class Pace:
     validate: int = 1000
     save: int = 500
 
+    def __post_init__(self) -> None:
+        for name, every in asdict(self).items():
+            if every < 0:
+                raise ConfigError(f"{name}-every {every}: a number of steps, 0 for never")
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -250,6 +255,7 @@ class _Run:
     def _validate(self) -> None:
         if self.segments is None:
             return
+        self._check_weights()
         found = self._retrieve("model", self.trainer.class_tokens)
         if found.mrr > self.best:
             self.best = found.mrr
@@ -265,9 +271,12 @@ class _Run:
         self.journal.write("retrieval", self.done, {"embedding": name, **asdict(found)})
         return found
 
-    def _save(self) -> None:
+    def _check_weights(self) -> None:
         if not all_finite(self.trainer.objective):
             self._diverged(f"a weight is not finite after step {self.done}")
+
+    def _save(self) -> None:
+        self._check_weights()
         head = {
             "begun_with": self.begun_with,
             "done": self.done,

@@ -1,6 +1,7 @@
 """Logs of a training: CSV files and TensorBoard.
 
-A run that goes on after a kill cuts away what was logged after the step it goes on from.
+A run that goes on after a kill cuts away what was logged after the step it goes on from. One that
+begins anew sets aside what it finds: `training.csv` becomes `training.old.csv`.
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ from typing import Any
 from mirprobe.errors import StorageError
 from mirprobe.files import replacing
 
+_KINDS = ("training", "retrieval")
+
 
 class Journal:
     """Writes rows of figures as they come; each row is flushed.
 
     Args:
         folder: gets one CSV file a kind of row, and a folder `tensorboard`.
-        done: steps done before, -1 for a new training; rows of later steps are cut away.
+        done: steps done before, -1 for a new training.
         active: False writes nothing, for all processes but the first.
 
     Raises:
-        StorageError: the folder cannot be written.
+        StorageError: the folder cannot be written, or a log in it not be read.
     """
 
     def __init__(self, folder: Path, *, done: int, active: bool = True) -> None:
@@ -33,8 +36,11 @@ class Journal:
         self._board: Any = None
         if not active:
             return
-        for path in folder.glob("*.csv"):
-            _cut(path, done)
+        for path in (folder / f"{kind}.csv" for kind in _KINDS):
+            if path.exists() and done < 0:
+                path.replace(path.with_suffix(".old.csv"))
+            elif path.exists():
+                _cut(path, done)
         from torch.utils.tensorboard import SummaryWriter
 
         try:
@@ -77,8 +83,13 @@ class Journal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._board is not None:
+        if self._board is None:
+            return
+        try:
             self._board.close()
+        except OSError as failed:
+            if error is None:  # else that one is told
+                raise _unwritable(self._folder, failed) from failed
 
 
 def _unwritable(path: Path, error: OSError) -> StorageError:
@@ -86,11 +97,17 @@ def _unwritable(path: Path, error: OSError) -> StorageError:
 
 
 def _cut(path: Path, done: int) -> None:
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        columns = reader.fieldnames or []
-        # a line that a kill cut short lacks its last fields
-        rows = [row for row in reader if None not in row.values() and int(row["step"]) <= done]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            columns = reader.fieldnames
+            # a line that a kill cut short lacks its last fields
+            rows = [row for row in reader if None not in row.values() and int(row["step"]) <= done]
+    except (KeyError, ValueError, csv.Error) as error:
+        raise StorageError(f"{path}: not the log of a training ({error}); move it away") from error
+    if columns is None:  # a full disk can leave an empty file
+        path.unlink()
+        return
     text = io.StringIO()
     writer = csv.DictWriter(text, columns)
     writer.writeheader()

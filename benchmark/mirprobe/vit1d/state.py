@@ -104,8 +104,8 @@ def load_state(path: Path) -> State:
             return State(head, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError) as error:
         raise StorageError(
-            f"{path}: damaged or not a training's state: delete it to begin again, the weights "
-            "beside it are kept apart from it"
+            f"{path}: damaged or not a training's state: name another folder, and begin with the "
+            "weights beside it (--begin-with)"
         ) from error
     except OSError as error:
         raise StorageError(f"{path}: cannot be read ({error.strerror or error})") from error

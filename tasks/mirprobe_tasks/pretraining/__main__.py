@@ -167,7 +167,8 @@ def _rendered(done: Rendered) -> None:
 
 def _check(bank: Path) -> None:
     made = recipe.check(bank)
-    typer.echo(f"{made.path}: {len(made.tracks)} tracks, {made.hours:.1f} h, none is tested on")
+    held = f"{len(made.tracks)} tracks, {made.hours:.1f} h"
+    typer.echo(f"{made.path}: {held}, by their names none is tested on")
 
 
 if __name__ == "__main__":

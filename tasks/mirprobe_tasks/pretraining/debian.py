@@ -3,7 +3,7 @@
 The recordings are the music of free games in Debian's main archive: every file of them may be
 used, changed and passed on under the free licence (GPL, CC-BY, CC-BY-SA, public domain and the
 like) that its package states in `usr/share/doc/PACKAGE/copyright`, which is unpacked beside it.
-The sound fonts are free in the same sense (MIT, CC0, GPL).
+The sound fonts are free in the same sense (MIT, GPL, LGPL, CC BY-SA).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ RECORDINGS = (
     "supertux-data",
     "starfighter-data",
 )
-"""Game music: 1.26 GB, 21.3 h, 353 tracks in Debian 12."""
+"""Game music: 1.26 GB, 21.3 h, 372 tracks in Debian 12."""
 
 SOUND_FONTS = (
     "csound-soundfont",
