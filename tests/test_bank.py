@@ -193,15 +193,20 @@ def test_a_bank_that_is_missing_or_unfinished(tmp_path: Path) -> None:
         ("bank.json", b"[]", "damaged"),
         ("bank.json", b"{}", "damaged"),
         ("bank.json", b'{"version": 99}', "version 99"),
+        ("bank.json", (b'"dtype": "uint8"', b'"dtype": "int7"'), "damaged"),
+        ("bank.json", (b'"start": 0', b'"start": 7'), "damaged"),
     ],
 )
 def test_a_damaged_bank_says_so(
-    tmp_path: Path, name: str, content: int | bytes | None, complaint: str
+    tmp_path: Path, name: str, content: int | bytes | tuple[bytes, bytes] | None, complaint: str
 ) -> None:
     build(tmp_path, 1)
     file = tmp_path / name
     if content is None:
         file.unlink()
+    elif isinstance(content, tuple):
+        assert content[0] in file.read_bytes()
+        file.write_bytes(file.read_bytes().replace(*content))
     else:
         file.write_bytes(file.read_bytes()[:content] if isinstance(content, int) else content)
     with pytest.raises(StorageError, match=complaint) as error:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -268,8 +270,60 @@ def test_processes_share_a_batch_without_overlap() -> None:
         assert all_masks is not None
         for one, other, both in zip(masks, others, all_masks, strict=True):
             assert torch.equal(torch.cat((one, other), dim=1), both)
-    with pytest.raises(ConfigError, match="batch=5 on 2 devices: give a multiple"):
-        Trainer(BANK, TINY["vit1d"], replace(CONFIG, batch=5), cast(Any, Rank(0)))
+
+
+def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
+    script = Path(__file__).with_name("two_process_training.py")
+    command = [sys.executable, str(script), str(tmp_path / "two"), "10"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    bank = make_bank(held_out=3, frames=960)
+    run(tmp_path / "one", bank, pace=replace(PACE, validate=5), same_group=0.5)
+    one, two = (load_file(tmp_path / name / LATEST) for name in ("one", "two"))
+    for name, weights in one.items():
+        torch.testing.assert_close(two[name], weights, atol=1e-4, rtol=1e-3)
+    for kind in ("training", "retrieval"):  # one process alone writes
+        alone, both = (rows(tmp_path / name / f"{kind}.csv") for name in ("one", "two"))
+        assert [row["step"] for row in both] == [row["step"] for row in alone]
+    losses = [
+        [float(row["loss"]) for row in rows(tmp_path / n / "training.csv")] for n in ("one", "two")
+    ]
+    assert losses[1] == pytest.approx(losses[0], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_matrices_alone_decay_by_the_schedule(name: str) -> None:
+    config = replace(CONFIG, clip=1e-20, decay=0.5)  # gradients too small to move a weight
+    trainer = Trainer(BANK, TINY[name], config, make_fabric(CPU))
+    before = {name: weights.clone() for name, weights in trainer.model.named_parameters()}
+    told = trainer.schedule(0)
+    trainer.step(0)
+    decayed = set()
+    for place, weights in trainer.model.named_parameters():
+        if torch.allclose(weights, before[place], rtol=0, atol=1e-9):
+            continue
+        torch.testing.assert_close(weights, before[place] * (1 - told["rate"] * told["decay"]))
+        decayed.add(place)
+    kept = before.keys() - decayed
+    assert {place.rpartition(".")[2] for place in decayed} == {"weight"}
+    assert all(before[place].ndim == 2 for place in decayed)
+    assert "class_token" in kept
+    assert all("norm" in place or place.endswith(("bias", "positions", "token")) for place in kept)
+
+
+@pytest.mark.parametrize("clip", [0.01, 100.0])
+def test_gradients_are_clipped(clip: float) -> None:
+    trainer = Trainer(BANK, TINY["vit1d"], replace(CONFIG, clip=clip), make_fabric(CPU))
+    seen: list[Tensor] = []
+
+    def look(*_: object) -> None:
+        gradients = [p.grad.flatten() for p in trainer.objective.parameters() if p.grad is not None]
+        seen.append(torch.cat(gradients).norm())
+
+    trainer.optimiser.register_step_pre_hook(look)
+    norm = float(trainer.step(0)["gradient"])
+    assert float(seen[0]) == pytest.approx(min(norm, clip), rel=1e-3)
+    assert 0.01 < norm < 100
 
 
 def test_the_model_of_the_paper_is_the_default() -> None:

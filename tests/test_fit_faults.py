@@ -26,6 +26,8 @@ def one_line(error: pytest.ExceptionInfo[MirprobeError]) -> str:
 def test_a_bank_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^8 of 8 works to train on .* a batch needs 9: lower"):
         run(tmp_path, batch=9)
+    with pytest.raises(ConfigError, match="batch=4 on 3 devices: give a multiple"):
+        fit(BANK, tmp_path, model=TINY["vit1d"], config=CONFIG, machine=Machine("cpu", devices=3))
     with pytest.raises(ConfigError, match=r"^0 of 8 works to train on have room for two segments"):
         run(tmp_path, make_bank(frames=22))
     with pytest.raises(ConfigError, match=r"room for two segments of 12 frames at least 62 frames"):

@@ -13,8 +13,9 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, get_args, overload
 
 import numpy as np
 import torch
@@ -113,6 +114,11 @@ class Bank:
                 )
             config = LogMelConfig(**head["config"])
             tracks = tuple(BankTrack(**track) for track in head["tracks"])
+            if head["dtype"] not in get_args(DType):
+                raise ConfigError(f"dtype {head['dtype']!r}")
+            starts = [0, *accumulate(track.frames for track in tracks)]
+            if [track.start for track in tracks] != starts[:-1]:
+                raise ConfigError("tracks do not follow each other")
             quantiser = Quantiser(head["dtype"], head["offset"], head["scale"])
             error = QuantisationError(**head["error"])
             held_out = HeldOut(**head["held_out"])
@@ -126,8 +132,7 @@ class Bank:
             raise ConfigError(
                 f"{path}: a bank of another front end (differs in {fields}); build one for this"
             )
-        total = sum(track.frames for track in tracks)
-        frames = _open_frames(path / "frames.npy", total, config.bins, quantiser.dtype)
+        frames = _open_frames(path / "frames.npy", starts[-1], config.bins, quantiser.dtype)
         return cls(path, config, tracks, frames, quantiser, error, held_out, skipped)
 
     @property

@@ -126,12 +126,15 @@ def fit(
     folder, pace = Path(folder), pace or Pace()
     if bank.config != model.frontend:
         raise ConfigError(f"{bank.path}: a bank of another front end: build one for this model")
-    make_pairs(bank, model, config)  # complains before any process is started
+    # complaints come before any process is started, and so once
+    make_pairs(bank, model, config)
+    machine = machine or Machine()
+    if config.batch % (devices := machine.devices * machine.nodes):
+        raise ConfigError(f"batch={config.batch} on {devices} devices: give a multiple of them")
     segments = None
     if pace.validate:
         rate, held = model.frontend.frame_rate, bank.split("held-out")
         segments = Segments.of(held, length=model.frames, frame_rate=rate)
-    machine = machine or Machine()
     fabric = make_fabric(machine)
     trainer = Trainer(bank, model, config, fabric)
     if machine.compile:

@@ -114,7 +114,7 @@ class Trainer:
         bank: is copied to the device as it is.
         model: what to train.
         config: how.
-        fabric: launched.
+        fabric: launched; its processes divide the batch.
 
     Attributes:
         model: being trained.
@@ -123,14 +123,10 @@ class Trainer:
         rows: (N, bins) the bank on the device.
 
     Raises:
-        ConfigError: the bank is too small, or the devices do not divide the batch.
+        ConfigError: the bank is too small.
     """
 
     def __init__(self, bank: Bank, model: ViT1DConfig, config: FitConfig, fabric: Fabric) -> None:
-        if config.batch % fabric.world_size:
-            raise ConfigError(
-                f"batch={config.batch} on {fabric.world_size} devices: give a multiple of them"
-            )
         self.bank, self.config, self.fabric = bank, config, fabric
         self.pairs = make_pairs(bank, model, config)
         with torch.random.fork_rng(devices=[]):  # torch's layers draw before ours do
