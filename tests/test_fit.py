@@ -42,15 +42,22 @@ def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     return plan
 
 
-@pytest.mark.parametrize(("objective", "model"), [("ntxent", "vit1d"), ("cojepa", "vit1d-rope")])
+@pytest.mark.parametrize(
+    ("options", "model"),
+    [
+        ({}, "vit1d"),
+        ({"objective": "cojepa"}, "vit1d-rope"),
+        ({"hide": 0.5, "variants": 2}, "vit1d-rope"),
+    ],
+)
 def test_a_killed_run_ends_with_the_weights_of_one_never_killed(
     tmp_path: Path,
-    objective: str,
+    options: dict[str, Any],
     model: str,
     killed_after: Callable[[int], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    options: dict[str, Any] = {"objective": objective, "same_group": 0.5}
+    options = {**options, "same_group": 0.5}
     run(tmp_path / "whole", model=model, **options)
     with monkeypatch.context():
         killed_after(6)
@@ -255,8 +262,11 @@ class Rank:
         return parts
 
 
-def test_processes_share_a_batch_without_overlap() -> None:
-    config = replace(CONFIG, objective="cojepa")
+@pytest.mark.parametrize(
+    "options", [{"objective": "cojepa"}, {"hide": 0.3, "variants": 2, "same_group": 0.5}]
+)
+def test_processes_share_a_batch_without_overlap(options: dict[str, Any]) -> None:
+    config = replace(CONFIG, **options)
     trainers = [
         Trainer(BANK, TINY["vit1d"], config, cast(Any, rank))
         for rank in (Rank(0), Rank(1), Rank(0, world_size=1))

@@ -120,6 +120,8 @@ def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
         ({"min_gap": float("inf"), "max_gap": float("inf")}, "min_gap=inf"),
         ({"max_gap": float("nan")}, "max_gap=nan"),
         ({"mask": (0.75, 0.5)}, "two rising shares"),
+        ({"hide": 1.0}, r"hide=1\.0: a share of the frames, below 1"),
+        ({"hide": 0.5, "objective": "cojepa"}, r"hide=0\.5: .* CoJEPA has its own"),
     ],
 )
 def test_impossible_options(options: dict[str, Any], message: str) -> None:

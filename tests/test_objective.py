@@ -173,6 +173,11 @@ def test_objectives_are_made_of_their_parts_and_train_every_weight(name: str) ->
     classes = last_tokens(contrast.model, views.flatten(0, 1))[:, 0]
     expected = nt_xent(classes[:4], classes[4:], temperature=0.2)
     torch.testing.assert_close(contrast(views)["loss"], expected)
+    visible = masks.visible.flatten(0, 1)
+    classes = encode_visible(contrast.model, views.flatten(0, 1), visible)[:, 0]
+    partial = nt_xent(classes[:4], classes[4:], temperature=0.2)
+    torch.testing.assert_close(contrast(views, masks)["loss"], partial)
+    assert (partial - expected).abs() > 1e-4
 
     both = make("cojepa", name)  # of the same seed, so with the same encoder
     losses = both(views, masks)
@@ -189,6 +194,12 @@ def test_the_predictor_is_as_the_paper_has_it() -> None:
     predictor = CoJEPA(ViT1D(CONFIGS["vit1d-rope"]), temperature=0.1).predictor
     assert len(predictor.blocks) == 6
     assert predictor.entry.out_features == 192
+
+
+def test_a_mask_of_one_share_hides_that_much_or_a_frame_more() -> None:
+    for share, hidden in ((0.5, 5), (0.3, 3), (0.25, 3), (0.9, 9)):
+        masks = draw_masks((2, 3), time=10, share=(share, share), generator=seeded("mask", 0))
+        assert masks.hidden.shape == (2, 3, hidden)
 
 
 def test_cojepa_without_masks_is_refused() -> None:

@@ -165,6 +165,28 @@ def test_takes_of_one_group_come_together() -> None:
         }
 
 
+def test_variants_fill_batches_of_a_group_and_leave_the_others_alone() -> None:
+    tracks = pieces(*[60] * 12, groups="aaaaaabbbbbb")
+    pairs = Pairs(tracks, length=10, batch=6, same_group=0.5, variants=3)
+    warped = 0
+    for step in range(100):
+        draw = pairs.draw(step)
+        if draw.warp is None:
+            assert len(set(draw.tracks.tolist())) == 6
+            continue
+        warped += 1
+        first, second = draw.tracks.view(2, 3).tolist()
+        assert len(set(first)) == len(set(second)) == 1
+        assert first != second
+        assert len({pairs.tracks[first[0]].group, pairs.tracks[second[0]].group}) == 1
+        assert len(set(draw.starts[0].tolist())) > 2  # variants have segments of their own
+        assert {part.shape for part in draw.warp} == {(2, 6)}
+    assert 30 < warped < 70
+    for variants, batch in ((0, 6), (4, 6), (8, 8)):
+        with pytest.raises(ConfigError, match=rf"^variants={variants} in a batch of {batch}: .*"):
+            Pairs(tracks, length=10, batch=batch, variants=variants)
+
+
 def test_short_tracks_are_left_out_and_too_few_are_an_error() -> None:
     pairs = Pairs(TRACKS, length=10, batch=6)
     assert [track.frames for track in pairs.tracks] == [30, 200, 47, 20, 64, 33]

@@ -121,6 +121,12 @@ def fit_command(
     same_group: Annotated[
         float, typer.Option(help="Share of batches whose tracks sound alike.")
     ] = 0.0,
+    variants: Annotated[
+        int, typer.Option(help="In such batches, the keys and tempi in which each track comes.")
+    ] = 1,
+    hide: Annotated[
+        float, typer.Option(help="Share of each segment that NT-Xent is trained without.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="Of weights, pairs and masks.")] = 0,
     device: Annotated[Devices, typer.Option(help="What to train on.")] = Devices.auto,
     precision: Annotated[
@@ -165,6 +171,8 @@ def fit_command(
                 min_gap=min_gap,
                 max_gap=max_gap,
                 same_group=same_group,
+                variants=variants,
+                hide=hide,
                 seed=seed,
             ),
             begin_with=begin_with,

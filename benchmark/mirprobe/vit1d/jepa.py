@@ -44,7 +44,8 @@ def draw_masks(
         share: least and most of the frames to hide.
         generator: on the CPU.
     """
-    least, most = ceil(share[0] * time), floor(share[1] * time)
+    least = ceil(share[0] * time)
+    most = max(least, floor(share[1] * time))
     length = int(torch.randint(least, most + 1, (), generator=generator))
     start = torch.randint(0, time - length + 1, (*shape, 1), generator=generator)
     ahead = torch.arange(time - length).expand(*shape, -1)

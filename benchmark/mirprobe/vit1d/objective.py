@@ -23,15 +23,17 @@ class Objective(nn.Module):
         temperature: of NT-Xent.
         shared: the batch is spread evenly over torch's default process group, and NT-Xent sees
             all of it.
+        masked: it is called with masks.
     """
 
-    masked = False
-
-    def __init__(self, model: ViT1D, *, temperature: float, shared: bool = False) -> None:
+    def __init__(
+        self, model: ViT1D, *, temperature: float, shared: bool = False, masked: bool = False
+    ) -> None:
         super().__init__()
         self.model = model
         self.temperature = temperature
         self.shared = shared
+        self.masked = masked
 
     def forward(self, views: Tensor, masks: Masks | None = None) -> dict[str, Tensor]:
         """The losses of this process's part of a batch."""
@@ -53,11 +55,15 @@ class Objective(nn.Module):
 
 
 class NTXent(Objective):
-    """Contrast alone."""
+    """Contrast alone; with masks, of what is visible."""
 
     def forward(self, views: Tensor, masks: Masks | None = None) -> dict[str, Tensor]:
         """The losses of this process's part of a batch."""
-        tokens = last_tokens(self.model, views.flatten(0, 1))  # (2n, 1 + T, D)
+        frames = views.flatten(0, 1)
+        if masks is None:
+            tokens = last_tokens(self.model, frames)  # (2n, 1 + T, D)
+        else:
+            tokens = encode_visible(self.model, frames, masks.visible.flatten(0, 1))
         return {"loss": self.contrast(_paired(tokens[:, 0]))}
 
 
@@ -73,8 +79,6 @@ class CoJEPA(Objective):
         generator: draws the predictor's weights.
     """
 
-    masked = True
-
     def __init__(
         self,
         model: ViT1D,
@@ -85,7 +89,7 @@ class CoJEPA(Objective):
         weight: float = 1.0,
         generator: Generator | None = None,
     ) -> None:
-        super().__init__(model, temperature=temperature, shared=shared)
+        super().__init__(model, temperature=temperature, shared=shared, masked=True)
         self.predictor = Predictor(model.config, depth=depth, generator=generator)
         self.weight = weight
 

@@ -19,6 +19,7 @@ from torch import Generator, Tensor
 
 from mirprobe.errors import ConfigError
 from mirprobe.fingerprint import digest
+from mirprobe.vit1d.variants import SEMITONES, Warp, draw_warp
 
 
 class Stretch(Protocol):
@@ -49,10 +50,12 @@ class Draw(NamedTuple):
         tracks: (batch,) indices into the tracks that can give pairs. Two are of one work only in
             a batch that is filled group by group, and then of one group.
         starts: (2, batch) rows of the bank at which the two segments of each track begin.
+        warp: how the segments are transposed and stretched; None where they stay as they are.
     """
 
     tracks: Tensor
     starts: Tensor
+    warp: Warp | None
 
 
 class Pairs:
@@ -71,6 +74,8 @@ class Pairs:
         same_group: the share of batches filled group by group, so that their negatives sound
             alike. Groups come in random order, larger ones sooner. All that a group has of a
             work comes together: its takes differ in little, and are each other's hardest negatives.
+        variants: in batches filled group by group, the keys and tempi in which each track comes.
+        top: Hz, the upper edge of the front end's highest band, which variants ask for.
         seed: of all draws.
 
     Raises:
@@ -85,6 +90,8 @@ class Pairs:
         batch: int,
         gaps: tuple[int, int | None] = (0, None),
         same_group: float = 0.0,
+        variants: int = 1,
+        top: float = 8000.0,
         seed: int = 0,
     ) -> None:
         low, high = gaps
@@ -103,7 +110,13 @@ class Pairs:
                 f"room for two segments of {length} frames at least {low} frames apart, a batch "
                 f"needs {max(batch, 2)}: lower the batch or the gap, or add longer tracks"
             )
+        if not 1 <= variants <= 2 * SEMITONES + 1 or batch % variants:
+            raise ConfigError(
+                f"variants={variants} in a batch of {batch}: give a divisor of it, "
+                f"{2 * SEMITONES + 1} at most"
+            )
         self.batch, self.same_group, self.seed = batch, same_group, seed
+        self.variants, self.top = variants, top
         self._first = torch.tensor([track.start for track in self.tracks])  # (N,)
         self._last = torch.tensor([track.frames - length for track in self.tracks])  # last start
         self._group = _numbered([track.group for track in self.tracks])
@@ -116,13 +129,18 @@ class Pairs:
         """The batch of a step."""
         generator = seeded("pairs", self.seed, step)
         together = torch.rand((), generator=generator) < self.same_group
-        count = len(self._first_of)
+        count, warp = len(self._first_of), None
         if together:
             tracks = self._alike(self._version(torch.arange(count), generator), generator)
+            if self.variants > 1:
+                tracks = tracks[: self.batch // self.variants]
+                warp = draw_warp(len(tracks), self.variants, top=self.top, generator=generator)
+                tracks = tracks.repeat_interleave(self.variants)
         else:
             works = torch.randperm(count, generator=generator)[: self.batch]
             tracks = self._version(works, generator)
-        return Draw(tracks, self._first[tracks] + self._segments(self._last[tracks], generator))
+        starts = self._first[tracks] + self._segments(self._last[tracks], generator)
+        return Draw(tracks, starts, warp)
 
     def _version(self, works: Tensor, generator: Generator) -> Tensor:
         """One track of each work."""

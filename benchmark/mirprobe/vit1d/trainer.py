@@ -17,6 +17,7 @@ from mirprobe.vit1d.model import Block, ViT1D, ViT1DConfig
 from mirprobe.vit1d.objective import CoJEPA, NTXent, Objective, last_tokens
 from mirprobe.vit1d.pairs import Pairs, cut, seeded
 from mirprobe.vit1d.schedule import cosine, warmup_cosine
+from mirprobe.vit1d.variants import Warp, span, warp
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -43,6 +44,8 @@ class FitConfig:
         min_gap: seconds, at least, between the end of one segment and the start of the other.
         max_gap: at most; infinite for anywhere in the track.
         same_group: share of batches whose tracks sound alike.
+        variants: in such batches, the keys and tempi in which each track comes.
+        hide: share of a segment's frames, one block, that NT-Xent alone is trained without.
         mask: least and most of a segment's frames that CoJEPA hides.
         predictor_depth: blocks of CoJEPA's predictor.
         jepa_weight: of the JEPA loss beside NT-Xent.
@@ -63,6 +66,8 @@ class FitConfig:
     min_gap: float = 0.0
     max_gap: float = 16.0
     same_group: float = 0.0
+    variants: int = 1
+    hide: float = 0.0
     mask: tuple[float, float] = (0.5, 0.75)
     predictor_depth: int = 6
     jepa_weight: float = 1.0
@@ -85,6 +90,10 @@ class FitConfig:
             )
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup={self.warmup}: a share of the steps lies between 0 and 1")
+        if not 0 <= self.hide < 1 or (self.hide and self.objective != "ntxent"):
+            raise ConfigError(
+                f"hide={self.hide}: a share of the frames, below 1; CoJEPA has its own, leave it 0"
+            )
         if not 0 < self.mask[0] <= self.mask[1] < 1:
             raise ConfigError(f"mask={self.mask}: two rising shares between 0 and 1")
 
@@ -99,10 +108,12 @@ def make_pairs(bank: Bank, model: ViT1DConfig, config: FitConfig) -> Pairs:
     farthest = None if isinf(config.max_gap) else round(config.max_gap * rate)
     return Pairs(
         bank.split("train"),
-        length=model.frames,
+        length=model.frames if config.variants == 1 else span(model.frames),
         batch=config.batch,
         gaps=(round(config.min_gap * rate), farthest),
         same_group=config.same_group,
+        variants=config.variants,
+        top=model.frontend.f_max,
         seed=config.seed,
     )
 
@@ -183,19 +194,26 @@ class Trainer:
 
     def batch(self, step: int) -> tuple[Tensor, Masks | None]:
         """This process's part: views (2, n, time, bins) and, for CoJEPA, masks (2, n, ...)."""
-        device, time = self.fabric.device, self.model.config.frames
-        starts = self.pairs.draw(step).starts[:, self._own].to(device, non_blocking=True)
-        views = self.bank.dequantise(cut(self.rows, starts, time))
+        time = self.model.config.frames
+        _, starts, how = self.pairs.draw(step)
+        length = time if how is None else span(time)
+        views = self.bank.dequantise(cut(self.rows, self._mine(starts), length))
+        if how is not None:
+            views = warp(views, Warp(*map(self._mine, how)), self.model.config.frontend, time=time)
         if not self.objective.masked:
             return views, None
+        hide = self.config.hide
         visible, hidden = draw_masks(
             (2, self.config.batch),
             time=time,
-            share=self.config.mask,
+            share=(hide, hide) if hide else self.config.mask,
             generator=seeded("masks", self.config.seed, step),
         )
-        parts = (part[:, self._own].to(device, non_blocking=True) for part in (visible, hidden))
-        return views, Masks(*parts)
+        return views, Masks(self._mine(visible), self._mine(hidden))
+
+    def _mine(self, part: Tensor) -> Tensor:
+        """This process's share of (2, batch, ...), on its device."""
+        return part[:, self._own].to(self.fabric.device, non_blocking=True)
 
     @torch.no_grad()
     def class_tokens(self, rows: Tensor) -> Tensor:
@@ -211,7 +229,8 @@ class Trainer:
 
 def _objective(model: ViT1D, config: FitConfig, *, shared: bool) -> Objective:
     if config.objective == "ntxent":
-        return NTXent(model, temperature=config.temperature, shared=shared)
+        masked = config.hide > 0
+        return NTXent(model, temperature=config.temperature, shared=shared, masked=masked)
     return CoJEPA(
         model,
         temperature=config.temperature,
