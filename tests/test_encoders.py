@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
 from torch import Tensor
 
 from mirprobe.encoders.protocol import Encoder
@@ -18,6 +20,9 @@ from mirprobe.vit1d import frontend
 from mirprobe.vit1d.checkpoint import read_config, read_notes, save_checkpoint
 from mirprobe.vit1d.model import CONFIGS
 from mirprobe.vit1d.shipped import SHIPPED
+from mirprobe.windows import cut, stitch
+
+Array = NDArray[np.float64]
 
 RATE = 16_000
 SPECTRAL: dict[str, Callable[[], Encoder]] = {"logmel": LogMel, "mfcc": Mfcc, "chroma": Chroma}
@@ -160,6 +165,35 @@ def test_class_token_stands_apart_from_the_sequence() -> None:
     for index, layer in enumerate(layers):
         torch.testing.assert_close(tokens.class_token[:, index], layer.tokens[:, 0])
         torch.testing.assert_close(tokens.sequence[:, :, index], layer.tokens[:, 1:])
+
+
+def test_stitched_tokens_follow_a_sweep_over_the_seams() -> None:
+    """The pitch that a linear map reads from the tokens is as right at the seams as elsewhere."""
+    encoder = RandomViT1D()
+
+    def sweep(start: float, octaves: float, seconds: float) -> tuple[Array, Array, tuple[int, ...]]:
+        """Tokens of layer 4, octaves above 1 Hz at each of them, and where windows begin."""
+        time = np.arange(int(seconds * RATE)) / RATE
+        phase = 2 * np.pi * start * (2 ** (octaves * time) - 1) / (octaves * np.log(2))
+        audio = (0.3 * np.sin(phase)).astype(np.float32)
+        plan = cut(len(audio), encoder)
+        windows = torch.from_numpy(np.stack(plan.windows(audio)))
+        found = sequence_of(encoder, windows)[:, :, 3:4].numpy()
+        tokens = stitch(list(found), plan, encoder)[:, 0].astype(np.float64)
+        assert len(tokens) == int(seconds * 31.25) + 1
+        return tokens, np.log2(start) + octaves * np.arange(len(tokens)) / 31.25, plan.frames[1:]
+
+    known = [sweep(200, 0.15, 19), sweep(260, 0.2, 15), sweep(4000, -0.2, 18)]
+    reader = Ridge(0.1).fit(
+        np.concatenate([tokens for tokens, _, _ in known]),
+        np.concatenate([pitch for _, pitch, _ in known]),
+    )
+    tokens, pitch, seams = sweep(300, 0.17, 18.3)
+    assert seams == (125, 250, 375, 447)  # the last window is drawn back
+    missed = 12 * np.abs(reader.predict(tokens) - pitch)  # semitones, of a sweep over 37
+    near = np.concatenate([np.arange(seam - 2, seam + 2) for seam in seams])
+    assert np.delete(missed, near).mean() < 1.5
+    assert missed[near].mean() < 1.5
 
 
 def test_built_in_inference_mode_and_used_outside_of_it() -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,6 +83,38 @@ def test_a_killed_run_ends_with_the_weights_of_one_never_killed(
             row.pop("segments_per_second")
     assert logs[0] == logs[1]
     assert [int(row["step"]) for row in logs[0]] == [2, 4, 6, 8, 10]
+
+
+SLOW = """
+import sys, time
+from pathlib import Path
+from small_training import run
+from mirprobe.vit1d.trainer import Trainer
+
+step = Trainer.step
+Trainer.step = lambda self, number: time.sleep(0.05) or step(self, number)
+run(Path(sys.argv[1]), steps=60)
+"""
+
+
+def test_a_process_that_was_killed_leaves_what_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(killed)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"},
+    )
+    while not (killed / STATE).exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    with safe_open(killed / STATE, "pt") as file:
+        assert 0 < json.loads(file.metadata()["head"])["done"] < 60
+    for name in ("killed", "whole"):
+        assert run(tmp_path / name, steps=60).steps == 60
+    for name in (STATE, LATEST):
+        assert same(killed / name, tmp_path / "whole" / name)
 
 
 def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ def bank_command(
     dtype: Annotated[Numbers, typer.Option(help="14 MB an hour, or twice that.")] = Numbers.uint8,
     held_out: Annotated[
         float | None,
-        typer.Option(help="Share of works that validate and never train; default 0.05."),
+        typer.Option(
+            help="Share of works that never train and validate; default 0.05, with at least 8."
+        ),
     ] = None,
     jobs: Annotated[int, typer.Option(help="Processes; 0 is one a core.")] = 0,
 ) -> None:
@@ -84,7 +86,7 @@ def bank_command(
             if skipped.kind == "undecodable":
                 typer.echo(f"left out: {skipped.source}: {skipped.reason}")
         for kind, count in sorted(Counter(skipped.kind for skipped in bank.skipped).items()):
-            typer.echo(f"left out: {count} {kind}")
+            typer.echo(f"left out: {count} {kind}, listed in {bank.path / 'bank.json'}")
         held = sum(track.split == "held-out" for track in bank.tracks)
         typer.echo(
             f"{bank.path}: {len(bank.tracks)} tracks ({held} held out), {bank.hours:.1f} h, "

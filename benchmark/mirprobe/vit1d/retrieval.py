@@ -91,7 +91,7 @@ class Segments:
         if len(works) < 2:
             raise ConfigError(
                 f"{len(works)} held-out works of {shortest / frame_rate:.0f} s or longer, "
-                "retrieval needs 2: hold out more of the bank, or validate never"
+                "retrieval needs 2: hold out more of the bank, or validate every 0 steps, never"
             )
         sizes = torch.tensor([len(part) for part in starts])
         numbers = torch.tensor([works.index(track.work) for track in chosen])
