@@ -22,7 +22,7 @@ check: $(VENV)/.ready
 # stand in their model card. An unknown or unreachable package ends it before the training.
 HOURS ?= 100
 STEPS ?= 100000
-FIT ?= --config vit1d-rope --max-gap inf --same-group 0.5
+FIT ?= --config vit1d-rope --max-gap inf --same-group 0.67 --variants 4
 WORK ?= pretraining-data
 BANK ?= pretraining-data/bank
 OUTPUT ?= pretraining-data/run

@@ -162,7 +162,7 @@ def test_bands_play_many_tunes_and_tunes_have_many_bands(shop: Workshop) -> None
 
 
 def test_takes_differ_in_key_or_chords_alone(shop: Workshop) -> None:
-    wanted = Plan(hours=0.03, bands=2)
+    wanted = Plan(hours=0.03, bands=2, takes=4)
     first, *others = _jobs(shop, wanted)[:4]
     assert [job.take for job in (first, *others)] == [0, 1, 2, 3]
     assert len({job.key for job in (first, *others)}) == 4
@@ -191,7 +191,7 @@ def test_takes_differ_in_key_or_chords_alone(shop: Workshop) -> None:
 def test_voices_as_written_have_two_takes(shop: Workshop) -> None:
     choral = [replace(tune, voices=tune.voices * 2) for tune in TUNES]
     write_tunes(shop.tunes, choral, {})
-    assert {job.take for job in _jobs(shop, Plan(hours=0.03, bands=2))} == {0, 1}
+    assert {job.take for job in _jobs(shop, Plan(hours=0.03, bands=2, takes=4))} == {0, 1}
 
 
 def test_a_killed_run_goes_on(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS = (BLUE, ORANGE, GREEN, "#7b4fa3", "#b0882b", "#c23b5a")
+_CONTROLS = {"logmel": ("mean log-mel", "--"), "random": ("random weights", ":")}
 _SHARE = 20  # a drawn loss averages over such a part of a training
 
 
@@ -49,12 +50,14 @@ def draw(runs: Sequence[Path], ending: str) -> bytes:
             _loss(axes[0], name, training, colour)
             model = retrieval[retrieval["embedding"] == "model"]
             axes[1].plot(model["step"], model["mrr"], "o-", ms=3, lw=1.2, color=colour, label=name)
-        _controls(axes[1], [retrieval for _, _, retrieval in logs])
+            _controls(axes[1], retrieval, colour)
+        for name, dash in _CONTROLS.values():
+            axes[1].plot([], [], lw=0.8, ls=dash, color=GREY, label=name)
         axes[0].set_title("NT-Xent of the training batches")
         axes[1].set_title("retrieval among held-out tracks: mean reciprocal rank")
         for own in axes:
             own.set_xlabel("step")
-            own.legend(fontsize=7)
+        axes[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
         return render(figure, ending)
 
 
@@ -65,10 +68,7 @@ def _loss(axes: Axes, name: str, training: pd.DataFrame, colour: str) -> None:
     axes.plot(training["step"], smooth, lw=1.4, color=colour, label=name)
 
 
-def _controls(axes: Axes, retrievals: Sequence[pd.DataFrame]) -> None:
-    """What mean log-mel and random weights reach, once where the trainings agree on it."""
-    found = pd.concat(retrievals)
-    controls = found[found["embedding"] != "model"][["embedding", "mrr"]].drop_duplicates()
-    dashes = {"logmel": "--", "random": ":"}
-    for name, mrr in controls.itertuples(index=False):
-        axes.axhline(mrr, color=GREY, lw=0.8, ls=dashes[name], label=f"{name}, {mrr:.3f}")
+def _controls(axes: Axes, retrieval: pd.DataFrame, colour: str) -> None:
+    for name, mrr in retrieval[["embedding", "mrr"]].drop_duplicates().itertuples(index=False):
+        if name in _CONTROLS:
+            axes.axhline(mrr, color=colour, lw=0.8, ls=_CONTROLS[name][1])

@@ -10,7 +10,6 @@ import typer
 
 from mirprobe.cli.errors import one_line_errors
 from mirprobe_tasks.pretraining import recipe
-from mirprobe_tasks.pretraining.arrange import TAKES
 from mirprobe_tasks.pretraining.debian import SOUND_FONTS, Fetched
 from mirprobe_tasks.pretraining.recipe import Workshop
 from mirprobe_tasks.pretraining.render import Plan, Rendered
@@ -77,7 +76,7 @@ def render_command(
     seed: Seed = 0,
     bands: Bands = 24,
     versions: Versions = 1,
-    takes: Takes = TAKES,
+    takes: Takes = 1,
     jobs: Jobs = 0,
 ) -> None:
     """Render tunes into the bank; needs no network and no music21."""
@@ -101,7 +100,7 @@ def all_command(
     seed: Seed = 0,
     bands: Bands = 24,
     versions: Versions = 1,
-    takes: Takes = TAKES,
+    takes: Takes = 1,
     jobs: Jobs = 0,
     studio_font: StudioFont = True,
 ) -> None:

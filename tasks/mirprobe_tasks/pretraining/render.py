@@ -1,8 +1,8 @@
 """Tunes times bands into a bank: planned, rendered by all cores, handed on without a file.
 
-Tunes come in a seeded order; each is played by several bands (its versions), and by each band in
-several takes, which only their key and their chords tell apart. All depends on the seed and the
-track's number alone, so more hours are the same tracks and others after them.
+Tunes come in a seeded order; each is played by one band or several (its versions), and by each band
+once or in several takes, which only their key and their chords tell apart. All depends on the seed
+and the track's number alone, so more hours are the same tracks and others after them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Plan:
     seed: int = 0
     bands: int = 24
     versions: int = 1
-    takes: int = TAKES
+    takes: int = 1
 
     def __post_init__(self) -> None:
         if not self.hours > 0 or self.bands < 1 or self.versions < 1:
