@@ -16,6 +16,14 @@ def band_centres() -> Tensor:
     return torch.from_numpy(700 * (10 ** (np.linspace(low, high, 130)[1:-1] / 2595) - 1))
 
 
+def test_bands_are_even_on_the_htk_mel_scale() -> None:
+    config = LogMelConfig()
+    torch.testing.assert_close(config.centres(), band_centres())
+    torch.testing.assert_close(config.band(band_centres()), torch.arange(128, dtype=torch.float64))
+    edges = torch.tensor([30.0, 8000.0], dtype=torch.float64)
+    assert config.band(edges).tolist() == pytest.approx([-1, 128])
+
+
 def sine(frequency: float, seconds: float = 1.0) -> Tensor:
     return torch.sin(2 * torch.pi * frequency * torch.arange(int(RATE * seconds)) / RATE)[None]
 

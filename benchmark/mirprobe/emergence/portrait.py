@@ -131,7 +131,7 @@ def portray(
         length=length,
         times=start + np.arange(len(curves)) / rate,
         windows=start + np.array(seen.windows) / rate,
-        mel_hz=_centres(config.bins, config.f_min, config.f_max),
+        mel_hz=config.centres().numpy(),
         logmel=seen.logmel.astype(np.float64),
         layers=subject.config.layers,
         heads=subject.heads,
@@ -190,10 +190,3 @@ def _length(path: Path) -> float:
         raise TrackError(
             f"{path}: cannot be decoded ({error}); name an audio file that libsndfile reads"
         ) from error
-
-
-def _centres(bins: int, low: float, high: float) -> Floats:
-    """Centre frequencies of bands evenly spaced on the HTK mel scale, in Hz."""
-    edges = 2595 * np.log10(1 + np.array([low, high]) / 700)
-    mel = np.linspace(edges[0], edges[1], bins + 2)[1:-1]
-    return np.asarray(700 * (10 ** (mel / 2595) - 1))

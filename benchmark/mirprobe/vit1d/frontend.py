@@ -49,6 +49,21 @@ class LogMelConfig:
         """Frames a second."""
         return self.sample_rate / self.hop
 
+    def centres(self) -> Tensor:
+        """Centre frequencies of the bands in Hz, (bins,), float64: even on the HTK mel scale."""
+        low, high = self._edges()
+        mel = torch.linspace(low, high, self.bins + 2, dtype=torch.float64)[1:-1]
+        return 700 * (10 ** (mel / 2595) - 1)
+
+    def band(self, hertz: Tensor) -> Tensor:
+        """Where frequencies of any shape lie among the bands: i is the centre of band i."""
+        low, high = self._edges()
+        return (_mel(hertz) - low) / (high - low) * (self.bins + 1) - 1
+
+    def _edges(self) -> tuple[float, float]:
+        low, high = _mel(torch.tensor([self.f_min, self.f_max], dtype=torch.float64)).tolist()
+        return low, high
+
     def mel_options(self) -> dict[str, Any]:
         """What `torchaudio.transforms.MelSpectrogram` takes beside the sample rate, all pinned."""
         return {
@@ -63,6 +78,10 @@ class LogMelConfig:
             "norm": None,
             "mel_scale": "htk",
         }
+
+
+def _mel(hertz: Tensor) -> Tensor:
+    return 2595 * (1 + hertz / 700).log10()
 
 
 def pad_to_fit(audio: Tensor, n_fft: int) -> Tensor:

@@ -41,7 +41,8 @@ def draw_masks(
     Args:
         shape: of the segments, such as (2, batch).
         time: frames in a segment.
-        share: least and most of the frames to hide.
+        share: least and most of the frames to hide; the least, rounded up, where no whole number
+            lies between.
         generator: on the CPU.
     """
     least = ceil(share[0] * time)

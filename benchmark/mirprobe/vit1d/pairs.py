@@ -75,7 +75,6 @@ class Pairs:
             alike. Groups come in random order, larger ones sooner. All that a group has of a
             work comes together: its takes differ in little, and are each other's hardest negatives.
         variants: in batches filled group by group, the keys and tempi in which each track comes.
-        top: Hz, the upper edge of the front end's highest band, which variants ask for.
         seed: of all draws.
 
     Raises:
@@ -91,7 +90,6 @@ class Pairs:
         gaps: tuple[int, int | None] = (0, None),
         same_group: float = 0.0,
         variants: int = 1,
-        top: float = 8000.0,
         seed: int = 0,
     ) -> None:
         low, high = gaps
@@ -116,7 +114,7 @@ class Pairs:
                 f"{2 * SEMITONES + 1} at most"
             )
         self.batch, self.same_group, self.seed = batch, same_group, seed
-        self.variants, self.top = variants, top
+        self.variants = variants
         self._first = torch.tensor([track.start for track in self.tracks])  # (N,)
         self._last = torch.tensor([track.frames - length for track in self.tracks])  # last start
         self._group = _numbered([track.group for track in self.tracks])
@@ -134,7 +132,7 @@ class Pairs:
             tracks = self._alike(self._version(torch.arange(count), generator), generator)
             if self.variants > 1:
                 tracks = tracks[: self.batch // self.variants]
-                warp = draw_warp(len(tracks), self.variants, top=self.top, generator=generator)
+                warp = draw_warp(len(tracks), self.variants, generator=generator)
                 tracks = tracks.repeat_interleave(self.variants)
         else:
             works = torch.randperm(count, generator=generator)[: self.batch]

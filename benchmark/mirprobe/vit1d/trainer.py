@@ -113,7 +113,6 @@ def make_pairs(bank: Bank, model: ViT1DConfig, config: FitConfig) -> Pairs:
         gaps=(round(config.min_gap * rate), farthest),
         same_group=config.same_group,
         variants=config.variants,
-        top=model.frontend.f_max,
         seed=config.seed,
     )
 

@@ -21,7 +21,6 @@ from mirprobe.vit1d.frontend import LogMelConfig
 SEMITONES = 3  # variants are transposed by up to so many, either way
 TEMPO = 0.12  # and are up to so much faster or slower, as a natural logarithm
 _DETUNING = 0.1  # semitones, of each view, either way
-_BREAK, _DECADE = 700.0, 2595.0  # of the HTK mel scale: 2595 log10(1 + f / 700)
 
 
 class Warp(NamedTuple):
@@ -30,7 +29,7 @@ class Warp(NamedTuple):
     Attributes:
         semitones: (2, batch) upwards.
         tempo: (2, batch) above 1 is faster.
-        limit: (2, batch) Hz; bands of the source above it are not heard.
+        limit: (2, batch) of the front end's upper edge; what the source has above is not heard.
     """
 
     semitones: Tensor
@@ -43,13 +42,12 @@ def span(frames: int) -> int:
     return ceil((frames - 1) * exp(TEMPO)) + 1
 
 
-def draw_warp(tracks: int, variants: int, *, top: float, generator: Generator) -> Warp:
+def draw_warp(tracks: int, variants: int, *, generator: Generator) -> Warp:
     """Draw variants, those of a track side by side, each in another key.
 
     Args:
         tracks: in the batch.
         variants: of each, at most 2 SEMITONES + 1.
-        top: Hz, the upper edge of the highest band.
         generator: on the CPU.
     """
     batch = tracks * variants
@@ -57,7 +55,7 @@ def draw_warp(tracks: int, variants: int, *, top: float, generator: Generator) -
     detuning = _DETUNING * (2 * torch.rand(2, batch, generator=generator) - 1)
     tempo = (TEMPO * (2 * torch.rand(batch, generator=generator) - 1)).exp()
     lowest = log(2) * -SEMITONES / 12
-    limit = top * (lowest * torch.rand(2, batch, generator=generator)).exp()
+    limit = (lowest * torch.rand(2, batch, generator=generator)).exp()
     return Warp(keys[:, :variants].flatten() + detuning, tempo.expand(2, batch), limit)
 
 
@@ -75,11 +73,9 @@ def warp(frames: Tensor, how: Warp, config: LogMelConfig, *, time: int) -> Tenso
     """
     device, bins = frames.device, config.bins
     semitones, tempo, limit = (part.flatten()[:, None] for part in how)  # (2 batch, 1)
-    lowest, highest = (_mel(torch.tensor(edge)) for edge in (config.f_min, config.f_max))
-    step = (highest - lowest) / (bins + 1)  # band i is centred at lowest + (i + 1) step
-    centres = _BREAK * (10 ** ((lowest + step * torch.arange(1, bins + 1)) / _DECADE) - 1)
-    heard = torch.minimum(centres.to(device) * 2 ** (-semitones / 12), limit)
-    columns = (_mel(heard) - lowest) / step - 1  # (2 batch, bins)
+    centres = config.centres().to(device, torch.float32)
+    heard = torch.minimum(centres * 2 ** (-semitones / 12), config.f_max * limit)
+    columns = config.band(heard)  # (2 batch, bins)
     rows = torch.arange(time, device=device) * tempo  # (2 batch, time)
     grid = torch.stack(
         (
@@ -91,7 +87,3 @@ def warp(frames: Tensor, how: Warp, config: LogMelConfig, *, time: int) -> Tenso
     images = frames.flatten(0, 1)[:, None]
     found = F.grid_sample(images, grid, "bicubic", padding_mode="border", align_corners=True)
     return found.view(*frames.shape[:2], time, bins)
-
-
-def _mel(frequency: Tensor) -> Tensor:
-    return _DECADE * (1 + frequency / _BREAK).log10()
