@@ -229,3 +229,4 @@ def test_bank_json_is_plain(tmp_path: Path) -> None:
     assert head["config"]["hop"] == HOP
     assert bank.hours == pytest.approx(2 * 8.5 / 3600, rel=1e-2)
     assert bank.frames.nbytes / bank.hours / 1e6 == pytest.approx(14.4)  # MB an hour
+    assert isinstance(bank.frames, np.memmap)

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
+from io import StringIO
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from small_training import BANK, BINS, CONFIG, CPU, PACE, TIME, TINY, make_bank, rows, run, same
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
 from mirprobe.errors import ConfigError, StorageError
@@ -24,97 +22,6 @@ from mirprobe.vit1d.fabric import Machine, make_fabric
 from mirprobe.vit1d.fit import BEST, LATEST, STATE, DivergedError, Pace, fit
 from mirprobe.vit1d.model import CONFIGS, ViT1DConfig
 from mirprobe.vit1d.trainer import FitConfig, Trainer
-
-
-@pytest.fixture
-def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Makes training stop in its nth step, in the middle of it: gradients are there already."""
-
-    def plan(last: int) -> None:
-        original = Trainer._set
-
-        def interrupted(self: Trainer, **options: float) -> None:
-            count.append(1)
-            if len(count) > last:
-                raise KeyboardInterrupt
-            original(self, **options)
-
-        count: list[int] = []
-        monkeypatch.setattr(Trainer, "_set", interrupted)
-
-    return plan
-
-
-@pytest.mark.parametrize(
-    ("options", "model"),
-    [
-        ({}, "vit1d"),
-        ({"objective": "cojepa"}, "vit1d-rope"),
-        ({"hide": 0.5, "variants": 2}, "vit1d-rope"),
-    ],
-)
-def test_a_killed_run_ends_with_the_weights_of_one_never_killed(
-    tmp_path: Path,
-    options: dict[str, Any],
-    model: str,
-    killed_after: Callable[[int], None],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    options = {**options, "same_group": 0.5}
-    run(tmp_path / "whole", model=model, **options)
-    with monkeypatch.context():
-        killed_after(6)
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path / "killed", model=model, **options)
-        monkeypatch.undo()
-    with safe_open(tmp_path / "killed" / STATE, "pt") as file:
-        assert json.loads(file.metadata()["head"])["done"] == 4
-    leftover = tmp_path / "killed" / f".{STATE}.0.tmp"
-    leftover.write_bytes(b"of a kill while writing")
-    torch.rand(3)  # whatever else the process does with torch's generator
-    again = run(tmp_path / "killed", model=model, **options)
-    assert again.steps == 10
-    assert not leftover.exists()
-    assert same(tmp_path / "whole" / STATE, tmp_path / "killed" / STATE)
-    assert same(tmp_path / "whole" / LATEST, tmp_path / "killed" / LATEST)
-    logs = [rows(tmp_path / name / "training.csv") for name in ("whole", "killed")]
-    for log in logs:
-        for row in log:
-            row.pop("segments_per_second")
-    assert logs[0] == logs[1]
-    assert [int(row["step"]) for row in logs[0]] == [2, 4, 6, 8, 10]
-
-
-SLOW = """
-import sys, time
-from pathlib import Path
-from small_training import run
-from mirprobe.vit1d.trainer import Trainer
-
-step = Trainer.step
-Trainer.step = lambda self, number: time.sleep(0.05) or step(self, number)
-run(Path(sys.argv[1]), steps=60)
-"""
-
-
-def test_a_process_that_was_killed_leaves_what_goes_on_to_the_same_weights(tmp_path: Path) -> None:
-    killed = tmp_path / "killed"
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW, str(killed)],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"},
-    )
-    while not (killed / STATE).exists():
-        assert process.poll() is None
-        time.sleep(0.02)
-    time.sleep(0.3)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
-    with safe_open(killed / STATE, "pt") as file:
-        assert 0 < json.loads(file.metadata()["head"])["done"] < 60
-    for name in ("killed", "whole"):
-        assert run(tmp_path / name, steps=60).steps == 60
-    for name in (STATE, LATEST):
-        assert same(killed / name, tmp_path / "whole" / name)
 
 
 def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path) -> None:
@@ -165,21 +72,6 @@ def test_it_begins_with_the_weights_of_an_earlier_training(tmp_path: Path) -> No
         run(second, bank, pace=PACE, **still)
     with pytest.raises(StorageError, match="another configuration"):
         run(tmp_path / "third", bank, model="vit1d-rope", begin_with=weights)
-
-
-def test_a_run_that_began_with_weights_goes_on_without_loading_them_again(
-    tmp_path: Path, killed_after: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run(tmp_path / "first")
-    weights = tmp_path / "first" / LATEST
-    run(tmp_path / "whole", begin_with=weights)
-    with monkeypatch.context():
-        killed_after(6)
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path / "killed", begin_with=weights)
-        monkeypatch.undo()
-    run(tmp_path / "killed", begin_with=weights)
-    assert same(tmp_path / "whole" / LATEST, tmp_path / "killed" / LATEST)
 
 
 def test_training_beats_chance_and_its_controls_on_held_out_tracks(tmp_path: Path) -> None:
@@ -278,6 +170,47 @@ def test_compiled_blocks_train_alike(objective: Any) -> None:
     assert fused[1].keys() == plain[1].keys()  # a state saved by the one can be loaded by the other
     for name, weights in plain[1].items():
         torch.testing.assert_close(fused[1][name], weights, rtol=0, atol=CONFIG.rate / 10)
+
+
+def test_tensorboard_has_the_figures_of_the_csv_files(tmp_path: Path) -> None:
+    run(tmp_path, make_bank(held_out=3, frames=960), pace=replace(PACE, validate=5))
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    shown = {tag: [(one.step, one.value) for one in board.Scalars(tag)] for tag in _scalars(board)}
+    logged: dict[str, list[tuple[int, float]]] = {}
+    for kind in ("training", "retrieval"):
+        for row in rows(tmp_path / f"{kind}.csv"):
+            step, words = int(row.pop("step")), [row.pop("embedding", "")]
+            for name, value in row.items():
+                tag = "/".join(filter(None, (kind, *words, name)))
+                logged.setdefault(tag, []).append((step, float(value)))
+    assert {"training/loss", "training/rate", "retrieval/model/mrr"} <= logged.keys()
+    assert shown.keys() == logged.keys()
+    for tag, points in logged.items():
+        assert shown[tag] == [(step, pytest.approx(value, rel=1e-6)) for step, value in points]
+
+
+def _scalars(board: EventAccumulator) -> list[str]:
+    tags = board.Tags()["scalars"]
+    assert isinstance(tags, list)
+    return tags
+
+
+class Terminal(StringIO):
+    """What is written to it, and that somebody looks."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_a_bar_shows_steps_loss_and_speed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    done = run(tmp_path)
+    last = terminal.getvalue().split("\r")[-1]
+    assert "training: 100%" in last
+    assert "10/10" in last
+    assert f"loss={done.loss:.3f}, segments_per_s=" in last
 
 
 def test_off_a_terminal_it_is_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
