@@ -22,7 +22,7 @@ check: $(VENV)/.ready
 # stand in their model card. An unknown or unreachable package ends it before the training.
 HOURS ?= 100
 STEPS ?= 100000
-FIT ?= --config vit1d-rope --max-gap inf --same-group 0.67 --variants 4
+FIT ?= --config vit1d-rope --lr 2e-4 --max-gap inf --same-group 0.67 --variants 4
 WORK ?= pretraining-data
 BANK ?= pretraining-data/bank
 OUTPUT ?= pretraining-data/run
@@ -31,6 +31,7 @@ pretrain: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --editable ".[dev,pretrain]"
 	$(BIN)/python -m mirprobe_tasks.pretraining all --work $(WORK) --bank $(BANK) --hours $(HOURS)
 	$(BIN)/mirprobe pretrain fit $(BANK) -o $(OUTPUT) --steps $(STEPS) $(FIT)
+	$(BIN)/mirprobe pretrain export $(OUTPUT)/best.safetensors -o $(OUTPUT)/vit1d.safetensors
 
 bench: $(VENV)/.ready
 	$(BIN)/python tests/bench_encoding.py

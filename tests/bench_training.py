@@ -7,9 +7,11 @@ pairs, dequantising, clipping, the schedules, AdamW). Prints the median of the r
 
 from __future__ import annotations
 
+from math import ceil
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -23,9 +25,16 @@ from mirprobe.vit1d.objective import last_tokens
 from mirprobe.vit1d.quantise import Quantiser
 from mirprobe.vit1d.trainer import FitConfig, Trainer
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
 TRACKS, FRAMES, BATCH, STEPS, ROUNDS = 400, 2000, 8, 2, 7
 MOST = 1.25
 LARGE_BATCH, LARGE_STEPS = 128, 50  # on an accelerator
+WAYS: dict[str, dict[str, Any]] = {
+    "NT-Xent": {},
+    "NT-Xent on variants, half hidden": {"same_group": 1.0, "variants": 4, "hide": 0.5},
+}
 
 
 def make_bank(config: ViT1DConfig) -> Bank:
@@ -54,16 +63,15 @@ def wait(device: torch.device) -> float:
     return perf_counter()
 
 
-def main() -> None:
-    """Measure and print."""
-    torch.set_num_threads(1)
-    fabric = make_fabric(Machine())
+def measure(fabric: Fabric, options: dict[str, Any]) -> float:
+    """The median ratio of whole steps to bare passes over as many frames."""
     large = fabric.device.type != "cpu"
     batch, steps = (LARGE_BATCH, LARGE_STEPS) if large else (BATCH, STEPS)
     config = ViT1DConfig()
-    trainer = Trainer(make_bank(config), config, FitConfig(batch=batch), fabric)
+    trainer = Trainer(make_bank(config), config, FitConfig(batch=batch, **options), fabric)
     model = ViT1D(config).to(fabric.device)
-    views = torch.randn(2 * batch, config.frames, config.frontend.bins, device=fabric.device)
+    seen = config.frames - ceil(trainer.config.hide * config.frames)
+    views = torch.randn(2 * batch, seen, config.frontend.bins, device=fabric.device)
 
     def bare() -> float:
         begun = wait(fabric.device)
@@ -88,9 +96,18 @@ def main() -> None:
         ratios.append(whole / alone)
         speed = 2 * batch * steps / whole
         print(f"round {number}: bare {alone:.2f} s, steps {whole:.2f} s, {speed:.0f} segments/s")
-    ratio = median(ratios)
-    print(f"training step / bare forward and backward: {ratio:.3f} (at most {MOST})")
-    if ratio > MOST:
+    return median(ratios)
+
+
+def main() -> None:
+    """Measure and print."""
+    torch.set_num_threads(1)
+    fabric = make_fabric(Machine())
+    ratios = []
+    for name, options in WAYS.items():
+        ratios.append(measure(fabric, options))
+        print(f"{name}: step / bare forward and backward: {ratios[-1]:.3f} (at most {MOST})")
+    if max(ratios) > MOST:
         raise SystemExit(1)
 
 

@@ -28,7 +28,7 @@ TINY = {
     name: replace(config, frontend=FRONTEND, frames=TIME, dim=24, depth=2, heads=2)
     for name, config in CONFIGS.items()
 }
-CONFIG = FitConfig(steps=10, batch=4, rate=3e-3, warmup=0.2, predictor_depth=1, seed=5)
+CONFIG = FitConfig(steps=10, batch=4, lr=3e-3, warmup=0.2, predictor_depth=1, seed=5)
 
 
 def make_bank(train: int = 8, held_out: int = 4, frames: int = 60) -> Bank:

@@ -131,7 +131,9 @@ def test_a_stretch_outside_the_file(tmp_path: Path, start: float, stop: float | 
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "a.wav") == "no such audio file; check the data set's folder"
+    assert (
+        refusal(tmp_path / "a.wav") == "no such audio file; check its path or the data set's folder"
+    )
     (tmp_path / "folder.wav").mkdir()
     assert refusal(tmp_path / "folder.wav").startswith("no such audio file")
 

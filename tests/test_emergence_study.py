@@ -243,9 +243,13 @@ def test_curves_and_tokens_lie_on_the_track_s_grid(checkpoint: Path) -> None:
     assert look.tokens.shape == (frames, 3, 16)
     assert look.class_tokens.shape == (3, 3, 16)  # windows of 0.992 s
     assert look.logmel.shape == (frames, 32)
-    first = subject.look(audio[: 31 * 512])  # the first window alone
-    np.testing.assert_allclose(look.curves[:31], first.curves[:31], atol=1e-5)
+    first = subject.look(audio[: 31 * 512])  # the first window alone, of 32 frames
     np.testing.assert_allclose(look.tokens[:31], first.tokens[:31], atol=1e-5)
+    # where two windows meet, curves are read in the one that knows the frame before
+    np.testing.assert_allclose(look.curves[:32], first.curves, atol=1e-5)
+    rises = look.curves[..., list(READINGS).index("received-rise")]
+    assert not rises[0].any()
+    assert rises[31].any()
 
 
 def test_random_weights_are_those_that_the_cache_knows() -> None:

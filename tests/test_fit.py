@@ -56,7 +56,7 @@ def test_it_begins_with_the_weights_of_an_earlier_training(tmp_path: Path) -> No
     bank, second = make_bank(frames=1000), tmp_path / "second"
     run(tmp_path / "first", bank, pace=Pace(validate=10))
     weights = tmp_path / "first" / LATEST
-    still: dict[str, Any] = {"steps": 4, "rate": 1e-30, "final_rate": 0.0}
+    still: dict[str, Any] = {"steps": 4, "lr": 1e-30, "final_lr": 0.0}
     run(second, bank, begin_with=weights, pace=Pace(validate=4), **still)
     assert same(weights, second / LATEST)
     found = [(row["step"], row["embedding"], row["mrr"]) for row in rows(second / "retrieval.csv")]
@@ -111,8 +111,10 @@ def test_a_nan_stops_says_where_and_keeps_what_was_good(
     monkeypatch.setattr(Trainer, "batch", spoilt)
     with pytest.raises(DivergedError) as error:
         run(tmp_path / "bad", pace=Pace(log=5, validate=0, save=save))
-    kept = "what was saved after step 6 is kept" if save == 2 else "nothing was saved"
-    assert f"the loss is not finite at step 7 of 10; {kept}" in str(error.value)
+    kept = "what was saved after step 6 is kept: begin another folder at a lower rate"
+    if save > 2:
+        kept = "nothing was saved: lower the rate"
+    assert f"the loss is not finite at step 7 of 10; {kept} (--lr)" in str(error.value)
     assert (tmp_path / "bad" / LATEST).exists() == (save == 2)
     if save == 2:
         assert all(
@@ -169,7 +171,7 @@ def test_compiled_blocks_train_alike(objective: Any) -> None:
     assert fused[0] == pytest.approx(plain[0], rel=1e-4)
     assert fused[1].keys() == plain[1].keys()  # a state saved by the one can be loaded by the other
     for name, weights in plain[1].items():
-        torch.testing.assert_close(fused[1][name], weights, rtol=0, atol=CONFIG.rate / 10)
+        torch.testing.assert_close(fused[1][name], weights, rtol=0, atol=CONFIG.lr / 10)
 
 
 def test_tensorboard_has_the_figures_of_the_csv_files(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_the_command_trains_goes_on_and_exports(
     assert first.output.startswith(f"{tmp_path}: 3 steps, loss ")
     assert tiny_command(*words).output == f"{tmp_path}: 3 steps\n"
     made = json.loads(read_notes(tmp_path / LATEST)["fit"])
-    asked = {"objective": "cojepa", "rate": 1e-3, "max_gap": float("inf"), "same_group": 0.25}
+    asked = {"objective": "cojepa", "lr": 1e-3, "max_gap": float("inf"), "same_group": 0.25}
     assert asked.items() <= made.items()
 
     out = tmp_path / "shipped.safetensors"
@@ -54,7 +54,7 @@ def test_the_command_trains_goes_on_and_exports(
 def test_the_command_ends_on_one_line(tmp_path: Path, tiny_command: Callable[..., Result]) -> None:
     failed = tiny_command("-o", f"{tmp_path}", "--batch", "99")
     assert failed.exit_code == 2
-    assert failed.output.startswith("error: 8 of 8 works to train on have room")
+    assert failed.output.startswith("error: bank: 8 works to train on beside 4 tracks")
     assert failed.output.count("\n") == 1
     missing = CliRunner().invoke(pretrain_app, ["export", f"{tmp_path / 'no'}", "-o", "x"])
     assert missing.exit_code == 2

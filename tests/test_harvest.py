@@ -168,7 +168,7 @@ def test_what_is_left_out_is_listed(tmp_path: Path) -> None:
 def test_folders_without_audio_are_named(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    with pytest.raises(ConfigError, match="no such folder"):
+    with pytest.raises(ConfigError, match="not a folder"):
         harvest([tmp_path / "missing"], tmp_path / "bank", jobs=1)
     with pytest.raises(ConfigError, match="no audio in it"):
         harvest([empty], tmp_path / "bank", jobs=1)

@@ -95,7 +95,9 @@ def test_missing_truncated_and_silent_audio(sound: Altered, tmp_path: Path) -> N
     assert "truncated" in found[0]
     gone = tmp_path / "gone.wav"
     assert findings(altered(sound, "valid", 1, audio=gone)) == {
-        sound.splits()["valid"][1].id: [f"{gone}: no such audio file; check the data set's folder"]
+        sound.splits()["valid"][1].id: [
+            f"{gone}: no such audio file; check its path or the data set's folder"
+        ]
     }
 
 

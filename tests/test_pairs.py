@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from string import ascii_letters
 
 import pytest
@@ -32,7 +33,7 @@ def pieces(*frames: int, groups: str = "", works: str = "") -> list[Piece]:
 TRACKS = pieces(30, 200, 47, 20, 19, 64, 33, groups="abababa")  # 19 has no room for 2 x 10
 
 
-def counted(tracks: list[Piece], *, gaps: tuple[int, int | None], steps: int) -> torch.Tensor:
+def counted(tracks: list[Piece], *, gaps: tuple[float, float], steps: int) -> torch.Tensor:
     """How often each start of the only track that matters was first and second: (2, starts)."""
     pairs = Pairs(tracks, length=10, batch=2, gaps=gaps, seed=3)
     last = tracks[0].frames - 10
@@ -45,8 +46,8 @@ def counted(tracks: list[Piece], *, gaps: tuple[int, int | None], steps: int) ->
     return seen
 
 
-@pytest.mark.parametrize("gaps", [(0, None), (0, 5), (3, 8), (20, None), (4, 4)])
-def test_a_pair_lies_in_one_track_at_an_allowed_distance(gaps: tuple[int, int | None]) -> None:
+@pytest.mark.parametrize("gaps", [(0, inf), (0, 5), (3, 8), (20, inf), (4, 4)])
+def test_a_pair_lies_in_one_track_at_an_allowed_distance(gaps: tuple[float, float]) -> None:
     tracks = pieces(70, 200, 47, 50, 40, 64, 43)
     pairs = Pairs(tracks, length=10, batch=7, gaps=gaps, seed=1)
     low, high = gaps
@@ -58,7 +59,18 @@ def test_a_pair_lies_in_one_track_at_an_allowed_distance(gaps: tuple[int, int | 
             assert track.start <= min(starts)
             assert max(starts) + 10 <= track.start + track.frames
             gap = abs(starts[0] - starts[1]) - 10
-            assert low <= gap <= (high if high is not None else 1000)
+            assert low <= gap <= high
+
+
+def test_gaps_are_seconds_and_none_is_longer_than_the_longest_track() -> None:
+    pairs = Pairs(pieces(60, 60), length=10, batch=2, frame_rate=0.5, gaps=(6, 16))
+    assert (pairs.nearest, pairs.farthest) == (13, 18)
+    whole = Pairs(pieces(60, 60), length=10, batch=2, gaps=(0, 1e300))
+    assert torch.equal(
+        whole.draw(3).starts, Pairs(pieces(60, 60), length=10, batch=2).draw(3).starts
+    )
+    with pytest.raises(ConfigError, match=r"^0 of 2 works .* with 1e\+300 s between,"):
+        Pairs(pieces(60, 60), length=10, batch=2, gaps=(1e300, inf))
 
 
 def test_the_extreme_distances_both_occur() -> None:
@@ -78,7 +90,7 @@ def test_every_start_is_first_equally_often() -> None:
 
 def test_starts_without_a_partner_are_never_drawn_and_the_others_evenly() -> None:
     # starts 0..50 at least 40 apart: only 0..10 and 40..50 have a partner
-    seen = counted(pieces(60, 60), gaps=(30, None), steps=2200)
+    seen = counted(pieces(60, 60), gaps=(30, inf), steps=2200)
     assert not seen[:, 11:40].any()
     used = torch.cat((seen[0, :11], seen[0, 40:]))  # 22 starts, 100 each
     assert float(((used - 100) ** 2 / 100).sum()) < 47  # 21 degrees
@@ -199,7 +211,7 @@ def test_short_tracks_are_left_out_and_too_few_are_an_error() -> None:
 
 
 def test_impossible_options() -> None:
-    with pytest.raises(ConfigError, match="gaps of 5 to 4 frames"):
+    with pytest.raises(ConfigError, match="gaps of 5 to 4 s"):
         Pairs(TRACKS, length=10, batch=2, gaps=(5, 4))
     with pytest.raises(ConfigError, match=r"same_group=1\.5"):
         Pairs(TRACKS, length=10, batch=2, same_group=1.5)

@@ -222,7 +222,7 @@ def test_nothing_to_play_is_an_error(shop: Workshop) -> None:
         _jobs(shop)
     with pytest.raises(ConfigError, match="no tune"):
         list(plan([], sorted(shop.fonts.glob("*.sf2")), SMALL))
-    with pytest.raises(ConfigError, match="positive"):
+    with pytest.raises(ConfigError, match="hours=0: a number above 0"):
         Plan(hours=0)
-    with pytest.raises(ConfigError, match="takes are 1 to 4"):
+    with pytest.raises(ConfigError, match="takes=5: 1 to 4"):
         Plan(takes=5)

@@ -196,7 +196,7 @@ def check_file(path: Path) -> None:
     """
     try:
         if not path.is_file():
-            raise TrackError(f"{path}: no such audio file; check the data set's folder")
+            raise TrackError(f"{path}: no such audio file; check its path or the data set's folder")
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(12)

@@ -144,7 +144,9 @@ class RunConfig:
             torch.empty(1, device=self.device)
         except (RuntimeError, AssertionError) as error:
             reason = str(error).splitlines()[0]
-            raise ConfigError(f"device '{self.device}' cannot be used: {reason}") from error
+            raise ConfigError(
+                f"device '{self.device}' cannot be used: choose auto, cpu, cuda or mps ({reason})"
+            ) from error
         return self.device
 
     def torch_precision(self, device: str) -> Precision:

@@ -48,7 +48,12 @@ def replacing(path: Path, *, wait: bool = True) -> Iterator[BinaryIO]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise StorageError(
-            f"{path}: cannot be written ({error.strerror or error}); free space there or name "
-            "another folder; what was written before is kept"
-        ) from error
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> StorageError:
+    """What is raised where a file cannot be written."""
+    return StorageError(
+        f"{path}: cannot be written ({error.strerror or error}); free space there or name "
+        "another folder; what was written before is kept"
+    )

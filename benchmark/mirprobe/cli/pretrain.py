@@ -141,7 +141,11 @@ def fit_command(
     ] = False,
     log_every: Annotated[int, typer.Option(help="Steps between rows of training.csv.")] = 50,
     validate_every: Annotated[
-        int, typer.Option(help="Steps between retrievals among held-out tracks; 0 is never.")
+        int,
+        typer.Option(
+            help="Steps between retrievals among held-out tracks (8,192 segments at most); "
+            "0 is never."
+        ),
     ] = 1000,
     save_every: Annotated[int, typer.Option(help="Steps between states to go on from.")] = 500,
 ) -> None:
@@ -167,7 +171,7 @@ def fit_command(
                 objective=objective.value,
                 steps=steps,
                 batch=batch,
-                rate=lr,
+                lr=lr,
                 warmup=warmup,
                 temperature=temperature,
                 min_gap=min_gap,
@@ -197,7 +201,7 @@ def export_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
 ) -> None:
     """Write a training's weights in float16, as they ship."""
-    from mirprobe.vit1d.fit import export
+    from mirprobe.vit1d.checkpoint import export
 
     with one_line_errors():
         export(checkpoint, output)

@@ -189,7 +189,7 @@ def _read_head(path: Path) -> dict[str, Any]:
     file = path / "bank.json"
     try:
         head = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         unfinished = (path / "parts").is_dir()
         what = "the bank is not finished" if unfinished else "no bank is here"
         raise StorageError(
@@ -209,7 +209,8 @@ def _open_frames(file: Path, total: int, bins: int, dtype: DType) -> NDArray[Any
     try:
         frames: NDArray[Any] = np.lib.format.open_memmap(file, mode="r")  # never a pickle
     except OSError as error:
-        raise StorageError(f"{file}: cannot be read ({error.strerror or error})") from error
+        reason = error.strerror or error
+        raise StorageError(f"{file}: cannot be read ({reason}); {remedy}") from error
     except ValueError as error:  # also where the file is shorter than its header says
         raise StorageError(f"{file}: truncated or damaged ({error}); {remedy}") from error
     if frames.dtype != np.dtype(dtype) or frames.shape[1:] != (bins,) or len(frames) < total:

@@ -49,7 +49,7 @@ def save_checkpoint(
         name: tensor.detach().to("cpu", dtype).contiguous()
         for name, tensor in model.state_dict().items()
     }
-    broken = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
+    broken = _not_finite(weights)
     if broken:
         raise StorageError(f"{path}: not written, {broken[0]} is not finite in {dtype}")
     metadata = {**notes, "format": _FORMAT, "config": json.dumps(model.config.as_dict())}
@@ -85,8 +85,8 @@ def load_checkpoint(path: str | Path, *, expected: ViT1DConfig | None = None) ->
         expected: refuse any other configuration; None takes the file's.
 
     Raises:
-        StorageError: the file is missing, damaged, not safetensors or not a ViT-1D, or its
-            configuration is not the expected one.
+        StorageError: the file is missing, damaged, not safetensors or not a ViT-1D, a weight is
+            not finite, or its configuration is not the expected one.
     """
     path = Path(path)
     metadata, weights = _read(path, weights=True)
@@ -95,6 +95,9 @@ def load_checkpoint(path: str | Path, *, expected: ViT1DConfig | None = None) ->
         found, wanted = config.as_dict(), expected.as_dict()
         fields = ", ".join(name for name in wanted if found[name] != wanted[name])
         raise StorageError(f"{path}: another configuration (differs in {fields}): use its own")
+    broken = _not_finite(weights)
+    if broken:
+        raise StorageError(f"{path}: {broken[0]} is not finite: give weights from before that step")
     with torch.random.fork_rng(devices=[]):  # initial weights are drawn only to be overwritten
         model = ViT1D(config)
     try:
@@ -104,6 +107,19 @@ def load_checkpoint(path: str | Path, *, expected: ViT1DConfig | None = None) ->
             f"{path}: its weights do not fit its configuration: fetch or train it again"
         ) from error
     return model
+
+
+def export(checkpoint: str | Path, output: str | Path) -> None:
+    """Write a training's weights in float16, as they ship; its notes go with them.
+
+    Args:
+        checkpoint: `model.safetensors` or `best.safetensors` of a training.
+        output: the file to write or replace.
+
+    Raises:
+        StorageError: the one cannot be read or the other not be written.
+    """
+    save_checkpoint(load_checkpoint(checkpoint), output, notes=read_notes(checkpoint))
 
 
 def _read(path: Path, *, weights: bool) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -117,7 +133,13 @@ def _read(path: Path, *, weights: bool) -> tuple[dict[str, str], dict[str, Tenso
             f"{path}: damaged or not a safetensors file: fetch or train it again"
         ) from error
     except OSError as error:
-        raise StorageError(f"{path}: cannot be read ({error.strerror or error})") from error
+        raise StorageError(
+            f"{path}: cannot be read ({error.strerror or error}): name a file of weights"
+        ) from error
+
+
+def _not_finite(weights: Mapping[str, Tensor]) -> list[str]:
+    return [name for name, tensor in weights.items() if not tensor.isfinite().all()]
 
 
 def _config(path: Path, metadata: Mapping[str, str]) -> ViT1DConfig:

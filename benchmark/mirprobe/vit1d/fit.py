@@ -27,7 +27,7 @@ from mirprobe.errors import ConfigError, MirprobeError
 from mirprobe.files import LEFTOVERS
 from mirprobe.fingerprint import digest
 from mirprobe.vit1d.bank import Bank
-from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes, save_checkpoint
+from mirprobe.vit1d.checkpoint import read_notes, save_checkpoint
 from mirprobe.vit1d.fabric import Machine, describe, make_fabric
 from mirprobe.vit1d.journal import Journal
 from mirprobe.vit1d.model import ViT1DConfig
@@ -143,20 +143,6 @@ def fit(
     return run.to_the_end()
 
 
-def export(checkpoint: str | Path, output: str | Path) -> None:
-    """Write a training's weights in float16, as they ship; its notes go with them.
-
-    Args:
-        checkpoint: `model.safetensors` or `best.safetensors` of a training.
-        output: the file to write or replace.
-
-    Raises:
-        StorageError: the one cannot be read or the other not be written.
-    """
-    model, notes = load_checkpoint(checkpoint), read_notes(checkpoint)
-    save_checkpoint(model, output, dtype=torch.float16, notes=notes)
-
-
 class _Run:
     """One call of `fit`."""
 
@@ -230,19 +216,21 @@ class _Run:
         reduced = self.fabric.all_reduce(table, reduce_op="mean")  # (steps, names)
         assert isinstance(reduced, Tensor)
         table = reduced.double().cpu()
-        fine = table.isfinite().all(dim=1)
-        if not fine.all():
-            first = self.done - len(table) + int(fine.int().argmin())
-            self._diverged(f"the loss is not finite at step {first + 1}")
+        if not table.isfinite().all():
+            step, column = table.isfinite().logical_not().nonzero()[0].tolist()
+            what = "gradient" if names[column] == "gradient" else "loss"
+            self._diverged(f"the {what} is not finite at step {self.done - len(table) + step + 1}")
         self.losses.clear()
         return dict(zip(names, table.mean(0).tolist(), strict=True))
 
     def _diverged(self, what: str) -> None:
-        saved = self.saved > 0
-        kept = f"what was saved after step {self.saved} is kept" if saved else "nothing was saved"
-        raise DivergedError(
-            f"{self.folder}: {what} of {self.trainer.config.steps}; {kept}: lower the rate"
-        )
+        remedy = "nothing was saved: lower the rate (--lr)"
+        if self.saved > 0:
+            remedy = (
+                f"what was saved after step {self.saved} is kept: begin another folder at a lower "
+                f"rate (--lr) with it (--begin-with {self.folder / LATEST})"
+            )
+        raise DivergedError(f"{self.folder}: {what} of {self.trainer.config.steps}; {remedy}")
 
     def _controls(self) -> None:
         """Mean log-mel, and the weights as they were drawn."""
@@ -322,3 +310,6 @@ class _Run:
         self.done = self.saved = state.head["done"]
         self.best = state.head["best"]
         self.retrieval = {n: Retrieval(**found) for n, found in state.head["retrieval"].items()}
+        latest = self.folder / LATEST
+        if not latest.exists() or read_notes(latest)["step"] != str(self.done):
+            self._write(LATEST)  # it was killed, or the disk was full, between the two files

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from mirprobe.errors import StorageError
-from mirprobe.files import replacing
+from mirprobe.files import replacing, unwritable
 
 _KINDS = ("training", "retrieval")
 
@@ -43,10 +44,12 @@ class Journal:
                 _cut(path, done)
         from torch.utils.tensorboard import SummaryWriter
 
+        self._hook, threading.excepthook = threading.excepthook, self._thread_failed
         try:
             self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1)
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            threading.excepthook = self._hook
+            raise unwritable(folder, error) from error
 
     def write(self, kind: str, step: int, row: Mapping[str, float | str]) -> None:
         """Append a row to KIND.csv; TensorBoard gets its numbers, under its words.
@@ -72,7 +75,7 @@ class Journal:
                     self._board.add_scalar("/".join((kind, *words, name)), value, step)
             self._board.flush()
         except OSError as error:
-            raise _unwritable(path, error) from error
+            raise unwritable(path, error) from error
 
     def __enter__(self) -> Journal:
         return self
@@ -89,11 +92,15 @@ class Journal:
             self._board.close()
         except OSError as failed:
             if error is None:  # else that one is told
-                raise _unwritable(self._folder, failed) from failed
+                raise unwritable(self._folder, failed) from failed
+        finally:
+            threading.excepthook = self._hook
 
-
-def _unwritable(path: Path, error: OSError) -> StorageError:
-    return StorageError(f"{path}: cannot be written ({error.strerror or error})")
+    def _thread_failed(self, failed: threading.ExceptHookArgs) -> None:
+        """TensorBoard writes in a thread; what fails there is raised again by the next flush."""
+        own = type(failed.thread).__module__.startswith("tensorboard")
+        if not (own and issubclass(failed.exc_type, OSError)):
+            self._hook(failed)
 
 
 def _cut(path: Path, done: int) -> None:

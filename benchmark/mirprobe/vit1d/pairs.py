@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from math import inf, isinf
 from typing import NamedTuple, Protocol
 
 import torch
@@ -69,8 +70,9 @@ class Pairs:
         tracks: to draw from; those too short for one pair are left out.
         length: frames in a segment.
         batch: pairs in a batch, each of another work, or in batches of one group of another track.
-        gaps: fewest and most frames between the end of the earlier segment and the start of the
-            later; None for no upper bound.
+        frame_rate: frames a second.
+        gaps: fewest and most seconds between the end of the earlier segment and the start of the
+            later; the most may be infinite.
         same_group: the share of batches filled group by group, so that their negatives sound
             alike. Groups come in random order, larger ones sooner. All that a group has of a
             work comes together: its takes differ in little, and are each other's hardest negatives.
@@ -87,26 +89,30 @@ class Pairs:
         *,
         length: int,
         batch: int,
-        gaps: tuple[int, int | None] = (0, None),
+        frame_rate: float = 1.0,
+        gaps: tuple[float, float] = (0.0, inf),
         same_group: float = 0.0,
         variants: int = 1,
         seed: int = 0,
     ) -> None:
         low, high = gaps
-        if low < 0 or (high is not None and high < low):
-            raise ConfigError(f"gaps of {low} to {high} frames: the larger must not be the smaller")
+        if not 0 <= low <= high or isinf(low):
+            raise ConfigError(f"gaps of {low} to {high} s: the larger must not be the smaller")
         if not 0 <= same_group <= 1:
             raise ConfigError(f"same_group={same_group}: a share of batches lies between 0 and 1")
-        self.nearest = length + low  # between the two starts
-        self.farthest = None if high is None else length + high
+        longest = max((track.frames for track in tracks), default=0)  # no gap is as long
+        # between the two starts
+        self.nearest, self.farthest = (
+            length + round(min(gap * frame_rate, longest)) for gap in gaps
+        )
         fit = [track for track in tracks if track.frames >= length + self.nearest]
         self.tracks = sorted(fit, key=lambda track: track.work)  # those of a work side by side
         works = [work for work, _ in groupby(self.tracks, key=lambda track: track.work)]
         if len(works) < max(batch, 2):
             raise ConfigError(
                 f"{len(works)} of {len({track.work for track in tracks})} works to train on have "
-                f"room for two segments of {length} frames at least {low} frames apart, a batch "
-                f"needs {max(batch, 2)}: lower the batch or the gap, or add longer tracks"
+                f"room for two segments of {length / frame_rate:.3g} s with {low:g} s between, "
+                f"a batch needs {max(batch, 2)}: lower the batch or the gap, or add longer tracks"
             )
         if not 1 <= variants <= 2 * SEMITONES + 1 or batch % variants:
             raise ConfigError(
@@ -160,7 +166,7 @@ class Pairs:
     def _segments(self, last: Tensor, generator: Generator) -> Tensor:
         """Two starts a track, counted from its first frame: (2, batch)."""
         near = self.nearest
-        far = last if self.farthest is None else last.clamp(max=self.farthest)
+        far = last.clamp(max=self.farthest)
         # starts with a partner: [0, last - near] and [near, last], which overlap in long tracks
         side = last - near + 1
         count = torch.minimum(2 * side, last + 1)

@@ -60,7 +60,7 @@ def find(folders: Sequence[Path]) -> tuple[list[Recording], list[Skipped]]:
     skipped: list[Skipped] = []
     for folder in folders:
         if not folder.is_dir():
-            raise ConfigError(f"{folder}: no such folder; name one that holds audio")
+            raise ConfigError(f"{folder}: not a folder; name one that holds audio")
         here, broken = _search(folder)
         skipped += broken
         if not here:

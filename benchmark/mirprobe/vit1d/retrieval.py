@@ -63,7 +63,7 @@ class Segments:
         *,
         length: int,
         frame_rate: float,
-        limit: int = 4096,
+        limit: int = 8192,
     ) -> Segments:
         """Lay segments over tracks.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf, isinf
+from math import ceil, inf
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
@@ -33,8 +33,8 @@ class FitConfig:
         objective: `ntxent` or `cojepa`.
         steps: in all.
         batch: pairs a step, over all devices: each of another work, or of another take.
-        rate: the peak learning rate.
-        final_rate: that of the last step.
+        lr: the peak learning rate.
+        final_lr: that of the last step.
         warmup: share of the steps in which the rate rises.
         decay: weight decay of the first step.
         final_decay: that of the last step.
@@ -55,8 +55,8 @@ class FitConfig:
     objective: Name = "ntxent"
     steps: int = 100_000
     batch: int = 128
-    rate: float = 5e-4
-    final_rate: float = 1.5e-6
+    lr: float = 5e-4
+    final_lr: float = 1.5e-6
     warmup: float = 0.01
     decay: float = 0.04
     final_decay: float = 0.01
@@ -78,9 +78,11 @@ class FitConfig:
             raise ConfigError(
                 f"objective={self.objective!r}: choose from {', '.join(get_args(Name))}"
             )
-        for name in ("steps", "batch", "rate", "temperature", "clip"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name}={getattr(self, name)}: must be more than 0")
+        for name in ("steps", "batch", "lr", "temperature", "clip"):
+            if not 0 < getattr(self, name) < inf:
+                raise ConfigError(f"{name}={getattr(self, name)}: a number above 0")
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"seed={self.seed}: a whole number from 0 to 2^63 - 1")
         if self.batch < 2:
             raise ConfigError(f"batch={self.batch}: one pair has no negatives, give 2 or more")
         if not (0 <= self.min_gap < inf and self.min_gap <= self.max_gap):
@@ -90,10 +92,15 @@ class FitConfig:
             )
         if not 0 <= self.warmup < 1:
             raise ConfigError(f"warmup={self.warmup}: a share of the steps lies between 0 and 1")
-        if not 0 <= self.hide < 1 or (self.hide and self.objective != "ntxent"):
+        if self.variants > 1 and not self.same_group > 0:
             raise ConfigError(
-                f"hide={self.hide}: a share of the frames, below 1; CoJEPA has its own, leave it 0"
+                f"variants={self.variants} with same_group={self.same_group}: they come in batches "
+                "whose tracks sound alike; give same_group a share above 0"
             )
+        if not 0 <= self.hide < 1:
+            raise ConfigError(f"hide={self.hide}: a share of the frames lies from 0 to below 1")
+        if self.hide and self.objective != "ntxent":
+            raise ConfigError(f"hide={self.hide}: CoJEPA hides frames of its own, leave it 0")
         if not 0 < self.mask[0] <= self.mask[1] < 1:
             raise ConfigError(f"mask={self.mask}: two rising shares between 0 and 1")
 
@@ -102,15 +109,24 @@ def make_pairs(bank: Bank, model: ViT1DConfig, config: FitConfig) -> Pairs:
     """What draws the batches.
 
     Raises:
-        ConfigError: the bank is too small.
+        ConfigError: the bank is too small, or nothing is left of a segment.
     """
-    rate = model.frontend.frame_rate
-    farthest = None if isinf(config.max_gap) else round(config.max_gap * rate)
+    hidden = max(config.mask) if config.objective == "cojepa" else config.hide
+    if ceil(hidden * model.frames) >= model.frames:
+        raise ConfigError(f"hide={hidden}: nothing is left of a segment's {model.frames} frames")
+    train = bank.split("train")
+    works = len({track.work for track in train})
+    if works < config.batch:
+        raise ConfigError(
+            f"{bank.path}: {works} works to train on beside {len(bank.split('held-out'))} tracks "
+            f"held out, a batch needs {config.batch}: add music, or lower the batch"
+        )
     return Pairs(
-        bank.split("train"),
+        train,
         length=model.frames if config.variants == 1 else span(model.frames),
         batch=config.batch,
-        gaps=(round(config.min_gap * rate), farthest),
+        frame_rate=model.frontend.frame_rate,
+        gaps=(config.min_gap, config.max_gap),
         same_group=config.same_group,
         variants=config.variants,
         seed=config.seed,
@@ -185,8 +201,8 @@ class Trainer:
                 step,
                 steps=steps,
                 warmup=round(config.warmup * steps),
-                peak=config.rate,
-                last=config.final_rate,
+                peak=config.lr,
+                last=config.final_lr,
             ),
             "decay": cosine(step, steps=steps, first=config.decay, last=config.final_decay),
         }

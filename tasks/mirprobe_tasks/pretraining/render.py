@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -66,10 +67,11 @@ class Plan:
     takes: int = 1
 
     def __post_init__(self) -> None:
-        if not self.hours > 0 or self.bands < 1 or self.versions < 1:
-            raise ConfigError(f"{self}: hours, bands and versions are positive")
+        for name in ("hours", "bands", "versions"):
+            if not 0 < getattr(self, name) < inf:
+                raise ConfigError(f"{name}={getattr(self, name)}: a number above 0")
         if not 1 <= self.takes <= TAKES:
-            raise ConfigError(f"{self}: takes are 1 to {TAKES}")
+            raise ConfigError(f"takes={self.takes}: 1 to {TAKES}")
 
 
 @dataclass(frozen=True, eq=False)
