@@ -29,7 +29,8 @@ print(*registered())
 print(len(load_suite("vit1d-paper", {})), len(read_published()), len(listed("tinysol")))
 with safe_open(weights_path(None), "pt") as file:
     print(*{str(file.get_tensor(name).dtype) for name in file.keys()})
-print((weights_path(None).parent / "README.md").is_file())
+beside = weights_path(None).parent
+print(*((beside / name).is_file() for name in ("README.md", "curves.png")))
 print(*TrainedViT1D()(torch.zeros(1, 64_000)).sequence.shape)
 """
 
@@ -58,7 +59,7 @@ def test_suites_published_figures_splits_and_weights_are_in_the_wheel(site: Path
     )
     assert done.returncode == 0, done.stderr
     files, suites, counts, dtypes, card, shape = done.stdout.splitlines()
-    assert (dtypes, card, shape) == ("torch.float16", "True", "1 126 12 192")
+    assert (dtypes, card, shape) == ("torch.float16", "True True", "1 126 12 192")
     assert [Path(file).parents[1] for file in files.split()] == [site, site]
     assert {"quick", "vit1d-paper", "mir-core"} <= set(suites.split())
     runs, figures, notes = map(int, counts.split())
