@@ -23,7 +23,7 @@ class Oracle:
 
     Token value = sample * (layer + 1) + dimension, and the class token holds the window's mean in
     place of the sample. What a test wants to break, it replaces by `fault`, called with the number
-    of the call and the right tokens.
+    of the call and the right tokens. With a context that much is cut off before anything else.
     """
 
     sample_rate: int = 1000
@@ -33,11 +33,14 @@ class Oracle:
     dim: int = 2
     sources: tuple[str, ...] = ("class", "sequence", "both")
     fingerprint: str = "oracle"
+    context: float = 0.0
     fault: Callable[[int, Tokens], Tokens] = lambda call, tokens: tokens
     calls: list[tuple[int, ...]] = field(default_factory=list)
 
     def __call__(self, audio: Tensor) -> Tokens:
         self.calls.append(tuple(audio.shape))
+        context = round(self.context * self.sample_rate)
+        audio = audio[:, context : audio.shape[1] - context]
         # an encoder without frames still has tokens to average
         rate = self.frame_rate or 25.0
         count = centred(audio.shape[1], self.sample_rate, rate)

@@ -91,14 +91,19 @@ def naive(encoder: Oracle, track: Track, layers: Sequence[str]) -> tuple[Floatin
     return np.array(clips), np.array([grid[number] for number in sorted(grid)])
 
 
-@pytest.mark.parametrize("window", [1.0, 0.73, None])
+@pytest.mark.parametrize(("window", "context"), [(1.0, 0.0), (0.73, 0.0), (0.73, 0.2), (None, 0.0)])
 @pytest.mark.parametrize("frame_rate", [25.0, 31.25, 9.9])
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_embeddings_equal_a_naive_loop(
-    tracks: list[Track], cache: Cache, window: float | None, frame_rate: float, dtype: Dtype
+    tracks: list[Track],
+    cache: Cache,
+    window: float | None,
+    context: float,
+    frame_rate: float,
+    dtype: Dtype,
 ) -> None:
     layers = ("c", "a")
-    encoder = Oracle(window=window, frame_rate=frame_rate)
+    encoder = Oracle(window=window, frame_rate=frame_rate, context=context)
     first = embed_all(embedder(encoder, cache, layers=layers, dtype=dtype), tracks)
     again = embed_all(embedder(encoder, Cache(cache.root), layers=layers, dtype=dtype), tracks)
     tolerance = 1e-5 if dtype == "float32" else 2e-3

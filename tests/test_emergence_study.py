@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+import torch
 from small_vit1d import SMALL, small_checkpoint
 from tones import RATE, Tones
 from typer.testing import CliRunner
@@ -26,7 +27,7 @@ from mirprobe.files import LEFTOVERS
 from mirprobe.fingerprint import file_digest
 from mirprobe.registry import DATASETS
 from mirprobe.schema import Segments, Split, Track
-from mirprobe.vit1d import shipped
+from mirprobe.vit1d import attention, shipped
 from mirprobe.vit1d.attention import READINGS
 from mirprobe.vit1d.model import CONFIGS
 
@@ -237,17 +238,18 @@ def test_without_shipped_weights_it_asks_for_some(
 def test_curves_and_tokens_lie_on_the_track_s_grid(checkpoint: Path) -> None:
     subject = Subject(trained(checkpoint))
     audio = np.random.default_rng(0).normal(0, 0.1, round(2.5 * RATE)).astype(np.float32)
-    look = subject.look(audio)
+    seen = subject.look(audio)
     frames = len(audio) // 512 + 1
-    assert look.curves.shape == (frames, 3, 3, len(READINGS))
-    assert look.tokens.shape == (frames, 3, 16)
-    assert look.class_tokens.shape == (3, 3, 16)  # windows of 0.992 s
-    assert look.logmel.shape == (frames, 32)
-    first = subject.look(audio[: 31 * 512])  # the first window alone, of 32 frames
-    np.testing.assert_allclose(look.tokens[:31], first.tokens[:31], atol=1e-5)
+    assert seen.curves.shape == (frames, 3, 3, len(READINGS))
+    assert seen.tokens.shape == (frames, 3, 16)
+    assert seen.class_tokens.shape == (3, 3, 16)  # windows of 0.992 s
+    assert seen.logmel.shape == (frames, 32)
+    # the first window alone: 32 frames as the whole track has them
+    tokens, curves = attention.look(subject._model, torch.from_numpy(seen.logmel[None, :32]))
+    np.testing.assert_allclose(seen.tokens[:31], tokens[0, 1:32], atol=1e-5)
     # where two windows meet, curves are read in the one that knows the frame before
-    np.testing.assert_allclose(look.curves[:32], first.curves, atol=1e-5)
-    rises = look.curves[..., list(READINGS).index("received-rise")]
+    np.testing.assert_allclose(seen.curves[:32], curves[0], atol=1e-5)
+    rises = seen.curves[..., list(READINGS).index("received-rise")]
     assert not rises[0].any()
     assert rises[31].any()
 

@@ -158,6 +158,18 @@ def test_audio_is_resampled_to_each_rate() -> None:
     assert measure(both).offset == pytest.approx(0, abs=0.05)
 
 
+def test_each_part_has_the_context_that_it_declares() -> None:
+    wide, narrow = Oracle(sample_rate=2000, context=0.3), Oracle(context=0.1)
+    both = Concat(parts(wide, narrow, Oracle(window=None)))
+    assert (both.window, both.context) == (1.0, 0.3)
+    time = torch.arange(2 * (1000 + 600)) / 2000 - 0.3  # of the window, from -0.3 to 1.3 s
+    tokens = sequence(both(torch.sin(2 * torch.pi * 5 * time)[None]))
+    expected = torch.sin(2 * torch.pi * 5 * torch.arange(1, 25) / 25)  # but for the two at the ends
+    for part in range(3):
+        torch.testing.assert_close(tokens[0, 1:-1, 0, 2 * part], expected, rtol=0, atol=2e-3)
+    assert Layers("a", both, ["a"]).context == Pool("a", both, 2).context == 0.3
+
+
 def test_only_what_all_offer() -> None:
     def no_class(call: int, tokens: Tokens) -> Tokens:
         return only(tokens, kept=["sequence"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from small_vit1d import SMALL, small_checkpoint
@@ -13,6 +14,7 @@ from mirprobe import hear
 from mirprobe.encoders.vit1d import TrainedViT1D
 from mirprobe.errors import ConfigError, StorageError
 from mirprobe.vit1d import shipped
+from mirprobe.windows import cut
 
 RATE = 16_000
 
@@ -63,8 +65,10 @@ def test_any_length(checkpoint: Path, seconds: float) -> None:
 
 
 def test_a_clip_of_one_window_is_what_the_encoder_says(checkpoint: Path) -> None:
-    audio = noise(2, SMALL.window)
-    model, tokens = hear.load_model(str(checkpoint)), TrainedViT1D(checkpoint=checkpoint)(audio)
+    audio, encoder = noise(2, SMALL.window), TrainedViT1D(checkpoint=checkpoint)
+    plan = cut(audio.shape[1], encoder)
+    windows = [window for sound in audio for window in plan.windows(sound.numpy())]
+    model, tokens = hear.load_model(str(checkpoint)), encoder(torch.from_numpy(np.stack(windows)))
     assert tokens.sequence is not None
     assert tokens.class_token is not None
     frames, _ = hear.get_timestamp_embeddings(audio, model)
@@ -75,10 +79,11 @@ def test_a_clip_of_one_window_is_what_the_encoder_says(checkpoint: Path) -> None
 def test_frames_of_the_second_window_stand_in_their_place(checkpoint: Path) -> None:
     model, audio = hear.load_model(str(checkpoint)), noise(1, 3 * SMALL.window)
     frames, times = hear.get_timestamp_embeddings(audio, model)
-    size = round(SMALL.window * RATE)
-    alone, _ = hear.get_timestamp_embeddings(audio[:, size : 2 * size], model)
+    size, context = round(SMALL.window * RATE), SMALL.frontend.edge * SMALL.frontend.hop
+    alone = TrainedViT1D(checkpoint=checkpoint)(audio[:, size - context : 2 * size + context])
     first = round(SMALL.window * SMALL.frontend.frame_rate)
-    torch.testing.assert_close(frames[:, first : 2 * first], alone[:, :first])
+    assert alone.sequence is not None
+    torch.testing.assert_close(frames[:, first : 2 * first], alone.sequence[:, :first, -1])
     assert float(times[0, first]) == pytest.approx(1000 * SMALL.window)
 
 

@@ -77,8 +77,27 @@ ALL = [
 ]
 
 
+class Surrounded(Levels):
+    """Levels that hear beyond the window: half a transform on either side of it."""
+
+    context = 0.1
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        parts = audio.unfold(1, self.size, HOP) * torch.hann_window(self.size)
+        sequence = parts.square().mean(-1)[..., None, None].expand(-1, -1, 2, 2)
+        return Tokens(sequence, sequence.mean(1))
+
+
 def changed(**attributes: Any) -> type[Levels]:
     return type("Changed", (Levels,), attributes)
+
+
+@pytest.mark.parametrize("window", [2.0, 0.35])
+def test_one_with_a_context_passes(window: float) -> None:
+    found = checked(type("Changed", (Surrounded,), {"window": window}))
+    assert [name for name in ALL if found[name].passed is False] == []
+    forgetful = type("Changed", (Surrounded,), {"window": window, "context": 0.0})
+    assert "tokens" in failures(forgetful)  # too few frames
 
 
 @pytest.mark.parametrize("window", [2.0, 0.35, None])
@@ -182,6 +201,8 @@ def without(name: str) -> Callable[[], Any]:
         (changed(layers="abc"), "layers is 'abc'", "it must be a tuple of different names"),
         (changed(layers=("a", "a")), "layers is ('a', 'a')", "it must be a tuple of different n"),
         (changed(sources=("mean",)), "sources is ('mean',)", "it must be a tuple of class, sequ"),
+        (changed(context=-0.1), "context is -0.1", "it must be a number of seconds, and 0 wi"),
+        (changed(window=None, context=0.1), "context is 0.1", "it must be a number of seconds, an"),
         (changed(window=0), "window is 0", "it must be a number of seconds or None"),
         (changed(dim=2.0), "dim is 2.0", "it must be a whole number"),
         (changed(fingerprint=7), "fingerprint is 7", "it must be a string"),

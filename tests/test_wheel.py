@@ -31,7 +31,7 @@ with safe_open(weights_path(None), "pt") as file:
     print(*{str(file.get_tensor(name).dtype) for name in file.keys()})
 beside = weights_path(None).parent
 print(*((beside / name).is_file() for name in ("README.md", "curves.png")))
-print(*TrainedViT1D()(torch.zeros(1, 64_000)).sequence.shape)
+print(*TrainedViT1D()(torch.zeros(1, 66_048)).sequence.shape)
 """
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mirprobe.errors import EncoderError
 from mirprobe.schema import Floats
-from mirprobe.windows import check_frames, cut, frame_limit, stitch
+from mirprobe.windows import call_size, check_frames, cut, frame_limit, stitch
 
 RATES = [31.25, 43.06640625, 86.1328125, 49.9, 50.0, 75.0, 12.3, 100.0, 1.0, 0.7]
 SAMPLE_RATES = [16_000, 22_050, 24_000, 44_100]
@@ -30,13 +30,14 @@ def heard(samples: int, encoder: Oracle, *, sparing: bool = False) -> Floats:
     plan = cut(samples, encoder)
     clock = np.arange(samples, dtype=np.float64) / encoder.sample_rate
     frames = []
-    for start, window in zip(plan.starts, plan.windows(clock), strict=True):  # type: ignore[arg-type]
-        assert len(window) == plan.size
+    for start, around in zip(plan.starts, plan.windows(clock), strict=True):  # type: ignore[arg-type]
+        assert len(around) == plan.size + 2 * plan.context
+        window = around[plan.context : len(around) - plan.context]
         assert window[0] == pytest.approx(start / encoder.sample_rate)
         count = centred(len(window), encoder.sample_rate, encoder.frame_rate)
         if sparing:
             count = max(1, ceil(len(window) / encoder.sample_rate * encoder.frame_rate - 1 - TINY))
-        check_frames(count, len(window), encoder)
+        check_frames(count, len(around), encoder)
         frames.append(window[0] + np.arange(count)[:, None, None] / encoder.frame_rate)
     return np.asarray(stitch(list(frames), plan, encoder)[:, 0, 0])
 
@@ -50,6 +51,7 @@ def encoders(draw: st.DrawFn) -> Oracle:
         sample_rate=draw(st.sampled_from(SAMPLE_RATES)),
         window=draw(st.one_of(st.none(), st.just(max(window, shortest)))),
         frame_rate=rate,
+        context=draw(st.sampled_from([0.0, 0.0, 0.064, 0.2])),
     )
 
 
@@ -138,9 +140,39 @@ def test_every_sample_is_heard_and_no_window_is_idle(encoder: Oracle, seconds: f
         assert ends[-1] <= samples + hop + 1
     audio = np.arange(1, samples + 1, dtype=np.float32)
     last = plan.windows(audio)[-1]
+    last = last[plan.context : len(last) - plan.context]
     inside = min(samples - plan.starts[-1], plan.size)
     np.testing.assert_array_equal(last[:inside], audio[plan.starts[-1] :][:inside])
+    if plan.context and not plan.padded:  # mirrored: see below
+        return
     assert not last[inside:].any()
+
+
+@settings(deadline=None, max_examples=200)
+@given(seconds=st.floats(0.3, 12.0), length=st.floats(0.3, 5.0), context=st.floats(0.001, 0.25))
+@example(seconds=8.0, length=4.0, context=0.064)
+@example(seconds=4.0, length=4.0, context=0.064)
+@example(seconds=1.0, length=4.0, context=0.064)
+def test_around_a_window_lies_the_track(seconds: float, length: float, context: float) -> None:
+    encoder = Oracle(8000, length, 31.25, context=context)
+    samples = round(seconds * 8000)
+    plan = cut(samples, encoder)
+    assert plan.context == round(8000 * context)
+    assert call_size(encoder, length) == plan.size + 2 * plan.context
+    audio = np.random.default_rng(0).normal(size=samples).astype(np.float32)
+    track = np.concatenate([audio, np.zeros(max(0, plan.size - samples), np.float32)])
+    end = len(track) - 1
+    for start, window in zip(plan.starts, plan.windows(audio), strict=True):
+        places = np.abs(np.arange(start - plan.context, start + plan.size + plan.context))
+        mirrored = np.where(places > end, 2 * end - places, places)
+        np.testing.assert_array_equal(window, track[mirrored])
+
+
+def test_any_length_has_nothing_around_it() -> None:
+    encoder = Oracle(16_000, None, 31.25, context=0.064)
+    plan = cut(20_000, encoder)
+    assert (plan.context, call_size(encoder, 1.25)) == (0, 20_000)
+    assert len(plan.windows(np.zeros(20_000, np.float32))[0]) == 20_000
 
 
 def test_an_encoder_without_frames_is_given_windows_side_by_side() -> None:

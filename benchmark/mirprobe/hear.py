@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mirprobe.encoders.vit1d import ViT1DEncoder
 from mirprobe.fingerprint import digest, file_digest
 from mirprobe.vit1d.checkpoint import load_checkpoint
+from mirprobe.vit1d.frontend import LogMel
 from mirprobe.vit1d.model import ViT1D
 from mirprobe.vit1d.shipped import weights_path
 from mirprobe.windows import cut, stitch
@@ -30,6 +31,7 @@ class HearViT1D(nn.Module):
     def __init__(self, model: ViT1D, fingerprint: str) -> None:
         super().__init__()
         self.model = model
+        self.logmel = LogMel(model.config.frontend)
         self.encoder = ViT1DEncoder(
             config=model.config, fingerprint=fingerprint, build=lambda: model
         )
@@ -54,13 +56,12 @@ class HearViT1D(nn.Module):
         if audio.ndim != 2 or not audio.numel():
             raise ValueError(f"audio has shape {tuple(audio.shape)}, not (n_sounds, n_samples)")
         plan = cut(audio.shape[1], self.encoder)
+        logmel = self.logmel(audio)  # (B, T, F), of the whole: what is short needs no padding
         frames, classes = [], []
-        for start in plan.starts:  # what is shorter than a window needs no padding
-            tokens = self.encoder(audio[:, start : start + plan.size])
-            assert tokens.sequence is not None
-            assert tokens.class_token is not None
-            frames.append(tokens.sequence[:, :, -1].transpose(0, 1).cpu().numpy())  # (T, B, D)
-            classes.append(tokens.class_token[:, -1])
+        for first in plan.frames:
+            *_, last = self.model.stream(logmel[:, first : first + self.model.config.frames])
+            frames.append(last.tokens[:, 1:].transpose(0, 1).cpu().numpy())  # (T, B, D)
+            classes.append(last.tokens[:, 0])
         stitched = torch.from_numpy(stitch(frames, plan, self.encoder).swapaxes(0, 1))
         return stitched.contiguous().to(audio.device), torch.stack(classes, dim=1)
 

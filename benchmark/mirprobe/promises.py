@@ -38,6 +38,7 @@ def declared(encoder: Encoder) -> Check:
     wanted: dict[str, Callable[[object], bool]] = {
         "sample_rate": lambda value: type(value) is int and value > 0,
         "window": lambda value: value is None or _positive(value),
+        "context": lambda value: value == 0 or (encoder.window is not None and _positive(value)),
         "frame_rate": lambda value: value is None or _positive(value),
         "layers": lambda value: _names(value),
         "dim": lambda value: type(value) is int and value > 0,
@@ -47,19 +48,20 @@ def declared(encoder: Encoder) -> Check:
     takes = {
         "sample_rate": "a whole number of Hz",
         "window": "a number of seconds or None",
+        "context": "a number of seconds, and 0 without a window",
         "frame_rate": "a number of frames a second or None",
         "layers": "a tuple of different names",
         "dim": "a whole number",
         "sources": f"a tuple of {', '.join(_SOURCES)}",
         "fingerprint": "a string",
     }
-    missing = [name for name in wanted if not hasattr(encoder, name)]
+    missing = [name for name in wanted if name != "context" and not hasattr(encoder, name)]
     if missing:
         return Check(
             "attributes", False, f"lacks {', '.join(missing)}", "declare them as mirprobe.Encoder"
         )
     for name, right in wanted.items():
-        value = getattr(encoder, name)
+        value = getattr(encoder, name, 0)
         if not right(value):
             found = f"{name} is {value!r}"
             return Check("attributes", False, found, f"it must be {takes[name]}")

@@ -20,6 +20,7 @@ from mirprobe.encoders.protocol import Encoder
 from mirprobe.errors import EncoderError
 from mirprobe.files import write_whole
 from mirprobe.fingerprint import digest
+from mirprobe.windows import call_size
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def measure(
     seconds = encoder.window or SECONDS
     rows = batch if encoder.window is not None else 1
     generator = torch.Generator().manual_seed(0)
-    noise = 0.1 * torch.randn(rows, round(seconds * encoder.sample_rate), generator=generator)
+    noise = 0.1 * torch.randn(rows, call_size(encoder, seconds), generator=generator)
     windows = noise.to(device)
     place(encoder, device)
 

@@ -134,7 +134,9 @@ def _energy(encoder: Encoder, length: int, impulses: NDArray[np.int_], device: s
     hit = [
         number
         for number, start in enumerate(plan.starts)
-        if ((impulses >= start) & (impulses < start + plan.size)).any()
+        if (
+            (impulses >= start - plan.context) & (impulses < start + plan.size + plan.context)
+        ).any()
     ]
     batch = 1 if encoder.window is None else _BATCH
     reactions: dict[int, Floats] = {}

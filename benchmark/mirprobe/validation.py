@@ -21,7 +21,7 @@ from mirprobe.errors import EncoderError
 from mirprobe.promises import Check
 from mirprobe.schema import Tokens
 from mirprobe.timing import SECONDS, Reaction, measure
-from mirprobe.windows import cut, frame_limit, stitch
+from mirprobe.windows import call_size, cut, frame_limit, stitch
 
 TOLERANCE = 1e-3
 """Relative difference (root mean square) that batches and repetition may make."""
@@ -64,7 +64,7 @@ def validate(make: Callable[[], Encoder], device: str = "cpu") -> Iterator[Check
         "sources": bench.sources,
         "batch": bench.batch,
         "repetition": lambda: bench.repetition(fresh),
-        "silence": lambda: bench.harnessed("silence", np.zeros(bench.size, np.float32)),
+        "silence": lambda: bench.harnessed("silence", np.zeros(bench.clips.shape[1], np.float32)),
         "one sample": lambda: bench.harnessed("one sample", _noise(1)),
         "one frame": bench.one_frame,
     }
@@ -91,8 +91,9 @@ class _Bench:
     def __init__(self, encoder: Encoder, device: str) -> None:
         self.encoder = encoder
         self.device = device
-        self.size = round((encoder.window or _CLIP) * encoder.sample_rate)
-        self.clips = torch.from_numpy(_noise(4 * self.size).reshape(4, -1)).to(device)
+        self.seconds = encoder.window or _CLIP
+        size = call_size(encoder, self.seconds)
+        self.clips = torch.from_numpy(_noise(4 * size).reshape(4, -1)).to(device)
         # neighbours that are louder, silent and much quieter show what depends on a batch
         self.clips *= torch.tensor([1.0, 9.0, 0.0, 1e-3], device=device)[:, None]
         self.alone = Tokens()
@@ -110,7 +111,7 @@ class _Bench:
             return Check("tokens", False, "neither sequence nor class token", "return one of them")
         largest = max(float(part.abs().max()) for part in given.values())
         found = ", ".join(f"{name} {tuple(part.shape)}" for name, part in given.items())
-        found += f" for {self.size / self.encoder.sample_rate:g} s, at most {largest:.3g}"
+        found += f" for {self.seconds:g} s, at most {largest:.3g}"
         if largest > torch.finfo(torch.float16).max:
             found += ": beyond float16, so runs need --dtype float32"
         return Check("tokens", True, found)

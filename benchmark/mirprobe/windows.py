@@ -3,7 +3,9 @@
 Windows begin on whole frames, so that frame i of the stitched track is centred at i / frame_rate
 seconds. A frame that two windows share (the last of one is the first of the next when frames are
 centred) is taken once. The last window is drawn back to end with the track rather than padded; only
-a track shorter than a window is padded with zeros, and frames past its end are dropped.
+a track shorter than a window is padded with zeros, and frames past its end are dropped. An encoder
+that declares a context is given that much of the track on either side of each window too; before
+the track's start and past its end it is the track mirrored.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from math import ceil, floor
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.encoders.protocol import Encoder
+from mirprobe.encoders.protocol import Encoder, context_of
 from mirprobe.errors import EncoderError
 from mirprobe.schema import Floating
 
@@ -30,12 +32,14 @@ class Cut:
         frames: index, in the stitched track, of each window's first frame.
         size: samples in a window.
         samples: of the track.
+        context: samples of the track on either side of a window.
     """
 
     starts: tuple[int, ...]
     frames: tuple[int, ...]
     size: int
     samples: int
+    context: int = 0
 
     @property
     def padded(self) -> bool:
@@ -43,10 +47,22 @@ class Cut:
         return self.samples < self.size
 
     def windows(self, audio: Array) -> list[Array]:
-        """(samples,) to the windows, each (size,)."""
-        missing = self.starts[-1] + self.size - len(audio)
-        padded = np.pad(audio, (0, missing)) if missing > 0 else audio
-        return [padded[start : start + self.size] for start in self.starts]
+        """(samples,) to the windows, each (size + 2 * context,)."""
+        missing = max(0, self.starts[-1] + self.size - len(audio))
+        if self.context and not self.padded:  # no edge, where the end is mirrored anyway
+            around = np.pad(audio, (self.context, self.context + missing), mode="reflect")
+        else:
+            around = np.pad(np.pad(audio, (0, missing)), self.context, mode="reflect")
+        return [around[start : start + self.size + 2 * self.context] for start in self.starts]
+
+
+def call_size(encoder: Encoder, seconds: float) -> int:
+    """Samples that a call takes for a window of so many seconds, context and all."""
+    return round(seconds * encoder.sample_rate) + 2 * _context(encoder)
+
+
+def _context(encoder: Encoder) -> int:
+    return 0 if encoder.window is None else round(context_of(encoder) * encoder.sample_rate)
 
 
 def cut(samples: int, encoder: Encoder) -> Cut:
@@ -68,7 +84,7 @@ def cut(samples: int, encoder: Encoder) -> Cut:
     last = max(0, ceil((samples - size) / encoder.sample_rate * rate - 1e-6))
     frames = [*range(0, last, step), last]
     starts = tuple(round(frame * encoder.sample_rate / rate) for frame in frames)
-    return Cut(starts, tuple(frames), size, samples)
+    return Cut(starts, tuple(frames), size, samples, _context(encoder))
 
 
 def frame_limit(samples: int, encoder: Encoder) -> int:
@@ -80,11 +96,16 @@ def frame_limit(samples: int, encoder: Encoder) -> int:
 def check_frames(count: int, samples: int, encoder: Encoder) -> None:
     """Hold the frames that came back against the declared rate.
 
+    Args:
+        count: of the frames.
+        samples: that the encoder was given, context and all.
+        encoder: it declares a frame rate.
+
     Raises:
-        EncoderError: none, or not within one frame of samples / sample_rate * frame_rate.
+        EncoderError: none, or not within one frame of what the window calls for.
     """
     assert encoder.frame_rate is not None
-    seconds = samples / encoder.sample_rate
+    seconds = (samples - 2 * _context(encoder)) / encoder.sample_rate
     wanted = seconds * encoder.frame_rate
     if not max(1.0, wanted - 1 - 1e-6) <= count <= wanted + 1 + 1e-6:
         raise EncoderError(

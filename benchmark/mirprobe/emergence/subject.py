@@ -128,7 +128,7 @@ class Subject:
         with torch.inference_mode():
             for start in range(0, len(windows), BATCH):
                 batch = torch.from_numpy(np.stack(windows[start : start + BATCH]))
-                found, read = look(self._model, self._logmel(batch.to(self._device)))
+                found, read = look(self._model, self._logmel.inner(batch.to(self._device)))
                 curves += list(read.flatten(3).cpu().numpy())  # (T, layers, (heads + 1) * readings)
                 tokens += list(found[:, 1:].cpu().numpy())
                 class_tokens += list(found[:, 0].cpu().numpy())

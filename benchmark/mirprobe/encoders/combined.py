@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mirprobe.calls import call, place
 from mirprobe.encoders.about import About, about, joined
-from mirprobe.encoders.protocol import Encoder
+from mirprobe.encoders.protocol import Encoder, context_of
 from mirprobe.errors import ConfigError, EncoderError
 from mirprobe.fingerprint import digest
 from mirprobe.schema import Tokens
@@ -25,6 +25,7 @@ class _Made:
 
     sample_rate: int
     window: float | None
+    context: float
     frame_rate: float | None
     layers: tuple[str, ...]
     dim: int
@@ -40,6 +41,7 @@ class _Made:
     def _copy(self, name: str, encoder: Encoder) -> None:
         self._parts = {name: encoder}
         self.sample_rate, self.window = encoder.sample_rate, encoder.window
+        self.context = context_of(encoder)
         self.frame_rate, self.layers = encoder.frame_rate, tuple(encoder.layers)
         self.dim, self.sources = encoder.dim, tuple(encoder.sources)
 
@@ -50,7 +52,8 @@ class Concat(_Made):
     Audio is resampled (torchaudio) from the highest of their sample rates to each one's own. Frames
     are brought to the highest of their frame rates by linear interpolation. An encoder with a
     single layer stands beside every layer of the others; otherwise layers are paired in their
-    order. Where only some have a window, those that take any length are given it too.
+    order. Where only some have a window, those that take any length are given it too. Each has as
+    much context as it declares.
 
     Args:
         parts: encoders by their specifications, two at least.
@@ -68,6 +71,7 @@ class Concat(_Made):
         self._parts = dict(parts)
         self.sample_rate = max(encoder.sample_rate for encoder in encoders)
         self.window = _one_window(parts)
+        self.context = max(context_of(encoder) for encoder in encoders)
         rates = [encoder.frame_rate for encoder in encoders]
         known = [rate for rate in rates if rate is not None]
         if known and len(known) < len(rates):
@@ -99,6 +103,8 @@ class Concat(_Made):
                 size = max(1, round(seconds * part.sample_rate))
                 own = torchaudio.functional.resample(audio, self.sample_rate, part.sample_rate)
                 own = F.pad(own, (0, size - own.shape[1]))
+            surplus = round((self.context - context_of(part)) * part.sample_rate)
+            own = own[:, surplus : own.shape[1] - surplus]
             tokens = _part_call(name, part, own)
             if self.frame_rate is not None and tokens.sequence is not None:
                 sequences.append((tokens.sequence, part.frame_rate))

@@ -27,6 +27,11 @@ class Encoder(Protocol):
             its sequence tokens), `both` (mean of all of them together).
         fingerprint: a hash over weights, configuration and preprocessing: equal fingerprints
             promise equal embeddings. Known without loading the weights.
+
+    One with a window may declare `context` too, which `context_of` reads: seconds of the track that
+    a call takes before and after each window, so that nothing at the window's ends has to be made
+    up. Its tokens are those of the window: frame i is centred at `context` + i / `frame_rate` of
+    what it is given.
     """
 
     sample_rate: int
@@ -40,3 +45,9 @@ class Encoder(Protocol):
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows (batch, samples) in [-1, 1] on the device of `audio`."""
         ...
+
+
+def context_of(encoder: Encoder) -> float:
+    """Seconds that a call takes on either side of a window; 0 where the encoder declares none."""
+    context: float = getattr(encoder, "context", 0.0)
+    return context

@@ -18,7 +18,7 @@ from mirprobe.vit1d.frontend import LogMel
 from mirprobe.vit1d.model import CONFIGS, ViT1D, ViT1DConfig
 from mirprobe.vit1d.shipped import weights_path
 
-_REVISION = 2  # part of the random weights' fingerprint: raise it when their drawing changes
+_REVISION = 3  # part of the fingerprints: raise it when a change here changes the numbers
 
 
 class ViT1DEncoder:
@@ -33,6 +33,7 @@ class ViT1DEncoder:
     layers: tuple[str, ...]
     sources: tuple[str, ...] = ("class", "sequence", "both")
     window: float | None
+    context: float
     frame_rate: float | None
     licence = ""
 
@@ -41,6 +42,7 @@ class ViT1DEncoder:
     ) -> None:
         self.sample_rate = config.frontend.sample_rate
         self.window = config.window
+        self.context = config.frontend.edge / config.frontend.frame_rate
         self.frame_rate = config.frontend.frame_rate
         self.layers = config.layers
         self.dim = config.dim
@@ -57,14 +59,16 @@ class ViT1DEncoder:
         """Encode mono windows.
 
         Args:
-            audio: (batch, samples) in [-1, 1] at `sample_rate`, at most `window` seconds.
+            audio: (batch, samples) in [-1, 1] at `sample_rate`: at most `window` seconds, and
+                `context` seconds more on either side, so that the model reads the frames of the
+                whole track, as it did in training.
 
         Returns:
-            Tokens of all layers, float32: the sequence (batch, samples // 512 + 1, layers, dim)
+            Tokens of all layers, float32: the sequence (batch, 126, layers, dim) for a whole window
             without the class token, which stands apart (batch, layers, dim).
         """
         logmel, model = self._on(audio.device)
-        frames = logmel(audio)  # (B, T, F)
+        frames = logmel.inner(audio)  # (B, T, F)
         batch, time, _ = frames.shape
         # One buffer, filled as the layers come: stacking them afterwards would hold all twice.
         tokens = frames.new_empty(batch, 1 + time, len(self.layers), self.dim)
@@ -104,7 +108,7 @@ class TrainedViT1D(ViT1DEncoder):
         path = weights_path(None if checkpoint is None else Path(checkpoint))
         super().__init__(
             config=read_config(path),
-            fingerprint=digest("vit1d", file_digest(path)),
+            fingerprint=digest("vit1d", _REVISION, file_digest(path)),
             build=partial(load_checkpoint, path),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import torch
@@ -48,6 +49,11 @@ class LogMelConfig:
     def frame_rate(self) -> float:
         """Frames a second."""
         return self.sample_rate / self.hop
+
+    @property
+    def edge(self) -> int:
+        """Frames at either end of a stretch of audio that hear beyond it."""
+        return ceil(self.n_fft / 2 / self.hop)
 
     def centres(self) -> Tensor:
         """Centre frequencies of the bands in Hz, (bins,), float64: even on the HTK mel scale."""
@@ -100,9 +106,8 @@ def pad_to_fit(audio: Tensor, n_fft: int) -> Tensor:
 class LogMel(nn.Module):
     """Normalised log-mel spectrogram: the natural logarithm of mel power, shifted and scaled.
 
-    Frame i is centred at sample i * hop. At both ends the audio is mirrored to fill the window, so
-    the frame at 4.0 s of one window and the frame at 0.0 s of the next stand for the same moment
-    but each hears only its own side of it.
+    Frame i is centred at sample i * hop. At both ends the audio is mirrored to fill the window of
+    the transform, so that the frames there are off: `inner` leaves them out.
     """
 
     def __init__(self, config: LogMelConfig | None = None) -> None:
@@ -126,3 +131,24 @@ class LogMel(nn.Module):
             level = power.clamp(min=config.floor).log()
             frames: Tensor = (level - config.mean) / config.deviation
             return frames.transpose(1, 2).contiguous()  # (B, T, F)
+
+    def inner(self, audio: Tensor) -> Tensor:
+        """The frames none of which hears a mirrored end: those of a whole track, there cut out.
+
+        Args:
+            audio: (batch, edge * hop + samples + edge * hop) in [-1, 1].
+
+        Returns:
+            (batch, samples // hop + 1, bins), frame i centred at sample (edge + i) * hop.
+
+        Raises:
+            ValueError: the audio is too short to have such a frame.
+        """
+        edge = self.config.edge
+        if audio.shape[-1] < 2 * edge * self.config.hop:
+            raise ValueError(
+                f"{audio.shape[-1]} samples: too short for a frame, which hears "
+                f"{edge * self.config.hop} on either side of its centre"
+            )
+        frames: Tensor = self(audio)[:, edge:-edge]
+        return frames
