@@ -10,8 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from mirprobe.encoders.vit1d import ViT1DEncoder
-from mirprobe.fingerprint import digest, file_digest
+from mirprobe.encoders.vit1d import TrainedViT1D, ViT1DEncoder
 from mirprobe.vit1d.checkpoint import load_checkpoint
 from mirprobe.vit1d.frontend import LogMel
 from mirprobe.vit1d.model import ViT1D
@@ -28,13 +27,11 @@ class HearViT1D(nn.Module):
         timestamp_embedding_size: of a frame's, the last layer's sequence token.
     """
 
-    def __init__(self, model: ViT1D, fingerprint: str) -> None:
+    def __init__(self, model: ViT1D, encoder: ViT1DEncoder) -> None:
         super().__init__()
         self.model = model
         self.logmel = LogMel(model.config.frontend)
-        self.encoder = ViT1DEncoder(
-            config=model.config, fingerprint=fingerprint, build=lambda: model
-        )
+        self._encoder = encoder  # of the same weights: it says how windows are cut
         self.sample_rate: int = model.config.frontend.sample_rate
         self.scene_embedding_size: int = model.config.dim
         self.timestamp_embedding_size: int = model.config.dim
@@ -55,14 +52,14 @@ class HearViT1D(nn.Module):
         """
         if audio.ndim != 2 or not audio.numel():
             raise ValueError(f"audio has shape {tuple(audio.shape)}, not (n_sounds, n_samples)")
-        plan = cut(audio.shape[1], self.encoder)
+        plan = cut(audio.shape[1], self._encoder)
         logmel = self.logmel(audio)  # (B, T, F), of the whole: what is short needs no padding
         frames, classes = [], []
         for first in plan.frames:
             *_, last = self.model.stream(logmel[:, first : first + self.model.config.frames])
             frames.append(last.tokens[:, 1:].transpose(0, 1).cpu().numpy())  # (T, B, D)
             classes.append(last.tokens[:, 0])
-        stitched = torch.from_numpy(stitch(frames, plan, self.encoder).swapaxes(0, 1))
+        stitched = torch.from_numpy(stitch(frames, plan, self._encoder).swapaxes(0, 1))
         return stitched.contiguous().to(audio.device), torch.stack(classes, dim=1)
 
 
@@ -78,7 +75,7 @@ def load_model(model_file_path: str = "") -> HearViT1D:
     """
     path = weights_path(Path(model_file_path) if model_file_path else None)
     model = load_checkpoint(path).eval().requires_grad_(False)
-    return HearViT1D(model, digest("vit1d", file_digest(path)))
+    return HearViT1D(model, TrainedViT1D(checkpoint=path))
 
 
 def get_timestamp_embeddings(audio: Tensor, model: HearViT1D) -> tuple[Tensor, Tensor]:
