@@ -64,7 +64,7 @@ def validate(make: Callable[[], Encoder], device: str = "cpu") -> Iterator[Check
         "sources": bench.sources,
         "batch": bench.batch,
         "repetition": lambda: bench.repetition(fresh),
-        "silence": lambda: bench.harnessed("silence", np.zeros(bench.clips.shape[1], np.float32)),
+        "silence": lambda: bench.harnessed("silence", np.zeros(bench.size, np.float32)),
         "one sample": lambda: bench.harnessed("one sample", _noise(1)),
         "one frame": bench.one_frame,
     }
@@ -91,9 +91,10 @@ class _Bench:
     def __init__(self, encoder: Encoder, device: str) -> None:
         self.encoder = encoder
         self.device = device
-        self.seconds = encoder.window or _CLIP
-        size = call_size(encoder, self.seconds)
-        self.clips = torch.from_numpy(_noise(4 * size).reshape(4, -1)).to(device)
+        seconds = encoder.window or _CLIP
+        self.size = round(seconds * encoder.sample_rate)
+        clips = _noise(4 * call_size(encoder, seconds)).reshape(4, -1)
+        self.clips = torch.from_numpy(clips).to(device)
         # neighbours that are louder, silent and much quieter show what depends on a batch
         self.clips *= torch.tensor([1.0, 9.0, 0.0, 1e-3], device=device)[:, None]
         self.alone = Tokens()
@@ -111,7 +112,7 @@ class _Bench:
             return Check("tokens", False, "neither sequence nor class token", "return one of them")
         largest = max(float(part.abs().max()) for part in given.values())
         found = ", ".join(f"{name} {tuple(part.shape)}" for name, part in given.items())
-        found += f" for {self.seconds:g} s, at most {largest:.3g}"
+        found += f" for {self.size / self.encoder.sample_rate:g} s, at most {largest:.3g}"
         if largest > torch.finfo(torch.float16).max:
             found += ": beyond float16, so runs need --dtype float32"
         return Check("tokens", True, found)
