@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "mirprobe.encoders.specs": (
         "encoders.files encoders.combined encoders.protocol errors registry"
     ),
-    "mirprobe.speed": "calls encoders.protocol errors files fingerprint",
+    "mirprobe.speed": "calls encoders.protocol errors files fingerprint windows:call_size",
     "mirprobe.timing": "calls encoders.protocol errors schema windows",
     "mirprobe.promises": "calls encoders.protocol",
     "mirprobe.validation": "calls encoders.protocol errors promises schema timing windows",
