@@ -73,7 +73,8 @@ def test_promises_are_kept(name: str) -> None:
 @pytest.mark.parametrize("samples", [1, 100, 1024, 1025, 5000])
 def test_short_audio(name: str, samples: int) -> None:
     encoder = ALL[name]()
-    for audio in (audio_for(encoder, samples), torch.zeros_like(audio_for(encoder, samples))):
+    size = call_size(encoder, samples / RATE)
+    for audio in (torch.ones(2, size), torch.zeros(2, size)):
         sequence = sequence_of(encoder, audio)
         assert sequence.shape[:2] == (2, samples // 512 + 1)
         assert sequence.isfinite().all()
