@@ -168,6 +168,13 @@ def test_around_a_window_lies_the_track(seconds: float, length: float, context: 
         np.testing.assert_array_equal(window, track[mirrored])
 
 
+def test_windows_of_a_long_track_are_no_copies() -> None:
+    audio = np.zeros(30_000, np.float32)
+    for window in (None, 1.0):
+        plan = cut(len(audio), Oracle(10_000, window, 25.0))
+        assert all(np.shares_memory(part, audio) for part in plan.windows(audio))
+
+
 def test_any_length_has_nothing_around_it() -> None:
     encoder = Oracle(16_000, None, 31.25, context=0.064)
     plan = cut(20_000, encoder)

@@ -227,7 +227,7 @@ class Embedder:
             EncoderError: it was a single window.
         """
         if len(batch) == 1:
-            seconds = len(batch[0][2]) / self.encoder.sample_rate
+            seconds = batch[0][0].plan.size / self.encoder.sample_rate
             raise EncoderError(
                 f"runs out of memory on a single window of {seconds:.1f} s ({self.device}); use "
                 "--precision bf16 or --device cpu, or give it a shorter window"

@@ -49,11 +49,11 @@ class Cut:
     def windows(self, audio: Array) -> list[Array]:
         """(samples,) to the windows, each (size + 2 * context,)."""
         missing = max(0, self.starts[-1] + self.size - len(audio))
-        if self.context and not self.padded:  # no edge, where the end is mirrored anyway
-            around = np.pad(audio, (self.context, self.context + missing), mode="reflect")
-        else:
-            around = np.pad(np.pad(audio, (0, missing)), self.context, mode="reflect")
-        return [around[start : start + self.size + 2 * self.context] for start in self.starts]
+        if missing and (self.padded or not self.context):
+            audio, missing = np.pad(audio, (0, missing)), 0
+        if self.context:  # what the last window lacks of a frame is mirrored with the rest
+            audio = np.pad(audio, (self.context, self.context + missing), mode="reflect")
+        return [audio[start : start + self.size + 2 * self.context] for start in self.starts]
 
 
 def call_size(encoder: Encoder, seconds: float) -> int:
