@@ -29,7 +29,7 @@ OUTPUT ?= pretraining-data/run
 
 pretrain: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --editable ".[dev,pretrain]"
-	$(BIN)/python -m mirprobe_tasks.pretraining all --work $(WORK) --bank $(BANK) --hours $(HOURS)
+	$(BIN)/python -m mirprobe_tasks.pretraining_corpus all --work $(WORK) --bank $(BANK) --hours $(HOURS)
 	$(BIN)/mirprobe pretrain fit $(BANK) -o $(OUTPUT) --steps $(STEPS) $(FIT)
 	$(BIN)/mirprobe pretrain export $(OUTPUT)/best.safetensors -o $(OUTPUT)/vit1d.safetensors
 

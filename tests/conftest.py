@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tones import Tones
+from helpers.tones import Tones
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -6,17 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mirprobe.api import evaluate
-    from mirprobe.dataset import Dataset
-    from mirprobe.encoders.about import About
-    from mirprobe.encoders.protocol import Encoder
-    from mirprobe.errors import MirprobeError
-    from mirprobe.fingerprint import digest, file_digest
-    from mirprobe.metrics.statistic import weighted_mean
-    from mirprobe.ranking import leaderboard
-    from mirprobe.registry import register_dataset, register_encoder, register_task
-    from mirprobe.schema import Annotations, Beats, Segments, Tokens, Track
-    from mirprobe.task import Task
+    from mirprobe.api.dataset import Dataset
+    from mirprobe.api.encoder import About, Encoder
+    from mirprobe.api.registry import register_dataset, register_encoder, register_task
+    from mirprobe.api.task import Task
+    from mirprobe.core.bootstrap import weighted_mean
+    from mirprobe.core.errors import MirprobeError
+    from mirprobe.core.hashing import digest, file_digest
+    from mirprobe.core.schema import Annotations, Beats, Segments, Tokens, Track
+    from mirprobe.evaluation.evaluate import evaluate
+    from mirprobe.reporting.leaderboard import leaderboard
 
 __all__ = [
     "About",
@@ -40,24 +39,24 @@ __all__ = [
 ]
 
 _MODULES = {
-    "About": "mirprobe.encoders.about",
-    "Annotations": "mirprobe.schema",
-    "Beats": "mirprobe.schema",
-    "Dataset": "mirprobe.dataset",
-    "Encoder": "mirprobe.encoders.protocol",
-    "MirprobeError": "mirprobe.errors",
-    "Segments": "mirprobe.schema",
-    "Task": "mirprobe.task",
-    "Tokens": "mirprobe.schema",
-    "Track": "mirprobe.schema",
-    "digest": "mirprobe.fingerprint",
-    "evaluate": "mirprobe.api",
-    "file_digest": "mirprobe.fingerprint",
-    "leaderboard": "mirprobe.ranking",
-    "register_dataset": "mirprobe.registry",
-    "register_encoder": "mirprobe.registry",
-    "register_task": "mirprobe.registry",
-    "weighted_mean": "mirprobe.metrics.statistic",
+    "About": "mirprobe.api.encoder",
+    "Annotations": "mirprobe.core.schema",
+    "Beats": "mirprobe.core.schema",
+    "Dataset": "mirprobe.api.dataset",
+    "Encoder": "mirprobe.api.encoder",
+    "MirprobeError": "mirprobe.core.errors",
+    "Segments": "mirprobe.core.schema",
+    "Task": "mirprobe.api.task",
+    "Tokens": "mirprobe.core.schema",
+    "Track": "mirprobe.core.schema",
+    "digest": "mirprobe.core.hashing",
+    "evaluate": "mirprobe.evaluation.evaluate",
+    "file_digest": "mirprobe.core.hashing",
+    "leaderboard": "mirprobe.reporting.leaderboard",
+    "register_dataset": "mirprobe.api.registry",
+    "register_encoder": "mirprobe.api.registry",
+    "register_task": "mirprobe.api.registry",
+    "weighted_mean": "mirprobe.core.bootstrap",
 }
 
 

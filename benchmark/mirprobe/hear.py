@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from mirprobe.encoders.vit1d import TrainedViT1D, ViT1DEncoder
-from mirprobe.vit1d.checkpoint import load_checkpoint
+from mirprobe.encoders.windows import cut, stitch
+from mirprobe.vit1d.checkpoint import load_checkpoint, weights_path
 from mirprobe.vit1d.frontend import LogMel
 from mirprobe.vit1d.model import ViT1D
-from mirprobe.vit1d.shipped import weights_path
-from mirprobe.windows import cut, stitch
 
 
 class HearViT1D(nn.Module):

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from mirprobe.dataset import Dataset
+from mirprobe.api.dataset import Dataset
+from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.schema import Annotations, Beats, Floats, Level, Loss
 from mirprobe.metrics import beat as metrics
-from mirprobe.metrics.statistic import Statistic
-from mirprobe.schema import Annotations, Beats, Floats, Level, Loss
-from mirprobe_tasks.activation import activation, peak_times
-from mirprobe_tasks.checks import required, sound_events
+from mirprobe_tasks.common.activation import activation, peak_times
+from mirprobe_tasks.common.checks import required, sound_events
+from mirprobe_tasks.common.frame_grid import period
 from mirprobe_tasks.decoding.dbn import dbn_beats
-from mirprobe_tasks.grid import period
 
 WIDENING = 0.032
 """Seconds to either side of a beat over which the target falls off, in whole frames."""

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from mirprobe.dataset import Dataset
+from mirprobe.api.dataset import Dataset
+from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.schema import Annotations, Floats, Level, Loss, Segments
 from mirprobe.metrics import chord as metrics
-from mirprobe.metrics.statistic import Statistic
-from mirprobe.schema import Annotations, Floats, Level, Loss, Segments
-from mirprobe_tasks.checks import known_chord, required, sound_segments
+from mirprobe_tasks.common.checks import known_chord, required, sound_segments
+from mirprobe_tasks.common.frame_grid import edges
 from mirprobe_tasks.decoding.viterbi import uniform_viterbi
-from mirprobe_tasks.grid import edges
 
 SELF_TRANSITIONS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from mirprobe.dataset import Dataset
+from mirprobe.api.dataset import Dataset
+from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.schema import Annotations, Beats, Floats, Level, Loss
 from mirprobe.metrics import beat as metrics
-from mirprobe.metrics.statistic import Statistic
-from mirprobe.schema import Annotations, Beats, Floats, Level, Loss
-from mirprobe_tasks.activation import activation, peak_times
 from mirprobe_tasks.beat import TRANSITION_LAMBDAS, WIDENING
-from mirprobe_tasks.checks import required, sound_downbeats
+from mirprobe_tasks.common.activation import activation, peak_times
+from mirprobe_tasks.common.checks import required, sound_downbeats
+from mirprobe_tasks.common.frame_grid import period
 from mirprobe_tasks.decoding.dbn import BARS, dbn_beats
-from mirprobe_tasks.grid import period
 
 MIN_DISTANCE = 0.6
 """Seconds between two picked peaks, at least: 100 bars a minute."""

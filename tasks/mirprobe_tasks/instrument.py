@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mirprobe_tasks.declared import DeclaredClasses
+from mirprobe_tasks.common.classification import DeclaredClasses
 
 
 class Instrument(DeclaredClasses):

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.dataset import Dataset
+from mirprobe.api.dataset import Dataset
+from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.schema import Annotations, Floats, Level, Loss
 from mirprobe.metrics import key as metrics
-from mirprobe.metrics.statistic import Statistic
-from mirprobe.schema import Annotations, Floats, Level, Loss
-from mirprobe_tasks.checks import known_key, required
+from mirprobe_tasks.common.checks import known_key, required
 
 
 class Key:

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.dataset import Dataset
+from mirprobe.api.dataset import Dataset
+from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.schema import Annotations, Floats, Level, Loss
 from mirprobe.metrics import onset as metrics
-from mirprobe.metrics.statistic import Statistic
-from mirprobe.schema import Annotations, Floats, Level, Loss
-from mirprobe_tasks.activation import activation, peak_times
-from mirprobe_tasks.checks import required, sound_events
+from mirprobe_tasks.common.activation import activation, peak_times
+from mirprobe_tasks.common.checks import required, sound_events
 
 WIDENING = 0.02
 """Seconds to either side of an onset over which the target falls off, in whole frames."""

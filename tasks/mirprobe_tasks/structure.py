@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter1d
 from scipy.special import expit
 
-from mirprobe.dataset import Dataset
+from mirprobe.api.dataset import Dataset
+from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.peak_picking import pick_peaks
+from mirprobe.core.schema import Annotations, Floats, Level, Loss, Segments
 from mirprobe.metrics import structure as metrics
-from mirprobe.metrics.statistic import Statistic
-from mirprobe.peaks import pick_peaks
-from mirprobe.schema import Annotations, Floats, Level, Loss, Segments
-from mirprobe_tasks.activation import activation
-from mirprobe_tasks.checks import required, sound_segments
-from mirprobe_tasks.grid import edges, period
+from mirprobe_tasks.common.activation import activation
+from mirprobe_tasks.common.checks import required, sound_segments
+from mirprobe_tasks.common.frame_grid import edges, period
 
 WIDENING = 0.5
 """Seconds to either side of a boundary over which the target falls off, and the activation is

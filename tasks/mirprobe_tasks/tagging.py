@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from mirprobe.dataset import Dataset
-from mirprobe.errors import ConfigError, TrackError
+from mirprobe.api.dataset import Dataset
+from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.core.schema import Annotations, Floats, Level, Loss
 from mirprobe.metrics import tagging as metrics
-from mirprobe.metrics.statistic import Statistic
-from mirprobe.schema import Annotations, Floats, Level, Loss
-from mirprobe_tasks.checks import required
+from mirprobe_tasks.common.checks import required
 
 
 class Tagging:

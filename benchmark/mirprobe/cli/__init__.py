@@ -19,7 +19,7 @@ from mirprobe.cli.extract import extract_command
 from mirprobe.cli.pretrain import pretrain_app
 from mirprobe.cli.run import run_command
 from mirprobe.cli.validate import validate_command
-from mirprobe.errors import ConfigError
+from mirprobe.core.errors import ConfigError
 
 app = typer.Typer(
     help="Probe music encoders on tagging, key, chord, beat and more, and rank them.",
@@ -74,8 +74,8 @@ def _setup() -> None:
 @app.command("list")
 def list_command(kind: Kind) -> None:
     """List what is registered: encoders, tasks, datasets, metrics or suites."""
-    from mirprobe.registry import DATASETS, ENCODERS, TASKS
-    from mirprobe.suites import registered, summary
+    from mirprobe.api.registry import DATASETS, ENCODERS, TASKS
+    from mirprobe.evaluation.suites import registered, summary
 
     with _one_line_errors():
         if kind is Kind.metrics:
@@ -113,9 +113,15 @@ def leaderboard_command(
     ] = Path("results"),
 ) -> None:
     """Rank the encoders of one or more runs; writes leaderboard.csv and leaderboard.md."""
-    from mirprobe.files import write_whole
-    from mirprobe.published import add_published, published_beside
-    from mirprobe.ranking import leaderboard, read_pairs, read_runs, to_csv, to_markdown
+    from mirprobe.core.atomic_write import write_whole
+    from mirprobe.reporting.leaderboard import (
+        leaderboard,
+        read_pairs,
+        read_runs,
+        to_csv,
+        to_markdown,
+    )
+    from mirprobe.reporting.published import add_published, published_beside
 
     with _one_line_errors():
         board = leaderboard(read_runs(runs), reference, read_pairs(runs))
@@ -134,8 +140,8 @@ def leaderboard_command(
 @cache_app.command()
 def info(cache_dir: CacheDir = "embeddings_cache") -> None:
     """Entries and size by encoder and view."""
-    from mirprobe.cache import Cache
-    from mirprobe.upkeep import items
+    from mirprobe.embedding.cache import Cache
+    from mirprobe.embedding.prune import items
 
     with _one_line_errors():
         cache = Cache(_existing(cache_dir))
@@ -152,7 +158,7 @@ def info(cache_dir: CacheDir = "embeddings_cache") -> None:
 @cache_app.command()
 def verify(cache_dir: CacheDir = "embeddings_cache") -> None:
     """Hold every entry against its checksum; broken ones are set aside, exit status 1."""
-    from mirprobe.cache import Cache
+    from mirprobe.embedding.cache import Cache
 
     with _one_line_errors():
         cache = Cache(_existing(cache_dir))
@@ -172,8 +178,8 @@ def prune(
     max_gb: Annotated[float | None, typer.Option(help="Oldest first, down to so many GB.")] = None,
 ) -> None:
     """Delete leftovers of killed runs and broken entries, and what the options choose."""
-    from mirprobe.cache import Cache
-    from mirprobe.upkeep import doomed
+    from mirprobe.embedding.cache import Cache
+    from mirprobe.embedding.prune import doomed
 
     with _one_line_errors():
         paths = doomed(
@@ -191,8 +197,8 @@ def prune(
 
 
 def _existing(place: str) -> Path:
-    from mirprobe.cache import Cache
-    from mirprobe.remote import is_url
+    from mirprobe.embedding.cache import Cache
+    from mirprobe.embedding.remote_store import is_url
 
     if is_url(place):
         raise ConfigError(

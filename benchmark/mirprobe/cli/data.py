@@ -12,7 +12,7 @@ from rich.table import Table
 from mirprobe.cli.errors import one_line_errors
 
 if TYPE_CHECKING:
-    from mirprobe.holdings import Places
+    from mirprobe.data.status import Places
 
 data_app = typer.Typer(help="Look after data sets.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ Name = Annotated[str, typer.Argument(help="NAME or NAME:option=value,...")]
 @data_app.command("list")
 def list_command(data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
     """Every registered data set: size, licence, and whether it is there."""
-    from mirprobe.holdings import holdings
+    from mirprobe.data.status import holdings
 
     with one_line_errors():
         table = Table(box=None, pad_edge=False)
@@ -69,8 +69,8 @@ def status_command(
     ] = None,
 ) -> None:
     """Where a data set must lie, what of it is there, what is missing and how to get it."""
-    from mirprobe.holdings import status
-    from mirprobe.results import write_splits
+    from mirprobe.data.status import status
+    from mirprobe.reporting.run_folder import write_splits
 
     with one_line_errors():
         found = status(name, _places(data_home, cache_dir))
@@ -102,7 +102,7 @@ def status_command(
 @data_app.command("prepare")
 def prepare_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
     """Fetch what can be fetched of a data set, and render what is rendered here."""
-    from mirprobe.holdings import every_track, holding, open_dataset, prepare
+    from mirprobe.data.status import every_track, holding, open_dataset, prepare
 
     with one_line_errors():
         held = holding(name, _places(data_home, cache_dir))
@@ -119,7 +119,7 @@ def prepare_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir 
 @data_app.command("check")
 def check_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
     """Open every file and annotation of a data set; exit status 1 if anything is broken."""
-    from mirprobe.holdings import check, every_track, open_dataset
+    from mirprobe.data.status import check, every_track, open_dataset
 
     with one_line_errors():
         dataset = open_dataset(name, _places(data_home, cache_dir))
@@ -133,8 +133,8 @@ def check_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir = 
 
 
 def _places(data_home: Path | None, cache_dir: str | None) -> Places:
-    from mirprobe.holdings import Places
-    from mirprobe.remote import folder_of
+    from mirprobe.data.status import Places
+    from mirprobe.embedding.remote_store import folder_of
 
     given = {"data_home": data_home, "cache_dir": cache_dir and folder_of(cache_dir)}
     return Places(**{name: path for name, path in given.items() if path})

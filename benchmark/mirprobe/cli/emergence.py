@@ -36,13 +36,13 @@ def inspect_command(
 
     The arrays behind the figure are written beside it, as .npz.
     """
-    from mirprobe.config import RunConfig
-    from mirprobe.emergence.drawing import check_ending, require_matplotlib
-    from mirprobe.emergence.portrait import archive, portray
-    from mirprobe.emergence.portrait_figure import draw
-    from mirprobe.emergence.subject import Subject, trained
-    from mirprobe.files import write_whole
-    from mirprobe.vit1d.shipped import weights_path
+    from mirprobe.core.atomic_write import write_whole
+    from mirprobe.core.plotting import check_ending, require_matplotlib
+    from mirprobe.emergence.inspect_figure import draw
+    from mirprobe.emergence.inspect_track import archive, portray
+    from mirprobe.emergence.models import Subject, trained
+    from mirprobe.evaluation.config import RunConfig
+    from mirprobe.vit1d.checkpoint import weights_path
 
     with one_line_errors():
         output = output or Path(f"{file.stem}.png")
@@ -92,10 +92,10 @@ def emergence_command(
     """
     import joblib
 
-    from mirprobe.config import make_config
+    from mirprobe.api.registry import with_option
     from mirprobe.emergence.study import study
-    from mirprobe.registry import with_option
-    from mirprobe.vit1d.shipped import weights_path
+    from mirprobe.evaluation.config import make_config
+    from mirprobe.vit1d.checkpoint import weights_path
 
     with one_line_errors():
         if size is not None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import typer
 
-from mirprobe.errors import MirprobeError
+from mirprobe.core.errors import MirprobeError
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import typer
 from mirprobe.cli import options
 from mirprobe.cli.errors import one_line_errors
 from mirprobe.cli.options import report_left_out
-from mirprobe.errors import MirprobeError, StorageError
+from mirprobe.core.errors import MirprobeError, StorageError
 
 
 def extract_command(
@@ -44,9 +44,9 @@ def extract_command(
     nothing. Exit status and messages are those of `run`.
     """
     given = dict(locals())
-    from mirprobe.config import make_config
-    from mirprobe.extract import extract
-    from mirprobe.suites import load_suite
+    from mirprobe.evaluation.config import make_config
+    from mirprobe.evaluation.extract import extract
+    from mirprobe.evaluation.suites import load_suite
 
     with one_line_errors():
         del given["suite"], given["level"]

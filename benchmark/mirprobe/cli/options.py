@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from mirprobe.extract import Extraction
-    from mirprobe.runner import RunResult
+    from mirprobe.evaluation.extract import Extraction
+    from mirprobe.evaluation.runner import RunResult
 
 Encoder = Annotated[
     list[str] | None,
@@ -77,7 +77,7 @@ def fields_of(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: `size` does not go with the data set.
     """
-    from mirprobe.registry import with_option
+    from mirprobe.api.registry import with_option
 
     values = {_SEVERAL.get(name, name): value for name, value in given.items()}
     size, layers = values.pop("size"), values["layers"]

@@ -76,8 +76,8 @@ def bank_command(
 
     May be killed at any time: the same command goes on with the tracks that are missing.
     """
-    from mirprobe.vit1d.harvest import harvest
-    from mirprobe.vit1d.held_out import HeldOut
+    from mirprobe.pretraining.bank import HeldOut
+    from mirprobe.pretraining.build_bank import harvest
 
     with one_line_errors():
         rule = None if held_out is None else HeldOut(fraction=held_out)
@@ -154,11 +154,11 @@ def fit_command(
     May be killed at any time: the same command goes on from the last saved state. On the CPU the
     weights are those of a run that was never killed.
     """
-    from mirprobe.vit1d.bank import Bank
-    from mirprobe.vit1d.fabric import Machine
-    from mirprobe.vit1d.fit import Pace, fit
+    from mirprobe.pretraining.bank import Bank
+    from mirprobe.pretraining.fit import Pace, fit
+    from mirprobe.pretraining.launch import Machine
+    from mirprobe.pretraining.train_step import FitConfig
     from mirprobe.vit1d.model import CONFIGS
-    from mirprobe.vit1d.trainer import FitConfig
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces itself
     with one_line_errors():
@@ -216,9 +216,9 @@ def curves_command(
     ),
 ) -> None:
     """Draw the loss and the retrieval of one or more trainings."""
-    from mirprobe.curves import draw
-    from mirprobe.emergence.drawing import check_ending, require_matplotlib
-    from mirprobe.files import write_whole
+    from mirprobe.core.atomic_write import write_whole
+    from mirprobe.core.plotting import check_ending, require_matplotlib
+    from mirprobe.pretraining.plot_curves import draw
 
     with one_line_errors():
         check_ending(output)

@@ -13,11 +13,11 @@ from rich.table import Table
 from mirprobe.cli import options
 from mirprobe.cli.errors import one_line_errors
 from mirprobe.cli.options import report_left_out
-from mirprobe.errors import MirprobeError, StorageError
+from mirprobe.core.errors import MirprobeError, StorageError
 
 if TYPE_CHECKING:
-    from mirprobe.config import RunConfig
-    from mirprobe.runner import RunResult
+    from mirprobe.evaluation.config import RunConfig
+    from mirprobe.evaluation.runner import RunResult
 
 WIDTH = 100
 
@@ -55,8 +55,8 @@ def run_command(
     and the exit status is 1.
     """
     given = dict(locals())
-    from mirprobe.config import make_config
-    from mirprobe.suites import load_suite
+    from mirprobe.evaluation.config import make_config
+    from mirprobe.evaluation.suites import load_suite
 
     with one_line_errors():
         del given["suite"]
@@ -77,7 +77,7 @@ def _run_one(config: RunConfig) -> None:
     Raises:
         MirprobeError: it cannot be done, or an encoder or a cell failed.
     """
-    from mirprobe.runner import run
+    from mirprobe.evaluation.runner import run
 
     result = run(config)
     _report([result])
@@ -92,7 +92,7 @@ def _run_all(configs: Sequence[RunConfig]) -> None:
         Exit: with status 1, after a line for each that cannot be done and for each failure.
         StorageError: cache or results cannot be written, which no other run could either.
     """
-    from mirprobe.runner import run
+    from mirprobe.evaluation.runner import run
 
     results, reasons = [], []
     for config in configs:
@@ -115,7 +115,7 @@ def _run_all(configs: Sequence[RunConfig]) -> None:
 
 def _report(results: Sequence[RunResult]) -> None:
     """One leaderboard of all runs, what was left out of them, and where they lie."""
-    from mirprobe.ranking import merge
+    from mirprobe.reporting.leaderboard import merge
 
     tables = [result.scores for result in results if len(result.scores)]
     if tables:
@@ -126,7 +126,7 @@ def _report(results: Sequence[RunResult]) -> None:
 
 
 def _print_board(scores: Any) -> None:
-    from mirprobe.ranking import leaderboard, mean_ranks, rows_of
+    from mirprobe.reporting.leaderboard import leaderboard, mean_ranks, rows_of
 
     console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
     board = leaderboard(scores)

@@ -20,9 +20,9 @@ def validate_command(
     Shapes, values, sources, independence of the batch, repetition, silent, short and long input,
     where the frames lie in time, the fingerprint: one line each. Takes a minute or two on a CPU.
     """
-    from mirprobe.config import RunConfig
     from mirprobe.encoders.specs import make_encoder
-    from mirprobe.validation import validate
+    from mirprobe.encoders.validation.checks import validate
+    from mirprobe.evaluation.config import RunConfig
 
     with one_line_errors():
         place = RunConfig(device=device).torch_device()

@@ -8,17 +8,17 @@ from functools import lru_cache, partial
 import numpy as np
 import torch
 
-from mirprobe.audio import load
+from mirprobe.core.schema import SPLITS, Floating, Floats, Split, Track
+from mirprobe.data.audio import load
 from mirprobe.emergence import onsets
+from mirprobe.emergence.onset_detector import detect, flux
 from mirprobe.emergence.onsets import OnsetResult
-from mirprobe.emergence.picking import detect, flux
 from mirprobe.emergence.similarity import SEQUENCE, Similarities, relations
 from mirprobe.emergence.survey import Findings
 from mirprobe.emergence.tracks import Splits, each, have_onsets, heard
 from mirprobe.encoders.spectral import Chroma
 from mirprobe.metrics.onset import scores
-from mirprobe.probes import threads
-from mirprobe.schema import SPLITS, Floating, Floats, Split, Track
+from mirprobe.probing.probes import threads
 from mirprobe.vit1d.frontend import LogMel, LogMelConfig
 
 

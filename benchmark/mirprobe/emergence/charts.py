@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mirprobe.core.plotting import BLUE, GREEN, GREY, ORANGE, new_figure, render, style
 from mirprobe.emergence.claims import R, Result
-from mirprobe.emergence.drawing import BLUE, GREEN, GREY, ORANGE, new_figure, render, style
+from mirprobe.emergence.models import RANDOM, TRAINED
 from mirprobe.emergence.onsets import OnsetResult
 from mirprobe.emergence.probing import PLAIN, ProbeResult
 from mirprobe.emergence.similarity import SEQUENCE, SimilarityResult
-from mirprobe.emergence.subject import RANDOM, TRAINED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

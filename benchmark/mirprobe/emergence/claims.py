@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Protocol, TypeVar
 
-from mirprobe.emergence.evidence import Interval, difference, measure
+from mirprobe.core.bootstrap import Statistic
+from mirprobe.emergence.intervals import Interval, difference, measure
+from mirprobe.emergence.models import RANDOM, TRAINED
 from mirprobe.emergence.onsets import GUESSES, OnsetResult
 from mirprobe.emergence.probing import GLOBAL, LOCAL, PLAIN, ProbeResult
 from mirprobe.emergence.similarity import SEQUENCE, SimilarityResult
-from mirprobe.emergence.subject import RANDOM, TRAINED
-from mirprobe.metrics.statistic import Statistic
-from mirprobe.scoring import worth
+from mirprobe.probing.selection import worth
 
 HOLDS, PARTLY, FAILS, UNASKED = "holds", "partly", "does not hold", "not asked"
 

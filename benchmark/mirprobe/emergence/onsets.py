@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from mirprobe.emergence.evidence import mean_of, measure
-from mirprobe.emergence.picking import SHIFTS, SMOOTHING, THRESHOLDS, Picking, novelty, peaks
-from mirprobe.fingerprint import digest
+from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.hashing import digest
+from mirprobe.core.schema import Floating, Floats
+from mirprobe.emergence.intervals import mean_of, measure
+from mirprobe.emergence.onset_detector import SHIFTS, SMOOTHING, THRESHOLDS, Picking, novelty, peaks
 from mirprobe.metrics.onset import matches, scores
-from mirprobe.metrics.statistic import Statistic
-from mirprobe.schema import Floating, Floats
 
 COLUMNS = [
     "model", "seed", "layer", "head", "reading", "smoothing", "threshold", "shift", "selected",
@@ -50,7 +50,7 @@ class Setting:
     """What validation chose for a detector.
 
     Attributes:
-        reading: index in `mirprobe.vit1d.attention.READINGS`; 0 for spectral flux.
+        reading: index in `mirprobe.emergence.attention_maps.READINGS`; 0 for spectral flux.
         picking: settings of the detector.
         validation: the mean F-measure that they reached.
     """

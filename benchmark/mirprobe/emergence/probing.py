@@ -13,19 +13,20 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from mirprobe.admission import limited, make_task
-from mirprobe.annotations import from_json
-from mirprobe.config import RunConfig
-from mirprobe.dataset import Dataset
-from mirprobe.emergence.subject import RANDOM, TRAINED, Weights
-from mirprobe.encoders.protocol import Encoder
-from mirprobe.errors import MirprobeError
-from mirprobe.metrics.statistic import Statistic
-from mirprobe.registry import TASKS
-from mirprobe.results import read_cell
-from mirprobe.runner import RunResult, run
-from mirprobe.schema import SPLITS, Annotations
-from mirprobe.task import Task
+from mirprobe.api.dataset import Dataset
+from mirprobe.api.encoder import Encoder
+from mirprobe.api.registry import TASKS
+from mirprobe.api.task import Task
+from mirprobe.core.annotations import from_json
+from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.errors import MirprobeError
+from mirprobe.core.schema import SPLITS, Annotations
+from mirprobe.data.tracks import limited
+from mirprobe.emergence.models import RANDOM, TRAINED, Weights
+from mirprobe.evaluation.config import RunConfig
+from mirprobe.evaluation.runner import RunResult, run
+from mirprobe.evaluation.setup import make_task
+from mirprobe.reporting.run_folder import read_cell
 
 GLOBAL = ("tagging", "key")
 LOCAL = ("chord", "beat")

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from mirprobe.emergence.evidence import mean_of, measure
-from mirprobe.emergence.pairs import FRAMES, TRACKS, Ints, Kinds, frame_pairs
-from mirprobe.metrics.separation import auc, unit
-from mirprobe.metrics.statistic import Statistic, point
-from mirprobe.schema import Floating, Floats, Split, Track
+from mirprobe.core.bootstrap import Statistic, point
+from mirprobe.core.schema import Floating, Floats, Split, Track
+from mirprobe.emergence.intervals import mean_of, measure
+from mirprobe.emergence.similarity_pairs import FRAMES, TRACKS, Ints, Kinds, frame_pairs
+from mirprobe.metrics.roc_auc import auc, unit
 
 COLUMNS = [
     "model", "seed", "layer", "source", "relation", "pairs", "selected", "validation", "value",
@@ -75,7 +75,7 @@ def track_aucs(vectors: Floating, kinds: Kinds) -> Floats:
 
     Args:
         vectors: (tracks, variants, dim).
-        kinds: (tracks, tracks) of `mirprobe.emergence.pairs`.
+        kinds: (tracks, tracks) of `mirprobe.emergence.similarity_pairs`.
 
     Returns:
         (tracks, variants), NaN for a track without a same or without another one.

@@ -12,21 +12,22 @@ from typing import Any
 
 import pandas as pd
 
-from mirprobe.admission import limited, make_dataset, prepare
-from mirprobe.config import RunConfig
+from mirprobe.core.atomic_write import write_whole
+from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe.core.hashing import file_digest
+from mirprobe.core.plotting import require_matplotlib
+from mirprobe.data.tracks import limited, prepare, splits_hash
 from mirprobe.emergence import onsets, probing, similarity
 from mirprobe.emergence.baselines import baselines
 from mirprobe.emergence.charts import onsets_chart, similarity_chart, sources_chart
 from mirprobe.emergence.claims import Claim, Evidence, Result, judge
-from mirprobe.emergence.drawing import require_matplotlib
-from mirprobe.emergence.page import write_page
-from mirprobe.emergence.subject import trained, untrained
+from mirprobe.emergence.models import trained, untrained
+from mirprobe.emergence.report import write_page
 from mirprobe.emergence.survey import survey
 from mirprobe.emergence.tracks import usable
-from mirprobe.errors import ConfigError, StorageError
-from mirprobe.files import write_whole
-from mirprobe.fingerprint import file_digest
-from mirprobe.provenance import PACKAGES, splits_hash
+from mirprobe.evaluation.config import RunConfig
+from mirprobe.evaluation.provenance import PACKAGES
+from mirprobe.evaluation.setup import make_dataset
 from mirprobe.vit1d.checkpoint import read_notes
 
 

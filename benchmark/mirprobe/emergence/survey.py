@@ -12,17 +12,17 @@ from functools import partial
 
 import numpy as np
 
-from mirprobe.audio import load
+from mirprobe.core.schema import Floating, Floats, Track
+from mirprobe.data.audio import load
 from mirprobe.emergence import onsets
+from mirprobe.emergence.attention_maps import READINGS
+from mirprobe.emergence.models import Look, Weights, subject
+from mirprobe.emergence.onset_detector import detect
 from mirprobe.emergence.onsets import OnsetResult, Setting, Triple
-from mirprobe.emergence.picking import detect
 from mirprobe.emergence.similarity import SEQUENCE, Similarities, SimilarityResult, relations
-from mirprobe.emergence.subject import Look, Weights, subject
 from mirprobe.emergence.tracks import Splits, each, have_onsets, heard
 from mirprobe.metrics.onset import scores
-from mirprobe.probes import threads
-from mirprobe.schema import Floating, Floats, Track
-from mirprobe.vit1d.attention import READINGS
+from mirprobe.probing.probes import threads
 
 SOURCES = ("class", SEQUENCE, "both")
 

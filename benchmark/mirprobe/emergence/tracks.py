@@ -9,12 +9,12 @@ from typing import TypeVar
 import mir_eval.chord
 from tqdm import tqdm
 
-from mirprobe import audio
-from mirprobe.annotations import check
-from mirprobe.errors import ConfigError, TrackError
+from mirprobe.core.annotations import check
+from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.core.schema import Floats, Split, Track
+from mirprobe.data import audio
 from mirprobe.metrics.chord import chord_class
 from mirprobe.metrics.key import key_class
-from mirprobe.schema import Floats, Split, Track
 
 READ = ("onsets", "chords", "beats", "key", "tags", "sections")
 

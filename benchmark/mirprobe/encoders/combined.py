@@ -10,12 +10,11 @@ import torch.nn.functional as F
 import torchaudio
 from torch import Tensor
 
-from mirprobe.calls import call, place
-from mirprobe.encoders.about import About, about, joined
-from mirprobe.encoders.protocol import Encoder, context_of
-from mirprobe.errors import ConfigError, EncoderError
-from mirprobe.fingerprint import digest
-from mirprobe.schema import Tokens
+from mirprobe.api.encoder import About, Encoder, about, context_of, joined
+from mirprobe.core.errors import ConfigError, EncoderError
+from mirprobe.core.hashing import digest
+from mirprobe.core.schema import Tokens
+from mirprobe.encoders.encode import call, place
 
 _REVISION = 1  # part of the fingerprints: raise it when a change here changes the numbers
 

@@ -19,11 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mirprobe.encoders.about import About
-from mirprobe.encoders.hear_module import module_digest, weights_digest
-from mirprobe.errors import ConfigError, EncoderError
-from mirprobe.fingerprint import digest
-from mirprobe.schema import Tokens
+from mirprobe.api.encoder import About
+from mirprobe.core.errors import ConfigError, EncoderError
+from mirprobe.core.hashing import digest
+from mirprobe.core.schema import Tokens
+from mirprobe.encoders.hear_fingerprint import module_digest, weights_digest
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ import torch
 import yaml
 from torch import Tensor
 
-from mirprobe.encoders.about import About, count_parameters
+from mirprobe.api.encoder import About, count_parameters
+from mirprobe.core.errors import ConfigError, EncoderError
+from mirprobe.core.hashing import digest, file_digest
+from mirprobe.core.schema import Tokens
 from mirprobe.encoders.hf_families import FAMILIES, Window
-from mirprobe.errors import ConfigError, EncoderError
-from mirprobe.fingerprint import digest, file_digest
-from mirprobe.schema import Tokens
 
 _REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
 _TRAINING_ONLY = {"masked_spec_embed"}  # weights that a model may lack

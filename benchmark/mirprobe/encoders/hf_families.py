@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mirprobe.errors import ConfigError, EncoderError
-from mirprobe.schema import Tokens
+from mirprobe.core.errors import ConfigError, EncoderError
+from mirprobe.core.schema import Tokens
 
 Window = float | Literal["auto"] | None
 """Seconds; `auto` for what the model fixes, else ten; None for any length."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 
-from mirprobe.encoders.files import file_encoder, is_file_spec
-from mirprobe.encoders.protocol import Encoder
-from mirprobe.errors import ConfigError
-from mirprobe.registry import ENCODERS, nearest
+from mirprobe.api.encoder import Encoder
+from mirprobe.api.registry import ENCODERS, nearest
+from mirprobe.core.errors import ConfigError
+from mirprobe.encoders.from_file import file_encoder, is_file_spec
 
 _COMBINATION = re.compile(r"\s*([A-Za-z_]\w*)\((.*)\)\s*", re.DOTALL)
 _OPTION = re.compile(r"\s*[A-Za-z_]\w*\s*=")

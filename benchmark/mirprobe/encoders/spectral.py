@@ -17,10 +17,10 @@ import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
 
-from mirprobe.encoders.about import About
-from mirprobe.errors import ConfigError
-from mirprobe.fingerprint import digest
-from mirprobe.schema import Tokens
+from mirprobe.api.encoder import About
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.hashing import digest
+from mirprobe.core.schema import Tokens
 from mirprobe.vit1d import frontend
 from mirprobe.vit1d.frontend import LogMelConfig, pad_to_fit
 

@@ -9,14 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mirprobe.encoders.about import About, count_parameters
-from mirprobe.errors import ConfigError
-from mirprobe.fingerprint import digest, file_digest
-from mirprobe.schema import Tokens
-from mirprobe.vit1d.checkpoint import load_checkpoint, read_config
+from mirprobe.api.encoder import About, count_parameters
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.hashing import digest, file_digest
+from mirprobe.core.schema import Tokens
+from mirprobe.vit1d.checkpoint import load_checkpoint, read_config, weights_path
 from mirprobe.vit1d.frontend import LogMel
 from mirprobe.vit1d.model import CONFIGS, ViT1D, ViT1DConfig
-from mirprobe.vit1d.shipped import weights_path
 
 _REVISION = 3  # part of the fingerprints: raise it when a change here changes the numbers
 

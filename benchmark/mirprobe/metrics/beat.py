@@ -21,8 +21,8 @@ from functools import cache
 import mir_eval.beat
 import numpy as np
 
-from mirprobe.metrics.statistic import Statistic, weighted_mean
-from mirprobe.schema import Floats
+from mirprobe.core.bootstrap import Statistic, weighted_mean
+from mirprobe.core.schema import Floats
 
 F_MEASURE_WINDOW = 0.07
 CONTINUITY_PHASE = 0.175

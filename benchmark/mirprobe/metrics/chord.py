@@ -29,10 +29,10 @@ import mir_eval.chord
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.metrics.pitches import PITCHES
-from mirprobe.metrics.statistic import Statistic, weighted_mean
+from mirprobe.core.bootstrap import Statistic, weighted_mean
+from mirprobe.core.schema import Floats, Segments
+from mirprobe.metrics.pitch_classes import PITCHES
 from mirprobe.metrics.timeline import Timeline, holders, timeline
-from mirprobe.schema import Floats, Segments
 
 GRID = 0.010
 

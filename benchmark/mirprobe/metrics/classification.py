@@ -16,8 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mirprobe.metrics.statistic import Statistic, weighted_mean
-from mirprobe.schema import Floats
+from mirprobe.core.bootstrap import Statistic, weighted_mean
+from mirprobe.core.schema import Floats
 
 METRICS: dict[str, str] = {
     "accuracy": "fraction of tracks with the right class",

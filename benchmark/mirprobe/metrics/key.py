@@ -17,8 +17,8 @@ from functools import cache
 import mir_eval.key
 import numpy as np
 
-from mirprobe.metrics.pitches import PITCHES
-from mirprobe.metrics.statistic import Statistic, weighted_mean
+from mirprobe.core.bootstrap import Statistic, weighted_mean
+from mirprobe.metrics.pitch_classes import PITCHES
 
 METRICS: dict[str, str] = {
     "mirex": "MIREX weighted score: same 1, fifth up or down 0.5 (since 2017), relative 0.3, "

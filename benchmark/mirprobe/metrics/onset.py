@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 import mir_eval.onset
 
-from mirprobe.metrics.statistic import Statistic, weighted_mean
-from mirprobe.schema import Floats
+from mirprobe.core.bootstrap import Statistic, weighted_mean
+from mirprobe.core.schema import Floats
 
 WINDOW = 0.05
 

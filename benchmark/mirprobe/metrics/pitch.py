@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mirprobe.metrics.pitches import PITCHES
-from mirprobe.metrics.statistic import Statistic, weighted_mean
+from mirprobe.core.bootstrap import Statistic, weighted_mean
+from mirprobe.metrics.pitch_classes import PITCHES
 
 METRICS: dict[str, str] = {
     "accuracy": "fraction of tracks with the right note, enharmonics equal",

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mirprobe.metrics.statistic import Statistic
-from mirprobe.schema import Floats
+from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.schema import Floats
 
 
 def r2(references: Floats, estimates: Floats) -> Statistic:

@@ -25,9 +25,9 @@ from collections.abc import Sequence
 import mir_eval.segment
 import numpy as np
 
-from mirprobe.metrics.statistic import Statistic, weighted_mean
+from mirprobe.core.bootstrap import Statistic, weighted_mean
+from mirprobe.core.schema import Floats, Segments
 from mirprobe.metrics.timeline import Timeline, holders, timeline
-from mirprobe.schema import Floats, Segments
 
 WINDOWS = {"hr05": 0.5, "hr3": 3.0}
 FRAME = 0.1

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.metrics.statistic import Statistic
-from mirprobe.schema import Floats
+from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.schema import Floats
 
 METRICS: dict[str, str] = {
     "map": "macro mean over tags of average precision, step-wise as scikit-learn",

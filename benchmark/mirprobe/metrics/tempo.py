@@ -18,8 +18,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mirprobe.metrics.statistic import Statistic, weighted_mean
-from mirprobe.schema import Floats
+from mirprobe.core.bootstrap import Statistic, weighted_mean
+from mirprobe.core.schema import Floats
 
 TOLERANCE = 0.04
 OCTAVE_ERRORS = (1.0, 2.0, 3.0, 1 / 2, 1 / 3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.schema import Floats, Segments
+from mirprobe.core.schema import Floats, Segments
 
 TOLERANCE = 1e-3
 """Seconds: gaps and overlaps up to this are rounding, and are closed."""

@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from mirprobe.errors import ConfigError, StorageError
-from mirprobe.files import replacing
+from mirprobe.core.atomic_write import replacing
+from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.vit1d.model import ViT1D, ViT1DConfig
 
 _FORMAT = "mirprobe.vit1d.1"
@@ -155,3 +155,22 @@ def _config(path: Path, metadata: Mapping[str, str]) -> ViT1DConfig:
             f"{path}: its configuration is not one of this version of mirprobe: upgrade, "
             "or train it again"
         ) from error
+
+
+SHIPPED = Path(__file__).parent / "weights" / "vit1d.safetensors"
+
+
+def weights_path(checkpoint: Path | None) -> Path:
+    """The weights to use: those named, or those that ship.
+
+    Raises:
+        ConfigError: none are named and none ship.
+    """
+    if checkpoint is not None:
+        return checkpoint
+    if not SHIPPED.is_file():
+        raise ConfigError(
+            "this copy of mirprobe ships no trained weights; name a file with --checkpoint, or as "
+            "the encoder vit1d:checkpoint=FILE"
+        )
+    return SHIPPED

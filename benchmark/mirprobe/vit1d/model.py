@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import torch
 from torch import Generator, Tensor, nn
 
-from mirprobe.errors import ConfigError
+from mirprobe.core.errors import ConfigError
 from mirprobe.vit1d.blocks import Attention, GeluMLP, SwiGLU, rotation
 from mirprobe.vit1d.frontend import LogMelConfig
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mirprobe.dataset import Sheet
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.schema import Annotations, Split, Track
 from mirprobe.metrics.key import key_class
-from mirprobe.schema import Annotations, Split, Track
-from mirprobe_tasks.datasets.divide import divide
-from mirprobe_tasks.datasets.layout import bad_row, existing, read_rows, ready
+from mirprobe_tasks.datasets.splits import divide
+from mirprobe_tasks.datasets.table_files import bad_row, existing, read_rows, ready
 
 SURE = "2"
 """The highest of the confidences 0, 1 and 2."""

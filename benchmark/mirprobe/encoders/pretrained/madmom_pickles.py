@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.errors import EncoderError
+from mirprobe.core.errors import EncoderError
 
 _LAYERS = (
     "FeedForwardLayer",

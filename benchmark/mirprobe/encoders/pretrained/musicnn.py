@@ -11,7 +11,10 @@ import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
 
-from mirprobe.encoders.about import About
+from mirprobe.api.encoder import About
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.hashing import digest, file_digest
+from mirprobe.core.schema import Tokens
 from mirprobe.encoders.pretrained.musicnn_model import (
     BANDS,
     CLIP,
@@ -21,9 +24,6 @@ from mirprobe.encoders.pretrained.musicnn_model import (
 )
 from mirprobe.encoders.pretrained.packaged import packaged_file
 from mirprobe.encoders.pretrained.tensorflow_bundle import Variable, read_index, read_variables
-from mirprobe.errors import ConfigError
-from mirprobe.fingerprint import digest, file_digest
-from mirprobe.schema import Tokens
 
 _REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
 _MODELS = ("MTT_musicnn", "MSD_musicnn")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from mirprobe.errors import ConfigError
+from mirprobe.core.errors import ConfigError
 
 
 def packaged_file(encoder: str, package: str, path: str, command: str) -> Path:

@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mirprobe.encoders.about import About
+from mirprobe.api.encoder import About
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.hashing import digest, file_digest
+from mirprobe.core.schema import Tokens
 from mirprobe.encoders.pretrained.packaged import packaged_file
-from mirprobe.errors import ConfigError
-from mirprobe.fingerprint import digest, file_digest
-from mirprobe.schema import Tokens
 
 _REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
 _COMMAND = "pip install pesto-pitch"

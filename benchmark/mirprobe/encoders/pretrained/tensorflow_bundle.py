@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.errors import EncoderError
+from mirprobe.core.errors import EncoderError
 
 _FOOTER = 48
 _MAGIC = bytes.fromhex("57fb808b247547db")

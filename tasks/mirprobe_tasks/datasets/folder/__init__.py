@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mirprobe.dataset import Sheet
-from mirprobe.errors import ConfigError
-from mirprobe.schema import SPLITS, Split, Track
-from mirprobe_tasks.datasets.divide import divide
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe_tasks.datasets.folder.description import Description, read_description
 from mirprobe_tasks.datasets.folder.entries import Entry, read_entries
 from mirprobe_tasks.datasets.folder.faults import Faults
+from mirprobe_tasks.datasets.splits import divide
 
 __all__ = ["Folder"]
 

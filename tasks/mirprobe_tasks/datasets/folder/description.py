@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from mirprobe.errors import ConfigError
-from mirprobe.registry import nearest
+from mirprobe.api.registry import nearest
+from mirprobe.core.errors import ConfigError
 from mirprobe_tasks.datasets.folder.faults import Faults
 
 LABELLED = ("tags", "genre", "instrument")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from os import walk
 from pathlib import Path
 
-from mirprobe.registry import nearest
-from mirprobe.schema import SPLITS, Annotations, Split, Track
+from mirprobe.api.registry import nearest
+from mirprobe.core.schema import SPLITS, Annotations, Split, Track
 from mirprobe_tasks.datasets.folder.description import COLUMNS, LOCAL, Description
 from mirprobe_tasks.datasets.folder.faults import Faults
 from mirprobe_tasks.datasets.folder.labels import Row, finite, read_labels, refuse_labels

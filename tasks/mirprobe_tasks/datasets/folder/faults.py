@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mirprobe.errors import ConfigError
+from mirprobe.core.errors import ConfigError
 
 SHOWN = 20
 """Faults that the error lists; of the others it says how many there are."""

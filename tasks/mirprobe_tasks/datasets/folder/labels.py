@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from mirprobe.errors import TrackError
-from mirprobe.registry import nearest
-from mirprobe_tasks.checks import known_note, sound_tempo
+from mirprobe.api.registry import nearest
+from mirprobe.core.errors import TrackError
+from mirprobe_tasks.common.checks import known_note, sound_tempo
 from mirprobe_tasks.datasets.folder.description import LABELLED, Description
 from mirprobe_tasks.datasets.folder.table import Cell
 from mirprobe_tasks.datasets.mirdata.key_name import key_name

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mirprobe.errors import TrackError
-from mirprobe.schema import Beats, Floats, Segments
-from mirprobe_tasks.checks import known_chord, sound_events, sound_segments
+from mirprobe.core.errors import TrackError
+from mirprobe.core.schema import Beats, Floats, Segments
+from mirprobe_tasks.common.checks import known_chord, sound_events, sound_segments
 from mirprobe_tasks.datasets.mirdata.key_name import key_name, one_key
 from mirprobe_tasks.datasets.mirdata.reading import lasting
 

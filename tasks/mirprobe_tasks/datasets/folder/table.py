@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mirprobe.errors import ConfigError
+from mirprobe.core.errors import ConfigError
 from mirprobe_tasks.datasets.folder.faults import Faults
 
 Cell = str | tuple[str, ...]

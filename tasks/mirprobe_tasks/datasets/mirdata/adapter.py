@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirprobe.dataset import Sheet
-from mirprobe.errors import ConfigError
-from mirprobe.schema import SPLITS, Annotations, Split, Track
-from mirprobe_tasks.datasets.divide import divide
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.schema import SPLITS, Annotations, Split, Track
 from mirprobe_tasks.datasets.mirdata import library
 from mirprobe_tasks.datasets.mirdata.groups import connected
+from mirprobe_tasks.datasets.splits import divide
 
 log = logging.getLogger(__name__)
 

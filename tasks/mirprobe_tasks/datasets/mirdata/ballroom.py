@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirprobe.dataset import Sheet
+from mirprobe.api.dataset import Sheet
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import beats
 

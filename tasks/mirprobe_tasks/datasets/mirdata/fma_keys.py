@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mirprobe.dataset import Sheet
+from mirprobe.api.dataset import Sheet
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.key_name import key_name
 

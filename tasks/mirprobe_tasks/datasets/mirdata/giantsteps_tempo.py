@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mirprobe.dataset import Sheet
+from mirprobe.api.dataset import Sheet
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mirprobe.dataset import Sheet
-from mirprobe.schema import Split
-from mirprobe_tasks.datasets.listed import listed
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.schema import Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import beats
+from mirprobe_tasks.datasets.splits import listed
 
 
 def tempo(track: Any) -> float | None:

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mirprobe.dataset import Sheet
-from mirprobe.schema import Floats, Split
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.schema import Floats, Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import beats, lasting, longest_key, merged
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirprobe.dataset import Sheet
-from mirprobe.schema import Split
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.schema import Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 
 INSTRUMENTS = {

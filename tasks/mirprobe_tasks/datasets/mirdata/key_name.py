@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mirprobe.metrics.pitches import PITCHES
+from mirprobe.metrics.pitch_classes import PITCHES
 
 UNKNOWN = "X"
 """The key that cannot be told: mir_eval's name for it. It is neither learned from nor scored."""

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mirprobe.errors import ConfigError
+from mirprobe.core.errors import ConfigError
 from mirprobe_tasks.datasets.mirdata.transfer import guarded
 
 log = logging.getLogger(__name__)

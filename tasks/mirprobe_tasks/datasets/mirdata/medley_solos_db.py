@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mirprobe.dataset import Sheet
-from mirprobe.schema import Split
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.schema import Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader, told
 
 INSTRUMENTS = (

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirprobe.dataset import Sheet
-from mirprobe.errors import ConfigError
-from mirprobe.schema import Split
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.schema import Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 
 _TAGS = """

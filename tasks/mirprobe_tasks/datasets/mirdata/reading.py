@@ -8,7 +8,7 @@ from typing import Any
 import mir_eval.io
 import numpy as np
 
-from mirprobe.schema import Beats, Floats, Segments
+from mirprobe.core.schema import Beats, Floats, Segments
 from mirprobe_tasks.datasets.mirdata.key_name import key_name
 
 MERGE = 0.030

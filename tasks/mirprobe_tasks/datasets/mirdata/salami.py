@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mirprobe.dataset import Sheet
-from mirprobe.schema import Segments
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.schema import Segments
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import sections as segments
 

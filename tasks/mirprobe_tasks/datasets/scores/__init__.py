@@ -25,11 +25,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from mirprobe.dataset import Sheet
-from mirprobe.errors import ConfigError
-from mirprobe.fingerprint import digest
-from mirprobe.schema import SPLITS, Split, Track
-from mirprobe_tasks.datasets.rendering import Render, render_missing
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.hashing import digest
+from mirprobe.core.schema import SPLITS, Split, Track
+from mirprobe_tasks.datasets.render_missing import Render, render_missing
 from mirprobe_tasks.datasets.scores.corpus import read_corpus, version
 from mirprobe_tasks.datasets.scores.perform import Performance, perform
 from mirprobe_tasks.datasets.scores.split import Take, takes

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.schema import Floats
+from mirprobe.core.schema import Floats
 from mirprobe_tasks.datasets.scores.works import Note, Span
 
 REST = 1.0

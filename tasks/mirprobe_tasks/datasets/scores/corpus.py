@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirprobe.errors import ConfigError
+from mirprobe.core.errors import ConfigError
 from mirprobe_tasks.datasets.scores.align import Aligned, Bar, Numeral, align
 from mirprobe_tasks.datasets.scores.harte import harte
 from mirprobe_tasks.datasets.scores.repeats import (

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from mirprobe_tasks.datasets.studio.chords import QUALITIES
-from mirprobe_tasks.datasets.studio.pitch import Spelling, spell
+from mirprobe_tasks.music.chords import QUALITIES
+from mirprobe_tasks.music.pitch import Spelling, spell
 
 UNKNOWN = "X"
 """A chord that the analysis does not name: what it is cannot be told."""

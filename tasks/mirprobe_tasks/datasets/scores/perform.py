@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirprobe.schema import Annotations, Beats, Floats, Segments
+from mirprobe.core.schema import Annotations, Beats, Floats, Segments
 from mirprobe_tasks.datasets.scores.harte import transposed
 from mirprobe_tasks.datasets.scores.works import Note, Span, Work
-from mirprobe_tasks.datasets.studio.draw import chance, pick
-from mirprobe_tasks.datasets.studio.grid import drift
-from mirprobe_tasks.datasets.studio.midi import TICK
-from mirprobe_tasks.datasets.studio.mix import Mix, draw_mix
-from mirprobe_tasks.datasets.studio.notes import Note as Played
-from mirprobe_tasks.datasets.studio.notes import Part, onset_times
-from mirprobe_tasks.datasets.studio.pitch import KEYS, Key, spell
+from mirprobe_tasks.music.metre import drift
+from mirprobe_tasks.music.midi import TICK
+from mirprobe_tasks.music.mix import Mix, draw_mix
+from mirprobe_tasks.music.notes import Note as Played
+from mirprobe_tasks.music.notes import Part, onset_times
+from mirprobe_tasks.music.pitch import KEYS, Key, spell
+from mirprobe_tasks.music.random_choice import chance, pick
 
 SEED = 1607
 """Of every draw, with the work and the version."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirprobe.schema import SPLITS, Split
+from mirprobe.core.schema import SPLITS, Split
 from mirprobe_tasks.datasets.scores.perform import SEED, clip, key_of, longest, passages
 from mirprobe_tasks.datasets.scores.works import Work
-from mirprobe_tasks.datasets.studio.pitch import KEYS, Key
+from mirprobe_tasks.music.pitch import KEYS, Key
 
 # Every second work of a composer and mode, in the order of the catalogue, is learned from; of the
 # others about two in five are in the validation split.

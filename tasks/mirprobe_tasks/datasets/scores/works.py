@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mirprobe.errors import StorageError
-from mirprobe.files import write_whole
+from mirprobe.core.atomic_write import write_whole
+from mirprobe.core.errors import StorageError
 
 Note = tuple[float, float, int]
 """Start and length in quarter notes, MIDI pitch."""

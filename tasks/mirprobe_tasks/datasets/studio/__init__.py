@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from mirprobe.dataset import Sheet
-from mirprobe.errors import ConfigError
-from mirprobe.schema import SPLITS, Split, Track
-from mirprobe_tasks.datasets.rendering import render_missing
+from mirprobe.api.dataset import Sheet
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.schema import SPLITS, Split, Track
+from mirprobe_tasks.datasets.render_missing import render_missing
 from mirprobe_tasks.datasets.studio.compose import BLOCK, TAGS, compose
 from mirprobe_tasks.datasets.studio.render import file_name, write
 

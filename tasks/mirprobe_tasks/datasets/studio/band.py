@@ -7,10 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirprobe.schema import Split
-from mirprobe_tasks.datasets.studio import bass, comping, drums
-from mirprobe_tasks.datasets.studio.draw import chance, pick
-from mirprobe_tasks.datasets.studio.grid import FOUR, SIX, Grid
+from mirprobe.core.schema import Split
 from mirprobe_tasks.datasets.studio.instruments import (
     DRUMS,
     INSTRUMENTS,
@@ -20,11 +17,14 @@ from mirprobe_tasks.datasets.studio.instruments import (
     choose_melody,
 )
 from mirprobe_tasks.datasets.studio.melody import play_melody
-from mirprobe_tasks.datasets.studio.midi import TICK
-from mirprobe_tasks.datasets.studio.notes import Event, Note, Part
-from mirprobe_tasks.datasets.studio.patterns import Pattern, draw_pattern
-from mirprobe_tasks.datasets.studio.pitch import Key
-from mirprobe_tasks.datasets.studio.progression import Span
+from mirprobe_tasks.music import bass, comping, drums
+from mirprobe_tasks.music.chords import Span
+from mirprobe_tasks.music.metre import FOUR, SIX, Grid
+from mirprobe_tasks.music.midi import TICK
+from mirprobe_tasks.music.notes import Event, Note, Part
+from mirprobe_tasks.music.patterns import Pattern, draw_pattern
+from mirprobe_tasks.music.pitch import Key
+from mirprobe_tasks.music.random_choice import chance, pick
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from mirprobe.schema import Annotations, Floats, Split
+from mirprobe.core.schema import Annotations, Floats, Split
 from mirprobe_tasks.datasets.studio import instruments
 from mirprobe_tasks.datasets.studio.band import Lineup, draw_lineup, play
-from mirprobe_tasks.datasets.studio.draw import stream
-from mirprobe_tasks.datasets.studio.grid import FOUR, SIX, THREE, Grid, Metre, make_grid
-from mirprobe_tasks.datasets.studio.mix import Mix, draw_mix
-from mirprobe_tasks.datasets.studio.notes import Part, onset_times
-from mirprobe_tasks.datasets.studio.pitch import KEYS, Key
 from mirprobe_tasks.datasets.studio.progression import Progression, make_progression
+from mirprobe_tasks.music.metre import FOUR, SIX, THREE, Grid, Metre, make_grid
+from mirprobe_tasks.music.mix import Mix, draw_mix
+from mirprobe_tasks.music.notes import Part, onset_times
+from mirprobe_tasks.music.pitch import KEYS, Key
+from mirprobe_tasks.music.random_choice import stream
 
 T = TypeVar("T")
 

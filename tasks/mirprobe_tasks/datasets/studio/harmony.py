@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirprobe.schema import Split
-from mirprobe_tasks.datasets.studio.chords import Chord
-from mirprobe_tasks.datasets.studio.draw import chance, home, pick
-from mirprobe_tasks.datasets.studio.pitch import Key, Mode
+from mirprobe.core.schema import Split
+from mirprobe_tasks.music.chords import Chord
+from mirprobe_tasks.music.pitch import Key, Mode
+from mirprobe_tasks.music.random_choice import chance, home, pick
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirprobe_tasks.datasets.studio.draw import pick
+from mirprobe_tasks.music.random_choice import pick
 
 DRUMS = "drums"
 

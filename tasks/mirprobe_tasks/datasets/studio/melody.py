@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mirprobe_tasks.datasets.studio.chords import Chord
-from mirprobe_tasks.datasets.studio.draw import chance, pick
-from mirprobe_tasks.datasets.studio.grid import Grid
-from mirprobe_tasks.datasets.studio.notes import Event
-from mirprobe_tasks.datasets.studio.pitch import Key
-from mirprobe_tasks.datasets.studio.progression import Span
+from mirprobe_tasks.music.chords import Chord, Span
+from mirprobe_tasks.music.metre import Grid
+from mirprobe_tasks.music.notes import Event
+from mirprobe_tasks.music.pitch import Key
+from mirprobe_tasks.music.random_choice import chance, pick
 
 Rhythm = tuple[tuple[int, int, bool], ...]  # (step, length in steps, sounds)
 

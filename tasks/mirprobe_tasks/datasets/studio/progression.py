@@ -8,21 +8,12 @@ from functools import partial
 
 import numpy as np
 
-from mirprobe.schema import Segments, Split
-from mirprobe_tasks.datasets.studio.chords import INVERTIBLE, Chord
-from mirprobe_tasks.datasets.studio.draw import chance, pick
-from mirprobe_tasks.datasets.studio.grid import FOUR, SIX, Grid
+from mirprobe.core.schema import Segments, Split
 from mirprobe_tasks.datasets.studio.harmony import Phrase, make_phrase, realise
-from mirprobe_tasks.datasets.studio.pitch import Key
-
-
-@dataclass(frozen=True)
-class Span:
-    """Beats `start` to `end` under one chord; None where no chord is played."""
-
-    start: int
-    end: int
-    chord: Chord | None
+from mirprobe_tasks.music.chords import INVERTIBLE, Chord, Span
+from mirprobe_tasks.music.metre import FOUR, SIX, Grid
+from mirprobe_tasks.music.pitch import Key
+from mirprobe_tasks.music.random_choice import chance, pick
 
 
 @dataclass(frozen=True)

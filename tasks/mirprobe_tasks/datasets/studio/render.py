@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mirprobe.files import write_whole
-from mirprobe.schema import Floats, Split
+from mirprobe.core.atomic_write import write_whole
+from mirprobe.core.schema import Floats, Split
 from mirprobe_tasks.datasets.studio.compose import Piece, compose
-from mirprobe_tasks.datasets.studio.midi import part_to_midi
-from mirprobe_tasks.datasets.studio.mix import Mix
-from mirprobe_tasks.datasets.studio.notes import Part
+from mirprobe_tasks.music.midi import part_to_midi
+from mirprobe_tasks.music.mix import Mix
+from mirprobe_tasks.music.notes import Part
 
 SAMPLE_RATE = 22_050
 """Of the files, in Hz."""

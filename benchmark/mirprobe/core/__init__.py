@@ -1,0 +1,1 @@
+"""What every part speaks: vocabulary, errors, hashing, files, intervals."""

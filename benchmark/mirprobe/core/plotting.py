@@ -1,0 +1,92 @@
+"""Figures without pyplot: matplotlib is an extra, asked for when something is drawn."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mirprobe.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ENDINGS = (".png", ".svg")
+
+BLUE, ORANGE, GREEN, GREY = "#2f6db5", "#d9622b", "#3a8f5c", "#8a8a8a"
+_STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.frameon": False,
+    "svg.hashsalt": "mirprobe",  # ids that do not change from run to run
+}
+
+
+def require_matplotlib() -> None:
+    """Refuse to begin work whose figures could not be drawn.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError as error:
+        raise ConfigError(
+            "figures need matplotlib; install it with pip install 'mirprobe[figures]'"
+        ) from error
+
+
+def check_ending(path: Path) -> None:
+    """Refuse a file that is neither PNG nor SVG.
+
+    Raises:
+        ConfigError: says which endings there are.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise ConfigError(f"{path}: a figure ends in {' or '.join(ENDINGS)}; rename --output")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches, whose parts make room for each other.
+
+    Call it, and draw, within `style`.
+    """
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def style() -> AbstractContextManager[None]:
+    """The context in which all figures are drawn and rendered."""
+    import matplotlib as mpl
+
+    return mpl.rc_context(_STYLE)
+
+
+def render(figure: Figure, ending: str, *, dpi: int = 130) -> bytes:
+    """The figure as a file's content, equal for equal figures.
+
+    Args:
+        figure: what to render.
+        ending: `.png` or `.svg`.
+        dpi: dots an inch of a PNG.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:  # a layout comes out a little differently each time
+        bounds = axes.get_position(original=True).bounds
+        axes.set_position(tuple(round(value, 6) for value in bounds))
+    buffer = BytesIO()
+    kind = ending.lower().removeprefix(".")
+    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
+    return buffer.getvalue()

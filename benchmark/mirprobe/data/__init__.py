@@ -1,0 +1,1 @@
+"""Tracks and their audio: decoding, combined data sets, folders, status."""

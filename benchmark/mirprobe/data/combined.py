@@ -1,0 +1,211 @@
+"""Several data sets as one: joined split by split, or trained on one and tested on another."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from mirprobe.api.dataset import Dataset
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.schema import SPLITS, Split, Track
+
+log = logging.getLogger(__name__)
+
+TEST_TRACKS = ("all", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A track of one of the data sets.
+
+    Attributes:
+        origin: the data set.
+        own: the track as its data set knows it.
+        track: the same with `NAME/` before id and group, so that no two data sets clash.
+    """
+
+    origin: Dataset
+    own: Track
+    track: Track
+
+
+Members = dict[Split, list[Member]]
+
+
+class Combined:
+    """What joined and crossed data sets have in common: members in splits, and their audio.
+
+    Attributes:
+        name: those of the data sets, put together.
+        tags: the tag vocabulary; looked up in the data sets when a task asks, as all that follow.
+        trim: seconds at the start of each track that beat metrics leave out.
+    """
+
+    name: str
+    tags: tuple[str, ...]
+    trim: float
+
+    @cached_property
+    def members(self) -> Members:
+        """The tracks of each split, each with the data set that it comes from."""
+        raise NotImplementedError
+
+    def splits(self) -> Mapping[Split, Sequence[Track]]:
+        """Every track by split, ids and groups prefixed with `NAME/`.
+
+        Raises:
+            ConfigError: what is trained on is tested on too.
+        """
+        return {split: [member.track for member in self.members[split]] for split in SPLITS}
+
+    def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:
+        """Make the audio of `tracks` exist, data set by data set."""
+        wanted = {track.id for track in tracks}
+        chosen: dict[int, list[Member]] = {}
+        for member in (member for split in SPLITS for member in self.members[split]):
+            if member.track.id in wanted:
+                chosen.setdefault(id(member.origin), []).append(member)
+        for members in chosen.values():
+            names = {member.own.id: member.track.id for member in members}
+            for ready in members[0].origin.prepare([member.own for member in members]):
+                yield names[ready]
+
+
+class Joined(Combined):
+    """Data sets used as one: each split holds their tracks of that split.
+
+    What a task asks of a data set (`tags`, `trim`, a vocabulary) must be the same in all of them.
+    """
+
+    def __init__(self, parts: Sequence[Dataset]) -> None:
+        """Join data sets.
+
+        Raises:
+            ConfigError: two have one name.
+        """
+        self.parts = list(parts)
+        names = [part.name for part in parts]
+        self.name = "+".join(names)
+        if len(set(names)) < len(names):
+            raise ConfigError(
+                f"data set '{self.name}' names one twice; join different ones, or name them apart"
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        """What a task asks of a data set, the same in all of them.
+
+        Raises:
+            ConfigError: they differ in it.
+        """
+        if name.startswith("_") or name == "parts":
+            raise AttributeError(name)
+        first, *others = self.parts
+        value = getattr(first, name)
+        for other in others:
+            if getattr(other, name) != value:
+                raise ConfigError(
+                    f"data sets '{first.name}' and '{other.name}' cannot be joined for this task: "
+                    f"they differ in '{name}'; declare the same, or run it on each alone"
+                )
+        return value
+
+    @cached_property
+    def members(self) -> Members:
+        """The tracks of each split, data set by data set."""
+        parts = [_members(part) for part in self.parts]
+        found = {split: [m for part in parts for m in part[split]] for split in SPLITS}
+        for split in SPLITS:
+            rest = [m for other in SPLITS if other != split for m in found[other]]
+            _report_namesakes(self.name, found[split], rest)
+        return found
+
+
+class Crossed(Combined):
+    """One data set to train and validate on, and another to test on.
+
+    By default both are used whole: the `valid` tracks of the first validate, all its others train,
+    its test split among them, since nothing of it is tested; and all of the second are tested on.
+    Else both keep to their splits. Tasks are built with the second: what is scored is scored as the
+    second asks.
+    """
+
+    def __init__(self, train: Dataset, test: Dataset, test_tracks: str = "all") -> None:
+        """Cross two data sets.
+
+        Args:
+            train: gives the splits `train` and `valid`.
+            test: gives the split `test`.
+            test_tracks: `all`, for data sets that are used for one thing alone, or `test`: `train`
+                and `valid` of the first, and the test split of the second.
+        """
+        self.train = train
+        self.test = test
+        self.test_tracks = test_tracks
+        self.name = f"{train.name} -> {test.name}"
+
+    def __getattr__(self, name: str) -> Any:
+        """What a task asks of a data set, as the one that is tested on has it."""
+        if name.startswith("_") or name == "test":
+            raise AttributeError(name)
+        return getattr(self.test, name)
+
+    @cached_property
+    def members(self) -> Members:
+        """The tracks of each split.
+
+        Raises:
+            ConfigError: a group stands on both sides.
+        """
+        first, second = _members(self.train), _members(self.test)
+        train, tested = list(first["train"]), list(second["test"])
+        if self.test_tracks == "all":
+            train += first["test"]
+            tested = [member for split in SPLITS for member in second[split]]
+        learned = {member.track.group for member in train + first["valid"]}
+        torn = [m.own for m in tested if m.track.group in learned]
+        if torn:
+            raise ConfigError(
+                f"data set '{self.name}': {len(torn)} test tracks are of a group that is trained "
+                f"on, such as '{torn[0].id}' of '{torn[0].group}'; test on another data set, or "
+                "on its test split alone (test_tracks: test)"
+            )
+        _report_namesakes(self.name, train + first["valid"], tested)
+        return {"train": train, "valid": first["valid"], "test": tested}
+
+
+def _members(dataset: Dataset) -> Members:
+    """The tracks of one data set, joined or plain."""
+    if isinstance(dataset, Combined):
+        return dataset.members
+    name, splits = dataset.name, dataset.splits()
+    return {
+        split: [
+            Member(dataset, own, replace(own, id=f"{name}/{own.id}", group=f"{name}/{own.group}"))
+            for own in splits.get(split, ())
+        ]
+        for split in SPLITS
+    }
+
+
+def _report_namesakes(name: str, these: Sequence[Member], those: Sequence[Member]) -> None:
+    """Warn of groups of one name in different data sets on either side of a split.
+
+    They may be the same artist, or nothing but a number that both count from one.
+    """
+    origins: dict[str, set[str]] = {}
+    for member in these:
+        origins.setdefault(member.own.group, set()).add(member.origin.name)
+    shared = sorted(
+        {m.own.group for m in those if origins.get(m.own.group, set()) - {m.origin.name}}
+    )
+    if shared:
+        log.warning(
+            "data set '%s': %d groups have the same name in two data sets and stand in different "
+            "splits, such as '%s'; check that they are not the same artist or work",
+            name,
+            len(shared),
+            shared[0],
+        )

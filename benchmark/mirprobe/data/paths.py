@@ -1,0 +1,52 @@
+"""What the specification of a data set names, and where its files lie.
+
+Generated ones lie in the cache, all others in the data home.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mirprobe.api.registry import DATASETS, spec_name
+from mirprobe.core.errors import ConfigError
+
+DATA_HOME = Path("~/mir_datasets")
+
+
+def dataset_root(spec: str, *, cache_dir: Path, data_home: Path) -> Path:
+    """The folder of a data set; it need not exist.
+
+    One whose class has no `sheet`, or a sheet that says `generated`, lies in the cache, where it
+    may be deleted at any time.
+
+    Args:
+        spec: `name` or `name:option=value,...`.
+        cache_dir: folder of the cache.
+        data_home: folder of the data sets that no program here can make; `~` is expanded.
+
+    Raises:
+        ConfigError: the name is unknown, or `~` stands for nobody's home.
+    """
+    name = spec_name(spec)
+    sheet = getattr(DATASETS.get(name), "sheet", None)
+    if sheet is None or sheet.generated:
+        return cache_dir / "datasets" / name
+    try:
+        return data_home.expanduser() / name
+    except RuntimeError as error:
+        raise ConfigError(f"data_home '{data_home}': {error}; name a folder in full") from error
+
+
+def joined_specs(spec: str) -> list[str]:
+    """The specifications in `A+B`; one alone where nothing is joined.
+
+    A `+` in the value of an option, such as a path, joins nothing unless a data set's name follows.
+    """
+    parts: list[str] = []
+    known = DATASETS.names()
+    for part in spec.split("+"):
+        if parts and ":" in parts[-1] and part.strip().partition(":")[0] not in known:
+            parts[-1] += f"+{part}"
+        else:
+            parts.append(part)
+    return [part.strip() for part in parts]

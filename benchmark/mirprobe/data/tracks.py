@@ -1,0 +1,59 @@
+"""The tracks of a run: at most so many of each split, with their audio, and a hash of their ids."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from tqdm import tqdm
+
+from mirprobe.api.dataset import Dataset
+from mirprobe.core.errors import ConfigError, MirprobeError
+from mirprobe.core.hashing import digest
+from mirprobe.core.schema import SPLITS, Split, Track
+
+log = logging.getLogger(__name__)
+
+Tracks = Mapping[Split, Sequence[Track]]
+
+
+def limited(dataset: Dataset, limit: int | None) -> Tracks:
+    """At most `limit` tracks of each split.
+
+    Raises:
+        ConfigError: a split is empty, or two tracks share an id.
+    """
+    splits = dataset.splits()
+    for split in SPLITS:
+        if not splits.get(split):
+            raise ConfigError(f"data set '{dataset.name}' has no tracks in split '{split}'")
+    known: set[str] = set()
+    for track in (track for split in SPLITS for track in splits[split]):
+        if track.id in known:
+            raise ConfigError(f"data set '{dataset.name}' has two tracks '{track.id}'; rename one")
+        known.add(track.id)
+    return {split: list(splits[split])[:limit] for split in SPLITS}
+
+
+def prepare(dataset: Dataset, tracks: Sequence[Track]) -> None:
+    """Render or fetch what audio of the data set is missing, with a bar.
+
+    Raises:
+        ConfigError: the data set raised an error of its own.
+    """
+    title = f"audio of {dataset.name}"
+    try:
+        for _ in tqdm(dataset.prepare(tracks), title, len(tracks), leave=False, disable=None):
+            pass
+    except MirprobeError:
+        raise
+    except Exception as error:
+        log.debug("data set '%s'", dataset.name, exc_info=True)
+        raise ConfigError(
+            f"data set '{dataset.name}' cannot make its audio ({type(error).__name__}: {error})"
+        ) from error
+
+
+def splits_hash(tracks: Tracks) -> str:
+    """A hash of the track ids of every split."""
+    return digest([[split, [track.id for track in tracks[split]]] for split in SPLITS])[:16]

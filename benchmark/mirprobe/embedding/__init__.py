@@ -1,0 +1,1 @@
+"""Tracks to cached embeddings, on this machine or on a Ray cluster."""

@@ -1,0 +1,298 @@
+"""Tracks to embeddings: the cache where it has them, the encoder where it has not."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mirprobe.api.encoder import Encoder
+from mirprobe.core.errors import EncoderError, StorageError, TrackError
+from mirprobe.core.hashing import digest
+from mirprobe.core.schema import Embedding, Floating, Level, Tokens, Track
+from mirprobe.data import audio
+from mirprobe.embedding.cache import Cache, entry_key
+from mirprobe.embedding.determinism import Witness
+from mirprobe.encoders.encode import Precision, call, place, pool, sound
+from mirprobe.encoders.windows import Cut, cut, frame_limit, stitch
+
+log = logging.getLogger(__name__)
+
+Dtype = Literal["float16", "float32"]
+Result = tuple[Track, Embedding | TrackError]
+Keys = dict[Level, str]
+Missing = Sequence[tuple[Track, Keys]]
+Filled = tuple[Track, Keys | TrackError]
+
+_TORCH = {"float16": torch.float16, "float32": torch.float32}
+
+
+Waiting = tuple["_Pending", int, NDArray[np.float32]]
+"""A track, the index there of a window's first frame, and the window."""
+
+
+@dataclass
+class _Pending:
+    """A track on its way through the encoder: its windows' outputs until all are there."""
+
+    track: Track
+    keys: Keys
+    plan: Cut
+    clips: list[Floating] = field(default_factory=list)
+    frames: list[Floating] = field(default_factory=list)
+
+
+class Embedder:
+    """One encoder with the cache around it.
+
+    Args:
+        name: of the encoder, for messages and the cache's metadata.
+        encoder: what computes embeddings that the cache does not hold.
+        cache: where they are kept.
+        layers: which layers to keep, by name.
+        device: where the encoder works.
+        dtype: number type of the stored embeddings.
+        batch: windows to a call; fewer from the first time on that the device has no memory for so
+            many. Windows of any length are encoded one at a time, since they cannot be stacked.
+        precision: `32` as the encoder has it, or that of torch's autocast.
+
+    Attributes:
+        encoded: tracks that the cache did not hold.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        encoder: Encoder,
+        cache: Cache,
+        *,
+        layers: Sequence[str],
+        device: str = "cpu",
+        dtype: Dtype = "float16",
+        batch: int = 16,
+        precision: Precision = "32",
+    ) -> None:
+        self.name = name
+        self.encoder = encoder
+        self.cache = cache
+        self.layers = tuple(layers)
+        self.device = device
+        self.dtype = dtype
+        self.batch = 1 if encoder.window is None else batch
+        self.precision = precision
+        self.encoded = 0
+        self._witness = Witness()
+        self._written: list[str] = []
+        self._indices = [list(encoder.layers).index(layer) for layer in self.layers]
+
+    def embed(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Iterator[Result]:
+        """Each track's embedding, in no particular order, or the error that its audio met.
+
+        Args:
+            tracks: what to embed.
+            levels: the views wanted: `clip`, `frame` or both.
+
+        Raises:
+            EncoderError: the encoder failed or broke its promises; what it finished is cached.
+            StorageError: the cache cannot be read or written.
+        """
+        for track, filled in self.fill(tracks, levels):
+            yield track, filled if isinstance(filled, TrackError) else self.read(filled)
+
+    def fill(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Iterator[Filled]:
+        """See to it that the cache holds what `embed` yields; raises what `embed` raises.
+
+        Yields:
+            A track and the keys of its entries, in no particular order, or the error that its
+            audio met.
+        """
+        missing = []
+        for track in tracks:
+            try:
+                keys = {level: self.key(track, level) for level in levels}
+            except TrackError as error:
+                yield track, error
+                continue
+            if all(self.cache.get(key) for key in keys.values()):
+                yield track, keys
+            else:
+                missing.append((track, keys))
+        if missing:
+            for track, filled in self.compute(missing):
+                self.encoded += not isinstance(filled, TrackError)
+                yield track, filled
+
+    def compute(self, missing: Missing) -> Iterator[Filled]:
+        """Encode tracks, whether the cache has them or not; yields and raises as `fill`."""
+        decoded = audio.load_ahead([track for track, _ in missing], self.encoder.sample_rate)
+        try:
+            with closing(decoded):
+                yield from self._compute(missing, decoded)
+        except EncoderError as error:
+            raise type(error)(f"encoder '{self.name}' {error}") from error
+
+    def read(self, keys: Keys) -> Embedding:
+        """The embedding whose entries the cache has.
+
+        Raises:
+            StorageError: it has them no more.
+        """
+        entries = {level: self.cache.get(key) for level, key in keys.items()}
+        if not all(entries.values()):
+            paths = ", ".join(str(self.cache.path(key)) for key in keys.values())
+            raise StorageError(f"{paths}: gone or broken since they were written; start again")
+        clip, frames = entries.get("clip"), entries.get("frame")
+        known = clip or frames
+        assert known is not None
+        return Embedding(clip.read() if clip else None, frames, float(known.metadata["duration"]))
+
+    def key(self, track: Track, level: Level) -> str:
+        """The cache key of one view of a track.
+
+        Raises:
+            TrackError: the audio file is missing, empty or cannot be read.
+        """
+        audio.check_file(track.audio)
+        try:
+            content = digest(self.cache.hashes(track.audio), track.start, track.stop)
+        except OSError as error:
+            raise TrackError(f"{track.audio}: cannot be read ({error}); replace it") from error
+        return entry_key(
+            self.encoder.fingerprint, content, level, self.layers, self.dtype, self.precision
+        )
+
+    def _compute(self, missing: Missing, decoded: Iterator[audio.Decoded]) -> Iterator[Filled]:
+        encoder = self.encoder
+        queue: deque[Waiting] = deque()
+        place(encoder, self.device)
+        for (track, keys), samples in zip(missing, decoded, strict=True):
+            if isinstance(samples, TrackError):
+                yield track, samples
+                continue
+            plan = cut(len(samples), encoder)
+            pending = _Pending(track, keys, plan)
+            windows = zip(plan.frames, plan.windows(samples), strict=True)
+            queue.extend((pending, first, window) for first, window in windows)
+            while len(queue) >= self.batch:
+                yield from self._run([queue.popleft() for _ in range(self.batch)])
+        if queue:
+            yield from self._run(list(queue))
+        self._confirm()
+
+    def _run(self, waiting: list[Waiting]) -> Iterator[Filled]:
+        """Encode windows and finish the tracks whose last window is among them."""
+        while waiting:
+            batch = waiting[: self.batch]
+            try:
+                clips, frames = self._encode(batch)
+            except torch.OutOfMemoryError as error:
+                self._make_do(batch, error)
+                continue
+            waiting = waiting[len(batch) :]
+            for row, (pending, *_) in enumerate(batch):
+                if clips is not None:
+                    pending.clips.append(clips[row])
+                if frames is not None:
+                    pending.frames.append(frames[row])
+                if max(len(pending.clips), len(pending.frames)) == len(pending.plan.starts):
+                    yield pending.track, self._finish(pending)
+
+    def _confirm(self) -> None:
+        """Encode the first window again, where that is cheap.
+
+        Raises:
+            EncoderError: the encoder has changed; what it made is taken out of the cache.
+        """
+        window = self._witness.due()
+        if window is None:
+            return
+        try:
+            self._witness.confirm(self._kept(call(self.encoder, window, self.precision)))
+        except EncoderError:
+            self.cache.discard(self._written)
+            raise
+
+    def _make_do(self, batch: list[Waiting], error: torch.OutOfMemoryError) -> None:
+        """Halve the batch that the device had no memory for.
+
+        Raises:
+            EncoderError: it was a single window.
+        """
+        if len(batch) == 1:
+            seconds = batch[0][0].plan.size / self.encoder.sample_rate
+            raise EncoderError(
+                f"runs out of memory on a single window of {seconds:.1f} s ({self.device}); use "
+                "--precision bf16 or --device cpu, or give it a shorter window"
+            ) from error
+        self.batch = len(batch) // 2
+        message = "encoder '%s': no memory for %d windows at once; goes on with %d"
+        log.warning(message, self.name, len(batch), self.batch)
+
+    def _encode(self, batch: list[Waiting]) -> tuple[Floating | None, Floating | None]:
+        """The stored clip-level vectors and frames of a batch of windows, as far as wanted."""
+        levels = batch[0][0].keys
+        windows = torch.from_numpy(np.stack([window for *_, window in batch])).to(self.device)
+        tokens = self._kept(call(self.encoder, windows, self.precision))
+        self._witness.see(windows, tokens)
+        clips = frames = None
+        if "clip" in levels:
+            clips = self._stored(pool(tokens, self._valid(batch, tokens), self.encoder.sources))
+        if "frame" in levels:
+            if tokens.sequence is None or self.encoder.frame_rate is None:
+                raise EncoderError(
+                    "has no frames: they need a frame_rate and a sequence of tokens, and its "
+                    f"frame_rate is {self.encoder.frame_rate}"
+                )
+            frames = self._stored(tokens.sequence)
+        return clips, frames
+
+    def _kept(self, tokens: Tokens) -> Tokens:
+        """The tokens of the layers that are kept, sound and within the cache's number type."""
+        sequence, class_token = tokens.sequence, tokens.class_token
+        kept = Tokens(
+            None if sequence is None else sequence[:, :, self._indices],
+            None if class_token is None else class_token[:, self._indices],
+        )
+        return sound(kept, _TORCH[self.dtype], self.precision)
+
+    def _valid(self, batch: list[Waiting], tokens: Tokens) -> Tensor:
+        """(batch, time), 1 for frames within the track and 0 for those past its end."""
+        if tokens.sequence is None:
+            return torch.ones(len(batch), 0, device=self.device)
+        valid = torch.ones(tokens.sequence.shape[:2], device=tokens.sequence.device)
+        if self.encoder.frame_rate is not None:
+            for row, (pending, first, _) in enumerate(batch):
+                valid[row, frame_limit(pending.plan.samples, self.encoder) - first :] = 0
+        return valid
+
+    def _finish(self, pending: _Pending) -> Keys:
+        """Store a track's views."""
+        duration = pending.plan.samples / self.encoder.sample_rate
+        for level, key in pending.keys.items():
+            if level == "clip":
+                array = np.stack(pending.clips)
+            else:
+                array = stitch(pending.frames, pending.plan, self.encoder)
+            described = {
+                "encoder": self.name,
+                "fingerprint": self.encoder.fingerprint,
+                "track": pending.track.id,
+                "view": level,
+                "layers": ",".join(self.layers),
+                "duration": repr(duration),
+            }
+            self.cache.put(key, array, described)
+            self._written.append(key)
+        return pending.keys
+
+    def _stored(self, values: Tensor) -> Floating:
+        stored: Floating = values.to(_TORCH[self.dtype]).cpu().numpy()
+        return stored

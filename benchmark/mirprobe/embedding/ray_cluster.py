@@ -1,0 +1,224 @@
+"""Encoding on a Ray cluster: chunks of tracks to workers, which write entries into the cache.
+
+The only module that knows of Ray. Restarts, retries and where a worker runs are Ray's affair.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError
+from ray.util import ActorPool
+
+from mirprobe.core.errors import (
+    ChangedEncoderError,
+    ConfigError,
+    EncoderError,
+    MirprobeError,
+    StorageError,
+    TrackError,
+)
+from mirprobe.core.schema import Annotations, Embedding
+from mirprobe.embedding.cache import Cache
+from mirprobe.embedding.embedder import Embedder, Filled, Keys, Missing
+from mirprobe.embedding.ray_worker import Order, Worker
+
+log = logging.getLogger(__name__)
+
+CHUNK = 16
+"""Tracks to a worker at a time: what is encoded again where one dies."""
+
+RETRIES = 3
+"""Of a chunk whose worker died."""
+
+LAG = 60.0
+"""Seconds after which a file that another machine wrote shows on NFS."""
+
+
+class Workers:
+    """Processes of a Ray cluster: one a free GPU where it has GPUs, one a free core elsewhere.
+
+    They are started when they are first needed. The cluster is the one that this program is
+    connected to; else that of `RAY_ADDRESS`, or one that runs on this machine; else one is started
+    here, and ended by `close`.
+
+    Args:
+        device: `auto`, `cpu` or `cuda`.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._wanted = device
+        self._connected = False
+        self._count = 0
+        self.actors: list[Any] = []
+        self.device = "cpu"
+
+    def start(self) -> None:
+        """Connect and start them, unless they are there.
+
+        Raises:
+            ConfigError: no cluster answers at `RAY_ADDRESS`, or it has no GPU and one is wanted.
+        """
+        if self.actors:
+            return
+        where = "the one in use" if ray.is_initialized() else self._connect()
+        there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        free: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
+        gpus = self._wanted != "cpu" and there.get("GPU", 0) >= 1
+        if self._wanted == "cuda" and not gpus:
+            raise ConfigError("device 'cuda': the Ray cluster has no GPU; give --device auto")
+        self.device = "cuda" if gpus else "cpu"
+        room = int(free.get("GPU" if gpus else "CPU", 0))
+        if not self._count:
+            self._count = max(1, room)
+            what = "GPU" if gpus else "CPU core"
+            log.info("Ray: %s; workers: %d, each on a %s", where, self._count, what)
+            if not room:
+                log.warning("Ray: the cluster is busy; waiting until a worker finds room")
+        worker = ray.remote(Worker).options(
+            num_cpus=1,
+            num_gpus=int(gpus),
+            max_restarts=-1,
+            max_task_retries=RETRIES,
+        )
+        self.actors = [worker.remote() for _ in range(self._count)]
+
+    def _connect(self) -> str:
+        """Connect to a cluster; says to which."""
+        address = os.environ.get("RAY_ADDRESS")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        self._connected = True
+        try:
+            ray.init(address or "auto", logging_level=logging.ERROR)
+        except ConnectionError as error:
+            if address:
+                raise ConfigError(
+                    f"no Ray cluster answers at RAY_ADDRESS={address}; start one there with `ray "
+                    "start --head`, or unset the variable"
+                ) from error
+            try:
+                ray.init("local", include_dashboard=False, logging_level=logging.ERROR)
+            except Exception as failure:  # Ray has no name for a start that takes too long
+                raise ConfigError(
+                    f"Ray cannot start a cluster here ({failure}); give --engine local, or start "
+                    "one with `ray start --head`"
+                ) from failure
+            return "a cluster of this machine, started for this command"
+        return f"the cluster at {ray.get_runtime_context().gcs_address}"
+
+    def encode(
+        self, order: Order, chunks: Sequence[Missing]
+    ) -> Iterator[tuple[int, list[str | None]]]:
+        """The number of each chunk that is done, and for each of its tracks why it is of no use.
+
+        Raises:
+            EncoderError: a worker met it, or died again and again.
+            StorageError: a worker met it.
+        """
+        pool = ActorPool(self.actors)
+
+        def give(worker: Any, item: tuple[int, Missing]) -> Any:
+            return worker.encode.remote(order, *item)
+
+        try:
+            for number, outcome in pool.map_unordered(give, list(enumerate(chunks))):
+                if isinstance(outcome, MirprobeError):
+                    raise outcome
+                yield number, outcome
+        except RayActorError as error:
+            self.dismiss()  # others may be dying of the same; the next encoder gets new ones
+            raise EncoderError(
+                f"encoder '{order.spec}': its worker died {RETRIES + 1} times at the same "
+                "tracks, or was ended for good; free memory, or see with --engine local "
+                "what it dies of (what is finished is cached)"
+            ) from error
+
+    def settle(self) -> None:
+        """Wait until none of them works any more."""
+        ray.get([actor.idle.remote() for actor in self.actors])
+
+    def dismiss(self) -> None:
+        """End them; `start` makes new ones."""
+        for actor in self.actors:
+            ray.kill(actor)
+        self.actors = []
+
+    def close(self) -> None:
+        """End them, and the connection or cluster that was made for them."""
+        self.dismiss()
+        if self._connected:
+            ray.shutdown()
+
+
+class ClusterEmbedder(Embedder):
+    """An Embedder whose encoder works on a cluster, and here not at all.
+
+    Args:
+        name: of the encoder.
+        encoder: only what it declares is read.
+        cache: on a path or at an address that all workers see.
+        workers: who encode.
+        options: as for `Embedder`; the device is the workers'.
+    """
+
+    def __init__(self, name: str, encoder: Any, cache: Cache, workers: Workers, **options: Any):
+        super().__init__(name, encoder, cache, **options)
+        self.workers = workers
+
+    def compute(self, missing: Missing) -> Iterator[Filled]:
+        """As `Embedder.compute`, in chunks on all workers."""
+        self.workers.start()
+        size = max(1, min(CHUNK, -(-len(missing) // len(self.workers.actors))))
+        # workers have no use for the truth
+        tracks = [(replace(track, annotations=Annotations()), keys) for track, keys in missing]
+        chunks = [tracks[first : first + size] for first in range(0, len(tracks), size)]
+        try:
+            for number, reasons in self.workers.encode(self._order(), chunks):
+                own = missing[number * size : (number + 1) * size]
+                written = [keys for (_, keys), why in zip(own, reasons, strict=True) if why is None]
+                for keys in written[-1:]:
+                    self._await(keys)
+                for (track, keys), why in zip(own, reasons, strict=True):
+                    yield track, keys if why is None else TrackError(why)
+        except ChangedEncoderError:
+            self.workers.settle()
+            self.cache.discard(key for _, keys in missing for key in keys.values())
+            raise
+
+    def read(self, keys: Keys) -> Embedding:
+        """As `Embedder.read`, once the entries show on this machine."""
+        if not all(self.cache.path(key).exists() for key in keys.values()):
+            self._await(keys)
+        return super().read(keys)
+
+    def _await(self, keys: Keys) -> None:
+        """Wait for entries that another machine has written."""
+        until = time.monotonic() + LAG
+        for key in keys.values():
+            while not self.cache.exists(key):
+                if time.monotonic() > until:
+                    raise StorageError(
+                        f"cache '{self.cache.place}': what a worker wrote does not show here after "
+                        f"{LAG:.0f} s; name a --cache-dir that all machines share"
+                    )
+                time.sleep(0.2)
+
+    def _order(self) -> Order:
+        return Order(
+            spec=self.name,
+            fingerprint=self.encoder.fingerprint,
+            layers=self.layers,
+            dtype=self.dtype,
+            precision=self.precision,
+            device=self.workers.device,
+            place=self.cache.place,
+            folder=self.cache.folder,
+            directory=Path.cwd(),
+        )

@@ -1,0 +1,106 @@
+"""What a process of a cluster does: it builds one encoder after the other, and fills the cache.
+
+It must be able to import mirprobe, to build the encoder by its specification, and to see audio,
+cache and working directory under the same paths as the program that gives the order.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirprobe.core.errors import EncoderError, MirprobeError, TrackError
+from mirprobe.embedding.cache import Cache
+from mirprobe.embedding.embedder import Dtype, Embedder, Missing
+from mirprobe.encoders.encode import Precision
+from mirprobe.encoders.specs import make_encoder
+
+Outcome = list[str | None] | MirprobeError
+"""Of a chunk: for each track None, or why it cannot be used; or the error that ended it."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a worker must know to encode as the program that gives the order would.
+
+    Attributes:
+        spec: of the encoder.
+        fingerprint: that it must have.
+        layers: to keep.
+        dtype: of the entries.
+        precision: of the arithmetic.
+        device: where the encoder works.
+        place: of the cache.
+        folder: of the cache on this machine.
+        directory: that relative paths start from.
+    """
+
+    spec: str
+    fingerprint: str
+    layers: tuple[str, ...]
+    dtype: Dtype
+    precision: Precision
+    device: str
+    place: Path | str
+    folder: Path
+    directory: Path
+
+
+class Worker:
+    """A process of the cluster with one encoder at a time."""
+
+    def __init__(self) -> None:
+        self._order: Order | None = None
+        self._embedder: Embedder | None = None
+
+    def encode(self, order: Order, number: int, chunk: Missing) -> tuple[int, Outcome]:
+        """Encode a chunk of tracks into the cache; returns its number and what came of it."""
+        try:
+            if order != self._order or self._embedder is None:
+                self._embedder, self._order = None, None  # two encoders may not fit on a device
+                self._embedder, self._order = _built(order), order
+            results = self._embedder.compute(chunk)
+            reasons = {t.id: str(r) for t, r in results if isinstance(r, TrackError)}
+        except MirprobeError as error:  # Ray would log it a second time, at length
+            return number, error
+        return number, [reasons.get(track.id) for track, _ in chunk]
+
+    def idle(self) -> None:
+        """Answer, once all that was asked before is done."""
+
+
+def _built(order: Order) -> Embedder:
+    """The encoder as the order wants it, with the cache around it."""
+    here = f"in a worker on {platform.node()}"
+    try:
+        os.chdir(order.directory)
+    except OSError as error:
+        raise EncoderError(
+            f"encoder '{order.spec}': {order.directory} cannot be entered {here} "
+            f"({error.strerror}); start the command in a folder that all machines see"
+        ) from error
+    try:
+        encoder = make_encoder(order.spec)
+        fingerprint = encoder.fingerprint
+    except MirprobeError as error:
+        raise EncoderError(
+            f"encoder '{order.spec}' cannot be built {here} ({error}); engine 'ray' takes classes "
+            "in files and those of packages that every machine has, not instances or classes "
+            "registered by a running program"
+        ) from error
+    if fingerprint != order.fingerprint:
+        raise EncoderError(
+            f"encoder '{order.spec}' is another one {here}: its fingerprint differs; give every "
+            "machine the same files, weights and packages"
+        )
+    return Embedder(
+        order.spec,
+        encoder,
+        Cache(order.place, order.folder),
+        layers=order.layers,
+        device=order.device,
+        dtype=order.dtype,
+        precision=order.precision,
+    )

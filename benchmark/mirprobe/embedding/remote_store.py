@@ -1,0 +1,136 @@
+"""Files at an address rather than in a folder: what fsspec reaches, such as `s3://bucket/path`.
+
+Credentials, regions and the like are fsspec's affair: its own configuration and what the store's
+package reads from the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from mirprobe.core.errors import ConfigError, StorageError
+
+CACHE = Path("embeddings_cache")
+"""The default folder of the cache."""
+
+_WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci", "memory"}
+"""Stores where a file appears when all of it has arrived."""
+
+
+def is_url(place: str | Path) -> bool:
+    """Whether a cache's place is an address; `Path` would make one slash of its two."""
+    return isinstance(place, str) and "://" in place
+
+
+def folder_of(place: str | Path) -> Path:
+    """The folder on this machine of a cache: what data sets render and hashes of files lie there.
+
+    A cache at an address has them in the default folder, `embeddings_cache`.
+    """
+    return CACHE if is_url(place) else Path(place)
+
+
+class Remote:
+    """A folder of files at `url`.
+
+    Raises:
+        ConfigError: fsspec, or its package for such addresses, is not installed; no file system
+            has such addresses; or a password stands in it.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            import fsspec
+        except ImportError as error:
+            raise ConfigError(
+                f"cache '{url}': addresses need fsspec; pip install 'mirprobe[remote]'"
+            ) from error
+        if urlsplit(url).password is not None:
+            raise ConfigError(
+                "the cache's address holds a password, which results would show; put it into "
+                "fsspec's configuration (~/.config/fsspec)"
+            )
+        try:
+            self._files, root = fsspec.url_to_fs(url)
+        except (ImportError, ValueError) as error:
+            raise ConfigError(f"cache '{url}': {error}; or name a folder") from error
+        self.url = url.rstrip("/")
+        self._root = str(root).rstrip("/")
+        self._folders: set[str] = set()
+        protocol = self._files.protocol
+        names = {protocol} if isinstance(protocol, str) else set(protocol)
+        self._puts_whole = bool(names & _WHOLE)
+
+    def exists(self, name: str) -> bool:
+        """Whether the file is there.
+
+        Raises:
+            StorageError: the store does not answer.
+        """
+        with self._fails("looked up", name):
+            # other machines write there too: what fsspec remembers of a folder may be old
+            self._files.invalidate_cache()
+            return bool(self._files.exists(self._path(name)))
+
+    def read(self, name: str) -> bytes | None:
+        """All of a file, or None where there is none.
+
+        Raises:
+            StorageError: the store does not answer, or refuses.
+        """
+        with self._fails("read", name):
+            try:
+                content: bytes = self._files.cat_file(self._path(name))
+            except FileNotFoundError:
+                return None
+            return content
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file that is there whole or not at all.
+
+        Raises:
+            StorageError: the store does not answer, or refuses.
+        """
+        path = self._path(name)
+        folder = path.rpartition("/")[0]
+        with self._fails("written", name):
+            if folder not in self._folders:
+                self._files.makedirs(folder, exist_ok=True)
+                self._folders.add(folder)
+            if self._puts_whole:
+                self._files.pipe_file(path, content)
+                return
+            temporary = f"{folder}/.{uuid4().hex}.tmp"
+            self._files.pipe_file(temporary, content)
+            self._files.mv(temporary, path)
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if it is there.
+
+        Raises:
+            StorageError: the store does not answer, or refuses.
+        """
+        with self._fails("deleted", name):
+            try:
+                self._files.rm_file(self._path(name))
+            except FileNotFoundError:
+                return
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}"
+
+    @contextmanager
+    def _fails(self, what: str, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # every store's package has errors of its own
+            reason: Any = str(error) or type(error).__name__
+            raise StorageError(
+                f"{self.url}/{name}: cannot be {what} ({type(error).__name__}: {reason}); check "
+                "address, credentials and network; what was written before is kept"
+            ) from error

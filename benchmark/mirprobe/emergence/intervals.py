@@ -1,0 +1,40 @@
+"""Numbers over test tracks with their 95 % intervals, and the differences that claims rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mirprobe.core.bootstrap import Statistic, bootstrap, point, weighted_mean
+from mirprobe.core.schema import Floats
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score, or a difference of two, with its 95 % bootstrap interval over tracks."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def measure(statistic: Statistic, n: int, seed: int = 0) -> Interval:
+    """The value over `n` tracks and its interval."""
+    low, high = bootstrap(statistic, n, seed)
+    return Interval(point(statistic, n), low, high)
+
+
+def mean_of(values: Sequence[float] | Floats) -> Statistic:
+    """Mean over tracks; a track whose value is NaN has none and is left out."""
+    known = [not np.isnan(value) for value in values]
+    return weighted_mean([float(value) for value in values], [float(one) for one in known])
+
+
+def difference(first: Statistic, second: Statistic) -> Statistic:
+    """First minus second on the same draw of tracks: what both find hard cancels out."""
+    return lambda counts: np.asarray(first(counts) - second(counts), dtype=np.float64)

@@ -1,0 +1,165 @@
+"""One call of an encoder: made, held against what the encoder declares, and pooled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from math import isfinite
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from mirprobe.api.encoder import Encoder
+from mirprobe.core.errors import EncoderError
+from mirprobe.core.schema import Tokens
+from mirprobe.encoders.windows import check_frames
+
+Precision = Literal["32", "bf16", "fp16"]
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def place(encoder: Encoder, device: str | torch.device) -> None:
+    """Put an encoder that is a torch module on a device and into evaluation mode."""
+    if isinstance(encoder, torch.nn.Module):
+        encoder.eval().to(device)
+
+
+def call(encoder: Encoder, windows: Tensor, precision: Precision = "32") -> Tokens:
+    """Encode windows and hold the shapes that come back against what the encoder declares.
+
+    Args:
+        encoder: put in place by `place`.
+        windows: (batch, samples).
+        precision: `32` as the encoder has it; `bf16` and `fp16` run it under torch's autocast.
+
+    Returns:
+        Tokens of all its layers; what their values are like is for `sound` to say.
+
+    Raises:
+        EncoderError: it raises an error, or returns what it does not declare.
+        torch.OutOfMemoryError: the device cannot hold so many windows.
+    """
+    try:
+        with torch.inference_mode(), _autocast(windows.device, precision):
+            tokens: object = encoder(windows)
+    except (torch.OutOfMemoryError, EncoderError):
+        raise
+    except Exception as error:
+        raise EncoderError(
+            f"raised {type(error).__name__}: {error} (windows of shape {tuple(windows.shape)})"
+        ) from error
+    if not isinstance(tokens, Tokens):
+        raise EncoderError(f"returned a {type(tokens).__name__}; return mirprobe.Tokens")
+    batch, samples = windows.shape
+    shape = (len(encoder.layers), encoder.dim)
+    sequence, class_token = tokens.sequence, tokens.class_token
+    for value in (sequence, class_token):
+        if not isinstance(value, Tensor | None):
+            raise EncoderError(f"returned a {type(value).__name__} as tokens, not a tensor")
+    if sequence is not None:
+        if sequence.ndim != 4 or (len(sequence), *sequence.shape[2:]) != (batch, *shape):
+            raise EncoderError(
+                f"returned a sequence of shape {tuple(sequence.shape)}; its layers and dim "
+                f"call for ({batch}, time, {shape[0]}, {shape[1]})"
+            )
+        if encoder.frame_rate is not None:
+            check_frames(sequence.shape[1], samples, encoder)
+    if class_token is not None and tuple(class_token.shape) != (batch, *shape):
+        raise EncoderError(
+            f"returned class tokens of shape {tuple(class_token.shape)}; its layers and "
+            f"dim call for {(batch, *shape)}"
+        )
+    return tokens
+
+
+def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
+    if precision not in _AUTOCAST:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=_AUTOCAST[precision])
+
+
+def sound(tokens: Tokens, limit: torch.dtype, precision: Precision = "32") -> Tokens:
+    """The same tokens, if all values are finite and fit into the number type `limit`.
+
+    Raises:
+        EncoderError: says which do not.
+    """
+    named = {"sequence": tokens.sequence, "class token": tokens.class_token}
+    for what, values in named.items():
+        if values is None:
+            continue
+        if not values.numel():
+            raise EncoderError(f"returned an empty {what} of shape {tuple(values.shape)}")
+        low, high = torch.aminmax(values)  # one pass, which NaN and infinity survive
+        largest = max(-float(low), float(high))
+        if not isfinite(largest):
+            remedy = "use --precision bf16 or 32" if precision == "fp16" else "check its input"
+            raise EncoderError(f"returned NaN or infinite values in its {what}; {remedy}")
+        if largest > torch.finfo(limit).max:
+            name = str(limit).removeprefix("torch.")
+            raise EncoderError(
+                f"returned {largest:.3g} in its {what}, beyond {name}; use --dtype float32"
+            )
+    return tokens
+
+
+def pool(tokens: Tokens, valid: Tensor, sources: Sequence[str]) -> Tensor:
+    """Clip-level vectors of a batch of windows.
+
+    Args:
+        tokens: of the windows.
+        valid: (batch, time), 1 for the frames that count.
+        sources: which of `class`, `sequence` and `both`.
+
+    Returns:
+        (batch, sources, layers, dim).
+
+    Raises:
+        EncoderError: no source is declared, or one that the tokens lack.
+    """
+    sequence, class_token = tokens.sequence, tokens.class_token
+    count = valid.sum(1)[:, None, None]
+    pooled = {}
+    if sequence is not None:
+        total = torch.einsum("bt,btld->bld", valid, sequence.float())
+        pooled["sequence"] = total / count
+        if class_token is not None:
+            pooled["both"] = (total + class_token.float()) / (count + 1)
+    if class_token is not None:
+        pooled["class"] = class_token.float()
+    if not sources:
+        raise EncoderError("declares no sources; a clip-level task needs at least one")
+    for source in sources:
+        if source not in pooled:
+            raise EncoderError(f"declares the source '{source}' but returns no tokens for it")
+    return torch.stack([pooled[source] for source in sources], dim=1)
+
+
+def row(tokens: Tokens, index: int) -> Tokens:
+    """A copy of the tokens of one window of a batch, as a batch of one."""
+    parts = (tokens.sequence, tokens.class_token)
+    return Tokens(*(None if part is None else part[index : index + 1].clone() for part in parts))
+
+
+def difference(one: Tokens, other: Tokens) -> float:
+    """How far two encodings of the same windows lie apart.
+
+    Returns:
+        The root mean square of their difference over that of `one`, the larger of what sequence
+        and class token show; infinite where their shapes differ.
+    """
+    found = 0.0
+    for left, right in (
+        (one.sequence, other.sequence),
+        (one.class_token, other.class_token),
+    ):
+        if left is None and right is None:
+            continue
+        if left is None or right is None or left.shape != right.shape:
+            return float("inf")
+        left, right = left.float(), right.float()
+        apart, size = (left - right).square().mean().sqrt(), left.square().mean().sqrt()
+        found = max(found, float(apart / size) if float(apart) else 0.0)
+    return found

@@ -1,0 +1,1 @@
+"""Checks that an encoder does what it declares: `mirprobe validate-encoder`."""

@@ -1,0 +1,228 @@
+"""Whether an encoder keeps what the Encoder protocol promises: one check after the other.
+
+What a run notices too (shapes, NaN, the number of frames) is held here against silent, very short
+and very long input; what a run cannot see (where the frames lie, whether neighbours in a batch
+matter) is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from time import perf_counter
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mirprobe.api.encoder import Encoder
+from mirprobe.core.errors import EncoderError
+from mirprobe.core.schema import Tokens
+from mirprobe.encoders.encode import call, difference, place, pool, row, sound
+from mirprobe.encoders.validation import attributes as promises
+from mirprobe.encoders.validation.attributes import Check
+from mirprobe.encoders.validation.frame_alignment import SECONDS, Reaction, measure
+from mirprobe.encoders.windows import call_size, cut, frame_limit, stitch
+
+TOLERANCE = 1e-3
+"""Relative difference (root mean square) that batches and repetition may make."""
+OFFSET = 0.5  # frames
+_CLIP = 4.0  # seconds given to an encoder that takes any length
+
+
+def validate(make: Callable[[], Encoder], device: str = "cpu") -> Iterator[Check]:
+    """Check an encoder.
+
+    Args:
+        make: builds it anew; called three times.
+        device: where it works.
+
+    Yields:
+        One result a check, as they come. Where an attribute is wrong or the first call fails, the
+        checks end there.
+
+    Raises:
+        MirprobeError: what `make` raises.
+    """
+    encoder = make()
+    declared = promises.declared(encoder)
+    yield declared
+    if not declared.passed:
+        return
+    begun = perf_counter()  # the first time also imports what it needs
+    fresh = make()
+    yield promises.construction(perf_counter() - begun)
+    fingerprint = encoder.fingerprint
+    yield promises.same_fingerprint(fingerprint, fresh.fingerprint)
+    place(encoder, device)
+    place(fresh, device)
+    bench = _Bench(encoder, device)
+    first = _guarded("tokens", bench.tokens)
+    yield first
+    if not first.passed:
+        return
+    checks: dict[str, Callable[[], Check]] = {
+        "sources": bench.sources,
+        "batch": bench.batch,
+        "repetition": lambda: bench.repetition(fresh),
+        "silence": lambda: bench.harnessed("silence", np.zeros(bench.size, np.float32)),
+        "one sample": lambda: bench.harnessed("one sample", _noise(1)),
+        "one frame": bench.one_frame,
+    }
+    for name, check in checks.items():
+        yield _guarded(name, check)
+    yield from _times(encoder, device)
+    yield promises.kept_fingerprint(fingerprint, encoder.fingerprint)
+    yield _guarded("weights", lambda: promises.weights(make(), bench.clips[:1]))
+
+
+def _guarded(name: str, check: Callable[[], Check]) -> Check:
+    """The check, failed where the encoder fails in it."""
+    try:
+        return check()
+    except EncoderError as error:
+        return Check(name, False, f"the encoder {error}")
+    except torch.OutOfMemoryError:
+        return Check(name, False, "out of memory", "use --device cpu, or a shorter window")
+
+
+class _Bench:
+    """An encoder with a clip of noise and what it makes of it."""
+
+    def __init__(self, encoder: Encoder, device: str) -> None:
+        self.encoder = encoder
+        self.device = device
+        seconds = encoder.window or _CLIP
+        self.size = round(seconds * encoder.sample_rate)
+        clips = _noise(4 * call_size(encoder, seconds)).reshape(4, -1)
+        self.clips = torch.from_numpy(clips).to(device)
+        # neighbours that are louder, silent and much quieter show what depends on a batch
+        self.clips *= torch.tensor([1.0, 9.0, 0.0, 1e-3], device=device)[:, None]
+        self.alone = Tokens()
+
+    def tokens(self) -> Check:
+        """Shapes, number type and values of one clip's tokens."""
+        self.alone = self._call(self.clips[:1])
+        parts = {"sequence": self.alone.sequence, "class token": self.alone.class_token}
+        given = {name: part for name, part in parts.items() if part is not None}
+        for name, part in given.items():
+            if not part.is_floating_point():
+                found = f"the {name} is {part.dtype}"
+                return Check("tokens", False, found, "return floating-point numbers")
+        if not given:
+            return Check("tokens", False, "neither sequence nor class token", "return one of them")
+        largest = max(float(part.abs().max()) for part in given.values())
+        found = ", ".join(f"{name} {tuple(part.shape)}" for name, part in given.items())
+        found += f" for {self.size / self.encoder.sample_rate:g} s, at most {largest:.3g}"
+        if largest > torch.finfo(torch.float16).max:
+            found += ": beyond float16, so runs need --dtype float32"
+        return Check("tokens", True, found)
+
+    def sources(self) -> Check:
+        """The declared sources can be made of the tokens."""
+        sequence = self.alone.sequence
+        count = 0 if sequence is None else sequence.shape[1]
+        vectors = pool(self.alone, torch.ones(1, count, device=self.device), self.encoder.sources)
+        found = f"{', '.join(self.encoder.sources)}: {tuple(vectors.shape[1:])} a clip"
+        if self.alone.class_token is not None and "class" not in self.encoder.sources:
+            found += "; class tokens come too, and are not declared"
+        return Check("sources", True, found)
+
+    def batch(self) -> Check:
+        """A clip's tokens do not depend on its neighbours."""
+        together = self._call(self.clips)
+        remedy = (
+            "normalise each clip by itself, mask padding, and put batch norm into evaluation mode"
+        )
+        return self._alike("batch", "alone and among 4", row(together, 0), remedy)
+
+    def repetition(self, fresh: Encoder) -> Check:
+        """A second call and a second instance give the same."""
+        again = self._call(self.clips[:1])
+        remedy = "put it into evaluation mode (dropout) and keep state out of its calls"
+        check = self._alike("repetition", "called twice", again, remedy)
+        if not check.passed:
+            return check
+        other = sound(call(fresh, self.clips[:1]), torch.float32)
+        remedy = "draw random weights from a seeded generator, and make it part of the fingerprint"
+        return self._alike("repetition", "called twice and in a new instance", other, remedy)
+
+    def one_frame(self) -> Check:
+        """A track as long as a frame."""
+        if self.encoder.frame_rate is None:
+            return Check("one frame", None, "it has no frames")
+        samples = max(1, round(self.encoder.sample_rate / self.encoder.frame_rate))
+        return self.harnessed("one frame", _noise(samples))
+
+    def harnessed(self, name: str, samples: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Check:
+        """A track as a run would give it: cut, padded, its frames stitched."""
+        plan = cut(len(samples), self.encoder)
+        windows = np.stack(plan.windows(samples))
+        tokens = self._call(torch.from_numpy(windows).to(self.device))
+        found = f"{len(samples)} samples, finite"
+        if self.encoder.frame_rate is not None and tokens.sequence is not None:
+            frames = tokens.sequence[:, :, :, :1].float().cpu().numpy()
+            count = len(stitch(list(frames), plan, self.encoder))
+            found += f", {count} of at most {frame_limit(len(samples), self.encoder)} frames"
+        return Check(name, True, found)
+
+    def _call(self, windows: Tensor) -> Tokens:
+        return sound(call(self.encoder, windows), torch.float32)
+
+    def _alike(self, name: str, how: str, tokens: Tokens, remedy: str) -> Check:
+        apart = difference(self.alone, tokens)
+        found = f"{apart:.1e} apart {how}, of at most {TOLERANCE:g}"
+        return Check(name, apart <= TOLERANCE, found, remedy)
+
+
+def _noise(samples: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return np.random.default_rng(1).normal(0, 0.1, samples).astype(np.float32)
+
+
+def _times(encoder: Encoder, device: str) -> Iterator[Check]:
+    """Ten minutes: whether the frames lie where they are declared, and stay there."""
+    if encoder.frame_rate is None:
+        reason = "it declares no frame_rate"
+        yield Check("frame times", None, reason)
+        yield Check("drift", None, reason)
+        yield _guarded("ten minutes", lambda: _long(encoder, device))
+        return
+    try:
+        reaction = measure(encoder, device)
+    except EncoderError as error:
+        yield Check("frame times", False, f"over {SECONDS:g} s the encoder {error}")
+        return
+    except torch.OutOfMemoryError:
+        found = f"out of memory on {SECONDS:g} s of audio"
+        yield Check("frame times", False, found, "declare a window")
+        return
+    if not reaction.localised:
+        reason = "in no layer does an impulse stand out in the frames near it"
+        yield Check("frame times", None, f"could not be checked: {reason}")
+        yield Check("drift", None, f"could not be checked: {reason}")
+        return
+    yield from _judged(reaction, encoder.frame_rate)
+
+
+def _judged(reaction: Reaction, rate: float) -> Iterator[Check]:
+    def judged(name: str, value: float, error: float, where: str, remedy: str) -> Check:
+        # what the measurement cannot tell speaks for the encoder
+        low, high = value - 1.96 * error, value + 1.96 * error
+        found = f"{value:+.2f} frames (95 %: {low:+.2f} to {high:+.2f}; at most {OFFSET:g}), "
+        found += f"{1000 * value / rate:+.1f} ms {where}"
+        return Check(name, low <= OFFSET and high >= -OFFSET, found, remedy)
+
+    remedy = "centre frame i at i / frame_rate: pad by half of what a frame hears"
+    where = f"late, in layer {reaction.layer}"
+    yield judged("frame times", reaction.offset, reaction.offset_error, where, remedy)
+    remedy = "declare the frame rate exactly, as sample_rate / hop"
+    where = f"over {SECONDS:g} s"
+    yield judged("drift", reaction.drift, reaction.drift_error, where, remedy)
+
+
+def _long(encoder: Encoder, device: str) -> Check:
+    """Ten minutes in one call, for an encoder that is given them so."""
+    if encoder.window is not None:
+        return Check("ten minutes", None, f"come in windows of {encoder.window:g} s")
+    samples = torch.from_numpy(_noise(round(SECONDS * encoder.sample_rate)))[None].to(device)
+    sound(call(encoder, samples), torch.float32)
+    return Check("ten minutes", True, "finite")

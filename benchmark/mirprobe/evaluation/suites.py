@@ -1,0 +1,138 @@
+"""Suites: YAML files that say what to run, found by name in installed packages or by path.
+
+A file holds fields of `RunConfig`. Its list `runs`, where it has one, holds further mappings of
+fields: each is laid over the file's own and becomes one run.
+
+A package ships suites through the entry-point group `mirprobe.suites`: the point names a package,
+and every `*.yaml` in it is a suite of that name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from mirprobe.api.registry import nearest
+from mirprobe.core.errors import ConfigError
+from mirprobe.evaluation.config import RunConfig, make_config
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+GROUP = "mirprobe.suites"
+SUFFIX = ".yaml"
+
+
+def registered() -> dict[str, Traversable]:
+    """The file of every suite that an installed package ships, by name.
+
+    Raises:
+        ConfigError: two packages ship one name, or a package fails to import.
+    """
+    found: dict[str, Traversable] = {}
+    origins: dict[str, str] = {}
+    for package in sorted({point.value for point in entry_points(group=GROUP)}):
+        try:
+            entries = list(files(package).iterdir())
+        except Exception as error:
+            raise ConfigError(
+                f"suites of package '{package}' cannot be read ({error!r}); mend or uninstall it"
+            ) from error
+        for file in entries:
+            name = file.name.removesuffix(SUFFIX)
+            if name == file.name:
+                continue
+            if name in found:
+                raise ConfigError(
+                    f"two packages ship the suite '{name}': {origins[name]} and {package}; "
+                    "uninstall one of them"
+                )
+            found[name], origins[name] = file, package
+    return dict(sorted(found.items()))
+
+
+def summary(file: Traversable) -> str:
+    """The comment in a suite's first line."""
+    first = file.read_text(encoding="utf-8").partition("\n")[0]
+    return first.removeprefix("#").strip() if first.startswith("#") else ""
+
+
+def load_suite(suite: str, overrides: Mapping[str, Any]) -> tuple[RunConfig, ...]:
+    """The runs of a suite.
+
+    Args:
+        suite: a name, or the path of a YAML file.
+        overrides: fields that win over those in the file. Where the file lists `runs`, `tasks`
+            rather chooses among them: a run keeps those of its tasks that are named.
+
+    Raises:
+        ConfigError: the suite is unknown or not YAML, or a field is unknown or of a wrong type.
+    """
+    values = _read(suite)
+    runs = values.pop("runs", None)
+    if runs is None:
+        make_config(values, origin=f"{suite}: ")  # what is wrong in the file is blamed on the file
+        return (make_config(_over(values, overrides)),)
+    if not isinstance(runs, list) or not runs or not all(isinstance(one, dict) for one in runs):
+        raise ConfigError(f"{suite}: 'runs' must be a list of mappings, `- field: value`")
+    rest = {name: value for name, value in overrides.items() if name != "tasks"}
+    configs = []
+    for number, fields in enumerate(runs, 1):
+        merged = _over(values, fields)
+        make_config(merged, origin=f"{suite}: run {number}: ")
+        configs.append(make_config(_over(merged, rest)))
+    if "tasks" in overrides:
+        configs = _choose(configs, make_config({"tasks": overrides["tasks"]}).tasks)
+    return tuple(dict.fromkeys(configs))
+
+
+def _read(suite: str) -> dict[str, Any]:
+    """The fields in a suite's file."""
+    known = registered()
+    path = Path(suite)
+    if suite not in known and path.suffix not in (SUFFIX, ".yml") and not path.exists():
+        raise ConfigError(f"unknown suite '{suite}'; {nearest(suite, known)}")
+    file = known.get(suite, path)
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"{suite}: no such suite file") from error
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{suite}: not readable as YAML: {reason}") from error
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{suite}: must hold `field: value` lines, not a {type(values).__name__}")
+    return values
+
+
+def _over(fields: Mapping[str, Any], winners: Mapping[str, Any]) -> dict[str, Any]:
+    """`fields` with those of `winners` over them; naming the data set anew replaces both sides."""
+    sides = ("train_dataset", "test_dataset", "test_tracks")
+    replaced: tuple[str, ...] = ()
+    if "dataset" in winners:
+        replaced = sides
+    elif set(sides) & set(winners):
+        replaced = ("dataset",)
+    kept = {name: value for name, value in fields.items() if name not in replaced}
+    return {**kept, **winners}
+
+
+def _choose(configs: list[RunConfig], tasks: tuple[str, ...]) -> list[RunConfig]:
+    """Those runs that have one of `tasks`, with the tasks named alone."""
+    known = {task for config in configs for task in config.tasks}
+    for task in tasks:
+        if task not in known:
+            raise ConfigError(f"no run of the suite has the task '{task}'; {nearest(task, known)}")
+    return [
+        replace(config, tasks=tuple(task for task in config.tasks if task in tasks))
+        for config in configs
+        if set(config.tasks) & set(tasks)
+    ]

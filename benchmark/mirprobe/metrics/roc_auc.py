@@ -1,0 +1,34 @@
+"""How well a similarity tells two kinds of pairs apart.
+
+ROC-AUC: the probability that a pair of the one kind is more similar than a pair of the other, equal
+similarities counting half (Mann & Whitney 1947). 0.5 is chance, 1 perfect.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import rankdata
+
+from mirprobe.core.schema import Floating, Floats
+
+
+def auc(same: Floating, other: Floating) -> Floats:
+    """ROC-AUC over the first axis.
+
+    Args:
+        same: (n, ...) similarities of the pairs that should be the more similar ones, n >= 1.
+        other: (m, ...) those of the other pairs, m >= 1.
+
+    Returns:
+        (...) one value for each of the other axes.
+    """
+    n, m = len(same), len(other)
+    ranks = rankdata(np.concatenate([same, other]), axis=0)[:n]
+    return np.asarray((ranks.sum(axis=0) - n * (n + 1) / 2) / (n * m), dtype=np.float64)
+
+
+def unit(vectors: Floating, axis: int = -1) -> Floats:
+    """Vectors scaled to length 1; a vector of zeros stays one."""
+    values = np.asarray(vectors, dtype=np.float64)
+    length = np.linalg.norm(values, axis=axis, keepdims=True)
+    return np.asarray(values / np.where(length > 0, length, 1.0))

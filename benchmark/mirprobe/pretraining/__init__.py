@@ -1,0 +1,1 @@
+"""Training of ViT-1D: the bank of frames, pairs, objectives, the loop."""

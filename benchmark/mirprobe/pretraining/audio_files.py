@@ -1,0 +1,168 @@
+"""Recordings in folders and packs: found, told apart by content, decoded block by block."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+import soxr
+
+from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.pretraining.bank_shards import Samples, Skipped
+
+AUDIO = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
+PACKS = frozenset({".zip", ".pk3", ".pk4", ".dpk", ".wz"})  # all of them are zip files
+
+_VALUES = 1 << 20  # samples of all channels that are decoded at a time
+_LARGEST = 1 << 30  # bytes of a pack's member: it is unpacked in memory
+
+# soundfile raises RuntimeErrors and, for absurd headers, ValueErrors; zipfile RuntimeErrors for
+# encrypted members and NotImplementedErrors, which are such, for compressions that it lacks
+_UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file, or a member of a pack.
+
+    Attributes:
+        path: of the file or pack.
+        member: its name in the pack; empty for a file.
+        source: the path from the folder that was searched, its own name included.
+        group: the source's parent.
+    """
+
+    path: Path
+    member: str
+    source: str
+    group: str
+
+
+def find(folders: Sequence[Path]) -> tuple[list[Recording], list[Skipped]]:
+    """All recordings under some folders, in the order of their sources, and unreadable packs.
+
+    Nothing is unpacked, and a member's name, whatever it is, never becomes a path on disk.
+
+    Raises:
+        ConfigError: a folder does not exist, or holds no audio.
+    """
+    found: dict[tuple[Path, str], Recording] = {}
+    skipped: list[Skipped] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(f"{folder}: not a folder; name one that holds audio")
+        here, broken = _search(folder)
+        skipped += broken
+        if not here:
+            reasons = "".join(f"; {entry.source}: {entry.reason}" for entry in broken[:3])
+            kinds = ", ".join(sorted(suffix[1:] for suffix in AUDIO))
+            raise ConfigError(f"{folder}: no audio in it ({kinds}, or packs of them){reasons}")
+        for recording in here:
+            found.setdefault((recording.path.resolve(), recording.member), recording)
+    return sorted(found.values(), key=lambda one: (one.source, str(one.path))), skipped
+
+
+def content_hash(recording: Recording) -> str | Skipped:
+    """The SHA-256 of a recording's bytes, or why they cannot be read."""
+    hasher = hashlib.sha256()
+    try:
+        with _open(recording) as file:
+            while chunk := file.read(1 << 20):
+                hasher.update(chunk)
+    except _UNREADABLE as error:
+        return Skipped("", recording.source, "undecodable", f"cannot be read ({_reason(error)})")
+    return hasher.hexdigest()
+
+
+def decode(recording: Recording, sample_rate: int) -> Iterator[Samples]:
+    """Decode a recording, average its channels and resample it (soxr, HQ), block by block.
+
+    Yields:
+        (samples,) at `sample_rate`.
+
+    Raises:
+        TrackError: it cannot be read or is not audio.
+    """
+    try:
+        with _open(recording) as raw, soundfile.SoundFile(_seekable(raw, recording)) as file:
+            same = file.samplerate == sample_rate
+            stream = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
+            size = max(1, _VALUES // file.channels)
+            last = False
+            while not last:
+                read = file.read(size, dtype="float32", always_2d=True)  # (time, channels)
+                last = len(read) < size
+                mono = read.mean(axis=1, dtype=np.float32)
+                yield mono if same else stream.resample_chunk(mono, last=last)
+    except _UNREADABLE as error:
+        raise TrackError(f"cannot be decoded ({_reason(error)})") from error
+
+
+def _search(folder: Path) -> tuple[list[Recording], list[Skipped]]:
+    found: list[Recording] = []
+    skipped: list[Skipped] = []
+
+    def unreadable(error: OSError) -> None:
+        skipped.append(Skipped("", str(error.filename), "undecodable", _reason(error)))
+
+    name = folder.resolve().name
+    for parent, _, files in os.walk(folder, onerror=unreadable):
+        for file in files:
+            path = Path(parent, file)
+            source = str(PurePosixPath(name) / path.relative_to(folder).as_posix())
+            if path.suffix.lower() in AUDIO:
+                found.append(Recording(path, "", source, source.rpartition("/")[0]))
+            elif path.suffix.lower() in PACKS:
+                try:
+                    found += _members(path, source)
+                except _UNREADABLE as error:
+                    reason = f"not a readable pack ({_reason(error)})"
+                    skipped.append(Skipped("", source, "undecodable", reason))
+    return found, skipped
+
+
+def _members(path: Path, source: str) -> list[Recording]:
+    with zipfile.ZipFile(path) as pack:
+        names = (entry.filename for entry in pack.infolist() if not entry.is_dir())
+        return [
+            Recording(path, name, f"{source}!{name}", f"{source}!{name.rpartition('/')[0]}")
+            for name in names
+            if PurePosixPath(name).suffix.lower() in AUDIO
+        ]
+
+
+@contextmanager
+def _open(recording: Recording) -> Iterator[BinaryIO]:
+    if not recording.member:
+        with recording.path.open("rb") as file:
+            yield file
+        return
+    with zipfile.ZipFile(recording.path) as pack:
+        size = pack.getinfo(recording.member).file_size
+        if size > _LARGEST:
+            raise ValueError(f"{size / 1e9:.1f} GB in a pack, which is too much: unpack it")
+        with pack.open(recording.member) as member:
+            yield member  # type: ignore[misc]
+
+
+def _seekable(file: BinaryIO, recording: Recording) -> BinaryIO:
+    """What soundfile opens; a member is unpacked in memory, since decoders seek."""
+    # a file goes in open: given a path, libsndfile hands it to mpg123, which writes to the terminal
+    return BytesIO(file.read()) if recording.member else file
+
+
+def _reason(error: BaseException) -> str:
+    """The words of an error without the path that some libraries put among them."""
+    if isinstance(error, soundfile.LibsndfileError):
+        return str(error.error_string)
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)

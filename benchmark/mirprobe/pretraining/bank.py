@@ -1,0 +1,261 @@
+"""A bank: the log-mel frames of many tracks in one file, ready to be cut into pairs.
+
+A folder of two files. `frames.npy` holds the frames of all tracks one after the other, (N, bins)
+uint8 or float16; a number q stands for `q * scale + offset`. `bank.json` says what they are: the
+front end, the type, offset and scale, the quantisation error, the tracks with their place and
+split, and what was skipped. While tracks are added their frames lie in `parts/`
+(`bank_shards.write_part`), from where `merge_shards.pack` moves them into the two files.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Literal, get_args, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe.core.hashing import digest
+from mirprobe.pretraining.bank_shards import Skipped
+from mirprobe.pretraining.quantise import DType, Quantiser
+from mirprobe.vit1d.frontend import LogMelConfig
+
+Split = Literal["train", "held-out"]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Which tracks validate and never train: a seeded hash of their work decides.
+
+    A track keeps its split when others are added, as long as the rule stays the same.
+
+    Attributes:
+        fraction: of the works, expected; 0 holds out none. Never more than half of them.
+        minimum: of works; again never more than half of them.
+        seed: another seed, another choice.
+    """
+
+    fraction: float = 0.05
+    minimum: int = 8
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.fraction <= 0.5:
+            raise ConfigError(f"held out {self.fraction}: give a share of the tracks, 0 to 0.5")
+
+    def assign(self, works: Iterable[str], known: Mapping[str, Split]) -> dict[str, Split]:
+        """Give every work a split; the known ones keep theirs."""
+        draws = {work: self._draw(work) for work in set(works) - known.keys()}
+        splits = dict(known)
+        held = sum(split == "held-out" for split in known.values())
+        most = (len(draws) + len(known)) // 2
+        for work in sorted(draws, key=lambda work: draws[work]):
+            chosen = draws[work] < self.fraction or held < self.minimum
+            splits[work] = "held-out" if chosen and held < most and self.fraction else "train"
+            held += splits[work] == "held-out"
+        return splits
+
+    def _draw(self, work: str) -> float:
+        return int(digest("held-out", self.seed, work)[:13], 16) / 16**13
+
+
+VERSION = 1
+_ROWS = 1 << 20  # rows that are copied at a time
+
+
+@dataclass(frozen=True)
+class BankTrack:
+    """Where one track lies in a bank.
+
+    Attributes:
+        id: unique in the bank.
+        source: where it comes from, for people to read.
+        group: tracks of one group sound alike (album, instrumentation).
+        start: its first row.
+        frames: its number of rows.
+        split: of which part of the music it is.
+        work: tracks of one work are the same music; they are in the same split.
+        duration: seconds of audio, silence included.
+        key: what tells its content from any other.
+        digest: hash of its rows.
+    """
+
+    id: str
+    source: str
+    group: str
+    start: int
+    frames: int
+    split: Split
+    work: str
+    duration: float
+    key: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class QuantisationError:
+    """Of all values of a bank, in units of the front end."""
+
+    rms: float
+    largest: float
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """An open bank; `frames` is a memory map, of which only what is used is read.
+
+    Attributes:
+        path: its folder.
+        config: the front end of its frames.
+        tracks: in the order of their rows.
+        frames: (N, bins), uint8 or float16.
+        quantiser: between these numbers and frames.
+        error: of the quantisation, measured.
+        held_out: the rule of the split.
+        skipped: what is not in it, and why.
+    """
+
+    path: Path
+    config: LogMelConfig
+    tracks: tuple[BankTrack, ...]
+    frames: NDArray[Any]
+    quantiser: Quantiser
+    error: QuantisationError
+    held_out: HeldOut
+    skipped: tuple[Skipped, ...]
+
+    @classmethod
+    def open(cls, path: str | Path, expected: LogMelConfig | None = None) -> Bank:
+        """Open a bank.
+
+        Args:
+            path: its folder.
+            expected: refuse the frames of any other front end.
+
+        Raises:
+            StorageError: it is missing, unfinished, damaged or cut short.
+            ConfigError: its front end is not the expected one.
+        """
+        path = Path(path)
+        head = _read_head(path)
+        try:
+            if head["version"] != VERSION:
+                raise StorageError(
+                    f"{path}: a bank of version {head['version']}, this mirprobe reads {VERSION}"
+                )
+            config = LogMelConfig(**head["config"])
+            tracks = tuple(BankTrack(**track) for track in head["tracks"])
+            if head["dtype"] not in get_args(DType):
+                raise ConfigError(f"dtype {head['dtype']!r}")
+            starts = [0, *accumulate(track.frames for track in tracks)]
+            if [track.start for track in tracks] != starts[:-1]:
+                raise ConfigError("tracks do not follow each other")
+            quantiser = Quantiser(head["dtype"], head["offset"], head["scale"])
+            error = QuantisationError(**head["error"])
+            held_out = HeldOut(**head["held_out"])
+            skipped = tuple(Skipped(**entry) for entry in head["skipped"])
+        except (KeyError, TypeError, ConfigError) as fault:
+            raise StorageError(f"{path}/bank.json: damaged ({fault!r}); build it again") from fault
+        if expected is not None and config != expected:
+            fields = ", ".join(
+                name for name, value in asdict(expected).items() if value != head["config"][name]
+            )
+            raise ConfigError(
+                f"{path}: a bank of another front end (differs in {fields}); build one for this"
+            )
+        frames = _open_frames(path / "frames.npy", starts[-1], config.bins, quantiser.dtype)
+        return cls(path, config, tracks, frames, quantiser, error, held_out, skipped)
+
+    @property
+    def dtype(self) -> DType:
+        """Of the frames on disk."""
+        return self.quantiser.dtype
+
+    @property
+    def offset(self) -> float:
+        """What 0 on disk stands for."""
+        return self.quantiser.offset
+
+    @property
+    def scale(self) -> float:
+        """What one step on disk stands for."""
+        return self.quantiser.scale
+
+    @property
+    def hours(self) -> float:
+        """Of music in it."""
+        return len(self.frames) / self.config.frame_rate / 3600
+
+    @property
+    def error_db(self) -> float:
+        """The quantisation error's root mean square in dB."""
+        return self.error.rms * self.config.deviation * 10 / math.log(10)
+
+    def split(self, name: Split) -> tuple[BankTrack, ...]:
+        """The tracks of one split."""
+        return tuple(track for track in self.tracks if track.split == name)
+
+    @overload
+    def dequantise(self, rows: Tensor) -> Tensor: ...
+    @overload
+    def dequantise(self, rows: NDArray[Any]) -> NDArray[np.float32]: ...
+    def dequantise(self, rows: Tensor | NDArray[Any]) -> Tensor | NDArray[np.float32]:
+        """Rows of `frames`, in any arrangement, to what the model reads, in float32.
+
+        Tensors may lie on any device and stay there.
+        """
+        return self.quantiser.dequantise(rows)
+
+    def load(self, device: torch.device | str = "cpu") -> Tensor:
+        """All of `frames` on a device, (N, bins), as they are on disk; read piece by piece."""
+        dtype = {"uint8": torch.uint8, "float16": torch.float16}[self.dtype]
+        tensor = torch.empty(self.frames.shape, dtype=dtype, device=device)
+        for start in range(0, len(tensor), _ROWS):
+            rows = np.array(self.frames[start : start + _ROWS])  # torch wants writable memory
+            tensor[start : start + _ROWS] = torch.from_numpy(rows)
+        return tensor
+
+
+def _read_head(path: Path) -> dict[str, Any]:
+    file = path / "bank.json"
+    try:
+        head = json.loads(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        unfinished = (path / "parts").is_dir()
+        what = "the bank is not finished" if unfinished else "no bank is here"
+        raise StorageError(
+            f"{path}: {what}; build it with `mirprobe pretrain bank FOLDER -o {path}`"
+        ) from error
+    except OSError as error:
+        raise StorageError(f"{file}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:
+        raise StorageError(f"{file}: damaged, not JSON; build the bank again") from error
+    if not isinstance(head, dict):
+        raise StorageError(f"{file}: damaged, not a bank's; build the bank again")
+    return head
+
+
+def _open_frames(file: Path, total: int, bins: int, dtype: DType) -> NDArray[Any]:
+    remedy = "copy it once more or build the bank again"
+    try:
+        frames: NDArray[Any] = np.lib.format.open_memmap(file, mode="r")  # never a pickle
+    except OSError as error:
+        reason = error.strerror or error
+        raise StorageError(f"{file}: cannot be read ({reason}); {remedy}") from error
+    except ValueError as error:  # also where the file is shorter than its header says
+        raise StorageError(f"{file}: truncated or damaged ({error}); {remedy}") from error
+    if frames.dtype != np.dtype(dtype) or frames.shape[1:] != (bins,) or len(frames) < total:
+        raise StorageError(
+            f"{file}: holds {frames.shape} {frames.dtype}, bank.json says {(total, bins)} {dtype}; "
+            f"{remedy}"
+        )
+    rows: NDArray[Any] = frames[:total]  # more were there if `pack` was killed: they come again
+    return rows

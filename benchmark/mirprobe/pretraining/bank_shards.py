@@ -1,0 +1,292 @@
+"""One track on its way into a bank: samples to quantised frames in a file of their own.
+
+A part is a safetensors file, `BANK/parts/HASH.safetensors`, named by the track's key, the front end
+and the number type. It is written whole or not at all, by any number of processes at once, and
+waits there for `merge_shards.pack`. A track that cannot be used has a part as well,
+without frames: the reason stands in it, so that nobody tries again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from mirprobe.core.atomic_write import replacing
+from mirprobe.core.errors import StorageError, TrackError
+from mirprobe.core.hashing import digest
+from mirprobe.pretraining.quantise import DType, Quantiser, level
+from mirprobe.vit1d.frontend import LogMel, LogMelConfig
+
+Kind = Literal["undecodable", "too short", "silent", "duplicate"]
+Samples = NDArray[np.float32]
+
+FOLDER, SUFFIX = "parts", ".safetensors"
+SEGMENTS = 252  # frames of two segments of 4 s side by side: the least that gives a pair
+SILENCE = -70.0  # dB of a full-scale sine: a frame is silent if none of its bands comes up to it
+REST = 16  # frames, 0.5 s: kept of a silence on either side, so that a cut lies within silence
+
+_FORMAT = "mirprobe.vit1d.part.1"
+_BLOCK = 60 * 16_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """One track's frames on disk.
+
+    Attributes:
+        key: what tells this content from any other.
+        id: the track's name in the bank.
+        source: where it comes from, for people to read.
+        group: tracks of one group sound alike (album, instrumentation).
+        work: tracks of one work are the same music; they fall into the same split.
+        frames: how many are left without silence.
+        duration: seconds of audio, silence included.
+        largest: quantisation error, in units of the front end.
+        squares: sum of the squared errors of all values.
+        digest: hash of the quantised frames.
+    """
+
+    key: str
+    id: str
+    source: str
+    group: str
+    work: str
+    frames: int
+    duration: float
+    largest: float
+    squares: float
+    digest: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A track that is not in the bank, and why; `key` is empty where it could not be read."""
+
+    key: str
+    source: str
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What a part's file says: the track, and how its frames were made."""
+
+    path: Path
+    config: LogMelConfig
+    dtype: DType
+    track: Part | Skipped
+
+    def rows(self) -> NDArray[Any]:
+        """The quantised frames, (frames, bins).
+
+        Raises:
+            StorageError: the file is damaged.
+        """
+        try:
+            with safe_open(self.path, framework="numpy") as file:
+                rows: NDArray[Any] = file.get_tensor("frames")
+        except (SafetensorError, OSError) as error:
+            raise StorageError(f"{self.path}: damaged ({error})") from error
+        if isinstance(self.track, Part) and _hash(rows) != self.track.digest:
+            raise StorageError(f"{self.path}: damaged, its checksum is wrong")
+        return rows
+
+
+def write_part(
+    bank: Path,
+    key: str,
+    samples: Samples | Iterable[Samples],
+    *,
+    id: str,
+    source: str,
+    group: str,
+    work: str | None = None,
+    config: LogMelConfig | None = None,
+    dtype: DType = "uint8",
+) -> Part | Skipped:
+    """Compute a track's frames and store them; may run in any process.
+
+    Args:
+        bank: the bank's folder.
+        key: names the content: a hash of the audio file, or of all that a rendering depends on. A
+            part that is there already is left alone, and `samples` is not even begun.
+        samples: mono, at the rate of the front end, in [-1, 1]; whole, (samples,), or block by
+            block. A block that raises TrackError makes the track undecodable.
+        id: unique in the bank.
+        source: where the audio comes from, for people to read.
+        group: tracks of one group sound alike; batches may be drawn from one.
+        work: tracks of one work are never torn apart by the split; None takes the id.
+        config: the front end; None for the default one.
+        dtype: uint8 or float16.
+
+    Raises:
+        StorageError: the disk cannot be written; no other part is touched.
+    """
+    config = config or LogMelConfig()
+    path = part_path(bank, key, config, dtype)
+    if path.exists():
+        return read_part(path).track
+    blocks = _blocks(samples) if isinstance(samples, np.ndarray) else samples
+    track: Part | Skipped
+    rows = np.empty((0, config.bins), dtype)
+    try:
+        measured = _measure(blocks, config, Quantiser.make(config, dtype))
+    except TrackError as error:
+        track = Skipped(key, source, "undecodable", str(error))
+    else:
+        rows = measured.rows
+        kind, reason = _unfit(measured, config)
+        if kind is not None:
+            track, rows = Skipped(key, source, kind, reason), rows[:0]
+        else:
+            errors = (measured.duration, measured.largest, measured.squares, _hash(rows))
+            track = Part(key, id, source, group, work or id, len(rows), *errors)
+    head = {"format": _FORMAT, "config": asdict(config), "dtype": dtype, "track": asdict(track)}
+    with replacing(path) as file:
+        file.write(save({"frames": np.ascontiguousarray(rows)}, {"part": json.dumps(head)}))
+    return track
+
+
+def part_path(bank: Path, key: str, config: LogMelConfig, dtype: DType) -> Path:
+    """Where the part of this content, front end and type lies."""
+    return bank / FOLDER / f"{digest(_FORMAT, key, asdict(config), dtype)}{SUFFIX}"
+
+
+def read_part(path: Path) -> Stored:
+    """Read what a part says of itself; its frames stay on the disk.
+
+    Raises:
+        StorageError: the file is missing, damaged or not a part.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            head = json.loads((file.metadata() or {})["part"])
+        kind = Part if "digest" in head["track"] else Skipped
+        track = kind(**head["track"])
+        return Stored(path, LogMelConfig(**head["config"]), head["dtype"], track)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise StorageError(f"{path}: damaged or not a part ({error})") from error
+
+
+def stream(blocks: Iterable[Samples], frontend: LogMel) -> Iterator[Samples]:
+    """Frames of audio that comes in blocks: joined, those of `frontend` on the whole.
+
+    Args:
+        blocks: (samples,) each, of any length.
+        frontend: on the CPU.
+
+    Yields:
+        (time, bins).
+    """
+    hop, half = frontend.config.hop, frontend.config.n_fft // 2
+    margin = -(-half // hop) + 1  # frames that may hear across a cut
+    held, given = np.empty(0, np.float32), 0  # of the frames of `held`, how many were given before
+    for block in blocks:
+        held = np.concatenate((held, block))
+        ready = (len(held) - half) // hop + 1  # frames whose whole window has come
+        if ready > given + margin:
+            yield _frames(held, frontend)[given:ready]
+            held, given = held[(ready - margin) * hop :], margin
+    yield _frames(held, frontend)[given:]
+
+
+@dataclass(frozen=True)
+class _Measured:
+    rows: NDArray[Any]  # (frames that are kept, bins)
+    duration: float
+    largest: float
+    squares: float
+
+
+def _measure(blocks: Iterable[Samples], config: LogMelConfig, quantiser: Quantiser) -> _Measured:
+    """Quantise block by block, so that a long track's float frames never lie in memory at once."""
+    threshold = level(config, SILENCE)
+    samples = 0
+
+    def counted() -> Iterator[Samples]:
+        nonlocal samples
+        for block in blocks:
+            if not np.isfinite(block).all():
+                raise TrackError("holds NaN or infinite samples")
+            samples += len(block)
+            yield block
+
+    rows, sounds, largest, squares = [], [], [], []
+    for frames in stream(counted(), _frontend(config)):
+        rows.append(quantiser.quantise(frames))
+        errors = np.abs(frames - quantiser.dequantise(rows[-1]))
+        sounds.append(frames.max(axis=-1) > threshold)
+        largest.append(errors.max(axis=-1))
+        squares.append(np.square(errors).sum(axis=-1, dtype=np.float64))
+    kept = _near(np.concatenate(sounds), REST)
+    return _Measured(
+        rows=np.concatenate(rows)[kept],
+        duration=samples / config.sample_rate,
+        largest=float(np.concatenate(largest)[kept].max(initial=0.0)),
+        squares=float(np.concatenate(squares)[kept].sum()),
+    )
+
+
+def _unfit(measured: _Measured, config: LogMelConfig) -> tuple[Kind | None, str]:
+    rows, duration = len(measured.rows), measured.duration
+    if not rows:
+        return "silent", f"{duration:.1f} s, all under {SILENCE:g} dB"
+    if rows < SEGMENTS:
+        heard, needed = rows / config.frame_rate, SEGMENTS / config.frame_rate
+        return "too short", f"{heard:.1f} s of {duration:.1f} s sound, {needed:.1f} needed"
+    return None, ""
+
+
+def _near(sounds: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
+    """Which frames lie at most `reach` frames from one that sounds."""
+    where = np.flatnonzero(sounds)
+    edges = np.zeros(len(sounds) + 2 * reach + 1, np.int64)
+    edges[where] += 1
+    edges[where + 2 * reach + 1] -= 1
+    return edges.cumsum()[reach : reach + len(sounds)] > 0
+
+
+def _blocks(samples: Samples) -> Iterator[Samples]:
+    if samples.ndim != 1:
+        raise ValueError(f"samples of shape {samples.shape}: expected mono, (samples,)")
+    for start in range(0, len(samples), _BLOCK):
+        yield samples[start : start + _BLOCK].astype(np.float32, copy=False)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Tracks are what goes in parallel; threads within one only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _frames(samples: Samples, frontend: LogMel) -> Samples:
+    with torch.inference_mode(), _one_thread():
+        frames: Samples = frontend(torch.from_numpy(samples)[None])[0].numpy()
+    return frames
+
+
+@lru_cache(maxsize=4)
+def _frontend(config: LogMelConfig) -> LogMel:
+    return LogMel(config)
+
+
+def _hash(rows: NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""Probes on cached embeddings: batches, training, selection, one cell."""

@@ -1,0 +1,1 @@
+"""Run folders, leaderboards, differences and published figures."""

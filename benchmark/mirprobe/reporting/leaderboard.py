@@ -1,0 +1,258 @@
+"""Leaderboards: for each encoder and task what validation chose, ranked, with its controls.
+
+They are made from the `scores.csv` of runs, and the encoders' speed from their `run.json`. Encoders
+are ranked among rows that share data set, splits, task, probe, preset and conditions; one that was
+trained with labels for a task is shown there and takes no rank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import inf, nan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mirprobe.api.registry import nearest
+from mirprobe.core.errors import ConfigError
+from mirprobe.reporting.published import table_of
+from mirprobe.reporting.run_folder import FACTS, read_differences, read_scores
+
+ARENA = ["dataset", "splits", "task", "probe", "preset", "conditions"]
+ENTRY = [*ARENA, "encoder"]
+_PAIR = ["cell", "reference_cell"]
+CONTROLS = ("shuffled", "chance", "ceiling")
+
+
+def read_runs(runs: Sequence[Path]) -> pd.DataFrame:
+    """The scores of several runs; of cells that stand in two, the later run's count.
+
+    Raises:
+        StorageError: a folder is not a run's.
+    """
+    return merge([read_scores(run) for run in runs])
+
+
+def merge(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The scores of several runs in one table, in which each cell stands once."""
+    tables = [scores.assign(run=place) for place, scores in enumerate(runs)]
+    table = pd.concat(tables, ignore_index=True)
+    latest = table.groupby(ENTRY, dropna=False)["run"].transform("max")
+    return table[table["run"] == latest].drop(columns="run")
+
+
+def read_pairs(runs: Sequence[Path]) -> pd.DataFrame:
+    """The paired differences of several runs, each pair of cells once.
+
+    Raises:
+        StorageError: a file is damaged.
+    """
+    table = pd.concat([read_differences(run) for run in runs], ignore_index=True)
+    return table.drop_duplicates([*_PAIR, "metric"], keep="last")
+
+
+def leaderboard(
+    scores: pd.DataFrame, reference: str | None = None, pairs: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """One row an encoder, task and metric, of the layer, source and decoding validation chose.
+
+    Args:
+        scores: rows of `scores.csv`, with a column `speed` where that is known.
+        reference: an encoder; `difference` is each value minus its value.
+        pairs: of `read_pairs`; where the two encoders stand in one run, `difference` is that on the
+            same tracks, and `difference_low` and `difference_high` are its 95 % interval.
+
+    Returns:
+        A table sorted by task and rank. `rank` is by the main metric, NaN where the encoder had
+        labels for the task. Values of several seeds are averaged; so are the ends of their
+        intervals, which remain those of one training and are wider than that of the mean.
+
+    Raises:
+        ConfigError: `reference` is not among the encoders.
+    """
+    encoders = scores["encoder"].unique()
+    if reference is not None and reference not in encoders:
+        raise ConfigError(f"no scores of encoder '{reference}'; {nearest(reference, encoders)}")
+    chosen = scores[(scores["kind"] == "probe") & scores["selected"]]
+    # what validation cannot tell (NaN) is worse than anything it can, as in `scoring.worth`
+    chosen = chosen.assign(worth=chosen["validation"].fillna(-inf))
+    where = [*ENTRY, "decoding", "layer", "source", "metric", "main", "n", "fingerprint", "cell"]
+    numbers = ["value", "low", "high", "validation", "worth"]
+    board = chosen.groupby(where, dropna=False, sort=False)[numbers].mean().reset_index()
+    # the decoding, too, is for validation to choose; the first of equals
+    mains = board[board["main"]]
+    best = mains.groupby(ENTRY, sort=False)["worth"].transform("idxmax")
+    kept = board.loc[best.unique(), [*ENTRY, "decoding"]]
+    board = board.drop(columns="worth").merge(kept, on=[*ENTRY, "decoding"])
+    for kind in CONTROLS:
+        board = board.merge(_control(scores, kind), how="left", on=[*ENTRY, "decoding", "metric"])
+    board = board.merge(_facts(scores), on=["encoder", "fingerprint"])
+    mains = board[board["main"]]
+    peers = mains[~_had_labels(mains)]
+    ranks = peers.assign(rank=peers.groupby(ARENA)["value"].rank(ascending=False, method="min"))
+    board = board.merge(ranks[[*ENTRY, "rank"]], how="left", on=ENTRY)
+    if reference is not None:
+        anchor = board[board["encoder"] == reference][[*ARENA, "metric", "value", "cell"]]
+        anchor = anchor.rename(columns={"value": "anchor", "cell": "reference_cell"})
+        board = board.merge(anchor, how="left", on=[*ARENA, "metric"])
+        board["difference"] = board["value"] - board.pop("anchor")
+        if pairs is not None:
+            ends = {"low": "difference_low", "high": "difference_high", "difference": "paired"}
+            paired = pairs[[*_PAIR, "metric", *ends]].rename(columns=ends)
+            board = board.merge(paired, how="left", on=[*_PAIR, "metric"])
+            # on the tracks that both were scored on, as the interval is
+            board["difference"] = board.pop("paired").fillna(board["difference"])
+        board = board.drop(columns="reference_cell")
+    places = {task: place for place, task in enumerate(scores["task"].unique())}
+    board = board.assign(place=board["task"].map(places), other=~board["main"])
+    order = ["dataset", "place", "rank", "encoder", "other"]
+    board = board.sort_values(order, kind="stable", na_position="first")
+    return board.drop(columns=["place", "other"]).reset_index(drop=True)
+
+
+def _facts(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row an encoder; of several runs the last that says anything counts."""
+    known = scores if "speed" in scores else scores.assign(speed=nan)
+    groups = known.groupby(["encoder", "fingerprint"], sort=False)
+    return groups[[*FACTS, "speed"]].last().reset_index()
+
+
+def _had_labels(board: pd.DataFrame) -> pd.Series:
+    return board.apply(_trained_for, axis=1, result_type="reduce").astype(bool)
+
+
+def _trained_for(row: pd.Series) -> bool:
+    """Whether the encoder of a row had labels for its task."""
+    return str(row["task"]) in str(row["supervised"]).split()
+
+
+def _control(scores: pd.DataFrame, kind: str) -> pd.DataFrame:
+    rows = scores[scores["kind"] == kind]
+    keys = [*ENTRY, "decoding", "metric"]
+    return rows.groupby(keys)["value"].mean().rename(kind).reset_index()
+
+
+def mean_ranks(board: pd.DataFrame) -> dict[str, str]:
+    """Each encoder's mean rank in the tables where it has a peer, best first.
+
+    `2.25`, or `1.00 (1 of 4)` where it is ranked in one of four such tables.
+    """
+    ranked = board[board["main"] & board["rank"].notna()]
+    tables = ranked.groupby(ARENA, dropna=False)
+    ranked = ranked[tables["encoder"].transform("count") > 1]
+    total = ranked.groupby(ARENA, dropna=False).ngroups
+    ranks = ranked.groupby("encoder")["rank"].agg(["mean", "count"])
+    return {
+        str(name): f"{mean:.2f}" + (f" ({count} of {total})" if count < total else "")
+        for name, mean, count in ranks.sort_values("mean", kind="stable").itertuples()
+    }
+
+
+def to_csv(board: pd.DataFrame) -> str:
+    """The whole table."""
+    return str(board.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str:
+    """A table with the main metric for each task and way of probing, and one of the encoders.
+
+    Args:
+        board: of `leaderboard`.
+        figures: of `published_beside`, each shown under the table that it can be compared with.
+    """
+    parts = []
+    for rows in _arenas(board):
+        first = rows.iloc[0]
+        conditions = f", {first['conditions']}" if first["conditions"] else ""
+        parts.append(
+            f"### {first['task']} on {first['dataset']}\n\n"
+            f"`{first['metric']}` on {first['n']} test tracks, {first['probe']} probe, "
+            f"preset {first['preset']}{conditions}\n"
+        )
+        headers = [header for header, _ in _cells(first)]
+        parts.append(_markdown([headers, *(_texts(_cells(row)) for _, row in rows.iterrows())]))
+        published = [] if figures is None else table_of(figures, first)
+        if published:
+            parts.append(_markdown(published))
+    table = encoders_of(board)
+    parts.append("### encoders\n")
+    parts.append(_markdown([[header for header, _ in table[0]], *map(_texts, table)]))
+    return "\n".join(parts)
+
+
+def encoders_of(board: pd.DataFrame) -> list[list[tuple[str, str]]]:
+    """Mean rank and facts of each encoder, the best first: shown cells with their headers."""
+    ranks = mean_ranks(board)
+    facts: dict[Any, Any] = (
+        board.groupby("encoder", sort=False)[[*FACTS, "speed"]].first().to_dict("index")
+    )
+    order = [*ranks, *(name for name in facts if name not in ranks)]
+    return [
+        [
+            ("encoder", str(name)),
+            ("mean rank", ranks.get(name, "")),
+            ("parameters", _millions(facts[name]["model_parameters"])),
+            ("dim", str(facts[name]["dim"])),
+            ("frames/s", _number(facts[name]["frame_rate"], ".4g")),
+            ("speed", _number(facts[name]["speed"], ".0f")),
+            ("licence", str(facts[name]["licence"])),
+            ("had labels for", str(facts[name]["supervised"]).replace(" ", ", ")),
+        ]
+        for name in order
+    ]
+
+
+def _millions(count: float) -> str:
+    return "" if pd.isna(count) else f"{count / 1e6:.3g} M" if count else "0"
+
+
+def _arenas(board: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The rows of main metrics that were ranked together."""
+    for _, rows in board[board["main"]].groupby(ARENA, sort=False):
+        yield rows
+
+
+def _texts(cells: Sequence[tuple[str, str]]) -> list[str]:
+    return [text for _, text in cells]
+
+
+def _markdown(table: Sequence[Sequence[str]]) -> str:
+    """The first row is the headers."""
+    ruled = [table[0], ["---"] * len(table[0]), *table[1:]]
+    lines = [" | ".join(text.replace("|", "\\|") for text in row) for row in ruled]
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def _cells(row: pd.Series) -> list[tuple[str, str]]:
+    """What is shown of a row, with the headers."""
+    shown = [
+        ("rank", "had labels" if _trained_for(row) else _number(row["rank"], ".0f")),
+        ("encoder", str(row["encoder"])),
+        (str(row["metric"]), _number(row["value"])),
+        ("95 %", f"{row['low']:.3f} to {row['high']:.3f}"),
+        ("layer", f"{row['layer']} {row['source']}"),
+        ("decoding", str(row["decoding"])),
+    ]
+    shown += [(kind, _number(row[kind])) for kind in CONTROLS]
+    if "difference" in row:
+        shown.append(("difference", _number(row["difference"], "+.3f")))
+    if "difference_low" in row:
+        ends = [_number(row[name], "+.3f") for name in ("difference_low", "difference_high")]
+        shown.append(("paired 95 %", " to ".join(ends) if all(ends) else ""))
+    return shown
+
+
+def _number(value: float, style: str = ".3f") -> str:
+    return "" if pd.isna(value) else format(value, style)
+
+
+def rows_of(board: pd.DataFrame) -> list[tuple[str, list[list[tuple[str, str]]]]]:
+    """Per table of `to_markdown`, a title and the shown cells of each row."""
+    return [
+        (
+            f"{rows['task'].iloc[0]} on {rows['dataset'].iloc[0]}",
+            [_cells(row) for _, row in rows.iterrows()],
+        )
+        for rows in _arenas(board)
+    ]

@@ -1,0 +1,188 @@
+"""What the tasks ask of an annotation: a failure is a TrackError with culprit and remedy.
+
+Whether an annotation fits its audio the harness asks before (mirprobe.core.annotations).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import mir_eval.chord
+import numpy as np
+
+from mirprobe.api.dataset import Dataset
+from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.core.schema import Beats, Floats, Segments
+from mirprobe.metrics.chord import chord_class
+from mirprobe.metrics.key import key_class
+from mirprobe.metrics.pitch import midi_number
+from mirprobe.metrics.timeline import TOLERANCE
+
+T = TypeVar("T")
+
+
+def required(value: T | None, what: str) -> T:
+    """The value itself.
+
+    Raises:
+        TrackError: there is none.
+    """
+    if value is None:
+        raise TrackError(f"has no {what}: add it or leave the track out of this task")
+    return value
+
+
+def declared_labels(dataset: Dataset, field: str) -> tuple[str, ...]:
+    """The label space that the data set declares for a field of its annotations.
+
+    Raises:
+        ConfigError: it declares none.
+    """
+    vocabularies: Mapping[str, Sequence[str]] = getattr(dataset, "vocabularies", {})
+    if not vocabularies.get(field):
+        raise ConfigError(
+            f"data set {dataset.name} declares no vocabulary of '{field}': choose another one for "
+            "this task, or list the labels in its `vocabularies`"
+        )
+    return tuple(vocabularies[field])
+
+
+def known_key(key: str) -> int:
+    """Class of a key, -1 outside major and minor; see mirprobe.metrics.key.key_class.
+
+    Raises:
+        TrackError: mir_eval.key cannot read it.
+    """
+    try:
+        return key_class(key)
+    except ValueError as error:
+        raise TrackError(
+            f'cannot read key "{key}": write tonic and mode such as "C# minor", or "X"'
+        ) from error
+
+
+def known_chord(label: str) -> int:
+    """Class of a chord label, -1 outside the vocabulary; see mirprobe.metrics.chord.chord_class.
+
+    Raises:
+        TrackError: mir_eval.chord cannot read it.
+    """
+    try:
+        return chord_class(label)
+    except mir_eval.chord.InvalidChordException as error:
+        raise TrackError(
+            f'cannot read chord "{label}": write it in Harte syntax as mir_eval.chord knows it, '
+            'such as "C:maj", "F#:min7/b3" or "N", or "X" for any other'
+        ) from error
+
+
+def known_label(label: str, vocabulary: tuple[str, ...], what: str) -> int:
+    """Index of a label in the vocabulary that the data set declares.
+
+    Raises:
+        TrackError: it is not there.
+    """
+    if label not in vocabulary:
+        raise TrackError(
+            f'{what} "{label}" is not in the data set\'s vocabulary: add it there or correct it'
+        )
+    return vocabulary.index(label)
+
+
+def known_note(note: str) -> int:
+    """MIDI number of a note; see mirprobe.metrics.pitch.midi_number.
+
+    Raises:
+        TrackError: it is none.
+    """
+    try:
+        return midi_number(note)
+    except ValueError as error:
+        raise TrackError(
+            f'cannot read pitch "{note}": write letter, accidentals and octave such as "A#4", from '
+            "C-1 to G9"
+        ) from error
+
+
+def sound_segments(segments: Segments, what: str = "chord") -> Segments:
+    """The segments, which are sorted, apart, of positive duration and have one label each.
+
+    Raises:
+        TrackError: they are not.
+    """
+    intervals = np.asarray(segments.intervals, dtype=np.float64)
+    if intervals.shape != (len(segments.labels), 2) or not len(intervals):
+        raise TrackError(
+            f"{len(segments.labels)} {what} labels for intervals of shape {intervals.shape}: give "
+            "a start, an end and a label for each of at least one segment"
+        )
+    starts, ends = intervals.T
+    free_from = np.concatenate([[0.0], np.maximum(starts, ends - TOLERANCE)[:-1]])
+    for i in np.flatnonzero(~((starts >= free_from) & (ends > starts))):
+        raise TrackError(
+            f"{what} {i} from {starts[i]:.3f} to {ends[i]:.3f} s must start at "
+            f"{free_from[i]:.3f} s or later and end after its start: sort the segments "
+            "and cut overlaps"
+        )
+    return segments
+
+
+def sound_events(times: Floats, what: str) -> Floats:
+    """Times of beats or onsets in seconds, (n,), which increase from 0 on; there may be none.
+
+    Raises:
+        TrackError: they do not.
+    """
+    times = np.asarray(times, dtype=np.float64)
+    if times.ndim != 1:
+        raise TrackError(f"{what} times of shape {times.shape}: give one time in seconds a {what}")
+    before = np.concatenate([[-1.0], times])[:-1]
+    for i in np.flatnonzero(~((times > before) & (times >= 0))):
+        raise TrackError(
+            f"{what} {i} at {times[i]:.3f} s must come after the one before it and not before 0 s: "
+            f"sort the {what}s and drop doubles"
+        )
+    return times
+
+
+def sound_downbeats(beats: Beats) -> Floats:
+    """Times of the beats at position 1 in seconds, increasing; there may be none.
+
+    Raises:
+        TrackError: the beats have no positions or wrong ones, or are not sound themselves.
+    """
+    times = sound_events(beats.times, "beat")
+    if beats.positions is None:
+        raise TrackError(
+            "beats have no positions: say of each which beat of its bar it is, or leave the track "
+            "out of this task"
+        )
+    positions = np.asarray(beats.positions)
+    if positions.shape != times.shape:
+        raise TrackError(f"{len(positions)} positions for {len(times)} beats: give one a beat")
+    for i in np.flatnonzero(~((positions >= 1) & (positions == np.round(positions)))):
+        raise TrackError(f"beat {i} has position {positions[i]}: count from 1, the downbeat")
+    return np.asarray(times[positions == 1], dtype=np.float64)
+
+
+def sound_tempo(tempo: float) -> float:
+    """The tempo in beats a minute, which is finite and above 0.
+
+    Raises:
+        TrackError: it is not.
+    """
+    if not 0 < tempo < np.inf:
+        raise TrackError(f"tempo {tempo}: give beats a minute, a number above 0")
+    return tempo
+
+
+def sound_emotion(emotion: tuple[float, float]) -> tuple[float, float]:
+    """Valence and arousal, two finite numbers.
+
+    Raises:
+        TrackError: they are not.
+    """
+    if len(emotion) != 2 or not np.isfinite(emotion).all():
+        raise TrackError(f"emotion {emotion}: give valence and arousal, two finite numbers")
+    return emotion

@@ -1,0 +1,1 @@
+"""Notes, metre, patterns, MIDI and mixing, for generated data sets and pretraining."""

@@ -1,0 +1,68 @@
+"""Chords: a spelled root, a quality, a bass note and their Harte label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mirprobe_tasks.music.pitch import Spelling
+
+# Harte shorthand -> its tones as (degree, semitones above the root).
+QUALITIES: dict[str, tuple[tuple[str, int], ...]] = {
+    "maj": (("1", 0), ("3", 4), ("5", 7)),
+    "min": (("1", 0), ("b3", 3), ("5", 7)),
+    "dim": (("1", 0), ("b3", 3), ("b5", 6)),
+    "aug": (("1", 0), ("3", 4), ("#5", 8)),
+    "sus4": (("1", 0), ("4", 5), ("5", 7)),
+    "sus2": (("1", 0), ("2", 2), ("5", 7)),
+    "7": (("1", 0), ("3", 4), ("5", 7), ("b7", 10)),
+    "maj7": (("1", 0), ("3", 4), ("5", 7), ("7", 11)),
+    "min7": (("1", 0), ("b3", 3), ("5", 7), ("b7", 10)),
+    "minmaj7": (("1", 0), ("b3", 3), ("5", 7), ("7", 11)),
+    "maj6": (("1", 0), ("3", 4), ("5", 7), ("6", 9)),
+    "min6": (("1", 0), ("b3", 3), ("5", 7), ("6", 9)),
+    "dim7": (("1", 0), ("b3", 3), ("b5", 6), ("bb7", 9)),
+    "hdim7": (("1", 0), ("b3", 3), ("b5", 6), ("b7", 10)),
+}
+
+# Qualities whose tones can stand in the bass without turning into another chord.
+INVERTIBLE = frozenset({"maj", "min", "dim", "7", "maj7", "min7", "hdim7", "dim7"})
+
+
+@dataclass(frozen=True)
+class Chord:
+    """A chord as it sounds: what the label says is what the accompaniment plays.
+
+    Attributes:
+        root: spelled root.
+        quality: a key of `QUALITIES`.
+        inversion: index of the tone in the bass, 0 for the root.
+    """
+
+    root: Spelling
+    quality: str
+    inversion: int = 0
+
+    @property
+    def pitch_classes(self) -> tuple[int, ...]:
+        """Pitch classes from the root upwards."""
+        return tuple((self.root.pitch_class + tone) % 12 for _, tone in QUALITIES[self.quality])
+
+    @property
+    def bass(self) -> int:
+        """Pitch class of the bass note."""
+        return self.pitch_classes[self.inversion]
+
+    @property
+    def label(self) -> str:
+        """Harte label with its inversion, such as `"Eb:min7/b3"`."""
+        degree = QUALITIES[self.quality][self.inversion][0]
+        return f"{self.root.name}:{self.quality}" + (f"/{degree}" if self.inversion else "")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Beats `start` to `end` under one chord; None where no chord is played."""
+
+    start: int
+    end: int
+    chord: Chord | None

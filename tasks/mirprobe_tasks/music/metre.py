@@ -1,0 +1,121 @@
+"""Musical time: metre, tempo curve, swing, and the way from beats to seconds.
+
+A beat is what a listener taps: a quarter note in 3/4 and 4/4, a dotted quarter in 6/8 (two beats
+to the bar). Positions are counted in beats from the start of the piece, pickup included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mirprobe.core.schema import Beats, Floats
+from mirprobe_tasks.music.random_choice import chance
+
+LONGEST = 23.4
+"""Upper limit of a piece's length in seconds."""
+
+TEMPI = (60.0, 180.0)
+"""Range of the annotated tempo, in beats per minute."""
+
+
+@dataclass(frozen=True)
+class Metre:
+    """A time signature: beats a bar, and the steps that patterns divide a beat into."""
+
+    name: str
+    beats: int
+    steps: int
+
+    @property
+    def bar_steps(self) -> int:
+        """Steps in a bar."""
+        return self.beats * self.steps
+
+
+FOUR = Metre("4/4", 4, 4)
+THREE = Metre("3/4", 3, 4)
+SIX = Metre("6/8", 2, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """When each beat of a piece falls.
+
+    Attributes:
+        metre: time signature.
+        pickup: beats before the first downbeat.
+        bars: whole bars after the pickup.
+        boundaries: (n + 1,) seconds: the n beats, and the end of the last one.
+        swing: where in the beat its second half begins: 0.5 is straight.
+        duration: of the audio, in seconds.
+    """
+
+    metre: Metre
+    pickup: int
+    bars: int
+    boundaries: Floats
+    swing: float
+    duration: float
+
+    @property
+    def total(self) -> int:
+        """Beats in the piece."""
+        return len(self.boundaries) - 1
+
+    @property
+    def beats(self) -> Beats:
+        """The annotation: times in seconds, positions from 1 at each downbeat."""
+        index = np.arange(self.total)
+        return Beats(self.boundaries[:-1], (index - self.pickup) % self.metre.beats + 1)
+
+    @property
+    def tempo(self) -> float:
+        """Beats per minute: 60 over the median time between beats."""
+        return float(60.0 / np.median(np.diff(self.boundaries)))
+
+    @property
+    def grain(self) -> int:
+        """Shortest note in steps that is still playable at this tempo."""
+        return 1 if 60.0 / self.tempo / self.metre.steps > 0.11 else 2
+
+    def bar(self, index: int) -> int:
+        """Position in beats at which bar `index` begins."""
+        return self.pickup + index * self.metre.beats
+
+    def seconds(self, position: float) -> float:
+        """Time of a position in beats, swing applied within the beat."""
+        beat = min(max(int(position), 0), self.total - 1)
+        phase = position - beat
+        if self.swing != 0.5 and 0 < phase < 1:
+            late = self.swing / 0.5
+            phase = phase * late if phase < 0.5 else 1 - (1 - phase) * (2 - late)
+        start, end = float(self.boundaries[beat]), float(self.boundaries[beat + 1])
+        return start + phase * (end - start)
+
+
+def make_grid(rng: np.random.Generator, metre: Metre) -> Grid:
+    """Draw tempo, lead-in, pickup, drift and swing of a piece of `metre`."""
+    fastest = 132.0 if metre == SIX else 176.0
+    tempo = float(np.exp(rng.uniform(np.log(63.0), np.log(fastest))))
+    beat = 60.0 / tempo
+    lead = float(rng.uniform(0.05, 1.0))
+    tail = float(rng.uniform(0.5, 0.9))
+    pickup = int(rng.integers(1, metre.beats)) if chance(rng, 0.35) else 0
+    room = LONGEST - lead - tail - pickup * beat
+    # 2 % is more than the drift can lengthen a piece by.
+    bars = int(room / (1.02 * beat * metre.beats))
+    count = pickup + bars * metre.beats
+    lengths = beat * (1.0 + drift(rng, count))
+    boundaries = lead + np.concatenate([[0.0], np.cumsum(lengths)])
+    swings = metre != SIX and chance(rng, 0.3)
+    swing = float(rng.uniform(0.59, 0.67)) if swings else 0.5
+    return Grid(metre, pickup, bars, boundaries, swing, float(boundaries[-1]) + tail)
+
+
+def drift(rng: np.random.Generator, count: int) -> Floats:
+    """Slow relative deviation of each beat's length, at most 2 %: a band that pushes and drags."""
+    knots = rng.normal(0.0, rng.uniform(0.003, 0.011), size=count // 6 + 3)
+    curve = np.interp(np.linspace(0, len(knots) - 1, count), np.arange(len(knots)), knots)
+    return np.asarray(np.clip(curve - curve.mean(), -0.02, 0.02))

@@ -1,0 +1,174 @@
+"""`python -m mirprobe_tasks.pretraining_corpus`: the recipe on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mirprobe.cli.errors import one_line_errors
+from mirprobe_tasks.pretraining_corpus import recipe
+from mirprobe_tasks.pretraining_corpus.debian import SOUND_FONTS, Fetched
+from mirprobe_tasks.pretraining_corpus.recipe import Workshop
+from mirprobe_tasks.pretraining_corpus.render import Plan, Rendered
+
+app = typer.Typer(
+    help="Make the bank that ViT-1D is pretrained on, from nothing.", no_args_is_help=True
+)
+Work = Annotated[Path, typer.Option(help="Folder of all that is fetched and extracted.")]
+BankFolder = Annotated[Path, typer.Option("--bank", help="The bank's folder.")]
+Jobs = Annotated[int, typer.Option(help="Processes; 0 is one a core.")]
+Hours = Annotated[float, typer.Option(help="Of rendered audio.")]
+Seed = Annotated[int, typer.Option(help="Of tunes, bands and every draw.")]
+Bands = Annotated[int, typer.Option(help="On each sound font.")]
+Versions = Annotated[int, typer.Option(help="Bands that play a tune.")]
+Takes = Annotated[int, typer.Option(help="Of a tune by a band: other keys, other chords; 1 to 4.")]
+StudioFont = Annotated[bool, typer.Option(help="Whether the sound font of studio plays too.")]
+
+WORK, BANK = Path("pretraining-data"), Path("bank")
+
+
+@app.command("fetch")
+def fetch_command(work: Work = WORK, studio_font: StudioFont = True) -> None:
+    """Fetch the recordings and the sound fonts from Debian; nothing is installed."""
+    with one_line_errors():
+        complete = _fetch(Workshop(work), studio_font)
+    if not complete:
+        raise typer.Exit(1)
+
+
+@app.command("fonts")
+def fonts_command(
+    work: Work = WORK,
+    packages: Annotated[
+        list[str] | None, typer.Option("--package", help="One of several; default: all of them.")
+    ] = None,
+    studio_font: StudioFont = True,
+) -> None:
+    """Fetch the sound fonts alone; what lies in WORK/font-packages/NAME needs no network."""
+    with one_line_errors():
+        complete = _fetch_fonts(Workshop(work), studio_font, packages or SOUND_FONTS)
+    if not complete:
+        raise typer.Exit(1)
+
+
+@app.command("tunes")
+def tunes_command(work: Work = WORK, jobs: Jobs = 0) -> None:
+    """Extract the tunes of music21's corpus into one small file."""
+    with one_line_errors():
+        _tunes(Workshop(work), jobs)
+
+
+@app.command("recordings")
+def recordings_command(work: Work = WORK, bank: BankFolder = BANK, jobs: Jobs = 0) -> None:
+    """Decode the recordings into the bank."""
+    with one_line_errors():
+        _recordings(Workshop(work), bank, jobs)
+
+
+@app.command("render")
+def render_command(
+    work: Work = WORK,
+    bank: BankFolder = BANK,
+    hours: Hours = 100.0,
+    seed: Seed = 0,
+    bands: Bands = 24,
+    versions: Versions = 1,
+    takes: Takes = 1,
+    jobs: Jobs = 0,
+) -> None:
+    """Render tunes into the bank; needs no network and no music21."""
+    with one_line_errors():
+        plan = Plan(hours=hours, seed=seed, bands=bands, versions=versions, takes=takes)
+        _rendered(recipe.bank_renderings(Workshop(work), bank, plan, jobs=jobs))
+
+
+@app.command("check")
+def check_command(bank: BankFolder = BANK) -> None:
+    """Fail if the bank holds anything that the benchmark tests on."""
+    with one_line_errors():
+        _check(bank)
+
+
+@app.command("all")
+def all_command(
+    work: Work = WORK,
+    bank: BankFolder = BANK,
+    hours: Hours = 100.0,
+    seed: Seed = 0,
+    bands: Bands = 24,
+    versions: Versions = 1,
+    takes: Takes = 1,
+    jobs: Jobs = 0,
+    studio_font: StudioFont = True,
+) -> None:
+    """Everything in order. May be killed at any time: the same command goes on.
+
+    The exit status is 1 if a package could not be had; the bank is made of the others.
+    """
+    with one_line_errors():
+        shop = Workshop(work)
+        plan = Plan(hours=hours, seed=seed, bands=bands, versions=versions, takes=takes)
+        complete = _fetch(shop, studio_font)
+        _recordings(shop, bank, jobs)
+        _tunes(shop, jobs)
+        _rendered(recipe.bank_renderings(shop, bank, plan, jobs=jobs))
+        _check(bank)
+    if not complete:
+        raise typer.Exit(1)
+
+
+def _fetch(shop: Workshop, studio_font: bool) -> bool:
+    complete = _report(recipe.fetch_recordings(shop))
+    return _fetch_fonts(shop, studio_font) and complete
+
+
+def _fetch_fonts(shop: Workshop, studio_font: bool, packages: Sequence[str] = SOUND_FONTS) -> bool:
+    fetched, ready = recipe.fetch_fonts(shop, packages, with_studio=studio_font)
+    for font in ready:
+        typer.echo(f"sound font: {font} ({font.stat().st_size / 1e6:.0f} MB)")
+    return _report(fetched)
+
+
+def _report(fetched: Fetched) -> bool:
+    for folder in fetched.folders:
+        typer.echo(f"package: {folder}")
+    for package, reason in fetched.failed:
+        typer.echo(f"cannot be had: {package}: {reason}", err=True)
+    return not fetched.failed
+
+
+def _tunes(shop: Workshop, jobs: int) -> None:
+    found = recipe.extract_tunes(shop, jobs=jobs)
+    if found is None:
+        typer.echo(f"{shop.tunes}: there already; delete it to extract it again")
+        return
+    for folder, count in found.tunes.most_common():
+        typer.echo(f"tunes: {count} of {folder}")
+    for reason, count in found.left_out.most_common():
+        typer.echo(f"left out: {count} ({reason})")
+    size = shop.tunes.stat().st_size / 1e6
+    typer.echo(f"{shop.tunes}: {found.tunes.total()} tunes, {found.notes} notes, {size:.1f} MB")
+
+
+def _recordings(shop: Workshop, bank: Path, jobs: int) -> None:
+    made = recipe.bank_recordings(shop, bank, jobs=jobs)
+    typer.echo(f"{made.path}: {len(made.tracks)} tracks, {made.hours:.1f} h after the recordings")
+
+
+def _rendered(done: Rendered) -> None:
+    typer.echo(f"rendered: {done.tracks - done.present} tracks, {done.present} were there")
+    if done.core_hours:
+        typer.echo(f"{done.hours:.2f} h of audio, {done.speed:.1f} h a core-hour")
+
+
+def _check(bank: Path) -> None:
+    made = recipe.check(bank)
+    held = f"{len(made.tracks)} tracks, {made.hours:.1f} h"
+    typer.echo(f"{made.path}: {held}, by their names none is tested on")
+
+
+if __name__ == "__main__":
+    app()

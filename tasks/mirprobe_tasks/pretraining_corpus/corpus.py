@@ -1,0 +1,199 @@
+"""The tunes of music21's corpus, read once into a file that needs no music21.
+
+Some 20 minutes of one core; the only module here that imports music21 (the extra
+`mirprobe[pretrain]`). Repeats stand once, ties are joined, grace notes are left out.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mirprobe.core.errors import ConfigError
+from mirprobe_tasks.pretraining_corpus.exclusions import (
+    FOLDERS,
+    annotated_bwv,
+    begins_alike,
+    fingerprint,
+    is_annotated,
+)
+from mirprobe_tasks.pretraining_corpus.tunes import TICKS, Tune, Voice, voice, write_tunes
+
+SUFFIXES = frozenset({".abc", ".mxl", ".xml", ".krn"})
+_FEWEST = 12  # notes of the longest voice: less is no tune
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What was found, by folder of the corpus, and what was not taken, by reason."""
+
+    tunes: Counter[str]
+    notes: int
+    left_out: Counter[str]
+
+
+def corpus_root() -> Path:
+    """The folder of music21's corpus, found without importing music21.
+
+    Raises:
+        ConfigError: music21 is not installed.
+    """
+    spec = importlib.util.find_spec("music21")
+    if spec is None or spec.origin is None:
+        raise ConfigError("music21 is not installed; pip install 'mirprobe[pretrain]'")
+    return Path(spec.origin).parent / "corpus"
+
+
+def extract(
+    output: Path, *, folders: Sequence[str] = FOLDERS, limit: int | None = None, jobs: int = 0
+) -> Extracted:
+    """Read the corpus, leave out what the benchmark tests on, and write the tunes.
+
+    Args:
+        output: the file, see `mirprobe_tasks.pretraining_corpus.tunes`.
+        folders: of the corpus, of those allowed.
+        limit: at most so many files of each folder, to try it out; None for all.
+        jobs: processes; 0 for one a core.
+
+    Raises:
+        ConfigError: music21 is missing, or a folder is not one that may be used.
+        StorageError: the file cannot be written.
+    """
+    import joblib
+
+    if strange := sorted(set(folders) - set(FOLDERS)):
+        raise ConfigError(f"{', '.join(strange)}: not to be used; of the corpus: {FOLDERS}")
+    root = corpus_root()
+    works = annotated_bwv(root)
+    bach = _files(root, "bach", None)
+    known = {
+        print_
+        for path in bach
+        if is_annotated(path, works)
+        for tune in read_file(root, path)[0]
+        if (print_ := fingerprint(tune.voices[0]))
+    }
+    paths = [path for folder in folders for path in _files(root, folder, limit)]
+    allowed = [path for path in paths if not is_annotated(path, works)]
+    left_out: dict[str, str] = dict.fromkeys(set(paths) - set(allowed), "analysed")
+    pool = joblib.Parallel(n_jobs=jobs or joblib.cpu_count(), return_as="generator")
+    results = pool(joblib.delayed(read_file)(root, path) for path in allowed)
+    kept: list[Tune] = []
+    for tunes, failures in tqdm(results, "reading", total=len(allowed), unit="file", disable=None):
+        left_out |= failures
+        for tune in tunes:
+            if begins_alike(tune, known):
+                left_out[tune.id] = "begins as an analysed work"
+            else:
+                kept.append(tune)
+    made_with = f"music21 {importlib.metadata.version('music21')}"
+    write_tunes(output, kept, {"source": made_with, "left_out": dict(sorted(left_out.items()))})
+    notes = sum(len(line.onsets) for tune in kept for line in tune.voices)
+    by_folder = Counter(tune.id.partition("/")[0] for tune in kept)
+    return Extracted(by_folder, notes, Counter(reason for reason in left_out.values()))
+
+
+def read_file(root: Path, path: str) -> tuple[list[Tune], dict[str, str]]:
+    """Read the tunes of one file of the corpus; may run in any process.
+
+    Returns:
+        The tunes, and by id why others could not be read.
+    """
+    from music21 import converter
+    from music21.exceptions21 import Music21Exception
+
+    tunes, failures = [], {}
+    for id, source, options in _pieces(root, path):
+        # music21's parsers raise whatever they stumble over, IndexError and TypeError included
+        try:
+            score = converter.parse(source, **options)
+            tune = _tune(id, score)
+        except (
+            Music21Exception,
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+        ) as error:
+            failures[id] = f"not readable: {type(error).__name__}"
+            continue
+        if tune is None:
+            failures[id] = "no melody"
+        else:
+            tunes.append(tune)
+    return tunes, failures
+
+
+def _files(root: Path, folder: str, limit: int | None) -> list[str]:
+    found = sorted(path for path in (root / folder).rglob("*") if path.suffix in SUFFIXES)
+    return [path.relative_to(root).as_posix() for path in found[:limit]]
+
+
+def _pieces(root: Path, path: str) -> list[tuple[str, Any, dict[str, Any]]]:
+    """Id, source and options for the parser of each tune of a file.
+
+    A collection in ABC is cut at its tune numbers, so that one bad tune costs no other.
+    """
+    if not path.endswith(".abc"):
+        return [(path, root / path, {"forceSource": True, "storePickle": False})]
+    text = (root / path).read_text(encoding="utf-8", errors="replace")
+    _, *tunes = ("\n" + text).split("\nX:")
+    named = [(tune.split("\n", 1)[0].strip(), f"X:{tune}\n") for tune in tunes]
+    repeated = Counter(number for number, _ in named)
+    return [
+        (
+            path
+            if len(named) == 1
+            else f"{path}#{number}" + ("" if repeated[number] == 1 else f".{place}"),
+            body,
+            {"format": "abc"},
+        )
+        for place, (number, body) in enumerate(named)
+    ]
+
+
+def _tune(id: str, score: Any) -> Tune | None:
+    parts = list(getattr(score, "parts", ())) or [score]
+    voices = [line for part in parts if len((line := _voice(part)).onsets)]
+    if not voices or max(len(line.onsets) for line in voices) < _FEWEST:
+        return None
+    first = parts[0]
+    signatures = {sign.ratioString for sign in first.recurse().getElementsByClass("TimeSignature")}
+    keys = list(first.recurse().getElementsByClass("KeySignature"))
+    title = (score.metadata.title if score.metadata else None) or ""
+    return Tune(
+        id="_".join(id.split()),
+        title=" ".join(str(title).split()),
+        metre=next(iter(signatures)) if len(signatures) == 1 else "",
+        pickup=_pickup(first),
+        sharps=int(keys[0].sharps) if keys and keys[0].sharps is not None else None,
+        mode=str(getattr(keys[0], "mode", None) or "") if keys else "",
+        voices=tuple(voices),
+    )
+
+
+def _voice(part: Any) -> Voice:
+    notes = []
+    for note in part.stripTies().flatten().notes:
+        length = round(float(note.duration.quarterLength) * TICKS)
+        if length <= 0 or not note.pitches or "Harmony" in note.classes:
+            continue  # grace notes, strokes without pitch, chord symbols
+        notes.append((round(float(note.offset) * TICKS), length, max(p.midi for p in note.pitches)))
+    return voice(notes)
+
+
+def _pickup(part: Any) -> int:
+    """Ticks before the first downbeat: the first bar's length, if it is shorter than it should."""
+    first = part.getElementsByClass("Measure").first()
+    if first is None:
+        return 0
+    length, whole = float(first.highestTime), float(first.barDuration.quarterLength)
+    return round(length * TICKS) if 0 < length < whole else 0

@@ -1,0 +1,121 @@
+"""The recipe: from nothing to a bank, in order, each step on its own or all of them.
+
+A working folder holds what the steps leave for the next ones:
+
+- `packages/NAME/`: Debian's recordings, unpacked;
+- `font-packages/NAME/` and `fonts/NAME.sf2`: the sound fonts as packed and as played;
+- `tunes.npz`: the notes of the corpus.
+
+Every step leaves alone what is there, so a killed recipe goes on where it was. A machine without a
+network needs `fonts/` and `tunes.npz` for the renderings, and `packages/` for the recordings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirprobe.core.errors import ConfigError
+from mirprobe.pretraining.bank import Bank
+from mirprobe.pretraining.build_bank import harvest
+from mirprobe.pretraining.merge_shards import pack
+from mirprobe_tasks.pretraining_corpus.corpus import Extracted, extract
+from mirprobe_tasks.pretraining_corpus.debian import RECORDINGS, SOUND_FONTS, Fetched, fetch
+from mirprobe_tasks.pretraining_corpus.exclusions import objection
+from mirprobe_tasks.pretraining_corpus.render import Plan, Rendered, render
+from mirprobe_tasks.pretraining_corpus.soundfonts import gather
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The working folder, and where things lie in it."""
+
+    root: Path
+
+    @property
+    def packages(self) -> Path:
+        """Of the recordings."""
+        return self.root / "packages"
+
+    @property
+    def font_packages(self) -> Path:
+        """Of the sound fonts."""
+        return self.root / "font-packages"
+
+    @property
+    def fonts(self) -> Path:
+        """The sound fonts, ready to be played."""
+        return self.root / "fonts"
+
+    @property
+    def tunes(self) -> Path:
+        """The file of tunes."""
+        return self.root / "tunes.npz"
+
+
+def fetch_recordings(shop: Workshop, packages: Sequence[str] = RECORDINGS) -> Fetched:
+    """Fetch the game music; see `debian.fetch`."""
+    return fetch(packages, shop.packages)
+
+
+def fetch_fonts(
+    shop: Workshop, packages: Sequence[str] = SOUND_FONTS, *, with_studio: bool = True
+) -> tuple[Fetched, list[Path]]:
+    """Fetch the sound fonts and make them ready; returns what was fetched and all that are ready.
+
+    Args:
+        shop: the working folder.
+        packages: by name.
+        with_studio: whether the sound font that `studio` plays is one of them.
+    """
+    fetched = fetch(packages, shop.font_packages)
+    return fetched, gather([shop.font_packages], shop.fonts, with_studio=with_studio)
+
+
+def bank_recordings(shop: Workshop, bank: Path, *, jobs: int = 0) -> Bank:
+    """Decode the recordings that are there into the bank.
+
+    Raises:
+        ConfigError: none is there, or see `harvest`.
+    """
+    folders = sorted(path for path in shop.packages.glob("[!.]*") if path.is_dir())
+    if not folders:
+        raise ConfigError(f"{shop.packages}: no package in it; fetch the recordings first")
+    for folder in folders:
+        if reason := objection(folder.name, folder.name):
+            raise ConfigError(f"{folder}: {reason}; delete it")
+    return harvest(folders, bank, jobs=jobs)
+
+
+def extract_tunes(shop: Workshop, *, jobs: int = 0) -> Extracted | None:
+    """Read music21's corpus into the file of tunes; None if that is there already."""
+    return None if shop.tunes.exists() else extract(shop.tunes, jobs=jobs)
+
+
+def bank_renderings(shop: Workshop, bank: Path, plan: Plan, *, jobs: int = 0) -> Rendered:
+    """Render what the bank lacks of a plan and pack it."""
+    done = render(bank, shop.tunes, shop.fonts, plan, jobs=jobs)
+    pack(bank)
+    return done
+
+
+def check(bank: Path) -> Bank:
+    """Open a bank and hold it against what the benchmark tests on.
+
+    Raises:
+        ConfigError: it holds a piece of `studio`, an annotated work or a package never used.
+        StorageError: it is missing or damaged.
+    """
+    opened = Bank.open(bank)
+    wrong = [
+        f"{track.source}: {reason}"
+        for track in opened.tracks
+        if (reason := objection(track.id, track.source)) is not None
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise ConfigError(
+            f"{bank}: not for pretraining: {'; '.join(wrong[:3])}{more}; build it without them"
+        )
+    return opened

@@ -1,0 +1,267 @@
+"""Tunes times bands into a bank: planned, rendered by all cores, handed on without a file.
+
+Tunes come in a seeded order; each is played by one band or several (its versions), and by each band
+once or in several takes, which only their key and their chords tell apart. All depends on the seed
+and the track's number alone, so more hours are the same tracks and others after them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
+from math import inf
+from pathlib import Path
+
+import numpy as np
+
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.hashing import digest
+from mirprobe.core.parallel import parallel
+from mirprobe.pretraining import bank_shards as banked
+from mirprobe.pretraining.merge_shards import recorded
+from mirprobe_tasks.datasets.studio.render import loudness, record, synthesise
+from mirprobe_tasks.music.midi import part_to_midi, parts_to_midi
+from mirprobe_tasks.music.notes import Note, Part
+from mirprobe_tasks.pretraining_corpus.arrange import TAKES, Arrangement, arrange, takes
+from mirprobe_tasks.pretraining_corpus.bands import Band, make_band
+from mirprobe_tasks.pretraining_corpus.leadsheet import LeadSheet, lead_sheet
+from mirprobe_tasks.pretraining_corpus.soundfonts import (
+    font_digest,
+    fonts,
+    presets,
+    read,
+    studio_share,
+)
+from mirprobe_tasks.pretraining_corpus.timing import Timing, draw_timing
+from mirprobe_tasks.pretraining_corpus.tunes import Tune, read_tunes
+
+RATE = 16_000
+"""Of the samples, in Hz."""
+
+_RECIPE = 3  # raise when the same tune and band are to sound different
+_CHORDS = ((55, 60, 64), (57, 60, 65), (55, 59, 62), (55, 60, 64))
+_PHRASES = {
+    "melody": ((67,), (71,), (72,), (76,)),
+    "comp": _CHORDS,
+    "pad": _CHORDS,
+    "bass": ((36,), (41,), (43,), (36,)),
+    "drums": ((36, 42), (38, 42), (36, 42), (38, 42)),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is rendered.
+
+    Attributes:
+        hours: of audio, at least.
+        seed: of the order of tunes and bands and of every draw.
+        bands: on each sound font.
+        versions: bands that play a tune, before the next one comes.
+        takes: how often each of them plays it, see `arrange.TAKES`.
+    """
+
+    hours: float = 100.0
+    seed: int = 0
+    bands: int = 24
+    versions: int = 1
+    takes: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("hours", "bands", "versions"):
+            if not 0 < getattr(self, name) < inf:
+                raise ConfigError(f"{name}={getattr(self, name)}: a number above 0")
+        if not 1 <= self.takes <= TAKES:
+            raise ConfigError(f"takes={self.takes}: 1 to {TAKES}")
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One track: a take of a tune by a band on its font, and the seed of the draws."""
+
+    index: int
+    take: int
+    seed: int
+    tune: Tune
+    sheet: LeadSheet
+    band: Band
+    font: Path
+
+    @property
+    def key(self) -> str:
+        """Names all that the sound depends on."""
+        notes = hashlib.sha256()
+        for line in self.tune.voices:
+            for array in (line.onsets, line.durations, line.pitches):
+                notes.update(array.astype("<i8").tobytes())
+        signature = (self.tune.id, self.tune.metre, self.tune.pickup, self.tune.sharps)
+        renderer = importlib.metadata.version("midirenderer")
+        made_by = (_RECIPE, renderer, font_digest(self.font), repr(self.band))
+        number = (self.index, self.take, self.seed)
+        return digest("render", *number, *signature, notes.hexdigest(), *made_by)
+
+    @property
+    def source(self) -> str:
+        """For people to read, and for `exclusions.objection`."""
+        share = studio_share(self.font)
+        kin = f" ({share:.0%} of it in the sound font of studio)" if share else ""
+        played = f"tune {self.tune.id} band {self.band.name} take {self.take}"
+        return f"{played} font {self.band.font}{kin}"
+
+    def timing(self) -> Timing:
+        """Tempo, passes and key."""
+        return draw_timing(self._rng("time"), self.sheet, self.band, take=self.take)
+
+    def perform(self) -> Arrangement:
+        """The notes."""
+        return arrange(self._rng("play"), self.sheet, self.band, self.timing(), take=self.take)
+
+    def _rng(self, concern: str) -> np.random.Generator:
+        """A generator of its own for one concern; all takes share it."""
+        return np.random.default_rng([self.seed, self.index - self.take, *concern.encode()])
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What a run did.
+
+    Attributes:
+        tracks: of the plan.
+        present: of these, that were there already.
+        hours: of audio that were rendered now.
+        core_hours: of processor time that this took, the log-mel frames included.
+    """
+
+    tracks: int
+    present: int
+    hours: float
+    core_hours: float
+
+    @property
+    def speed(self) -> float:
+        """Hours of audio a core-hour."""
+        return self.hours / self.core_hours if self.core_hours else 0.0
+
+
+def plan(tunes: Sequence[Tune], font_files: Sequence[Path], wanted: Plan) -> Iterator[Job]:
+    """Tracks until the hours are full.
+
+    Raises:
+        ConfigError: no tune can be played by a band.
+    """
+    bands = [
+        (make_band(path.stem, number, presets(path)), path)
+        for path in font_files
+        for number in range(wanted.bands)
+    ]
+    if not tunes:
+        raise ConfigError("there is no tune to play")
+    order = np.random.default_rng([wanted.seed, 1]).permutation(len(tunes))
+    seconds, index = 0.0, 0
+    for lap, place in ((lap, int(place)) for lap in count() for place in order):
+        if lap and not index:
+            raise ConfigError(f"none of {len(tunes)} tunes can be played by a band")
+        tune = tunes[place]
+        if (sheet := lead_sheet(tune)) is None:
+            continue
+        chosen = np.random.default_rng([wanted.seed, 2, lap, place]).permutation(len(bands))
+        for band, path in (bands[number] for number in chosen[: wanted.versions]):
+            for take in range(min(wanted.takes, takes(sheet))):
+                if seconds >= 3600 * wanted.hours:
+                    return
+                job = Job(index, take, wanted.seed, tune, sheet, band, path)
+                seconds += job.timing().grid.duration
+                index += 1
+                yield job
+
+
+def sound(job: Job) -> banked.Samples:
+    """The samples of a track, mono, (samples,) at `RATE`."""
+    from scipy.signal import butter, lfilter
+
+    arrangement = job.perform()
+    mix, duration = arrangement.mix, arrangement.duration
+    parts = list(zip(arrangement.parts, volumes(job.font, arrangement.parts), strict=True))
+    midi = parts_to_midi(parts, mix.tuning, duration)
+    dry = synthesise(read(job.font), midi, round(duration * RATE), RATE)
+    dry = lfilter(*butter(1, job.band.low_cut, "highpass", fs=RATE), dry)
+    return record(np.asarray(dry), mix, RATE).astype(np.float32)
+
+
+def volumes(font: Path, parts: Sequence[Part]) -> list[int]:
+    """Of the parts' channels, 1 to 127: one pass of the synthesiser then plays all of them.
+
+    A channel's volume is 40 dB a decade. That a part comes out as loud as its gain says is true
+    to some dB, since its instrument is measured, and not what it plays.
+    """
+    gains = np.array([part.gain - _level(font, part.role, part.program) for part in parts])
+    found = np.rint(127 * 10 ** ((gains - gains.max()) / 40))
+    return [int(volume) for volume in found.clip(min=1)]
+
+
+@lru_cache(maxsize=512)
+def _level(font: Path, role: str, program: int) -> float:
+    """How loud an instrument is at full volume, in dB: of a phrase such as the role plays."""
+    notes = tuple(
+        Note(0.5 * place, 0.5 * place + 0.5, pitch, 88)
+        for place, chord in enumerate(_PHRASES[role])
+        for pitch in chord
+    )
+    seconds = 0.5 * len(_PHRASES[role])
+    midi = part_to_midi(Part(role, role, program, notes, 0.0), 0.0, seconds)
+    heard = synthesise(read(font), midi, round(seconds * RATE), RATE)
+    return 20 * float(np.log10(loudness(heard, RATE)))
+
+
+def render(bank: Path, tunes: Path, font_folder: Path, wanted: Plan, *, jobs: int = 0) -> Rendered:
+    """Render what the bank lacks of a plan into its parts; `pack` moves them into the bank.
+
+    May be killed at any time: the same call goes on with the tracks that are missing.
+
+    Args:
+        bank: the bank's folder.
+        tunes: the file of tunes.
+        font_folder: of sound fonts (.sf2); all of them play.
+        wanted: how much, and by which seed.
+        jobs: processes; 0 for one a core.
+
+    Raises:
+        ConfigError: no sound font or no tune is there, the bank is of another front end, or `jobs`
+            is negative.
+        StorageError: a file is missing or damaged, the disk is full, or a process died.
+    """
+    planned = list(plan(read_tunes(tunes).tunes, fonts(font_folder), wanted))
+    present = recorded(bank)
+    missing = [job for job in planned if job.key not in present]
+    # jobs of one font side by side: a worker then finds it in memory
+    missing.sort(key=lambda job: (job.index // 500, job.font, job.index))
+    calls = [(job, bank) for job in missing]
+    seconds = spent = 0.0
+    for audio, cost in parallel(render_one, calls, jobs, "rendering"):
+        seconds, spent = seconds + audio, spent + cost
+    return Rendered(len(planned), len(planned) - len(missing), seconds / 3600, spent / 3600)
+
+
+def render_one(job: Job, bank: Path) -> tuple[float, float]:
+    """Render a track into the bank's parts; may run in any process.
+
+    Returns:
+        Seconds of audio and of processor time.
+    """
+    began = time.process_time()
+    track = banked.write_part(
+        bank,
+        job.key,
+        sound(job),
+        id=f"render-{job.key[:16]}",
+        source=job.source,
+        group=f"band {job.band.name}",
+        work=f"tune {job.tune.id}",
+    )
+    seconds = track.duration if isinstance(track, banked.Part) else 0.0
+    return seconds, time.process_time() - began

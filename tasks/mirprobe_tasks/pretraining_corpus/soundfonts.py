@@ -1,0 +1,198 @@
+"""Sound fonts: what they can play, and the compressed ones (.sf3) turned into plain ones (.sf2).
+
+A sound font is a RIFF file: lists of chunks, of which `smpl` holds all samples one after the
+other (16 bit), `shdr` says where each begins, ends and loops, and `phdr` names the presets. In an
+.sf3 file a sample whose type has the flag 0x10 is an Ogg Vorbis stream in `smpl`: start and end
+count bytes, and the loop counts from the sample's own start.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from mirprobe.core.atomic_write import replacing
+from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe.core.hashing import file_digest
+from mirprobe_tasks.datasets.studio.render import sound_font as studio_font
+
+STUDIO = "TimGM6mb"
+"""Name of the sound font that `studio` plays."""
+
+DRUMS = 128
+"""Bank of the drum kits."""
+
+_VORBIS, _ROM = 0x10, 0x8000
+_GAP = 46  # zeros that the format asks for between two samples
+_HEADER = struct.Struct("<20s5IBbHH")
+_PRESET = struct.Struct("<20sHHH3I")
+
+
+def gather(sources: Sequence[Path], output: Path, *, with_studio: bool = True) -> list[Path]:
+    """Lay all sound fonts under some folders into one, as .sf2, and that of `studio` beside them.
+
+    Those that are there already are left alone; `render` plays all that are there.
+
+    Args:
+        sources: searched to the bottom for .sf2 and .sf3.
+        output: where they come to lie.
+        with_studio: False leaves out that of `studio`, and any that shares a sample with it.
+
+    Raises:
+        StorageError: a font is damaged, or the folder cannot be written.
+    """
+    found = {
+        path.stem: path
+        for source in sources
+        for path in sorted(source.rglob("*"))
+        if path.suffix in (".sf2", ".sf3") and path.is_file() and not path.is_symlink()
+    }
+    for name, path in found.items():
+        target = output / f"{name}.sf2"
+        if target.exists() or (not with_studio and studio_share(path) > 0):
+            continue
+        with replacing(target) as file:
+            if path.suffix == ".sf3":
+                file.write(unpack(path.read_bytes()))
+            else:
+                with path.open("rb") as original:
+                    shutil.copyfileobj(original, file)
+    if with_studio and not (output / f"{STUDIO}.sf2").exists():
+        with replacing(output / f"{STUDIO}.sf2") as file:
+            file.write(studio_font())
+    return fonts(output)
+
+
+def fonts(folder: Path) -> list[Path]:
+    """The sound fonts of a folder, by name.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    found = sorted(folder.glob("*.sf2"))
+    if not found:
+        raise ConfigError(f"{folder}: no sound font (.sf2) in it; fetch some first")
+    return found
+
+
+@lru_cache(maxsize=2)
+def read(path: Path) -> bytes:
+    """A font's bytes; the last two stay in memory."""
+    return path.read_bytes()
+
+
+@lru_cache(maxsize=64)
+def font_digest(path: Path) -> str:
+    """A hash of a font's bytes."""
+    return file_digest(path)[:16]
+
+
+@lru_cache(maxsize=64)
+def presets(path: Path) -> frozenset[tuple[int, int]]:
+    """The (bank, program) pairs that a font can play; bank `DRUMS` holds the drum kits.
+
+    Raises:
+        StorageError: it is not a sound font.
+    """
+    try:
+        rows = _PRESET.iter_unpack(_chunks(path.read_bytes())[b"phdr"])
+        return frozenset((bank, program) for _, program, bank, *_ in list(rows)[:-1])
+    except (KeyError, struct.error) as error:
+        raise StorageError(f"{path}: damaged or not a sound font ({error!r})") from error
+
+
+@lru_cache(maxsize=64)
+def studio_share(path: Path) -> float:
+    """Share of a font's sound, 0 to 1, that is sample for sample in the font of `studio`.
+
+    A compressed font, whose samples are no longer exact, shares none.
+    """
+    theirs = _prints(studio_font())
+    ours = _prints(path.read_bytes())
+    return sum(ours[name] for name in ours.keys() & theirs) / max(1, sum(ours.values()))
+
+
+def _prints(font: bytes) -> dict[bytes, int]:
+    """For each sample of a font, a stretch from near its start -> its length."""
+    chunks = _chunks(font)
+    if b"smpl" not in chunks or b"shdr" not in chunks:
+        raise StorageError("damaged or not a sound font (no samples)")
+    rows = [(start, end) for _, start, end, *_ in _HEADER.iter_unpack(chunks[b"shdr"])]
+    samples = chunks[b"smpl"]
+    return {
+        samples[2 * (start + 50) : 2 * (start + 450)]: end - start
+        for start, end in rows
+        if end - start > 500
+    }
+
+
+def unpack(font: bytes) -> bytes:
+    """An .sf3 font as .sf2: every sample decoded, everything else as it was.
+
+    Raises:
+        StorageError: it is not a sound font, or a sample cannot be decoded.
+    """
+    import soundfile
+
+    try:
+        chunks = _chunks(font)
+        packed = chunks[b"smpl"]
+        pcm, headers, position = bytearray(), bytearray(), 0
+        for row in _HEADER.iter_unpack(chunks[b"shdr"]):
+            name, start, end, loop_start, loop_end, rate, key, cents, link, kind = row
+            if kind & _VORBIS:
+                stream = io.BytesIO(packed[start:end])
+                sound, _ = soundfile.read(stream, dtype="int16", always_2d=True)
+                samples = sound[:, 0].tobytes()
+                loop_start, loop_end = loop_start + position, loop_end + position
+            elif kind & _ROM or end <= start:
+                samples = b""  # the terminal record too
+                loop_start = loop_end = position
+            else:
+                samples = packed[2 * start : 2 * end]
+                loop_start, loop_end = loop_start - start + position, loop_end - start + position
+            kind &= ~_VORBIS
+            stop = position + len(samples) // 2
+            places = (position, stop, loop_start, loop_end)
+            headers += _HEADER.pack(name, *places, rate, key, cents, link, kind)
+            pcm += samples + bytes(2 * _GAP)
+            position = stop + _GAP
+    except (KeyError, struct.error, soundfile.LibsndfileError) as error:
+        raise StorageError(f"damaged or not a sound font ({error!r})") from error
+    replaced = {b"smpl": bytes(pcm), b"shdr": bytes(headers), b"ifil": struct.pack("<HH", 2, 4)}
+    return _rebuilt(font, replaced)
+
+
+def _chunks(font: bytes) -> dict[bytes, bytes]:
+    """The chunks of all lists of a font by name."""
+    if font[:4] != b"RIFF" or font[8:12] != b"sfbk":
+        raise StorageError("damaged or not a sound font (no RIFF sfbk at its start)")
+    return {name: body for _, listed in _walk(font, 12) for name, body in _walk(listed, 4)}
+
+
+def _walk(data: bytes, position: int) -> Iterator[tuple[bytes, bytes]]:
+    while position + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, position)
+        yield name, data[position + 8 : position + 8 + size]
+        position += 8 + size
+        # MuseScore writes chunks of odd length without the byte that RIFF asks for
+        position += size % 2 and data[position : position + 1] == b"\0"
+
+
+def _rebuilt(font: bytes, replaced: Mapping[bytes, bytes]) -> bytes:
+    lists = b"".join(
+        _chunk(
+            b"LIST",
+            listed[:4] + b"".join(_chunk(n, replaced.get(n, body)) for n, body in _walk(listed, 4)),
+        )
+        for _, listed in _walk(font, 12)
+    )
+    return _chunk(b"RIFF", b"sfbk" + lists)
+
+
+def _chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack("<4sI", name, len(body)) + body + bytes(len(body) % 2)

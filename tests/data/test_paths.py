@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mirprobe.api.dataset import Sheet
+from mirprobe.api.registry import DATASETS
+from mirprobe.core.errors import ConfigError
+from mirprobe.data.paths import dataset_root, joined_specs
+from mirprobe.evaluation.config import RunConfig
+
+SHEET = Sheet(1, 0.1, 0.1, "CC0", "here", "put it there")
+FOLDERS: dict[str, Any] = {"cache_dir": Path("cache"), "data_home": Path("~/sets")}
+
+
+def register(monkeypatch: pytest.MonkeyPatch, sheet: Sheet | None) -> None:
+    own = {} if sheet is None else {"sheet": sheet}
+    monkeypatch.setitem(DATASETS._factories, "things", type("Things", (), own))
+
+
+def test_what_no_program_makes_lies_in_the_data_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    register(monkeypatch, SHEET)
+    assert dataset_root("things:size=3", **FOLDERS) == tmp_path / "sets" / "things"
+    assert not (tmp_path / "sets").exists()
+
+
+def test_what_is_generated_lies_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    generated = Sheet(1, 0.1, 0.1, "CC0", "here", "nothing to do", generated=True)
+    for sheet in (None, generated):
+        register(monkeypatch, sheet)
+        assert dataset_root("things", **FOLDERS) == Path("cache/datasets/things")
+    assert dataset_root("studio:size=72", **FOLDERS) == Path("cache/datasets/studio")
+
+
+def test_names_and_homes_that_are_not_there() -> None:
+    with pytest.raises(ConfigError, match="unknown data set 'studoi'; did you mean 'studio'"):
+        dataset_root("studoi", **FOLDERS)
+
+
+def test_nobodys_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    register(monkeypatch, SHEET)
+    with pytest.raises(ConfigError, match=r"data_home '~no-such-user-here/x': .*name a folder"):
+        dataset_root("things", cache_dir=Path("c"), data_home=Path("~no-such-user-here/x"))
+
+
+def test_the_default_is_in_the_users_home() -> None:
+    assert RunConfig().data_home == Path("~/mir_datasets")
+
+
+@pytest.mark.parametrize(
+    ("spec", "parts"),
+    [
+        ("studio", ["studio"]),
+        ("studio+winterreis", ["studio", "winterreis"]),  # a slip is still looked up alone
+        ("studio:size=72 + studio", ["studio:size=72", "studio"]),
+        ("one+studio:size=72,x=y+two", ["one", "studio:size=72,x=y+two"]),
+        ("own:config=a+b.yaml+studio", ["own:config=a+b.yaml", "studio"]),
+    ],
+)
+def test_what_a_plus_joins(spec: str, parts: list[str]) -> None:
+    assert joined_specs(spec) == parts

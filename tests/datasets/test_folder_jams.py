@@ -1,0 +1,111 @@
+"""JAMS files: sparse and dense observations, and the namespaces that become fields."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mirprobe.core.schema import Beats, Segments
+from mirprobe_tasks.datasets.folder.local import read_local
+
+
+def observed(*rows: tuple[float, float, Any]) -> list[dict[str, Any]]:
+    return [
+        {"time": time, "duration": duration, "value": value, "confidence": None}
+        for time, duration, value in rows
+    ]
+
+
+def jams(path: Path, *annotations: tuple[str, Any]) -> Path:
+    listed = [
+        {"namespace": namespace, "data": data, "annotation_metadata": {}, "sandbox": {}}
+        for namespace, data in annotations
+    ]
+    path.write_text(json.dumps({"annotations": listed, "file_metadata": {}, "sandbox": {}}))
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "one.jams"
+
+
+def test_every_namespace(path: Path) -> None:
+    dense = {"time": [0, 1], "duration": [0, 0], "value": [1, 2], "confidence": [None, None]}
+    jams(
+        path,
+        ("chord_harte", observed((0, 1.5, "C:maj"), (1.5, 0, "G"), (1.5, 2, "A:min7/b3"))),
+        ("beat", dense),
+        ("key_mode", observed((0, 4, "Db:minor"))),
+        ("tempo", observed((0, 4, 121.5))),
+        ("onset", observed((0.25, 0, None), (0.5, 0, None))),
+        ("mood_thayer", observed((0, 4, [0.5, -1]))),
+        ("segment_open", observed((0, 2, "first verse"), (2, 2, "chorus"))),
+        ("tag_open", observed((0, 4, "slow"), (0, 4, "happy"))),
+        ("pitch_contour", observed((0, 1, {"frequency": 440}))),
+    )
+    values = read_local("jams", path)
+    chords, beats, sections = values["chords"], values["beats"], values["sections"]
+    assert isinstance(chords, Segments)
+    assert chords.labels == ("C:maj", "A:min7/b3")
+    np.testing.assert_array_equal(chords.intervals, [[0, 1.5], [1.5, 3.5]])
+    assert isinstance(beats, Beats)
+    np.testing.assert_array_equal(beats.times, [0, 1])
+    np.testing.assert_array_equal(beats.positions, [1, 2])
+    assert values["key"] == "C# minor"
+    assert values["tempo"] == 121.5
+    np.testing.assert_array_equal(values["onsets"], [0.25, 0.5])
+    assert values["emotion"] == (0.5, -1.0)
+    assert sections.labels == ("first verse", "chorus")
+    assert values["tags"] == {"slow": 1.0, "happy": 1.0}
+    assert len(values) == 8
+
+
+def test_beats_without_positions_and_with_whole_ones(path: Path) -> None:
+    jams(path, ("beat", observed((0, 0, None), (1, 0, None))))
+    assert read_local("jams", path)["beats"].positions is None
+    place = {"position": 3, "measure": 1, "num_beats": 4, "beat_units": 4}
+    jams(path, ("beat_position", observed((0, 0, place))))
+    np.testing.assert_array_equal(read_local("jams", path)["beats"].positions, [3])
+
+
+def test_the_first_of_several_annotations_counts(path: Path) -> None:
+    first, second = observed((0, 1, "C:maj")), observed((0, 1, "D:maj"))
+    jams(path, ("chord", []), ("chord", first), ("chord_harte", second))
+    assert read_local("jams", path)["chords"].labels == ("C:maj",)
+
+
+def test_keys_that_differ_are_none_that_could_be_scored(path: Path) -> None:
+    jams(path, ("key_mode", observed((0, 1, "C:major"), (1, 1, "G:major"))))
+    assert read_local("jams", path)["key"] == "X"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "data", "fault"),
+    [
+        ("chord", observed((0, 1, "verse")), 'cannot read chord "verse"'),
+        ("chord", observed((0, 2, "C"), (1, 1, "D")), "chord 1 from 1.000"),
+        ("beat", observed((0, 0, 1), (1, 0, 1.5)), "a place in the bar is no whole number"),
+        ("beat", observed((0, 0, 1), (1, 0, None)), "2 beats have 1 places in the bar"),
+        ("beat", observed((1, 0, 1), (0, 0, 2)), "beat 1 at 0.000 s must come after"),
+        ("tempo", observed((0, 1, 120), (1, 1, 90)), "has several values, 120 and others"),
+        ("tempo", observed((0, 1, None)), "is no JAMS file (TypeError"),
+        ("key_mode", observed((0, 1, "H")), 'no key: "H"'),
+        ("onset", observed((-1, 0, None)), "onset 0 at -1.000 s"),
+        ("segment_open", [{"time": 0}], "is no JAMS file (KeyError: 'duration')"),
+        (
+            "beat",
+            {"time": [0], "duration": [], "value": [1], "confidence": [0]},
+            "differ in length",
+        ),
+    ],
+)
+def test_what_cannot_be_read(path: Path, namespace: str, data: Any, fault: str) -> None:
+    jams(path, (namespace, data))
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  (the text is looked at)
+        read_local("jams", path)
+    assert fault in str(caught.value)

@@ -1,0 +1,346 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from helpers.encoders_for_tests import Oracle
+from torch import Tensor
+
+from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.core.schema import Annotations, Embedding, Floating, Level, Tokens, Track
+from mirprobe.data import audio
+from mirprobe.embedding.cache import Cache
+from mirprobe.embedding.embedder import Dtype, Embedder
+from mirprobe.encoders.windows import cut
+from mirprobe.evaluation.setup import choose_layers
+
+BOTH: tuple[Level, Level] = ("clip", "frame")
+# shorter than a frame and than a window; one window but for a sample, and exactly; many
+LENGTHS = (7, 300, 999, 1000, 1001, 1010, 2000, 2345, 3700)
+
+
+def write_tracks(folder: Path, lengths: Sequence[int] = LENGTHS) -> list[Track]:
+    """Noise at the oracle's sample rate, so that what it hears is what was written."""
+    rng, tracks = np.random.default_rng(0), []
+    for number, length in enumerate(lengths):
+        path = folder / f"{number}.wav"
+        soundfile.write(path, rng.uniform(-1, 1, length), 1000, subtype="FLOAT")
+        tracks.append(Track(f"track-{number}", path, "group", Annotations()))
+    return tracks
+
+
+@pytest.fixture
+def tracks(tmp_path: Path) -> list[Track]:
+    return write_tracks(tmp_path)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Cache:
+    return Cache(tmp_path / "cache")
+
+
+def embedder(encoder: Any, cache: Cache, **options: Any) -> Embedder:
+    options = {"layers": encoder.layers, "dtype": "float32", "batch": 4, **options}
+    return Embedder("oracle", encoder, cache, **options)
+
+
+def embed_all(
+    embedder: Embedder, tracks: Sequence[Track], levels: Sequence[Level] = BOTH
+) -> dict[str, Embedding]:
+    results = list(embedder.embed(tracks, levels))
+    assert sorted(track.id for track, _ in results) == sorted(track.id for track in tracks)
+    found = {}
+    for track, result in results:
+        assert isinstance(result, Embedding)
+        found[track.id] = result
+    return found
+
+
+def naive(encoder: Oracle, track: Track, layers: Sequence[str]) -> tuple[Floating, Floating]:
+    """Clip and frames of one track: every window alone, every frame by its own time."""
+    samples = torch.from_numpy(audio.load(track, encoder.sample_rate)).numpy()
+    plan = cut(len(samples), encoder)
+    kept = [encoder.layers.index(layer) for layer in layers]
+    rate = encoder.frame_rate
+    assert rate is not None
+    clips, grid = [], {}
+    for first, window in zip(plan.frames, plan.windows(samples), strict=True):
+        tokens = encoder(torch.from_numpy(window)[None])
+        assert tokens.sequence is not None
+        assert tokens.class_token is not None
+        inside = []
+        for number, frame in enumerate(tokens.sequence[0].numpy()):
+            if (first + number) / rate <= len(samples) / encoder.sample_rate + 1e-9:
+                inside.append(frame[kept])
+                grid[first + number] = frame[kept]
+        class_token = tokens.class_token[0].numpy()[kept]
+        sources = {
+            "class": class_token,
+            "sequence": np.mean(inside, axis=0),
+            "both": np.mean([class_token, *inside], axis=0),
+        }
+        clips.append([sources[source] for source in encoder.sources])
+    assert sorted(grid) == list(range(len(grid)))
+    return np.array(clips), np.array([grid[number] for number in sorted(grid)])
+
+
+@pytest.mark.parametrize(("window", "context"), [(1.0, 0.0), (0.73, 0.0), (0.73, 0.2), (None, 0.0)])
+@pytest.mark.parametrize("frame_rate", [25.0, 31.25, 9.9])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_embeddings_equal_a_naive_loop(
+    tracks: list[Track],
+    cache: Cache,
+    window: float | None,
+    context: float,
+    frame_rate: float,
+    dtype: Dtype,
+) -> None:
+    layers = ("c", "a")
+    encoder = Oracle(window=window, frame_rate=frame_rate, context=context)
+    first = embed_all(embedder(encoder, cache, layers=layers, dtype=dtype), tracks)
+    again = embed_all(embedder(encoder, Cache(cache.root), layers=layers, dtype=dtype), tracks)
+    tolerance = 1e-5 if dtype == "float32" else 2e-3
+    for track in tracks:
+        clip, frames = naive(encoder, track, layers)
+        for embedding in (first[track.id], again[track.id]):
+            assert embedding.clip is not None
+            assert embedding.frames is not None
+            assert embedding.clip.dtype == embedding.frames.read().dtype == dtype
+            assert embedding.clip.shape == clip.shape
+            np.testing.assert_allclose(embedding.clip, clip, rtol=tolerance, atol=tolerance)
+            assert embedding.frames.shape == frames.shape
+            np.testing.assert_array_equal(embedding.frames.read(), frames.astype(dtype))
+            assert embedding.duration == soundfile.info(track.audio).frames / 1000
+
+
+@pytest.mark.parametrize(
+    "sources", [("class",), ("sequence",), ("both",), ("both", "class"), ("sequence", "class")]
+)
+def test_sources_come_in_the_declared_order(
+    tracks: list[Track], cache: Cache, sources: tuple[str, ...]
+) -> None:
+    encoder = Oracle(sources=sources)
+    found = embed_all(embedder(encoder, cache), tracks, ["clip"])
+    for track in tracks:
+        np.testing.assert_allclose(
+            np.asarray(found[track.id].clip), naive(encoder, track, encoder.layers)[0], rtol=1e-5
+        )
+        assert found[track.id].frames is None
+
+
+def test_windows_of_all_tracks_share_batches(tracks: list[Track], cache: Cache) -> None:
+    encoder = Oracle()
+    embed_all(embedder(encoder, cache, batch=4), tracks)
+    windows = sum(len(cut(length, encoder).starts) for length in LENGTHS)
+    assert encoder.calls == [(4, 1000)] * (windows // 4) + [(windows % 4, 1000)]
+    assert windows % 4  # the last one was not full
+    alone = Oracle(window=None, fingerprint="alone")
+    embed_all(embedder(alone, cache, batch=4), tracks)
+    assert alone.calls == [(1, length) for length in LENGTHS]
+
+
+def test_clips_need_no_frame_rate(tracks: list[Track], cache: Cache) -> None:
+    encoder = Oracle(frame_rate=None)
+    found = embed_all(embedder(encoder, cache), tracks, ["clip"])
+    for track, length in zip(tracks, LENGTHS, strict=True):
+        assert np.asarray(found[track.id].clip).shape == (-(-length // 1000), 3, 3, 2)
+
+
+def test_a_hit_needs_neither_encoder_nor_audio(
+    tracks: list[Track], cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*args: object) -> Any:
+        raise AssertionError("called")
+
+    first = embed_all(embedder(Oracle(), cache), tracks)
+    monkeypatch.setattr(audio, "load", forbidden)
+    silent = embedder(Oracle(fault=forbidden), Cache(cache.root))
+    choices: list[list[Level]] = [["clip", "frame"], ["clip"], ["frame"]]
+    for levels in choices:
+        again = embed_all(silent, tracks, levels)
+        for name, embedding in again.items():
+            assert (embedding.clip is None) == ("clip" not in levels)
+            assert (embedding.frames is None) == ("frame" not in levels)
+            if embedding.clip is not None:
+                np.testing.assert_array_equal(embedding.clip, np.asarray(first[name].clip))
+    with pytest.raises(AssertionError, match="called"):
+        embed_all(embedder(Oracle(fingerprint="other", fault=forbidden), cache), tracks)
+
+
+def test_a_view_that_is_missing_is_computed(tracks: list[Track], cache: Cache) -> None:
+    encoder = Oracle()
+    embed_all(embedder(encoder, cache), tracks, ["clip"])
+    calls = len(encoder.calls)
+    embed_all(embedder(encoder, cache), tracks, ["frame"])
+    assert len(encoder.calls) == 2 * calls
+    embed_all(embedder(encoder, cache), tracks)
+    assert len(encoder.calls) == 2 * calls
+    cache.path(embedder(encoder, cache).key(tracks[0], "frame")).write_bytes(b"text")
+    found = embed_all(embedder(encoder, Cache(cache.root)), tracks)
+    assert len(encoder.calls) == 2 * calls + 1
+    assert found[tracks[0].id].frames is not None
+
+
+def test_the_key_depends_on_all_that_the_numbers_do(tracks: list[Track], cache: Cache) -> None:
+    oracle, track = Oracle(), tracks[-1]
+    base = embedder(oracle, cache)
+    keys = [
+        base.key(track, "clip"),
+        base.key(track, "frame"),
+        base.key(tracks[0], "clip"),
+        base.key(replace(track, start=0.5), "clip"),
+        base.key(replace(track, stop=1.5), "clip"),
+        base.key(replace(track, start=0.5, stop=1.5), "clip"),
+        embedder(oracle, cache, layers=("a", "b")).key(track, "clip"),
+        embedder(oracle, cache, layers=("b", "a")).key(track, "clip"),
+        embedder(oracle, cache, dtype="float16").key(track, "clip"),
+        embedder(Oracle(fingerprint="other"), cache).key(track, "clip"),
+    ]
+    assert len(set(keys)) == len(keys)
+    # but not on a track's name, nor on what its file is called
+    copy = track.audio.with_name("copy.wav")
+    copy.write_bytes(track.audio.read_bytes())
+    assert base.key(replace(track, id="other", audio=copy), "clip") == keys[0]
+    assert embedder(oracle, cache, batch=1).key(track, "clip") == keys[0]
+    copy.write_bytes(track.audio.read_bytes()[:-1] + b"\x00")
+    assert base.key(replace(track, audio=copy), "clip") != keys[0]
+
+
+def test_a_stretch_of_a_file_is_a_track_of_its_own(tracks: list[Track], cache: Cache) -> None:
+    whole = tracks[-1]
+    half = replace(whole, id="half", start=0.5, stop=2.25)
+    found = embed_all(embedder(Oracle(), cache), [whole, half])
+    assert found["half"].duration == 1.75
+    clip, frames = naive(Oracle(), half, ("a", "b", "c"))
+    np.testing.assert_allclose(np.asarray(found["half"].clip), clip, rtol=1e-5)
+    assert found["half"].frames is not None
+    np.testing.assert_array_equal(found["half"].frames.read(), frames)
+
+
+def test_bad_tracks_are_reported_and_the_others_go_on(
+    tracks: list[Track], cache: Cache, tmp_path: Path
+) -> None:
+    bad = {name: tmp_path / f"{name}.wav" for name in ("missing", "empty", "text", "silent")}
+    bad["empty"].touch()
+    bad["text"].write_text("no audio")
+    soundfile.write(bad["silent"], np.zeros(1000), 1000)
+    mixed = list(tracks)
+    for place, (name, path) in enumerate(bad.items()):
+        mixed.insert(2 * place, Track(name, path, "group", Annotations()))
+    results = list(embedder(Oracle(), cache).embed(mixed, BOTH))
+    assert sorted(track.id for track, _ in results) == sorted(track.id for track in mixed)
+    errors = {track.id: str(found) for track, found in results if isinstance(found, TrackError)}
+    assert set(errors) == set(bad)
+    for name, path in bad.items():
+        assert errors[name].startswith(f"{path}: ")
+    for track, found in results:
+        if isinstance(found, Embedding):
+            np.testing.assert_allclose(
+                np.asarray(found.clip), naive(Oracle(), track, ("a", "b", "c"))[0], rtol=1e-5
+            )
+
+
+def test_a_file_that_fails_while_it_is_hashed(
+    tracks: list[Track], cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashes = cache.hashes
+
+    def fail(path: Path) -> str:
+        if path == tracks[1].audio:
+            raise OSError(5, "Input/output error")
+        return hashes(path)
+
+    monkeypatch.setitem(cache.__dict__, "hashes", fail)
+    results = list(embedder(Oracle(), cache).embed(tracks, BOTH))
+    assert [track.id for track, found in results if isinstance(found, TrackError)] == ["track-1"]
+    assert len(results) == len(tracks)
+
+
+def test_a_file_that_goes_while_it_is_encoded(tracks: list[Track], cache: Cache) -> None:
+    def remove(call: int, tokens: Tokens) -> Tokens:
+        for track in tracks:
+            track.audio.unlink(missing_ok=True)
+        return tokens
+
+    lengths = tracks[:3]  # fewer than are decoded ahead
+    assert len(embed_all(embedder(Oracle(fault=remove), cache, batch=99), lengths)) == 3
+
+
+def test_a_reader_that_stops_early_waits_for_nothing(
+    tracks: list[Track], cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, finished, load, before = threading.Event(), list[str](), audio.load, threading.enumerate()
+
+    def slow(track: Track, rate: int) -> Any:
+        if track is not tracks[0]:
+            gate.wait(10)
+        finished.append(track.id)
+        return load(track, rate)
+
+    monkeypatch.setattr(audio, "load", slow)
+    results = embedder(Oracle(window=None), cache).embed(tracks, BOTH)
+    assert next(results)[0] is tracks[0]
+    results.close()  # type: ignore[attr-defined]
+    assert finished == [tracks[0].id]
+    gate.set()
+    for thread in set(threading.enumerate()) - set(before):
+        thread.join(10)
+        assert not thread.is_alive()
+    assert len(finished) <= 3  # those that two threads had begun; the others are cancelled
+    assert len(list(cache.entries())) == 2  # what was given is kept
+
+
+def test_modules_are_put_into_evaluation_mode(tracks: list[Track], cache: Cache) -> None:
+    class Module(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            vars(self).update({name: getattr(Oracle, name) for name in DECLARED})
+            self.drop = torch.nn.Dropout(0.5)
+            self.oracle = Oracle()
+
+        def forward(self, audio: Tensor) -> Tokens:
+            tokens = self.oracle(audio)
+            assert tokens.sequence is not None
+            assert not torch.is_grad_enabled()
+            return Tokens(self.drop(tokens.sequence), tokens.class_token)
+
+    module = Module()
+    assert module.training
+    found = embed_all(embedder(module, cache), tracks[-1:])
+    clip, _ = naive(Oracle(), tracks[-1], ("a", "b", "c"))
+    np.testing.assert_allclose(np.asarray(found[tracks[-1].id].clip), clip, rtol=1e-5)
+
+
+DECLARED = ("sample_rate", "window", "frame_rate", "layers", "dim", "sources", "fingerprint")
+TWELVE = tuple(str(number) for number in range(1, 13))
+
+
+@pytest.mark.parametrize(
+    ("count", "thirds"),
+    [(1, "1"), (2, "1 2"), (3, "1 2 3"), (4, "1 3 4"), (12, "4 8 12"), (24, "8 16 24")],
+)
+def test_thirds_of_the_layers(count: int, thirds: str) -> None:
+    layers = [str(number + 1) for number in range(count)]
+    assert choose_layers(layers, "thirds") == tuple(thirds.split())
+    assert choose_layers(layers, "all") == tuple(layers)
+
+
+def test_layers_by_name() -> None:
+    assert choose_layers(TWELVE, "5") == ("5",)
+    assert choose_layers(TWELVE, ["12", "1"]) == ("12", "1")
+    assert choose_layers(["only"], ["4", "8"]) == ("only",)
+    with pytest.raises(ConfigError, match=r"^unknown layer '13'; did you mean '3'\?$"):
+        choose_layers(TWELVE, ["1", "13"])
+
+
+@pytest.mark.parametrize("names", [[], ["4", "4"]])
+def test_layers_that_make_no_choice(names: list[str]) -> None:
+    with pytest.raises(ConfigError, match="name at least one, and none twice"):
+        choose_layers(TWELVE, names)

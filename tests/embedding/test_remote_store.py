@@ -1,0 +1,141 @@
+"""A cache at an address: `memory://` stands for an object store, `file://` for the others."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe.embedding.cache import Cache
+from mirprobe.embedding.remote_store import Remote, folder_of
+
+ARRAY = np.arange(600, dtype=np.float16).reshape(100, 2, 3)
+ABOUT = {"encoder": "mfcc", "track": "Für Elise", "duration": "1.0"}
+KEY = "ab" + "0" * 30
+
+
+@pytest.fixture(params=["memory", "file"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    url = f"memory:/{tmp_path}" if request.param == "memory" else f"file://{tmp_path}/there"
+    yield url
+    fsspec.filesystem("memory").store.clear()
+
+
+def stored(address: str) -> dict[str, bytes]:
+    files, root = fsspec.url_to_fs(address)
+    return {name[len(root) :]: files.cat_file(name) for name in files.find(root)}
+
+
+def test_an_entry_goes_there_and_back(address: str, tmp_path: Path) -> None:
+    here, there = Cache(address, tmp_path / "one"), Cache(address, tmp_path / "two")
+    assert not here.exists(KEY)
+    assert here.get(KEY) is None
+    here.put(KEY, ARRAY, ABOUT)
+    found = there.get(KEY)
+    assert found is not None
+    assert found.metadata == ABOUT
+    np.testing.assert_array_equal(found.read(10, 20), ARRAY[10:20])
+    folder = Cache(tmp_path / "folder")
+    folder.put(KEY, ARRAY, ABOUT)
+    same = folder.path(KEY).read_bytes()
+    assert stored(address) == {f"/entries/ab/{KEY}.safetensors": same}
+    assert there.path(KEY).read_bytes() == same
+
+
+def test_a_copy_needs_the_address_no_more(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Cache(address, tmp_path / "one").put(KEY, ARRAY, ABOUT)
+    assert Cache(address, tmp_path / "two").get(KEY) is not None
+    monkeypatch.setattr(Remote, "read", lambda self, name: pytest.fail("fetched again"))
+    assert Cache(address, tmp_path / "two").get(KEY) is not None
+
+
+def test_a_broken_entry_is_replaced(address: str, tmp_path: Path) -> None:
+    Cache(address, tmp_path / "one").put(KEY, ARRAY, ABOUT)
+    whole = stored(address)
+    files, root = fsspec.url_to_fs(address)
+    (name,) = files.find(root)
+    files.pipe_file(name, whole[name[len(root) :]][:-5])
+    there = Cache(address, tmp_path / "two")
+    assert there.get(KEY) is None
+    there.put(KEY, ARRAY, ABOUT)
+    assert stored(address) == whole
+    assert Cache(address, tmp_path / "three").get(KEY) is not None
+
+
+def test_what_is_discarded_is_gone_there_too(address: str, tmp_path: Path) -> None:
+    cache = Cache(address, tmp_path / "one")
+    cache.put(KEY, ARRAY, ABOUT)
+    cache.discard([KEY, "cd" + "0" * 30])
+    assert stored(address) == {}
+    assert not cache.path(KEY).exists()
+
+
+def test_a_store_that_refuses(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = Cache(address, tmp_path / "one")
+    files, _ = fsspec.url_to_fs(address)
+
+    def refuse(*args: object, **options: object) -> None:
+        raise PermissionError("Access\nDenied")
+
+    monkeypatch.setattr(files, "pipe_file", refuse)
+    with pytest.raises(StorageError) as caught:
+        cache.put(KEY, ARRAY, ABOUT)
+    assert str(caught.value).startswith(
+        f"{address}/entries/ab/{KEY}.safetensors: cannot be written"
+    )
+    assert "PermissionError: Access Denied); check address, credentials" in str(caught.value)
+    assert not cache.path(KEY).exists()  # a copy would hide that the entry is missing
+    assert stored(address) == {}
+
+
+def test_a_file_is_there_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = Remote(f"file://{tmp_path}/there")
+    remote.write("a/b", b"old")
+
+    def killed(*args: object, **options: object) -> None:
+        raise OSError("killed")
+
+    monkeypatch.setattr(type(remote._files), "mv", killed)
+    with pytest.raises(StorageError):
+        remote.write("a/b", b"new")
+    assert remote.read("a/b") == b"old"
+
+
+def test_what_lies_on_this_machine_in_any_case() -> None:
+    assert folder_of(Path("x")) == Path("x")
+    assert folder_of("s3://bucket/path") == Path("embeddings_cache")
+    cache = Cache("memory://x")
+    assert cache.hashes.path == Path("embeddings_cache/hashes.sqlite")
+    assert cache.root.parent == Path("embeddings_cache/copies")
+    assert cache.root != Cache("memory://y").root
+    assert cache.root == Cache("memory://x/").root
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("nosuch://x", "cache 'nosuch://x': Protocol not known: nosuch; or name a folder"),
+        ("ftp://me:secret@host/x", "holds a password"),
+    ],
+)
+def test_addresses_that_are_refused(address: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as caught:
+        Cache(address)
+    assert "secret" not in str(caught.value)
+
+
+def test_without_fsspec(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(ConfigError, match=r"pip install 'mirprobe\[remote\]'"):
+        Cache("s3://bucket")

@@ -1,0 +1,362 @@
+"""`mirprobe validate-encoder`: sound encoders pass, and each fault fails its check."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers.levels import HOP, Levels
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+from mirprobe.cli import app
+from mirprobe.core.hashing import digest
+from mirprobe.core.schema import Tokens
+from mirprobe.encoders.specs import make_encoder
+from mirprobe.encoders.validation.attributes import Check
+from mirprobe.encoders.validation.checks import validate
+from mirprobe.encoders.validation.frame_alignment import measure
+
+
+def checked(make: Callable[[], Any]) -> dict[str, Check]:
+    found = list(validate(make))
+    assert all("\n" not in check.found for check in found)
+    assert len({check.name for check in found}) == len(found)
+    return {check.name: check for check in found}
+
+
+def failures(make: Callable[[], Any]) -> list[str]:
+    return [name for name, check in checked(make).items() if check.passed is False]
+
+
+ALL = [
+    "attributes",
+    "construction",
+    "fingerprint",
+    "tokens",
+    "sources",
+    "batch",
+    "repetition",
+    "silence",
+    "one sample",
+    "one frame",
+    "frame times",
+    "drift",
+    "fingerprint kept",
+    "weights",
+]
+
+
+class Surrounded(Levels):
+    """Levels that hear beyond the window: half a transform on either side of it."""
+
+    context = 0.1
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        parts = audio.unfold(1, self.size, HOP) * torch.hann_window(self.size)
+        sequence = parts.square().mean(-1)[..., None, None].expand(-1, -1, 2, 2)
+        return Tokens(sequence, sequence.mean(1))
+
+
+def changed(**attributes: Any) -> type[Levels]:
+    return type("Changed", (Levels,), attributes)
+
+
+@pytest.mark.parametrize("window", [2.0, 0.35])
+def test_one_with_a_context_passes(window: float) -> None:
+    found = checked(type("Changed", (Surrounded,), {"window": window}))
+    assert [name for name in ALL if found[name].passed is False] == []
+    forgetful = type("Changed", (Surrounded,), {"window": window, "context": 0.0})
+    assert "tokens" in failures(forgetful)  # too few frames
+
+
+@pytest.mark.parametrize("window", [2.0, 0.35, None])
+def test_a_sound_encoder_passes(window: float | None) -> None:
+    found = checked(changed(window=window))
+    assert list(found) == ALL
+    assert [name for name in ALL if found[name].passed is None] == ["weights"]
+    assert [name for name in ALL if found[name].passed is False] == []
+
+
+@pytest.mark.parametrize("spec", ["logmel:bins=40", "mfcc", "chroma", "vit1d-random"])
+def test_the_built_in_encoders_pass(spec: str) -> None:
+    found = checked(lambda: make_encoder(spec))
+    assert [check for check in found.values() if check.passed is False] == []
+    assert found["frame times"].passed
+    assert found["drift"].passed
+
+
+@pytest.mark.parametrize(
+    ("late", "passed"), [(0.0, True), (0.4, True), (-0.4, True), (1.0, False), (-1.0, False)]
+)
+def test_where_the_frames_lie_is_measured(late: float, passed: bool) -> None:
+    make = changed(late=late)
+    assert measure(make()).offset == pytest.approx(late, abs=0.05)
+    found = checked(make)["frame times"]
+    assert found.passed is passed
+    assert float(found.found.split()[0]) == pytest.approx(late, abs=0.05)
+
+
+def test_a_frame_that_begins_at_its_time_is_half_a_frame_off() -> None:
+    """Frames without overlap, from i / frame_rate on: the half frame that is allowed."""
+
+    class Blocks(Levels):
+        layers: tuple[str, ...] = ("one",)
+        sources: tuple[str, ...] = ("sequence",)
+
+        def __call__(self, audio: Tensor) -> Tokens:
+            whole = nn.functional.pad(audio, (0, -audio.shape[1] % HOP))
+            level = whole.unfold(1, HOP, HOP).square().mean(-1)
+            return Tokens(torch.stack([level, level], -1)[:, :, None])
+
+    assert measure(Blocks()).offset == pytest.approx(-0.5, abs=0.01)
+    assert checked(Blocks)["frame times"].passed
+
+
+class Stretched(Levels):
+    """A frame rate that is 0.01 % off: too little for one window, too much for ten minutes."""
+
+    window = None
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        tokens = super().__call__(audio)
+        assert tokens.sequence is not None
+        count = tokens.sequence.shape[1]
+        places = (torch.arange(count) * 0.9999).round().long()
+        return Tokens(tokens.sequence[:, places], tokens.class_token)
+
+
+def test_a_frame_rate_that_drifts() -> None:
+    found = checked(Stretched)
+    assert found["drift"].passed is False
+    assert found["drift"].found.startswith("+1.")  # 600 s at 20 frames a second, 0.01 %
+    assert found["drift"].remedy == "declare the frame rate exactly, as sample_rate / hop"
+
+
+def test_a_frame_count_that_drifts() -> None:
+    found = checked(changed(window=None, frame_rate=20.05))
+    assert found["frame times"].passed is False
+    assert "declares frame_rate 20.05" in found["frame times"].found
+
+
+def test_an_encoder_whose_frames_all_react_alike() -> None:
+    class Mean(Levels):
+        def __call__(self, audio: Tensor) -> Tokens:
+            tokens = super().__call__(audio)
+            assert tokens.sequence is not None
+            mean = tokens.sequence.mean(1, keepdim=True).expand_as(tokens.sequence)
+            slope = torch.linspace(1, 2, mean.shape[1])[:, None, None]
+            return Tokens(mean * slope, tokens.class_token)
+
+    found = checked(Mean)
+    assert found["frame times"].passed is None
+    assert found["frame times"].found.startswith("could not be checked: in no layer")
+
+
+def without(name: str) -> Callable[[], Any]:
+    class Lacking(Levels):
+        def __getattribute__(self, wanted: str) -> Any:
+            if wanted == name:
+                raise AttributeError(wanted)
+            return super().__getattribute__(wanted)
+
+    return Lacking
+
+
+@pytest.mark.parametrize(
+    ("make", "found", "remedy"),
+    [
+        (without("sources"), "lacks sources", "declare them as mirprobe.Encoder"),
+        (changed(sample_rate=16e3), "sample_rate is 16000.0", "it must be a whole number of Hz"),
+        (changed(layers="abc"), "layers is 'abc'", "it must be a tuple of different names"),
+        (changed(layers=("a", "a")), "layers is ('a', 'a')", "it must be a tuple of different n"),
+        (changed(sources=("mean",)), "sources is ('mean',)", "it must be a tuple of class, sequ"),
+        (changed(context=-0.1), "context is -0.1", "it must be a number of seconds, and 0 wi"),
+        (changed(window=None, context=0.1), "context is 0.1", "it must be a number of seconds, an"),
+        (changed(window=0), "window is 0", "it must be a number of seconds or None"),
+        (changed(dim=2.0), "dim is 2.0", "it must be a whole number"),
+        (changed(fingerprint=7), "fingerprint is 7", "it must be a string"),
+    ],
+)
+def test_wrong_attributes_end_the_checks(make: Callable[[], Any], found: str, remedy: str) -> None:
+    (check,) = checked(make).values()
+    assert (check.name, check.passed, check.found) == ("attributes", False, found)
+    assert check.remedy.startswith(remedy)
+
+
+def faulty(change: Callable[[Levels, Tensor, Tokens], Any]) -> type[Levels]:
+    """The encoder with something done to its tokens."""
+
+    def __call__(self: Levels, audio: Tensor) -> Any:
+        return change(self, audio, Levels.__call__(self, audio))
+
+    return changed(__call__=__call__)
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (lambda self, audio, tokens: tokens.sequence, "the encoder returned a Tensor; return mirp"),
+        (lambda self, audio, tokens: Tokens(), "neither sequence nor class token"),
+        (
+            lambda self, audio, tokens: Tokens(tokens.sequence.round().long()),
+            "the sequence is torch.int64",
+        ),
+        (lambda self, audio, tokens: Tokens(tokens.sequence / 0), "the encoder returned NaN or in"),
+        (lambda self, audio, tokens: Tokens(tokens.sequence[:, ::2]), "the encoder returned 21 fr"),
+        (lambda self, audio, tokens: 1 / 0, "the encoder raised ZeroDivisionError: division by z"),
+    ],
+)
+def test_a_first_call_that_fails_ends_the_checks(
+    change: Callable[[Levels, Tensor, Tokens], Any], found: str
+) -> None:
+    checks = checked(faulty(change))
+    assert list(checks) == ALL[:4]
+    assert checks["tokens"].passed is False
+    assert checks["tokens"].found.startswith(found)
+
+
+FACTORS = itertools.count(1)  # another one for every instance
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        (lambda self, audio, tokens: Tokens(tokens.sequence), ["sources"]),
+        (
+            lambda self, audio, tokens: Tokens(
+                tokens.sequence / audio.abs().max(), tokens.class_token
+            ),
+            ["batch", "silence"],
+        ),
+        (
+            lambda self, audio, tokens: Tokens(
+                tokens.sequence + torch.randn(tokens.sequence.shape), tokens.class_token
+            ),
+            ["batch", "repetition", "frame times"],
+        ),
+        (
+            lambda self, audio, tokens: Tokens(
+                tokens.sequence * self.__dict__.setdefault("factor", next(FACTORS)),
+                tokens.class_token,
+            ),
+            ["repetition"],
+        ),
+    ],
+)
+def test_faults_that_a_run_may_not_see(
+    change: Callable[[Levels, Tensor, Tokens], Any], names: list[str]
+) -> None:
+    failed = failures(faulty(change))
+    assert set(failed) - {"frame times", "drift"} == set(names) - {"frame times"}
+
+
+def test_input_shorter_than_a_frame() -> None:
+    def change(self: Levels, audio: Tensor, tokens: Tokens) -> Tokens:
+        if audio.shape[1] < 2 * HOP:
+            raise ValueError("too short")
+        return tokens
+
+    found = checked(changed(window=None, __call__=faulty(change).__call__))
+    assert [name for name in found if found[name].passed is False] == ["one sample", "one frame"]
+    assert found["one sample"].found == (
+        "the encoder raised ValueError: too short (windows of shape (1, 1))"
+    )
+
+
+def test_an_encoder_without_frames() -> None:
+    def change(self: Levels, audio: Tensor, tokens: Tokens) -> Tokens:
+        return Tokens(class_token=tokens.class_token)
+
+    call = faulty(change).__call__
+    for window in (None, 2.0):
+        found = checked(changed(frame_rate=None, sources=("class",), window=window, __call__=call))
+        none = [name for name in found if found[name].passed is None]
+        assert none == ["one frame", "frame times", "drift"] + (
+            ["ten minutes", "weights"] if window else ["weights"]
+        )
+        assert all(check.passed is not False for check in found.values())
+
+
+def test_construction_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.0, 5.5])
+    monkeypatch.setattr(
+        "mirprobe.encoders.validation.checks.perf_counter", lambda: next(times, time.time())
+    )
+    found = checked(Levels)["construction"]
+    assert (found.passed, found.found) == (False, "5.50 s, of at most 5 s")
+
+
+def test_fingerprints_that_do_not_hold() -> None:
+    numbers = itertools.count()
+    assert failures(lambda: changed(fingerprint=f"number {next(numbers)}")()) == ["fingerprint"]
+
+    def change(self: Levels, audio: Tensor, tokens: Tokens) -> Tokens:
+        self.fingerprint = "later"
+        return tokens
+
+    assert failures(faulty(change)) == ["fingerprint kept"]
+
+
+class Module(nn.Module):
+    """Levels times a weight."""
+
+    def __init__(self, *, hashed: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(2.0))
+        self.drop = nn.Dropout()
+        self.hashed = hashed
+        for name in ("sample_rate", "window", "frame_rate", "layers", "dim", "sources"):
+            setattr(self, name, getattr(Levels, name))
+
+    @property
+    def fingerprint(self) -> str:
+        return digest(self.weight.item()) if self.hashed else "fixed"
+
+    def forward(self, audio: Tensor) -> Tokens:
+        tokens = Levels()(audio)
+        assert tokens.sequence is not None
+        assert tokens.class_token is not None
+        return Tokens(self.drop(tokens.sequence) * self.weight, tokens.class_token)
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+def test_whether_the_fingerprint_covers_the_weights(hashed: bool) -> None:
+    found = checked(lambda: Module(hashed=hashed))
+    assert all(check.passed is not False for check in found.values())
+    if hashed:
+        assert found["weights"] == Check(
+            "weights", True, "the fingerprint changes with a weight", ""
+        )
+    else:
+        assert found["weights"].passed is None
+        assert "fixed at construction" in found["weights"].found
+
+
+FILE = """
+from helpers.levels import Levels
+
+class Early(Levels):
+    late = -3.0
+"""
+
+
+def test_the_command(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(FILE)
+    good = CliRunner().invoke(app, ["validate-encoder", f"{tmp_path}/own.py:Levels"])
+    assert good.exit_code == 0, good.output
+    assert good.stdout.splitlines()[-1].endswith(": 13 passed, 0 failed, 1 not applicable")
+    assert [line.split()[0] for line in good.stdout.splitlines()[:14]] == ["pass"] * 13 + ["n/a"]
+    bad = CliRunner().invoke(app, ["validate-encoder", f"{tmp_path}/own.py:Early"])
+    assert bad.exit_code == 1
+    (line,) = [line for line in bad.stdout.splitlines() if line.startswith("FAIL")]
+    assert line.startswith("FAIL  frame times       -3.0")
+    assert line.endswith("; centre frame i at i / frame_rate: pad by half of what a frame hears")
+    unknown = CliRunner().invoke(app, ["validate-encoder", "logmle"])
+    assert unknown.exit_code == 2
+    assert unknown.stderr == "error: unknown encoder 'logmle'; did you mean 'logmel'?\n"

@@ -1,0 +1,362 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.stub_task import LABELS, StubTask
+from numpy.typing import NDArray
+
+from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floats, Loss, Split, Track
+from mirprobe.probing.batches import InMemory
+from mirprobe.probing.cell import DRAWS, Setup, run_cell
+from mirprobe.probing.probes import ProbeConfig
+from mirprobe.probing.selection import CellResult
+
+Tracks = dict[Split, list[tuple[Track, Embedding]]]
+
+CONFIG = ProbeConfig(None, (0.03,), 0.01, {"clip": 16, "frame": 32}, 100, 10, 3, False)
+SIZES: dict[Split, int] = {"train": 30, "valid": 12, "test": 15}
+FRAMES: dict[Split, int] = {"train": 4, "valid": 5, "test": 7}
+ROW = {name: name for name in ("encoder", "task", "dataset", "probe", "preset")} | {
+    name: name for name in ("fingerprint", "splits", "cell")
+}
+INFORMED: Mapping[Split, Sequence[bool]] = dict.fromkeys(SPLITS, (True, True))
+
+
+def setup(config: ProbeConfig = CONFIG, seeds: tuple[int, ...] = (0,)) -> Setup:
+    return Setup(("low", "high"), ("sequence",), 2.0, config, seeds, ROW)
+
+
+def make_tracks(informed: Mapping[Split, Sequence[bool]] = INFORMED, seed: int = 0) -> Tracks:
+    """Three classes in turn; each layer shows the class, or noise where it is not informed."""
+    rng = np.random.default_rng(seed)
+    made: Tracks = {split: [] for split in SPLITS}
+    for split in SPLITS:
+        for number in range(SIZES[split]):
+            shown = [number % 3 if known else int(rng.integers(3)) for known in informed[split]]
+            rows = 4 * np.eye(3)[shown] + rng.normal(0, 0.3, (FRAMES[split], 2, 3))  # (T, 2, 3)
+            frames = rows.astype(np.float32)
+            name = f"{split}-{number}"
+            track = Track(name, Path(name), name, Annotations(key=LABELS[number % 3]))
+            embedding = Embedding(frames[:1, None], InMemory(frames), len(rows) / 2.0)
+            made[split].append((track, embedding))
+    return made
+
+
+def relabelled(tracks: Tracks, split: Split, keys: Sequence[str]) -> Tracks:
+    pairs = [
+        (replace(track, annotations=Annotations(key=key)), embedding)
+        for (track, embedding), key in zip(tracks[split], keys, strict=True)
+    ]
+    return {**tracks, split: pairs}
+
+
+def shifted(tracks: Tracks, split: Split) -> Tracks:
+    """Every label of a split is the one after the one that its embeddings show."""
+    return relabelled(tracks, split, [LABELS[(n + 1) % 3] for n in range(SIZES[split])])
+
+
+def table(result: CellResult, kind: str = "probe", metric: str = "accuracy") -> pd.DataFrame:
+    rows = pd.DataFrame(result.scores)
+    return rows[(rows["kind"] == kind) & (rows["metric"] == metric)].reset_index(drop=True)
+
+
+def test_validation_chooses_the_layer_that_test_would_not() -> None:
+    informed: dict[Split, Sequence[bool]] = {
+        "train": (True, True),
+        "valid": (True, False),
+        "test": (False, True),
+    }
+    rows = table(run_cell(StubTask(), make_tracks(informed), setup())).set_index("layer")
+    assert rows["validation"]["low"] == 1 > rows["validation"]["high"]
+    assert rows["value"]["high"] == 1 > rows["value"]["low"]
+    assert rows["selected"].to_dict() == {"low": True, "high": False}
+
+
+def test_validation_chooses_the_learning_rate_that_test_would_not() -> None:
+    tracks = shifted(make_tracks(), "test")
+    still, moving = 1e-9, 0.03
+    both = replace(CONFIG, learning_rates=(still, moving))
+    only_still = replace(CONFIG, learning_rates=(still,))
+    untrained = table(run_cell(StubTask(), tracks, setup(only_still)))
+    found = table(run_cell(StubTask(), tracks, setup(both)))
+    assert (untrained["value"] > 0).all()
+    assert (untrained["validation"] < 1).all()
+    assert found["learning_rate"].tolist() == [moving, moving]
+    assert found["validation"].tolist() == [1, 1]
+    assert found["value"].tolist() == [0, 0]
+
+
+def test_every_decoding_has_a_learning_rate_of_its_own() -> None:
+    """What the one reads rightly the other reads wrongly, unless the probe has learned nothing."""
+    still, moving = 1e-9, 0.03
+    config = replace(CONFIG, learning_rates=(still, moving))
+    task = StubTask(decodings={"right": ({"by": 0},), "wrong": ({"by": 1},)})
+    rows = table(run_cell(task, make_tracks(), setup(config)))
+    rates = rows.groupby("decoding")["learning_rate"].agg(set)
+    assert rates.to_dict() == {"right": {moving}, "wrong": {still}}
+
+
+def test_validation_chooses_the_parameters_that_test_would_not() -> None:
+    task = StubTask(decodings={"shift": ({"by": 0}, {"by": 1}), "fixed": ({"by": 1},)})
+    result = run_cell(task, shifted(make_tracks(), "test"), setup())
+    rows = table(result)
+    chosen = rows[rows["decoding"] == "shift"]
+    assert [json.loads(text) for text in chosen["parameters"]] == [{"by": 0}] * 2
+    assert chosen["value"].tolist() == [0, 0]
+    assert chosen["validation"].tolist() == [1, 1]
+    assert rows[rows["decoding"] == "fixed"]["value"].tolist() == [1, 1]
+    assert rows[rows["decoding"] == "fixed"]["validation"].tolist() == [0, 0]
+
+
+def test_the_labels_of_test_influence_no_choice() -> None:
+    config = replace(CONFIG, learning_rates=(1e-3, 0.03, 0.1))
+    tracks = make_tracks({**INFORMED, "valid": (True, False)})
+    task = StubTask("frame", decodings={"shift": ({"by": 0}, {"by": 1}), "fixed": ({"by": 2},)})
+    permuted = [str(key) for key in np.random.default_rng(1).choice(LABELS, SIZES["test"])]
+    first = run_cell(task, tracks, setup(config, (0, 1)))
+    second = run_cell(task, relabelled(tracks, "test", permuted), setup(config, (0, 1)))
+    measured = ["value", "low", "high"]
+    before, after = pd.DataFrame(first.scores), pd.DataFrame(second.scores)
+    assert before.drop(columns=measured).to_csv() == after.drop(columns=measured).to_csv()
+    assert (before["value"] != after["value"]).any()
+    probed = [
+        [p for p in result.predictions if p["kind"] in ("probe", "shuffled")]
+        for result in (first, second)
+    ]
+    assert probed[0] == probed[1]
+
+
+def test_test_logits_are_decoded_once_a_row_and_only_after_all_choices() -> None:
+    decodings = {"shift": ({"by": 0}, {"by": 1}), "fixed": ({"by": 2},)}
+    task = StubTask("frame", decodings)
+    config = replace(CONFIG, learning_rates=(0.01, 0.03))
+    seeds = (0, 1, 2)
+    result = run_cell(task, make_tracks(), setup(config, seeds))
+    splits = [len(logits) for logits in task.decoded]
+    assert set(splits) == {FRAMES["valid"], FRAMES["test"]}
+    probes = 2 * len(seeds)  # layers x seeds, at two learning rates each
+    choices = probes * 2 * (len(decodings["shift"]) + len(decodings["fixed"]))
+    assert splits.index(FRAMES["test"]) == choices * SIZES["valid"]
+    described = sum(len(table(result, kind)) for kind in ("probe", "shuffled", "ceiling"))
+    drawn = DRAWS * len(decodings)
+    assert splits.count(FRAMES["test"]) == (described + drawn) * SIZES["test"]
+    assert len(result.predictions) == described == 2 * (probes + len(seeds) + 1)
+
+
+def test_chance_knows_the_class_frequencies_of_training_alone() -> None:
+    tracks = relabelled(make_tracks(), "train", ["b"] * 18 + ["a"] * 9 + ["c"] * 3)
+    keys = ["b"] * 4 + ["a"] * 6 + ["c"] * 5
+    task = StubTask()
+    result = run_cell(task, relabelled(tracks, "test", keys), setup())
+    (row,) = table(result, "chance").to_dict("records")
+    assert row["value"] == pytest.approx(4 / 15)
+    assert row["validation"] == pytest.approx(1 / 3)
+    assert (row["layer"], row["source"], row["n"]) == ("", "", 15)
+    assert np.isnan(row["learning_rate"])
+    seen = np.exp(task.decoded[-1])
+    np.testing.assert_allclose(seen, [9 / 30, 18 / 30, 3 / 30], rtol=0.01)
+    assert all(row["kind"] != "chance" for row in result.predictions)
+
+
+def test_chance_breaks_ties_at_random() -> None:
+    result = run_cell(StubTask(), make_tracks(), setup())
+    (row,) = table(result, "chance").to_dict("records")
+    assert 0.1 < row["value"] < 0.6  # 60 draws at 1/3 each: five deviations either way
+
+
+class Relevances(StubTask):
+    """The same keys as one relevance each: a multi-label task."""
+
+    loss: Loss = "multilabel"
+
+    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[Any]:
+        target = super().targets(annotations, times)
+        return np.asarray(np.eye(3, dtype=np.float32)[target])
+
+
+def test_chance_of_a_multilabel_task_is_the_log_odds_of_each_label() -> None:
+    tracks = relabelled(make_tracks(), "train", ["b"] * 18 + ["a"] * 9 + ["c"] * 3)
+    task = Relevances()
+    run_cell(task, tracks, setup())
+    expected = np.log([9 / 21, 18 / 12, 3 / 27])
+    np.testing.assert_allclose(task.decoded[-1], expected, atol=0.01)
+
+
+class Place(StubTask):
+    """The same keys as numbers: a regression of 10, 20 and 30; an estimate is the nearest."""
+
+    loss: Loss = "regression"
+    labels: tuple[str, ...] = ("place",)
+
+    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[Any]:
+        place = np.array([10 * LABELS.index(str(annotations.key)) + 10], dtype=np.float32)
+        return place if times is None else np.tile(place, (len(times), 1))
+
+    def decode(
+        self,
+        logits: NDArray[np.float32],
+        times: Floats | None,
+        decoding: str,
+        parameters: Mapping[str, float],
+    ) -> Annotations:
+        self.decoded.append(logits)
+        place = float(np.mean(logits)) / 10 - 1
+        return Annotations(key=LABELS[min(2, max(0, round(place)))])
+
+
+@pytest.mark.parametrize("level", ["clip", "frame"])
+def test_a_regression_reads_numbers_in_their_units(level: Any) -> None:
+    config = replace(CONFIG, learning_rates=(0.03,), max_steps=300, standardise=True)
+    task = Place(level)
+    result = run_cell(task, make_tracks(), setup(config))
+    assert (table(result)["value"] > 0.9).all()
+    assert table(result, "shuffled")["value"].item() < 0.8
+    if level == "frame":
+        assert table(result, "ceiling")["value"].item() == 1
+
+
+def test_chance_of_a_regression_is_the_mean_of_the_training_targets() -> None:
+    tracks = relabelled(make_tracks(), "train", ["b"] * 18 + ["a"] * 9 + ["c"] * 3)
+    task = Place()
+    run_cell(task, tracks, setup())
+    assert task.decoded[-1].tolist() == [pytest.approx((18 * 20 + 9 * 10 + 3 * 30) / 30)]
+
+
+class NotANumber(Place):
+    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[Any]:
+        return np.full(1, np.nan, dtype=np.float32)
+
+
+class Misspelt(StubTask):
+    loss: Loss = "regresion"  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        (NotANumber(), "a target of track 'train-0' is not finite; give numbers"),
+        (Misspelt(), "task 'stub': unknown loss 'regresion'; did you mean 'regression'"),
+    ],
+)
+def test_targets_and_losses_that_cannot_be_learned(task: StubTask, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        run_cell(task, make_tracks(), setup())
+
+
+@pytest.mark.parametrize("task", [StubTask("frame"), Relevances("frame")])
+def test_ceiling_is_the_reference_itself(task: StubTask) -> None:
+    tracks = shifted(shifted(make_tracks(), "test"), "valid")
+    (row,) = table(run_cell(task, tracks, setup()), "ceiling").to_dict("records")
+    assert row["value"] == row["validation"] == 1
+
+
+def test_clips_have_no_ceiling() -> None:
+    assert not len(table(run_cell(StubTask(), make_tracks(), setup()), "ceiling"))
+
+
+def test_shuffled_control_is_far_below_the_probe() -> None:
+    result = run_cell(StubTask("frame"), make_tracks(), setup())
+    (row,) = table(result, "shuffled").to_dict("records")
+    assert row["value"] < 0.7
+    probes = table(result)
+    assert probes["value"].tolist() == [1, 1]
+    assert row["layer"] == probes[probes["selected"]]["layer"].item()
+
+
+@pytest.mark.parametrize("level", ["clip", "frame"])
+def test_every_layer_and_seed_has_a_row_a_metric(level: Any) -> None:
+    result = run_cell(StubTask(level), make_tracks(), setup(seeds=(3, 4)))
+    rows = table(result)
+    found = sorted(zip(rows["layer"], rows["seed"], rows["source"], strict=True))
+    assert found == sorted((la, s, "sequence") for la in ("low", "high") for s in (3, 4))
+    assert len(table(result, metric="breakdown_c")) == len(rows)
+    assert set(rows["conditions"]) == {"15 references"}
+    # one winner for all seeds, so that they can be averaged
+    assert rows.groupby("layer")["selected"].nunique().tolist() == [1, 1]
+    assert rows["selected"].sum() == 2
+    assert rows["main"].all()
+    assert (rows["low"] <= rows["value"]).all()
+    assert (rows["high"] >= rows["value"]).all()
+
+
+def test_clip_vectors_are_averaged_over_windows_and_laid_out_by_source() -> None:
+    """Of two sources only `class` in the layer `high` is informed, in the mean of two windows."""
+    rng = np.random.default_rng(0)
+    tracks = make_tracks()
+    for split in SPLITS:
+        for number, (track, _) in enumerate(tracks[split]):
+            clip = rng.normal(0, 0.1, (2, 2, 2, 3))  # (windows, sources, layers, dim)
+            opposite = rng.normal(0, 30, (2, 2, 3)).round()
+            clip += np.stack([opposite, -opposite])
+            clip[:, 0, 1] += 4 * np.eye(3)[number % 3]
+            tracks[split][number] = track, Embedding(clip.astype(np.float32), None, 1.0)
+    both = Setup(("low", "high"), ("class", "sequence"), None, CONFIG, (0,), ROW)
+    rows = table(run_cell(StubTask(), tracks, both)).set_index(["layer", "source"])
+    assert rows["value"][("high", "class")] == 1
+    assert rows["selected"][("high", "class")]
+    assert rows["value"].drop(("high", "class")).max() < 0.9
+    assert len(rows) == 4
+
+
+def test_bad_tracks_are_left_out_with_reasons() -> None:
+    tracks = relabelled(make_tracks(), "test", ["a", "b", "c"] * 4 + ["a", "b", "x"])
+    track, embedding = tracks["train"][0]
+    tracks["train"][0] = replace(track, annotations=Annotations()), embedding
+    result = run_cell(StubTask(), tracks, setup())
+    assert set(result.problems) == {"train-0", "test-14"}
+    assert "no annotation 'key'" in result.problems["train-0"]
+    assert 'stub: key "x": write one of a, b, c' in result.problems["test-14"]
+    assert table(result)["n"].tolist() == [14, 14]
+    assert "test-14" not in result.predictions[0]["tracks"]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_split_without_usable_tracks_is_refused(split: Split) -> None:
+    tracks = relabelled(make_tracks(), split, ["x"] * SIZES[split])
+    with pytest.raises(ConfigError, match=f"no usable track in split '{split}' .*write one of"):
+        run_cell(StubTask(), tracks, setup())
+    with pytest.raises(ConfigError, match=f"no usable track in split '{split}' .it is empty"):
+        run_cell(StubTask(), {**tracks, split: []}, setup())
+
+
+class OneShort(StubTask):
+    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[Any]:
+        return super().targets(annotations, times)[:-1]
+
+
+def test_targets_must_be_one_a_frame() -> None:
+    with pytest.raises(ConfigError, match="3 targets for 4 frames of track 'train-0'"):
+        run_cell(OneShort("frame"), make_tracks(), setup())
+
+
+class Undefined(StubTask):
+    """The main metric of shift 0 is undefined on the validation split."""
+
+    def score(
+        self, references: Sequence[Annotations], estimates: Sequence[Annotations]
+    ) -> dict[str, Statistic]:
+        found = super().score(references, estimates)
+        plain = [e.key == r.key for e, r in zip(estimates, references, strict=True)]
+        if len(references) == SIZES["valid"] and all(plain):
+            found["accuracy"] = lambda counts: np.full(len(counts), np.nan)
+        return found
+
+
+def test_what_validation_cannot_tell_is_chosen_last() -> None:
+    task = Undefined(decodings={"shift": ({"by": 0}, {"by": 1})})
+    rows = table(run_cell(task, make_tracks(), setup()))
+    assert [json.loads(text) for text in rows["parameters"]] == [{"by": 1}] * 2
+    informed: dict[Split, Sequence[bool]] = {**INFORMED, "valid": (True, False)}
+    only = Undefined(decodings={"shift": ({"by": 0},)})
+    rows = table(run_cell(only, make_tracks(informed), setup())).set_index("layer")
+    assert np.isnan(rows["validation"]["low"])
+    assert rows["selected"].to_dict() == {"low": False, "high": True}

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.score_rows import ROW, frame
+from helpers.small_encoders import Bands, Summary
+from helpers.tones import Tones
+from helpers.workbench import QUICK, Workbench
+
+from mirprobe.core.annotations import to_json
+from mirprobe.core.bootstrap import bootstrap, weighted_mean
+from mirprobe.core.errors import StorageError
+from mirprobe.core.schema import Annotations
+from mirprobe.probing import probes
+from mirprobe.reporting.leaderboard import leaderboard, read_pairs, read_runs, to_markdown
+from mirprobe.reporting.paired_differences import differences
+from mirprobe.reporting.run_folder import DIFFERENCES, RunFolder, read_differences
+from mirprobe_tasks.key import Key
+
+TRACKS = [f"{number:03d}" for number in range(60)]
+TRUTH = {track: Annotations(key="C major") for track in TRACKS}
+
+
+class Exact(Key):
+    """Right keys, counted."""
+
+    main_metric = "accuracy"
+
+
+def cell(encoder: str, *draws: list[bool], decoding: str = "argmax", valid: float = 0.5) -> Any:
+    """A finished cell, with the tracks that are right in each seed's prediction."""
+    row = replace(ROW, encoder=encoder, decoding=decoding, validation=valid, metric="accuracy")
+    told = {"kind": "probe", "layer": "12", "source": "sequence", "decoding": decoding}
+    keys = [["C major" if right else "F# minor" for right in draw] for draw in draws]
+    return {
+        "key": f"key of {encoder}",
+        "encoder": encoder,
+        "task": "key",
+        "scores": [asdict(replace(row, seed=seed)) for seed in range(len(draws))],
+        "predictions": [
+            {
+                **told,
+                "selected": True,
+                "seed": seed,
+                "tracks": {
+                    track: to_json(Annotations(key=name))
+                    for track, name in zip(TRACKS, own, strict=True)
+                },
+            }
+            for seed, own in enumerate(keys)
+        ],
+    }
+
+
+def hits(seed: int, rate: float) -> list[bool]:
+    return [draw < rate for draw in np.random.default_rng(seed).random(len(TRACKS))]
+
+
+@pytest.fixture
+def task(tones: Tones) -> Exact:
+    return Exact(tones)
+
+
+def test_a_difference_is_that_of_a_paired_bootstrap(task: Exact) -> None:
+    one, other = hits(0, 0.7), hits(1, 0.5)
+    table = differences([cell("a", one), cell("b", other)], {"key": task}, TRUTH)
+    paired = [float(a) - float(b) for a, b in zip(one, other, strict=True)]
+    low, high = bootstrap(weighted_mean(paired), len(TRACKS))
+    first, second = table.to_dict("records")
+    assert (first["encoder"], first["reference"], first["n"]) == ("a", "b", 60)
+    assert first["difference"] == pytest.approx(np.mean(paired))
+    assert (first["low"], first["high"]) == pytest.approx((low, high))
+    assert second["difference"] == -first["difference"]
+    assert (second["low"], second["high"]) == pytest.approx((-high, -low))
+
+
+def test_what_both_find_hard_cancels_out(task: Exact) -> None:
+    one = hits(0, 0.5)
+    other = [right and place > 14 for place, right in enumerate(one)]  # worse in a few tracks
+    row = differences([cell("a", one), cell("b", other)], {"key": task}, TRUTH).iloc[0]
+    alone = bootstrap(weighted_mean([float(right) for right in one]), len(TRACKS))
+    assert row["high"] - row["low"] < 0.8 * (alone[1] - alone[0])
+    assert row["low"] > 0
+    same = differences([cell("a", one), cell("b", one)], {"key": task}, TRUTH).iloc[0]
+    assert (same["difference"], same["low"], same["high"]) == (0, 0, 0)
+
+
+def test_seeds_are_averaged_and_validation_chooses_the_decoding(task: Exact) -> None:
+    good, bad = [True] * 60, [False] * 60
+    mixed, none = cell("a", good, bad), cell("b", bad)
+    better = cell("a", good, decoding="other", valid=0.4)
+    for part in ("scores", "predictions"):
+        mixed[part] += better[part]
+    table = differences([mixed, none], {"key": task}, TRUTH)
+    assert table["difference"].iloc[0] == 0.5
+    mixed["scores"][-1]["validation"] = 0.6
+    assert differences([mixed, none], {"key": task}, TRUTH)["difference"].iloc[0] == 1
+
+
+def test_tracks_that_one_could_not_be_scored_on_are_left_out(task: Exact) -> None:
+    one, other = cell("a", [True] * 60), cell("b", [False] * 30 + [True] * 30)
+    for track in TRACKS[:30]:
+        del other["predictions"][0]["tracks"][track]
+    row = differences([one, other], {"key": task}, TRUTH).iloc[0]
+    assert (row["difference"], row["n"]) == (0, 30)
+    assert differences([one], {"key": task}, TRUTH).empty
+
+
+def test_a_difference_stands_beside_its_own_interval() -> None:
+    scores = frame([replace(ROW, encoder=name, value=v) for name, v in (("a", 0.7), ("b", 0.6))])
+    told = {"encoder": "a", "reference": "b", "difference": 0.02, "low": -0.01, "high": 0.05}
+    cells = {"cell": ROW.cell, "reference_cell": ROW.cell}
+    row = {"task": ROW.task, "metric": ROW.metric, "n": 60, **told, **cells}
+    board = leaderboard(scores, "b", pd.DataFrame([row], columns=DIFFERENCES))
+    assert board["difference"].tolist()[0] == 0.02  # of the tracks that both were scored on
+
+
+def test_a_run_writes_them_and_a_leaderboard_shows_them(
+    tmp_path: Path, tones: Tones, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(probes.PRESETS, "standard", QUICK)
+    bench = Workbench(tmp_path, tones)
+    folder = bench.run(Bands(), Summary(), tasks=("key",)).folder.path
+    table = read_differences(folder)
+    assert len(table) == 2
+    board = leaderboard(read_runs([folder]), "Summary", read_pairs([folder, folder]))
+    found = board[board["main"]].set_index("encoder")
+    row = table[table["encoder"] == "Bands"].iloc[0]
+    assert found.loc["Bands", "difference"] == pytest.approx(row["difference"], abs=1e-5)
+    assert found.loc["Bands", "difference_low"] == row["low"]
+    assert found["difference_low"].isna().to_dict() == {"Bands": False, "Summary": True}
+    assert f"{row['low']:+.3f} to {row['high']:+.3f}" in to_markdown(board)
+    assert "nan" not in to_markdown(board)
+    (folder / "differences.csv").unlink()
+    assert len(read_differences(folder)) == 0
+    bench.run(Bands(), Summary(), tasks=("key",))  # finished: the differences alone are made again
+    pd.testing.assert_frame_equal(read_differences(folder), table)
+
+
+def test_a_damaged_table_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "differences.csv"
+    for content in ("task,encoder\nkey,a\n", ",".join(DIFFERENCES) + "\n" + "x," * 9 + "x\n", ""):
+        path.write_text(content)
+        with pytest.raises(StorageError, match=r"differences\.csv: not a table of differences"):
+            read_differences(tmp_path)
+
+
+def test_rows_of_other_cells_get_no_interval() -> None:
+    scores = frame([replace(ROW, encoder=name, cell=f"now {name}") for name in "ab"])
+    stale = pd.DataFrame(
+        [["key", "mirex", "a", "b", 0.1, 0.0, 0.2, 72, "then a", "now b"]], columns=DIFFERENCES
+    )
+    board = leaderboard(scores, "b", stale)
+    assert board["difference_low"].isna().all()
+
+
+def test_an_empty_table_keeps_its_columns(tmp_path: Path) -> None:
+    RunFolder(tmp_path).write_differences(pd.DataFrame(columns=DIFFERENCES))
+    assert list(read_differences(tmp_path).columns) == DIFFERENCES

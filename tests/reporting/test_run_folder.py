@@ -1,0 +1,231 @@
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mirprobe.core.errors import StorageError
+from mirprobe.core.schema import Facts, Score
+from mirprobe.probing.selection import CellResult
+from mirprobe.reporting.run_folder import COLUMNS, RunFolder, read_cell, read_scores
+
+NAN = float("nan")
+PROBE = Score(
+    encoder="vit1d-random:seed=1,config=vit1d-rope",
+    task="key",
+    dataset="studio",
+    kind="probe",
+    layer="12",
+    source="sequence",
+    probe="linear",
+    preset="standard",
+    decoding="viterbi",
+    parameters='{"self_transition": 0.9}',
+    learning_rate=0.003,
+    seed=0,
+    selected=True,
+    validation=0.5,
+    metric="mirex",
+    main=True,
+    value=0.1 + 0.2,
+    low=0.25,
+    high=0.75,
+    n=72,
+    conditions="trim=5.0",
+    fingerprint="f",
+    splits="s",
+    cell="k",
+)
+FACTS = {PROBE.encoder: Facts(7_087_488, 192, 31.25, "MIT", "key tempo")}
+CHANCE = replace(PROBE, kind="chance", layer="", source="", learning_rate=NAN, conditions="")
+RESULT = CellResult(
+    scores=[PROBE, CHANCE],
+    predictions=[{"kind": "probe", "tracks": {"one": {"key": "C major"}}}],
+    problems={"two": "is silent"},
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "results" / "run")
+
+
+def test_encoders_whose_names_are_alike_have_files_of_their_own(folder: RunFolder) -> None:
+    names = ["vit1d:checkpoint=run/a.safetensors", "vit1d:checkpoint=run_a.safetensors"]
+    assert len({folder.cell_path(name, "key") for name in names}) == 2
+
+
+def test_a_cell_comes_back_as_it_was_written(folder: RunFolder) -> None:
+    written = folder.write_cell(PROBE.encoder, "key", "k", RESULT)
+    found = folder.read_cell(PROBE.encoder, "key", "k")
+    assert found is not None
+    assert json.dumps(found) == json.dumps(written)
+    assert found["problems"] == RESULT.problems
+    assert found["predictions"] == RESULT.predictions
+    assert Score(**found["scores"][0]) == PROBE
+    assert [path.name for path in folder.path.rglob("*.json.gz")] == [
+        "vit1d-random_seed=1_config=vit1d-rope__key.json.gz"
+    ]
+
+
+def test_equal_cells_are_equal_files(folder: RunFolder, tmp_path: Path) -> None:
+    other = RunFolder(tmp_path / "other")
+    for one in (folder, other):
+        one.write_cell("e", "key", "k", RESULT)
+    assert folder.cell_path("e", "key").read_bytes() == other.cell_path("e", "key").read_bytes()
+
+
+def test_a_cell_of_another_key_or_name_is_not_found(folder: RunFolder) -> None:
+    folder.write_cell("e", "key", "k", RESULT)
+    assert folder.read_cell("e", "key", "other") is None
+    assert folder.read_cell("e", "beat", "k") is None
+    assert folder.read_cell("f", "key", "k") is None
+
+
+def damaged(content: bytes) -> dict[str, bytes]:
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 0xFF
+    return {
+        "cut": content[: len(content) // 2],
+        "empty": b"",
+        "flipped": bytes(flipped),
+        "not gzip": b"hello",
+        "header alone": content[:10],
+        "bad stream": content[:10] + b"\xff" * 40,
+        "not JSON": gzip.compress(b"{"),
+        "not text": gzip.compress(b"\xff\xfe"),
+        "not a cell": gzip.compress(b"[1]"),
+        "no key": gzip.compress(b"{}"),
+    }
+
+
+@pytest.mark.parametrize("how", damaged(b"0123456789"))
+def test_a_damaged_cell_is_computed_again(how: str, folder: RunFolder) -> None:
+    folder.write_cell("e", "key", "k", RESULT)
+    path = folder.cell_path("e", "key")
+    path.write_bytes(damaged(path.read_bytes())[how])
+    assert folder.read_cell("e", "key", "k") is None
+    if how != "no key":
+        with pytest.raises(StorageError, match=r"e__key.json.gz: damaged .*; delete it"):
+            read_cell(path)
+    folder.write_cell("e", "key", "k", RESULT)
+    assert folder.read_cell("e", "key", "k") is not None
+
+
+def test_a_missing_cell_says_so(folder: RunFolder) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_cell(folder.cell_path("e", "key"))
+
+
+def test_a_file_in_the_folders_place(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("in the way")
+    folder = RunFolder(tmp_path / "results" / "run")
+    assert folder.read_cell("e", "key", "k") is None
+    for attempt in (
+        folder.make,
+        lambda: folder.write_cell("e", "key", "k", RESULT),
+        lambda: folder.write_scores([], {}),
+        lambda: folder.write_run({}),
+    ):
+        with pytest.raises(StorageError, match="name another folder") as caught:
+            attempt()
+        assert str(tmp_path / "results" / "run") in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_make_creates_the_folder_and_leaves_what_is_there(folder: RunFolder) -> None:
+    folder.make()
+    folder.write_cell("e", "key", "k", RESULT)
+    folder.make()
+    assert folder.read_cell("e", "key", "k") is not None
+
+
+def test_scores_are_one_row_a_score_and_come_back(folder: RunFolder) -> None:
+    cell = folder.write_cell("e", "key", "k", RESULT)
+    table = folder.write_scores([cell, cell], FACTS)
+    assert list(table.columns) == COLUMNS
+    assert [field.name for kind in (Score, Facts) for field in fields(kind)] == COLUMNS
+    assert len(table) == 4
+    found = read_scores(folder.path)
+    assert found.pop("speed").isna().all()
+    pd.testing.assert_frame_equal(found, table, check_exact=False, rtol=1e-5)
+    assert found["selected"].dtype == bool
+    assert found["layer"].tolist() == ["12", "", "12", ""]
+    assert found["learning_rate"].isna().tolist() == [False, True] * 2
+    assert found["supervised"].tolist() == ["key tempo"] * 4
+    assert "7087488" in (folder.path / "scores.csv").read_text()
+
+
+def test_no_cells_are_a_table_with_headers_alone(folder: RunFolder) -> None:
+    folder.write_scores([], {})
+    found = read_scores(folder.path)
+    assert list(found.columns) == [*COLUMNS, "speed"]
+    assert not len(found)
+
+
+def test_the_speed_of_encoders_comes_from_the_description_of_the_run(folder: RunFolder) -> None:
+    cell = folder.write_cell(PROBE.encoder, "key", "k", RESULT)
+    folder.write_scores([cell], FACTS)
+    for said, known in (({"speed": 31.5}, 31.5), ({"speed": None}, NAN), ({}, NAN)):
+        folder.write_run({"encoders": {PROBE.encoder: said}})
+        assert read_scores(folder.path)["speed"].equals(pd.Series([known] * 2))
+    for content in ("{", "[]", '{"encoders": {"e": {"speed": "fast"}}}', "{}"):
+        (folder.path / "run.json").write_text(content)
+        with pytest.raises(StorageError, match=r"run.json: damaged .*; delete it and run again"):
+            read_scores(folder.path)
+
+
+@pytest.mark.parametrize(
+    "text", ["0012345678901234", "12345678901e2345", "1e5", "NA", "None", "nan"]
+)
+def test_text_is_never_taken_for_a_number_or_for_missing(text: str, folder: RunFolder) -> None:
+    named = replace(PROBE, encoder=text, layer=text, splits=text, fingerprint=text, cell=text)
+    cell = folder.write_cell("e", "key", "k", CellResult([named]))
+    folder.write_scores([cell], {text: FACTS[PROBE.encoder]})
+    (row,) = read_scores(folder.path).to_dict("records")
+    for name in ("encoder", "layer", "splits", "fingerprint", "cell"):
+        assert row[name] == text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not a table of scores"),
+        (b'a,"b\n1,2', "lacks the columns encoder, task,|not a table of scores"),
+        (b"\xff\xfe\x00", "not a table of scores|lacks the columns"),
+        (b"encoder,task\nx,y\n", "lacks the columns dataset, kind, "),
+    ],
+)
+def test_what_is_no_table_of_scores_is_named(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_bytes(content)
+    with pytest.raises(StorageError, match=f"scores.csv: ({message})") as caught:
+        read_scores(tmp_path)
+    assert "run again" in str(caught.value)
+
+
+def test_a_value_that_is_no_number_is_named(folder: RunFolder) -> None:
+    folder.write_scores([folder.write_cell("e", "key", "k", RESULT)], FACTS)
+    path = folder.path / "scores.csv"
+    path.write_text(path.read_text().replace("0.25,0.75", "low,high"))
+    with pytest.raises(StorageError, match=r"scores.csv: not a table of scores .*'low'"):
+        read_scores(folder.path)
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"nowhere/scores.csv: no such file; name the folder"):
+        read_scores(tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match=r"file/scores.csv: no such file; name the folder"):
+        read_scores(tmp_path / "file")
+    (tmp_path / "run" / "scores.csv").mkdir(parents=True)
+    with pytest.raises(StorageError, match=r"scores.csv: not a table"):
+        read_scores(tmp_path / "run")
+
+
+def test_the_description_is_json(folder: RunFolder) -> None:
+    folder.write_run({"config": {"seeds": [0]}})
+    assert json.loads((folder.path / "run.json").read_text()) == {"config": {"seeds": [0]}}
