@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 from mirprobe.pretraining.bank import Bank, BankTrack, HeldOut, QuantisationError
-from mirprobe.pretraining.launch import Machine, make_fabric
+from mirprobe.pretraining.config import DeviceConfig, FitConfig
+from mirprobe.pretraining.launch import make_fabric
 from mirprobe.pretraining.nt_xent import nt_xent
 from mirprobe.pretraining.objectives import last_tokens
 from mirprobe.pretraining.quantise import Quantiser
-from mirprobe.pretraining.train_step import FitConfig, Trainer
+from mirprobe.pretraining.train_step import Trainer
 from mirprobe.vit1d.model import ViT1D, ViT1DConfig
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def measure(fabric: Fabric, options: dict[str, Any]) -> float:
 def main() -> None:
     """Measure and print."""
     torch.set_num_threads(1)
-    fabric = make_fabric(Machine())
+    fabric = make_fabric(DeviceConfig())
     ratios = []
     for name, options in WAYS.items():
         ratios.append(measure(fabric, options))

@@ -12,17 +12,16 @@ import torch
 from safetensors.torch import load_file
 
 from mirprobe.pretraining.bank import Bank, BankTrack, HeldOut, QuantisationError
-from mirprobe.pretraining.fit import Fitted, Pace, fit
-from mirprobe.pretraining.launch import Machine
+from mirprobe.pretraining.config import DeviceConfig, FitConfig, Intervals
+from mirprobe.pretraining.fit import Fitted, fit
 from mirprobe.pretraining.quantise import Quantiser
-from mirprobe.pretraining.train_step import FitConfig
 from mirprobe.vit1d.frontend import LogMelConfig
 from mirprobe.vit1d.model import CONFIGS
 
 BINS, TIME = 16, 12
 FRONTEND = LogMelConfig(bins=BINS)
-CPU = Machine(device="cpu")
-PACE = Pace(log=2, validate=0, save=4)
+CPU = DeviceConfig(device="cpu")
+INTERVALS = Intervals(log_every=2, validate_every=0, save_every=4)
 TINY = {
     name: replace(config, frontend=FRONTEND, frames=TIME, dim=24, depth=2, heads=2)
     for name, config in CONFIGS.items()
@@ -77,7 +76,7 @@ def run(
     bank: Bank = BANK,
     model: str = "vit1d",
     begin_with: Path | None = None,
-    pace: Pace = PACE,
+    intervals: Intervals = INTERVALS,
     **options: Any,
 ) -> Fitted:
     config = replace(CONFIG, **options)
@@ -87,8 +86,8 @@ def run(
         model=TINY[model],
         config=config,
         begin_with=begin_with,
-        machine=CPU,
-        pace=pace,
+        device_config=CPU,
+        intervals=intervals,
     )
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from helpers.small_training import CONFIG, PACE, TINY, make_bank
+from helpers.small_training import CONFIG, INTERVALS, TINY, make_bank
 
+from mirprobe.pretraining.config import DeviceConfig
 from mirprobe.pretraining.fit import fit
-from mirprobe.pretraining.launch import Machine
 
 if __name__ == "__main__":
     fit(
@@ -19,6 +19,6 @@ if __name__ == "__main__":
         sys.argv[1],
         model=TINY["vit1d"],
         config=replace(CONFIG, steps=int(sys.argv[2]), same_group=0.5),
-        machine=Machine(device="cpu", devices=2),
-        pace=replace(PACE, validate=5),
+        device_config=DeviceConfig(device="cpu", devices=2),
+        intervals=replace(INTERVALS, validate_every=5),
     )

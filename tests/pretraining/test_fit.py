@@ -17,7 +17,7 @@ from helpers.small_training import (
     BINS,
     CONFIG,
     CPU,
-    PACE,
+    INTERVALS,
     TIME,
     TINY,
     make_bank,
@@ -31,9 +31,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 
 from mirprobe.core.errors import ConfigError, StorageError
-from mirprobe.pretraining.fit import BEST, LATEST, STATE, DivergedError, Pace, fit
-from mirprobe.pretraining.launch import Machine, make_fabric
-from mirprobe.pretraining.train_step import FitConfig, Trainer
+from mirprobe.pretraining.config import DeviceConfig, FitConfig, Intervals
+from mirprobe.pretraining.fit import BEST, LATEST, STATE, DivergedError, fit
+from mirprobe.pretraining.launch import make_fabric
+from mirprobe.pretraining.train_step import Trainer
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes
 from mirprobe.vit1d.model import CONFIGS, ViT1DConfig
 
@@ -48,8 +49,11 @@ def test_a_finished_run_has_nothing_left_to_do(tmp_path: Path) -> None:
 
 def test_how_often_it_saves_logs_and_validates_changes_nothing(tmp_path: Path) -> None:
     bank = make_bank(held_out=3, frames=960)
-    for name, pace in (("one", Pace(log=1, validate=3, save=2)), ("other", Pace(0, 0, 0))):
-        run(tmp_path / name, bank, pace=pace)
+    for name, intervals in (
+        ("one", Intervals(log_every=1, validate_every=3, save_every=2)),
+        ("other", Intervals(0, 0, 0)),
+    ):
+        run(tmp_path / name, bank, intervals=intervals)
     assert same(tmp_path / "one" / STATE, tmp_path / "other" / STATE)
     assert not (tmp_path / "other" / BEST).exists()
 
@@ -68,10 +72,10 @@ def test_the_checkpoint_rebuilds_the_model_and_says_how_it_was_made(tmp_path: Pa
 
 def test_it_begins_with_the_weights_of_an_earlier_training(tmp_path: Path) -> None:
     bank, second = make_bank(frames=1000), tmp_path / "second"
-    run(tmp_path / "first", bank, pace=Pace(validate=10))
+    run(tmp_path / "first", bank, intervals=Intervals(validate_every=10))
     weights = tmp_path / "first" / LATEST
     still: dict[str, Any] = {"steps": 4, "lr": 1e-30, "final_lr": 0.0}
-    run(second, bank, begin_with=weights, pace=Pace(validate=4), **still)
+    run(second, bank, begin_with=weights, intervals=Intervals(validate_every=4), **still)
     assert same(weights, second / LATEST)
     found = [(row["step"], row["embedding"], row["mrr"]) for row in rows(second / "retrieval.csv")]
     first = rows(tmp_path / "first" / "retrieval.csv")
@@ -83,7 +87,7 @@ def test_it_begins_with_the_weights_of_an_earlier_training(tmp_path: Path) -> No
     ]
     assert json.loads(read_notes(second / LATEST)["begun_with"]) == read_notes(weights)
     with pytest.raises(ConfigError, match="differs in begin_with"):
-        run(second, bank, pace=PACE, **still)
+        run(second, bank, intervals=INTERVALS, **still)
     with pytest.raises(StorageError, match="another configuration"):
         run(tmp_path / "third", bank, model="vit1d-rope", begin_with=weights)
 
@@ -95,7 +99,7 @@ def test_training_beats_chance_and_its_controls_on_held_out_tracks(tmp_path: Pat
         bank,
         steps=150,
         batch=32,
-        pace=Pace(log=25, validate=75, save=75),
+        intervals=Intervals(log_every=25, validate_every=75, save_every=75),
     )
     losses = [float(row["loss"]) for row in rows(tmp_path / "training.csv")]
     assert losses[-1] < losses[0] - 1
@@ -121,10 +125,14 @@ def test_a_nan_stops_says_where_and_keeps_what_was_good(
         views, masks = original(self, step)
         return views * (torch.nan if step == 6 else 1), masks
 
-    run(tmp_path / "good", pace=Pace(log=2, validate=0, save=2), steps=10)
+    run(
+        tmp_path / "good",
+        intervals=Intervals(log_every=2, validate_every=0, save_every=2),
+        steps=10,
+    )
     monkeypatch.setattr(Trainer, "batch", spoilt)
     with pytest.raises(DivergedError) as error:
-        run(tmp_path / "bad", pace=Pace(log=5, validate=0, save=save))
+        run(tmp_path / "bad", intervals=Intervals(log_every=5, validate_every=0, save_every=save))
     kept = "what was saved after step 6 is kept: begin another folder at a lower rate"
     if save > 2:
         kept = "nothing was saved: lower the rate"
@@ -135,7 +143,7 @@ def test_a_nan_stops_says_where_and_keeps_what_was_good(
             p.isfinite().all() for p in load_checkpoint(tmp_path / "bad" / LATEST).parameters()
         )
         monkeypatch.undo()
-        run(tmp_path / "bad", pace=Pace(log=5, validate=0, save=save))
+        run(tmp_path / "bad", intervals=Intervals(log_every=5, validate_every=0, save_every=save))
         assert same(tmp_path / "good" / STATE, tmp_path / "bad" / STATE)
 
 
@@ -157,13 +165,20 @@ def test_a_weight_that_is_not_finite_is_never_saved(
     assert read_notes(tmp_path / LATEST)["step"] == "4"
     bank, judged = make_bank(held_out=3, frames=960), tmp_path / "judged"
     with pytest.raises(DivergedError, match=r"a weight is not finite after step 8 .* step 4"):
-        run(judged, bank, pace=Pace(log=8, validate=8, save=4))
+        run(judged, bank, intervals=Intervals(log_every=8, validate_every=8, save_every=4))
     assert "8,model" not in (judged / "retrieval.csv").read_text()
 
 
 def test_bf16_trains_and_keeps_weights_in_float32(tmp_path: Path) -> None:
-    machine = Machine(device="cpu", precision="bf16")
-    done = fit(BANK, tmp_path, model=TINY["vit1d"], config=CONFIG, machine=machine, pace=PACE)
+    device_config = DeviceConfig(device="cpu", precision="bf16")
+    done = fit(
+        BANK,
+        tmp_path,
+        model=TINY["vit1d"],
+        config=CONFIG,
+        device_config=device_config,
+        intervals=INTERVALS,
+    )
     assert done.loss is not None
     assert {tensor.dtype for tensor in load_file(tmp_path / STATE).values()} == {torch.float32}
 
@@ -189,7 +204,7 @@ def test_compiled_blocks_train_alike(objective: Any) -> None:
 
 
 def test_tensorboard_has_the_figures_of_the_csv_files(tmp_path: Path) -> None:
-    run(tmp_path, make_bank(held_out=3, frames=960), pace=replace(PACE, validate=5))
+    run(tmp_path, make_bank(held_out=3, frames=960), intervals=replace(INTERVALS, validate_every=5))
     board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
     shown = {tag: [(one.step, one.value) for one in board.Scalars(tag)] for tag in _scalars(board)}
     logged: dict[str, list[tuple[int, float]]] = {}
@@ -273,7 +288,7 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     bank = make_bank(held_out=3, frames=960)
-    run(tmp_path / "one", bank, pace=replace(PACE, validate=5), same_group=0.5)
+    run(tmp_path / "one", bank, intervals=replace(INTERVALS, validate_every=5), same_group=0.5)
     one, two = (load_file(tmp_path / name / LATEST) for name in ("one", "two"))
     for name, weights in one.items():
         torch.testing.assert_close(two[name], weights, atol=1e-4, rtol=1e-3)

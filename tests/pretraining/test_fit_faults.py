@@ -10,13 +10,23 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.small_training import BANK, CONFIG, CPU, FRONTEND, PACE, TINY, make_bank, run, same
+from helpers.small_training import (
+    BANK,
+    CONFIG,
+    CPU,
+    FRONTEND,
+    INTERVALS,
+    TINY,
+    make_bank,
+    run,
+    same,
+)
 from safetensors.torch import save_file
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
-from mirprobe.pretraining.fit import LATEST, STATE, Pace, fit
-from mirprobe.pretraining.launch import Machine
+from mirprobe.pretraining.config import DeviceConfig, Intervals
+from mirprobe.pretraining.fit import LATEST, STATE, fit
 from mirprobe.vit1d.checkpoint import read_notes, save_checkpoint
 from mirprobe.vit1d.model import ViT1D
 
@@ -32,7 +42,13 @@ def test_a_bank_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"bank: 8 works .* 4 tracks held out, .* 9: add"):
         run(tmp_path, batch=9)
     with pytest.raises(ConfigError, match="batch=4 on 3 devices: give a multiple"):
-        fit(BANK, tmp_path, model=TINY["vit1d"], config=CONFIG, machine=Machine("cpu", devices=3))
+        fit(
+            BANK,
+            tmp_path,
+            model=TINY["vit1d"],
+            config=CONFIG,
+            device_config=DeviceConfig("cpu", devices=3),
+        )
     with pytest.raises(ConfigError, match=r"^0 of 8 works to train on have room for two segments"):
         run(tmp_path, make_bank(frames=22))
     with pytest.raises(ConfigError, match=r"two segments of 0.384 s with 2 s between,"):
@@ -41,10 +57,10 @@ def test_a_bank_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"^hide=0\.99: nothing is left of .* 12 frames"):
             run(tmp_path, **options)
     with pytest.raises(ConfigError, match=r"^0 held-out works of 31 s or longer"):
-        run(tmp_path, pace=Pace())
+        run(tmp_path, intervals=Intervals())
     other = replace(TINY["vit1d"], frontend=replace(FRONTEND, n_fft=1024))
     with pytest.raises(ConfigError, match="a bank of another front end"):
-        fit(BANK, tmp_path, model=other, config=CONFIG, machine=CPU, pace=PACE)
+        fit(BANK, tmp_path, model=other, config=CONFIG, device_config=CPU, intervals=INTERVALS)
     assert not list(tmp_path.iterdir())
 
 
@@ -163,7 +179,7 @@ def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
         ({"max_gap": float("nan")}, "max_gap=nan"),
         ({"mask": (0.75, 0.5)}, "two rising shares"),
         ({"hide": 1.0}, r"hide=1\.0: a share of the frames lies from 0 to below 1"),
-        ({"hide": 0.5, "objective": "cojepa"}, r"hide=0\.5: CoJEPA hides frames of its own"),
+        ({"hide": 0.5, "objective": "cojepa"}, r"hide=0\.5: CoJEPA hides its own frames"),
     ],
 )
 def test_impossible_options(options: dict[str, Any], message: str) -> None:
@@ -174,22 +190,36 @@ def test_impossible_options(options: dict[str, Any], message: str) -> None:
 def test_a_machine_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match="device 'cuda' is not there"):
-        fit(BANK, "x", model=TINY["vit1d"], config=CONFIG, machine=Machine("cuda"), pace=PACE)
+        fit(
+            BANK,
+            "x",
+            model=TINY["vit1d"],
+            config=CONFIG,
+            device_config=DeviceConfig("cuda"),
+            intervals=INTERVALS,
+        )
     with pytest.raises(ConfigError, match="precision='fp8': choose from auto, 32, bf16"):
-        Machine(precision="fp8")  # type: ignore[arg-type]
+        DeviceConfig(precision="fp8")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="0 devices on 1 nodes"):
-        Machine(devices=0)
+        DeviceConfig(devices=0)
 
 
 @pytest.mark.parametrize("module", ["lightning_fabric", "tensorboard"])
 def test_a_missing_extra_is_named(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigError, match=rf"{module}.*pip install 'mirprobe\[pretrain\]'"):
-        fit(BANK, "x", model=TINY["vit1d"], config=CONFIG, machine=CPU, pace=PACE)
+        fit(BANK, "x", model=TINY["vit1d"], config=CONFIG, device_config=CPU, intervals=INTERVALS)
 
 
 def test_compiling_wants_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    machine = replace(CPU, compile=True)
+    device_config = replace(CPU, compile=True)
     with pytest.raises(ConfigError, match="compiling needs a C\\+\\+ compiler"):
-        fit(BANK, "x", model=TINY["vit1d"], config=CONFIG, machine=machine, pace=PACE)
+        fit(
+            BANK,
+            "x",
+            model=TINY["vit1d"],
+            config=CONFIG,
+            device_config=device_config,
+            intervals=INTERVALS,
+        )

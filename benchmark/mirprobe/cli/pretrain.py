@@ -155,9 +155,8 @@ def fit_command(
     weights are those of a run that was never killed.
     """
     from mirprobe.pretraining.bank import Bank
-    from mirprobe.pretraining.fit import Pace, fit
-    from mirprobe.pretraining.launch import Machine
-    from mirprobe.pretraining.train_step import FitConfig
+    from mirprobe.pretraining.config import DeviceConfig, FitConfig, Intervals
+    from mirprobe.pretraining.fit import fit
     from mirprobe.vit1d.model import CONFIGS
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces itself
@@ -182,8 +181,8 @@ def fit_command(
                 seed=seed,
             ),
             begin_with=begin_with,
-            machine=Machine(device.value, precision.value, devices, nodes, compile),
-            pace=Pace(log=log_every, validate=validate_every, save=save_every),
+            device_config=DeviceConfig(device.value, precision.value, devices, nodes, compile),
+            intervals=Intervals(log_every, validate_every, save_every),
         )
         if done.primary:
             loss = "" if done.loss is None else f", loss {done.loss:.3f}"

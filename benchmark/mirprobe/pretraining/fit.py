@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,8 @@ from mirprobe.core.atomic_write import LEFTOVERS
 from mirprobe.core.errors import ConfigError, MirprobeError
 from mirprobe.core.hashing import digest
 from mirprobe.pretraining.bank import Bank
-from mirprobe.pretraining.launch import Machine, describe, make_fabric
+from mirprobe.pretraining.config import DeviceConfig, FitConfig, Intervals
+from mirprobe.pretraining.launch import describe, make_fabric
 from mirprobe.pretraining.resume import (
     Origin,
     all_finite,
@@ -38,7 +39,7 @@ from mirprobe.pretraining.resume import (
     save_state,
 )
 from mirprobe.pretraining.retrieval import Retrieval, Segments, embed, retrieve
-from mirprobe.pretraining.train_step import FitConfig, Trainer, make_pairs
+from mirprobe.pretraining.train_step import Trainer, make_pairs
 from mirprobe.pretraining.training_log import Journal
 from mirprobe.vit1d.checkpoint import read_notes, save_checkpoint
 from mirprobe.vit1d.model import ViT1DConfig
@@ -51,27 +52,6 @@ STATE, LATEST, BEST = "state.safetensors", "model.safetensors", "best.safetensor
 
 class DivergedError(MirprobeError):
     """The loss or a weight is no longer a finite number."""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How often, in steps; it changes nothing of what is trained. 0 is at the others' steps alone.
-
-    Attributes:
-        log: a row of losses, which are then fetched from the device and checked; there is one
-            whenever something is validated or saved.
-        validate: retrieval among held-out tracks.
-        save: a state to go on from; there is one at the end in any case.
-    """
-
-    log: int = 50
-    validate: int = 1000
-    save: int = 500
-
-    def __post_init__(self) -> None:
-        for name, every in asdict(self).items():
-            if every < 0:
-                raise ConfigError(f"{name}-every {every}: a number of steps, 0 for never")
 
 
 @dataclass(frozen=True)
@@ -100,8 +80,8 @@ def fit(
     model: ViT1DConfig,
     config: FitConfig,
     begin_with: str | Path | None = None,
-    machine: Machine | None = None,
-    pace: Pace | None = None,
+    device_config: DeviceConfig | None = None,
+    intervals: Intervals | None = None,
 ) -> Fitted:
     """Train, or go on where a killed run of the same configuration had last saved.
 
@@ -113,33 +93,33 @@ def fit(
         model: what to train.
         config: how to train it.
         begin_with: weights of an earlier training to begin with; None draws them.
-        machine: what to train it on.
-        pace: how often to log, validate and save.
+        device_config: where to train.
+        intervals: how often to log, validate and save.
 
     Raises:
         ConfigError: the bank is of another front end or too small, the folder holds another
-            training, or the machine is not there.
+            training, or the device is not there.
         StorageError: the folder cannot be read or written, and what was saved is kept; or
             `begin_with` cannot be read or holds another configuration.
         DivergedError: a loss is NaN or infinite; what was saved before is kept.
     """
-    folder, pace = Path(folder), pace or Pace()
+    folder, intervals = Path(folder), intervals or Intervals()
     if bank.config != model.frontend:
         raise ConfigError(f"{bank.path}: a bank of another front end: build one for this model")
     # complaints come before any process is started, and so once
     make_pairs(bank, model, config)
-    machine = machine or Machine()
-    if config.batch % (devices := machine.devices * machine.nodes):
+    device_config = device_config or DeviceConfig()
+    if config.batch % (devices := device_config.devices * device_config.nodes):
         raise ConfigError(f"batch={config.batch} on {devices} devices: give a multiple of them")
     segments = None
-    if pace.validate:
+    if intervals.validate_every:
         rate, held = model.frontend.frame_rate, bank.split("held-out")
         segments = Segments.of(held, length=model.frames, frame_rate=rate)
-    fabric = make_fabric(machine)
+    fabric = make_fabric(device_config)
     trainer = Trainer(bank, model, config, fabric)
-    if machine.compile:
+    if device_config.compile:
         trainer.compile()
-    run = _Run(folder, trainer, fabric, segments, pace, Origin.of(begin_with, model))
+    run = _Run(folder, trainer, fabric, segments, intervals, Origin.of(begin_with, model))
     return run.to_the_end()
 
 
@@ -152,11 +132,11 @@ class _Run:
         trainer: Trainer,
         fabric: Fabric,
         segments: Segments | None,
-        pace: Pace,
+        intervals: Intervals,
         origin: Origin | None,
     ) -> None:
         self.folder, self.trainer, self.fabric = folder, trainer, fabric
-        self.segments, self.pace, self.origin = segments, pace, origin
+        self.segments, self.intervals, self.origin = segments, intervals, origin
         self.begun_with = plain(
             **asdict(trainer.config),
             **{f"model.{name}": value for name, value in trainer.model.config.as_dict().items()},
@@ -189,7 +169,7 @@ class _Run:
                 self.losses.append(self.trainer.step(step))
                 self.done = step + 1
                 bar.update()
-                if not any(map(self._due, (self.pace.log, self.pace.validate, self.pace.save))):
+                if not any(map(self._due, astuple(self.intervals))):
                     continue
                 means = self._fetch()
                 seconds = perf_counter() - clock
@@ -197,9 +177,9 @@ class _Run:
                 row = {**means, **self.trainer.schedule(step), "segments_per_second": speed}
                 self.journal.write("training", self.done, row)
                 bar.set_postfix(loss=f"{means['loss']:.3f}", segments_per_s=f"{speed:.0f}")
-                if self._due(self.pace.validate):
+                if self._due(self.intervals.validate_every):
                     self._validate()
-                if self._due(self.pace.save):
+                if self._due(self.intervals.save_every):
                     self._save()
                 clock, counted = perf_counter(), self.done
         self.fabric.barrier()

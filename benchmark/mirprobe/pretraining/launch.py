@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from os import getenv
 from shutil import which
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 import torch
 
 from mirprobe.core.errors import ConfigError
+from mirprobe.pretraining.config import Device, DeviceConfig
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-Device = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "32", "bf16"]
 
-
-@dataclass(frozen=True)
-class Machine:
-    """What to train on.
-
-    Attributes:
-        device: `auto` takes an accelerator where there is one.
-        precision: of the matrix products; weights, norms and losses stay in float32. `auto` is
-            bf16 on GPUs that have it, and 32 elsewhere.
-        devices: processes a node, each with its own device (on the CPU all share it).
-        nodes: machines; start the same command on each, as Lightning Fabric describes.
-        compile: let torch compile the blocks, which fuses what lies between the matrix products. It
-            rounds otherwise, needs a C++ compiler on the CPU and begins with a minute of compiling.
-    """
-
-    device: Device = "auto"
-    precision: Precision = "auto"
-    devices: int = 1
-    nodes: int = 1
-    compile: bool = False
-
-    def __post_init__(self) -> None:
-        for name, allowed in (("device", Device), ("precision", Precision)):
-            if getattr(self, name) not in get_args(allowed):
-                choices = ", ".join(get_args(allowed))
-                raise ConfigError(f"{name}={getattr(self, name)!r}: choose from {choices}")
-        if self.devices < 1 or self.nodes < 1:
-            raise ConfigError(f"{self.devices} devices on {self.nodes} nodes: 1 is the least")
-
-
-def make_fabric(machine: Machine) -> Fabric:
+def make_fabric(device_config: DeviceConfig) -> Fabric:
     """Start all processes of a training; returns in each of them.
 
     Raises:
@@ -62,20 +30,20 @@ def make_fabric(machine: Machine) -> Fabric:
         ) from error
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-    device = _found(machine.device)
-    if machine.compile and device == "cpu" and which(getenv("CXX", "g++")) is None:
+    device = _found(device_config.device)
+    if device_config.compile and device == "cpu" and which(getenv("CXX", "g++")) is None:
         raise ConfigError("compiling needs a C++ compiler, g++ or what CXX names; or do without")
     bf16 = device == "cuda" and torch.cuda.is_bf16_supported()
-    half = machine.precision == "bf16" or (machine.precision == "auto" and bf16)
+    half = device_config.precision == "bf16" or (device_config.precision == "auto" and bf16)
     try:
         fabric = Fabric(
             accelerator=device,
-            devices=machine.devices,
-            num_nodes=machine.nodes,
+            devices=device_config.devices,
+            num_nodes=device_config.nodes,
             precision="bf16-mixed" if half else "32-true",
         )
     except (MisconfigurationException, ValueError, RuntimeError) as error:
-        raise ConfigError(f"cannot train on {machine.devices} x {device}: {error}") from error
+        raise ConfigError(f"cannot train on {device_config.devices} x {device}: {error}") from error
     fabric.launch()
     return fabric
 

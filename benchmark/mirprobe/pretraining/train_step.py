@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import ceil, inf
-from typing import TYPE_CHECKING, Literal, get_args
+from math import ceil
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor, nn
@@ -13,6 +12,7 @@ from torch.optim import AdamW
 from mirprobe.core.errors import ConfigError
 from mirprobe.pretraining.augment import Warp, span, warp
 from mirprobe.pretraining.bank import Bank
+from mirprobe.pretraining.config import FitConfig
 from mirprobe.pretraining.jepa import Masks, draw_masks
 from mirprobe.pretraining.objectives import CoJEPA, NTXent, Objective, last_tokens
 from mirprobe.pretraining.pair_sampler import Pairs, cut, seeded
@@ -21,88 +21,6 @@ from mirprobe.vit1d.model import Block, ViT1D, ViT1DConfig
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-
-Name = Literal["ntxent", "cojepa"]
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """All that decides what weights a training ends with, beside the model, bank and machine.
-
-    Attributes:
-        objective: `ntxent` or `cojepa`.
-        steps: in all.
-        batch: pairs a step, over all devices: each of another work, or of another take.
-        lr: the peak learning rate.
-        final_lr: that of the last step.
-        warmup: share of the steps in which the rate rises.
-        decay: weight decay of the first step.
-        final_decay: that of the last step.
-        betas: of AdamW.
-        clip: the gradient's largest norm.
-        temperature: of NT-Xent.
-        min_gap: seconds, at least, between the end of one segment and the start of the other.
-        max_gap: at most; infinite for anywhere in the track.
-        same_group: share of batches whose tracks sound alike.
-        variants: in such batches, the keys and tempi in which each track comes.
-        hide: share of a segment's frames, one block, that NT-Xent alone is trained without.
-        mask: least and most of a segment's frames that CoJEPA hides.
-        predictor_depth: blocks of CoJEPA's predictor.
-        jepa_weight: of the JEPA loss beside NT-Xent.
-        seed: of weights, pairs and masks.
-    """
-
-    objective: Name = "ntxent"
-    steps: int = 100_000
-    batch: int = 128
-    lr: float = 5e-4
-    final_lr: float = 1.5e-6
-    warmup: float = 0.01
-    decay: float = 0.04
-    final_decay: float = 0.01
-    betas: tuple[float, float] = (0.9, 0.98)
-    clip: float = 1.0
-    temperature: float = 0.1
-    min_gap: float = 0.0
-    max_gap: float = 16.0
-    same_group: float = 0.0
-    variants: int = 1
-    hide: float = 0.0
-    mask: tuple[float, float] = (0.5, 0.75)
-    predictor_depth: int = 6
-    jepa_weight: float = 1.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.objective not in get_args(Name):
-            raise ConfigError(
-                f"objective={self.objective!r}: choose from {', '.join(get_args(Name))}"
-            )
-        for name in ("steps", "batch", "lr", "temperature", "clip"):
-            if not 0 < getattr(self, name) < inf:
-                raise ConfigError(f"{name}={getattr(self, name)}: a number above 0")
-        if not 0 <= self.seed < 2**63:
-            raise ConfigError(f"seed={self.seed}: a whole number from 0 to 2^63 - 1")
-        if self.batch < 2:
-            raise ConfigError(f"batch={self.batch}: one pair has no negatives, give 2 or more")
-        if not (0 <= self.min_gap < inf and self.min_gap <= self.max_gap):
-            raise ConfigError(
-                f"min_gap={self.min_gap}, max_gap={self.max_gap}: the first is a number of seconds "
-                "and not above the second"
-            )
-        if not 0 <= self.warmup < 1:
-            raise ConfigError(f"warmup={self.warmup}: a share of the steps lies between 0 and 1")
-        if self.variants > 1 and not self.same_group > 0:
-            raise ConfigError(
-                f"variants={self.variants} with same_group={self.same_group}: they come in batches "
-                "whose tracks sound alike; give same_group a share above 0"
-            )
-        if not 0 <= self.hide < 1:
-            raise ConfigError(f"hide={self.hide}: a share of the frames lies from 0 to below 1")
-        if self.hide and self.objective != "ntxent":
-            raise ConfigError(f"hide={self.hide}: CoJEPA hides frames of its own, leave it 0")
-        if not 0 < self.mask[0] <= self.mask[1] < 1:
-            raise ConfigError(f"mask={self.mask}: two rising shares between 0 and 1")
 
 
 def make_pairs(bank: Bank, model: ViT1DConfig, config: FitConfig) -> Pairs:
