@@ -14,10 +14,11 @@ from helpers.encoders_for_tests import Oracle
 from torch import Tensor
 
 from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.core.number_types import Dtype
 from mirprobe.core.schema import Annotations, Embedding, Floating, Level, Tokens, Track
 from mirprobe.data import audio
 from mirprobe.embedding.cache import Cache
-from mirprobe.embedding.embedder import Dtype, Embedder
+from mirprobe.embedding.embedder import Embedder
 from mirprobe.encoders.windows import cut
 from mirprobe.evaluation.setup import choose_layers
 

@@ -18,11 +18,11 @@ from helpers.workbench import QUICK, Workbench
 from torch import Tensor
 
 from mirprobe.core.errors import ConfigError, EncoderError
+from mirprobe.core.number_types import Precision
 from mirprobe.core.schema import Annotations, Embedding, Level, Tokens, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.determinism import SHARE, TOLERANCE
 from mirprobe.embedding.embedder import Embedder
-from mirprobe.encoders.encode import Precision
 from mirprobe.evaluation.config import RunConfig, make_config
 from mirprobe.evaluation.runner import run_name
 from mirprobe.probing import probes

@@ -9,14 +9,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import yaml
 
-from mirprobe.api.dataset import Dataset
-from mirprobe.api.encoder import Encoder
-from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, MirprobeError
+
+if TYPE_CHECKING:  # these import torch, which the command line starts without
+    from mirprobe.api.dataset import Dataset
+    from mirprobe.api.encoder import Encoder
+    from mirprobe.api.task import Task
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])

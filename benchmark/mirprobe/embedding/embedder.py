@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
@@ -17,16 +16,16 @@ from torch import Tensor
 from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import EncoderError, StorageError, TrackError
 from mirprobe.core.hashing import digest
+from mirprobe.core.number_types import Dtype, Precision
 from mirprobe.core.schema import Embedding, Floating, Level, Tokens, Track
 from mirprobe.data import audio
 from mirprobe.embedding.cache import Cache, entry_key
 from mirprobe.embedding.determinism import Witness
-from mirprobe.encoders.encode import Precision, call, place, pool, sound
+from mirprobe.encoders.encode import call, place, pool, sound
 from mirprobe.encoders.windows import Cut, cut, frame_limit, stitch
 
 log = logging.getLogger(__name__)
 
-Dtype = Literal["float16", "float32"]
 Result = tuple[Track, Embedding | TrackError]
 Keys = dict[Level, str]
 Missing = Sequence[tuple[Track, Keys]]

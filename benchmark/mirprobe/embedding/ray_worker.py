@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirprobe.core.errors import EncoderError, MirprobeError, TrackError
+from mirprobe.core.number_types import Dtype, Precision
 from mirprobe.embedding.cache import Cache
-from mirprobe.embedding.embedder import Dtype, Embedder, Missing
-from mirprobe.encoders.encode import Precision
+from mirprobe.embedding.embedder import Embedder, Missing
 from mirprobe.encoders.specs import make_encoder
 
 Outcome = list[str | None] | MirprobeError

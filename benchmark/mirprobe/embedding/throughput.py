@@ -19,7 +19,8 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import EncoderError
 from mirprobe.core.hashing import digest
-from mirprobe.encoders.encode import Precision, call, place
+from mirprobe.core.number_types import Precision
+from mirprobe.encoders.encode import call, place
 from mirprobe.encoders.windows import call_size
 
 log = logging.getLogger(__name__)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from math import isfinite
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import EncoderError
+from mirprobe.core.number_types import Precision
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.windows import check_frames
-
-Precision = Literal["32", "bf16", "fp16"]
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -12,11 +12,10 @@ import torch
 
 from mirprobe.api.registry import nearest
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.number_types import Dtype, Precision
 from mirprobe.data.combined import TEST_TRACKS
 from mirprobe.data.paths import DATA_HOME
-from mirprobe.embedding.embedder import Dtype
 from mirprobe.embedding.remote_store import CACHE, is_url
-from mirprobe.encoders.encode import Precision
 from mirprobe.probing.probes import probe_config
 
 QUICK_ENCODERS = ("vit1d", "logmel", "mfcc", "chroma", "vit1d-random")
