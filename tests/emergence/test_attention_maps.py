@@ -5,7 +5,15 @@ import pytest
 import torch
 from helpers.small_vit1d import SMALL
 
-from mirprobe.emergence.attention_maps import READINGS, curves, look, received, rise, summary, turn
+from mirprobe.emergence.attention_maps import (
+    READINGS,
+    curves,
+    received,
+    rise,
+    row_change,
+    summary,
+    tokens_and_curves,
+)
 from mirprobe.encoders.vit1d import random_model
 from mirprobe.vit1d.model import ViT1D
 
@@ -21,7 +29,7 @@ def test_uniform_attention_reads_nearly_1() -> None:
     uniform = torch.full((1, 2, 1 + TIME, 1 + TIME), 1 / (1 + TIME))
     torch.testing.assert_close(received(uniform), torch.full((1, 2, TIME), TIME / (1 + TIME)))
     torch.testing.assert_close(summary(uniform), torch.full((1, 2, TIME), TIME / (1 + TIME)))
-    assert not turn(uniform).any()
+    assert not row_change(uniform).any()
 
 
 def test_a_frame_that_all_look_at_receives_all() -> None:
@@ -42,7 +50,7 @@ def test_attention_turns_where_it_moves_to_another_note() -> None:
     first, second = [1] * 4, [6] * (TIME - 4)
     expected = torch.zeros(TIME)
     expected[4] = 1
-    torch.testing.assert_close(turn(attending([0, *first, *second])), expected)
+    torch.testing.assert_close(row_change(attending([0, *first, *second])), expected)
 
 
 def test_turn_is_half_the_l1_distance_of_neighbouring_rows() -> None:
@@ -52,8 +60,8 @@ def test_turn_is_half_the_l1_distance_of_neighbouring_rows() -> None:
         sum(abs(a - b) for a, b in zip(rows[t], rows[t - 1], strict=True)) / 2
         for t in range(1, TIME)
     ]
-    np.testing.assert_allclose(turn(attention).numpy(), [naive[0], *naive], rtol=1e-5)
-    assert turn(torch.ones(2, 2)).tolist() == [0]  # a single frame cannot turn
+    np.testing.assert_allclose(row_change(attention).numpy(), [naive[0], *naive], rtol=1e-5)
+    assert row_change(torch.ones(2, 2)).tolist() == [0]  # a single frame cannot turn
 
 
 def test_rise_is_the_positive_difference() -> None:
@@ -72,7 +80,7 @@ def test_curves_hold_each_head_and_the_mean_map() -> None:
 def test_look_reads_every_layer_of_the_stream() -> None:
     model = random_model(SMALL, 0).eval()
     frames = torch.randn(2, 20, 32)
-    tokens, found = look(model, frames)
+    tokens, found = tokens_and_curves(model, frames)
     assert tokens.shape == (2, 21, 3, 16)
     assert found.shape == (2, 20, 3, 3, len(READINGS))
     for place, layer in enumerate(model.stream(frames, attention=True)):
@@ -86,7 +94,7 @@ def staring() -> ViT1D:
     """A model whose first block's every query attends to the frames that hold band 7."""
     model = random_model(SMALL, 0).eval().requires_grad_(False)
     size = SMALL.dim // SMALL.heads
-    model.turns = None  # no positions: what is looked at depends on content alone
+    model.rotary = None  # no positions: what is looked at depends on content alone
     model.project.weight.zero_()
     model.project.weight[0, 7] = 100.0  # band 7 fills a token's first coordinate,
     model.project.weight[1, 0] = 1.0  # band 0 its second
@@ -105,7 +113,7 @@ def test_a_model_made_to_attend_to_known_frames_gives_the_known_curve(staring: V
     frames[..., 0] = 1.0
     loud = [4, 11, 25]
     frames[0, loud, 7] = 1.0
-    _, found = look(staring, frames)
+    _, found = tokens_and_curves(staring, frames)
     curve = found[0, :, 0, -1, list(READINGS).index("received")]  # first layer, mean map
     expected = torch.zeros(30)
     expected[loud] = 10.0  # a third of all attention, times 30 frames

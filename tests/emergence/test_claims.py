@@ -8,21 +8,21 @@ import pytest
 from mirprobe.emergence.claims import (
     FAILS,
     HOLDS,
+    NOT_TESTED,
     PARTLY,
-    UNASKED,
     Check,
     Claim,
-    Evidence,
+    ResultTables,
     attention_onsets,
     best,
+    evaluate_claims,
     find_crossing,
-    judge,
     layers_differ,
 )
 from mirprobe.emergence.intervals import Interval, difference, mean_of, measure
-from mirprobe.emergence.onsets import OnsetResult, result
-from mirprobe.emergence.report import write_page
-from mirprobe.emergence.similarity import SimilarityResult
+from mirprobe.emergence.onset_scores import OnsetResult, result
+from mirprobe.emergence.report import write_report
+from mirprobe.emergence.similarity_scores import SimilarityResult
 
 TRACKS = 20
 NOISE = np.random.default_rng(0).normal(0, 0.05, TRACKS)
@@ -45,7 +45,7 @@ def check(low: float, high: float) -> Check:
 )
 def test_verdicts_follow_from_checks(checks: Sequence[Check], verdict: str) -> None:
     assert Claim("", "", tuple(checks)).verdict == verdict
-    assert Claim("", "", tuple(checks), asked=False).verdict == UNASKED
+    assert Claim("", "", tuple(checks), testable=False).verdict == NOT_TESTED
 
 
 def test_differences_are_paired() -> None:
@@ -67,7 +67,7 @@ def heard(model: str, value: float, seed: int = -1, **fields: object) -> OnsetRe
 
 @pytest.mark.parametrize(("value", "verdict"), [(0.9, HOLDS), (0.5, PARTLY), (0.1, FAILS)])
 def test_onsets_against_guesses_and_random_weights(value: float, verdict: str) -> None:
-    evidence = Evidence(
+    tables = ResultTables(
         onsets=[
             heard("trained", value, layer="3", head="1", reading="turn"),
             heard("trained", value - 0.05, layer="4", head="1", reading="turn"),
@@ -78,7 +78,7 @@ def test_onsets_against_guesses_and_random_weights(value: float, verdict: str) -
             heard("uniform", 0.3),
         ]
     )
-    claim = attention_onsets(evidence)
+    claim = attention_onsets(tables)
     assert claim.verdict == verdict
     assert [one.text for one in claim.checks] == [
         "trained layer 3 head 1 - even",
@@ -112,7 +112,7 @@ def test_different_layers_for_different_relations() -> None:
     assert crossing is not None
     places = [(own.row["relation"], own.row["layer"], away.row["layer"]) for own, away in crossing]
     assert places == [("chord", "1", "3"), ("key", "3", "1")]
-    claim = layers_differ(Evidence(similarities=rows))
+    claim = layers_differ(ResultTables(similarities=rows))
     assert claim.verdict == HOLDS
     assert [one.gain.value for one in claim.checks] == pytest.approx([0.2, 0.4])
     assert claim.remarks[-1].endswith("with 0 of 1 seeds")
@@ -125,8 +125,8 @@ def test_one_layer_for_all_is_no_difference() -> None:
         for layer, value in (("1", 0.6), ("2", 0.8))
     ]
     assert find_crossing(rows) is None
-    claim = layers_differ(Evidence(similarities=rows))
-    assert (claim.verdict, claim.checks, claim.asked) == (FAILS, (), True)
+    claim = layers_differ(ResultTables(similarities=rows))
+    assert (claim.verdict, claim.checks, claim.testable) == (FAILS, (), True)
 
 
 def test_relations_that_validation_does_not_find_are_not_crossed() -> None:
@@ -141,11 +141,11 @@ def test_relations_that_validation_does_not_find_are_not_crossed() -> None:
 
 def test_one_relation_cannot_be_compared() -> None:
     rows = [seen("key", layer, value) for layer, value in (("1", 0.6), ("2", 0.8))]
-    assert layers_differ(Evidence(similarities=rows)).verdict == UNASKED
+    assert layers_differ(ResultTables(similarities=rows)).verdict == NOT_TESTED
 
 
 def test_without_data_nothing_is_asked() -> None:
-    assert [claim.verdict for claim in judge(Evidence())] == [UNASKED] * 5
+    assert [claim.verdict for claim in evaluate_claims(ResultTables())] == [NOT_TESTED] * 5
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_the_page_says_what_the_weights_were_trained_with(notes: dict[str, str],
         "splits_hash": "0",
         "problems": {},
     }
-    assert said in write_page(judge(Evidence()), Evidence(), provenance, [])
+    assert said in write_report(evaluate_claims(ResultTables()), ResultTables(), provenance, [])
 
 
 def test_best_prefers_what_validation_can_tell() -> None:

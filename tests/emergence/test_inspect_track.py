@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from mirprobe.cli import app
 from mirprobe.core.errors import ConfigError
 from mirprobe.emergence.inspect_figure import clock, draw
-from mirprobe.emergence.inspect_track import portray
-from mirprobe.emergence.models import Subject, trained
+from mirprobe.emergence.inspect_track import inspect_track
+from mirprobe.emergence.models import InspectedModel, trained_spec
 from mirprobe.vit1d import checkpoint as shipped
 
 RATE = 16_000
@@ -86,8 +86,8 @@ def test_an_svg_of_one_layer(song: Path, checkpoint: Path, tmp_path: Path) -> No
 
 
 def test_an_svg_is_the_same_each_time(song: Path, checkpoint: Path) -> None:
-    portrait = portray(song, Subject(trained(checkpoint), "cpu"), layers="2")
-    assert draw(portrait, "weights", ".svg") == draw(portrait, "weights", ".svg")
+    inspection = inspect_track(song, InspectedModel(trained_spec(checkpoint), "cpu"), layers="2")
+    assert draw(inspection, "weights", ".svg") == draw(inspection, "weights", ".svg")
 
 
 def test_the_name_comes_from_the_file(
@@ -101,11 +101,11 @@ def test_the_name_comes_from_the_file(
 def test_what_is_cut_from_a_file_equals_the_file(
     song: Path, checkpoint: Path, tmp_path: Path
 ) -> None:
-    subject = Subject(trained(checkpoint))
-    whole = portray(song, subject, start=1.0, duration=2.0)
+    model = InspectedModel(trained_spec(checkpoint))
+    whole = inspect_track(song, model, start=1.0, duration=2.0)
     audio, rate = soundfile.read(song)
     soundfile.write(tmp_path / "cut.wav", audio[rate : 3 * rate], rate)
-    part = portray(tmp_path / "cut.wav", subject)
+    part = inspect_track(tmp_path / "cut.wav", model)
     np.testing.assert_allclose(whole.attention, part.attention)
     np.testing.assert_allclose(whole.times, part.times + 1)
 
@@ -197,7 +197,7 @@ def test_without_matplotlib_it_names_the_extra(
 
 def test_a_long_stretch_is_refused(song: Path, checkpoint: Path) -> None:
     with pytest.raises(ConfigError, match="and 300 s"):
-        portray(song, Subject(trained(checkpoint)), duration=301)
+        inspect_track(song, InspectedModel(trained_spec(checkpoint)), duration=301)
 
 
 def test_the_small_model_is_what_these_tests_say() -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mirprobe.core.schema import Floats
-from mirprobe.emergence.onset_detector import Picking, detect, flux, novelty, peaks
+from mirprobe.emergence.onset_detector import PeakSettings, detect, flux, novelty, peaks
 from mirprobe.metrics.onset import scores
 from mirprobe.vit1d.frontend import LogMel, LogMelConfig
 
@@ -26,7 +26,7 @@ def clicks(times: Floats, seconds: float) -> torch.Tensor:
 def test_spectral_flux_finds_the_clicks(smoothing: int) -> None:
     times = np.array([0.4, 0.9, 1.31, 1.77, 2.5, 2.8, 3.33])
     logmel = LogMel(CONFIG)(clicks(times, 4.0)[None])[0].numpy()
-    found = detect(flux(logmel, CONFIG), Picking(smoothing, 1.0, shift=0.0), RATE)
+    found = detect(flux(logmel, CONFIG), PeakSettings(smoothing, 1.0, shift=0.0), RATE)
     assert scores(times, found)[0] == 1.0
 
 
@@ -47,8 +47,8 @@ def test_flux_does_not_hear_what_lies_80_decibels_below() -> None:
 
 
 def test_a_constant_curve_has_no_onsets() -> None:
-    assert len(detect(np.full(100, 0.1), Picking(), RATE)) == 0
-    assert len(detect(np.zeros(1), Picking(), RATE)) == 0
+    assert len(detect(np.full(100, 0.1), PeakSettings(), RATE)) == 0
+    assert len(detect(np.zeros(1), PeakSettings(), RATE)) == 0
 
 
 def test_novelty_does_not_depend_on_scale_and_offset() -> None:
@@ -62,16 +62,16 @@ def test_novelty_does_not_depend_on_scale_and_offset() -> None:
 def test_a_peak_between_frames_is_found_there_and_shifted() -> None:
     time = np.arange(100) / RATE
     curve = np.exp(-(((time - 1.51) / 0.04) ** 2))
-    (found,) = detect(curve, Picking(1, 1.0, shift=0.0), RATE)
+    (found,) = detect(curve, PeakSettings(1, 1.0, shift=0.0), RATE)
     assert found == pytest.approx(1.51, abs=0.003)
-    (late,) = detect(curve, Picking(1, 1.0, shift=0.016), RATE)
+    (late,) = detect(curve, PeakSettings(1, 1.0, shift=0.016), RATE)
     assert late - found == pytest.approx(0.016)
 
 
 def test_no_onset_lies_before_0() -> None:
     curve = np.zeros(50)
     curve[0] = 1.0
-    assert detect(curve, Picking(1, 1.0, shift=-0.048), RATE).tolist() == [0.0]
+    assert detect(curve, PeakSettings(1, 1.0, shift=-0.048), RATE).tolist() == [0.0]
 
 
 def test_peaks_give_their_heights() -> None:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from mirprobe.core.schema import Annotations, Beats, Floats, Segments, Track
-from mirprobe.emergence.similarity import Similarities, frame_aucs, relations, track_aucs
 from mirprobe.emergence.similarity_pairs import (
     APART,
     FEWEST,
@@ -16,6 +15,7 @@ from mirprobe.emergence.similarity_pairs import (
     key_kinds,
     tag_kinds,
 )
+from mirprobe.emergence.similarity_scores import Similarities, frame_aucs, relations, track_aucs
 
 RATE = 31.25
 FRAMES = 600  # 19.2 s

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from mirprobe.pretraining.bank import Bank, BankTrack, HeldOut, QuantisationError
 from mirprobe.pretraining.config import DeviceConfig, FitConfig, Intervals
-from mirprobe.pretraining.fit import Fitted, fit
+from mirprobe.pretraining.fit import FitResult, fit
 from mirprobe.pretraining.quantise import Quantiser
 from mirprobe.vit1d.frontend import LogMelConfig
 from mirprobe.vit1d.model import CONFIGS
@@ -78,7 +78,7 @@ def run(
     begin_with: Path | None = None,
     intervals: Intervals = INTERVALS,
     **options: Any,
-) -> Fitted:
+) -> FitResult:
     config = replace(CONFIG, **options)
     return fit(
         bank,

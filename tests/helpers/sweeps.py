@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from mirprobe.pretraining.bank import Bank
-from mirprobe.pretraining.bank_shards import Samples, write_part
-from mirprobe.pretraining.merge_shards import pack
+from mirprobe.pretraining.bank_shards import Samples, write_shard
+from mirprobe.pretraining.merge_shards import merge_shards
 from mirprobe.vit1d.frontend import LogMel
 
 RATE, HOP = 16_000, 512
@@ -28,14 +28,14 @@ def sweep(seconds: float = 10.0, *, seed: int = 0, rate: int = RATE) -> Samples:
 
 def add(bank: Path, name: str, samples: Samples | Iterable[Samples], **options: Any) -> Any:
     given = {"id": name, "source": f"{name}.wav", "group": "tests", **options}
-    return write_part(bank, f"key of {name}", samples, **given)
+    return write_shard(bank, f"key of {name}", samples, **given)
 
 
 def build(bank: Path, count: int, *, first: int = 0, **options: Any) -> Bank:
     """Add so many tracks of 8.5 s, called t000 and so on, of these seeds."""
     for number in range(first, first + count):
         add(bank, f"t{number:03}", sweep(8.5, seed=number), **options)
-    return pack(bank)
+    return merge_shards(bank)
 
 
 def logmel(samples: Samples) -> NDArray[np.float32]:

@@ -11,8 +11,8 @@ from helpers.sweeps import HOP, add, build, logmel, sweep
 
 from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
 from mirprobe.pretraining.bank import Bank, HeldOut
-from mirprobe.pretraining.bank_shards import part_path
-from mirprobe.pretraining.merge_shards import pack, recorded
+from mirprobe.pretraining.bank_shards import shard_path
+from mirprobe.pretraining.merge_shards import known_keys, merge_shards
 from mirprobe.vit1d.frontend import LogMelConfig
 
 CONFIG = LogMelConfig()
@@ -43,14 +43,14 @@ def test_a_bank_grows_and_what_was_there_stays(tmp_path: Path) -> None:
         truth = logmel(sweep(8.5, seed=int(track.id[1:])))
         assert np.abs(grown.dequantise(own) - truth).max() <= grown.scale / 2 + 1e-5
     assert sorted(file.name for file in tmp_path.iterdir()) == ["bank.json", "frames.npy"]
-    assert pack(tmp_path).tracks == grown.tracks
+    assert merge_shards(tmp_path).tracks == grown.tracks
 
 
 def test_repeated_music_and_repeated_names_are_left_out(tmp_path: Path) -> None:
     build(tmp_path, 2)
     add(tmp_path, "copy", sweep(8.5, seed=1))
     add(tmp_path, "other", sweep(8.5, seed=9), id="t000")
-    bank = pack(tmp_path)
+    bank = merge_shards(tmp_path)
     assert [track.id for track in bank.tracks] == ["t000", "t001"]
     assert [(entry.source, entry.kind) for entry in bank.skipped] == [
         ("copy.wav", "duplicate"),
@@ -86,10 +86,10 @@ def test_at_most_half_of_few_works_are_held_out(works: int, held: int) -> None:
 def test_renderings_of_one_work_share_a_split(tmp_path: Path) -> None:
     for number in range(6):
         add(tmp_path, f"t{number}", sweep(8.5, seed=number), work=f"tune {number % 2}")
-    bank = pack(tmp_path)
+    bank = merge_shards(tmp_path)
     assert {track.work for track in bank.split("held-out")} in ({"tune 0"}, {"tune 1"})
     assert len(bank.split("held-out")) == len(bank.split("train")) == 3
-    again = pack(tmp_path, held_out=HeldOut(fraction=0.0))
+    again = merge_shards(tmp_path, held_out=HeldOut(fraction=0.0))
     assert not again.split("held-out")
     assert again.held_out.fraction == 0.0
     with pytest.raises(ConfigError):
@@ -113,9 +113,9 @@ def test_a_full_disk_costs_the_track_in_work_alone(
             add(tmp_path, "second", sweep(seed=1))
         assert "No space left" in one_line(error)
         with pytest.raises(StorageError, match="No space left"):
-            pack(tmp_path)
+            merge_shards(tmp_path)
     assert len(list((tmp_path / "parts").iterdir())) == 1
-    assert [track.id for track in pack(tmp_path).tracks] == ["first"]
+    assert [track.id for track in merge_shards(tmp_path).tracks] == ["first"]
 
 
 def test_a_bank_is_valid_between_its_two_files(
@@ -133,11 +133,11 @@ def test_a_bank_is_valid_between_its_two_files(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
-            pack(tmp_path)
+            merge_shards(tmp_path)
     between = Bank.open(tmp_path)
     assert between.tracks == before.tracks
     assert len(between.frames) == sum(track.frames for track in before.tracks)
-    assert [track.id for track in pack(tmp_path).tracks] == ["t000", "t001", "t002"]
+    assert [track.id for track in merge_shards(tmp_path).tracks] == ["t000", "t001", "t002"]
 
 
 @pytest.mark.parametrize("place", ["head", "frames"])
@@ -146,14 +146,14 @@ def test_a_damaged_part_is_made_again(
 ) -> None:
     add(tmp_path, "good", sweep())
     add(tmp_path, "bad", sweep(seed=1))
-    path = part_path(tmp_path, "key of bad", CONFIG, "uint8")
+    path = shard_path(tmp_path, "key of bad", CONFIG, "uint8")
     content = bytearray(path.read_bytes())
     content[20 if place == "head" else -1] ^= 0xFF
     path.write_bytes(content)
-    assert [track.id for track in pack(tmp_path).tracks] == ["good"]
+    assert [track.id for track in merge_shards(tmp_path).tracks] == ["good"]
     assert "damaged" in caplog.text
     add(tmp_path, "bad", sweep(seed=1))
-    assert len(pack(tmp_path).tracks) == 2
+    assert len(merge_shards(tmp_path).tracks) == 2
 
 
 def test_front_ends_and_types_do_not_mix(tmp_path: Path) -> None:
@@ -163,12 +163,12 @@ def test_front_ends_and_types_do_not_mix(tmp_path: Path) -> None:
     assert "n_fft" in one_line(error)
     assert Bank.open(tmp_path, CONFIG).config == CONFIG
     with pytest.raises(ConfigError, match="another front end"):
-        recorded(tmp_path, OTHER)
+        known_keys(tmp_path, OTHER)
     with pytest.raises(ConfigError, match="another type"):
-        recorded(tmp_path, CONFIG, "float16")
+        known_keys(tmp_path, CONFIG, "float16")
     add(tmp_path, "other", sweep(), config=OTHER)
     with pytest.raises(ConfigError, match="another front end"):
-        pack(tmp_path)
+        merge_shards(tmp_path)
     assert len(Bank.open(tmp_path).tracks) == 1
 
 

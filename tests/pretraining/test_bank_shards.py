@@ -12,8 +12,8 @@ import torch
 from helpers.sweeps import HOP, RATE, add, build, logmel, sweep
 
 from mirprobe.core.errors import ConfigError, TrackError
-from mirprobe.pretraining.bank_shards import REST, Part, Samples, stream
-from mirprobe.pretraining.merge_shards import pack, recorded
+from mirprobe.pretraining.bank_shards import REST, Samples, Shard, stream
+from mirprobe.pretraining.merge_shards import known_keys, merge_shards
 from mirprobe.pretraining.quantise import DType, Quantiser, level
 from mirprobe.vit1d.frontend import LogMel, LogMelConfig
 
@@ -44,7 +44,7 @@ def test_a_segment_is_what_the_model_hears_away_from_the_edges(
 ) -> None:
     samples = sweep(12.0)
     add(tmp_path, "sweep", samples, dtype=dtype)
-    bank = pack(tmp_path)
+    bank = merge_shards(tmp_path)
     assert bank.frames.dtype == np.dtype(dtype)
     assert bank.frames.shape == (12 * RATE // HOP + 1, 128)
     bound = {"uint8": bank.scale / 2 + 1e-5, "float16": 2**-10}[dtype]
@@ -125,7 +125,7 @@ def test_silence_is_cut_to_half_a_second_on_either_side(tmp_path: Path) -> None:
     # 313 frames are centred within 10 s; one or two more a side hear its end
     assert part.frames == pytest.approx(2 * (313 + 2 * REST), abs=8)
     assert part.duration == 80.0
-    bank = pack(tmp_path)
+    bank = merge_shards(tmp_path)
     quiet = bank.dequantise(bank.frames).max(axis=1) < level(CONFIG, -70.0)
     assert quiet.sum() == pytest.approx(4 * REST, abs=2)
 
@@ -141,11 +141,11 @@ def test_the_threshold_of_silence(tmp_path: Path, decibels: float, sounds: bool)
     time = np.arange(10 * RATE) / RATE
     tone = 10 ** (decibels / 20) * np.sin(2 * np.pi * 440 * time)
     track = add(tmp_path, "tone", tone.astype(np.float32))
-    assert isinstance(track, Part) == sounds
+    assert isinstance(track, Shard) == sounds
 
 
 def test_two_segments_are_enough(tmp_path: Path) -> None:
-    assert isinstance(add(tmp_path, "enough", sweep(8.04)), Part)
+    assert isinstance(add(tmp_path, "enough", sweep(8.04)), Shard)
     assert add(tmp_path, "short", sweep(8.0)).kind == "too short"
 
 
@@ -167,13 +167,13 @@ def test_what_cannot_be_used_says_why_and_is_not_tried_again(tmp_path: Path) -> 
     for name, samples, kind in bad:
         assert add(tmp_path, name, samples).kind == kind
     with pytest.raises(ConfigError) as error:
-        pack(tmp_path)
+        merge_shards(tmp_path)
     assert "no track for a bank" in str(error.value)
     bank = build(tmp_path, 1)
     assert {entry.source: entry.kind for entry in bank.skipped} == {
         f"{name}.wav": kind for name, _, kind in bad
     }
-    assert {f"key of {name}" for name, _, _ in bad} <= recorded(tmp_path)
+    assert {f"key of {name}" for name, _, _ in bad} <= known_keys(tmp_path)
 
 
 def test_a_part_that_is_there_is_not_computed_again(tmp_path: Path) -> None:

@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 
 from mirprobe.cli import app
 from mirprobe.core.errors import ConfigError, StorageError
-from mirprobe.pretraining import audio_files as recordings
+from mirprobe.pretraining import audio_files
 from mirprobe.pretraining import build_bank as module
-from mirprobe.pretraining.audio_files import Recording, decode, find
+from mirprobe.pretraining.audio_files import AudioFile, decode, find_audio
 from mirprobe.pretraining.bank import Bank
-from mirprobe.pretraining.build_bank import harvest
+from mirprobe.pretraining.build_bank import build_bank
 
 SECONDS = 9.0
 
@@ -65,7 +65,7 @@ def test_every_container_is_decoded(
     time = np.arange(int(rate * SECONDS)) / rate
     tone = 0.3 * np.sin(2 * np.pi * 1000 * time)
     soundfile.write(music / name, np.stack([tone] * channels, axis=1), rate, **options)
-    bank = harvest([music], tmp_path / "bank", jobs=1)
+    bank = build_bank([music], tmp_path / "bank", jobs=1)
     (track,) = bank.tracks
     assert (track.source, track.group) == (f"music/{name}", "music")
     assert track.duration == pytest.approx(SECONDS, abs=0.15)  # MP3 pads
@@ -83,10 +83,10 @@ def test_blocks_decode_to_the_whole(
 ) -> None:
     path = tmp_path / "a.flac"
     soundfile.write(path, sweep(3.0, rate=rate), rate)
-    recording = Recording(path, "", "a.flac", "")
-    whole = np.concatenate(list(decode(recording, RATE)))
-    monkeypatch.setattr(recordings, "_VALUES", 10_000)
-    blocks = list(decode(recording, RATE))
+    audio_file = AudioFile(path, "", "a.flac", "")
+    whole = np.concatenate(list(decode(audio_file, RATE)))
+    monkeypatch.setattr(audio_files, "_VALUES", 10_000)
+    blocks = list(decode(audio_file, RATE))
     assert len(blocks) > 4
     np.testing.assert_allclose(np.concatenate(blocks), whole, atol=1e-5)
     assert len(whole) == 3 * RATE
@@ -102,7 +102,7 @@ def test_packs_are_read_where_they_lie(tmp_path: Path) -> None:
         pack.writestr("music/broken.ogg", b"not audio")
         pack.writestr("readme.txt", b"read me")
     before = set(tmp_path.rglob("*"))
-    bank = harvest([folder], tmp_path / "bank", jobs=1)
+    bank = build_bank([folder], tmp_path / "bank", jobs=1)
     created = {path.relative_to(tmp_path).as_posix() for path in set(tmp_path.rglob("*")) - before}
     assert created == {"bank", "bank/bank.json", "bank/frames.npy"}
     assert {track.source: track.group for track in bank.tracks} == {
@@ -126,8 +126,8 @@ def test_damaged_packs_cost_no_other_track(tmp_path: Path, monkeypatch: pytest.M
     (music / "crc.zip").write_bytes(content)
     with zipfile.ZipFile(music / "large.zip", "w") as pack:
         pack.writestr("b.ogg", bytes(200_000))
-    monkeypatch.setattr(recordings, "_LARGEST", 150_000)
-    bank = harvest([music], tmp_path / "bank", jobs=1)
+    monkeypatch.setattr(audio_files, "_LARGEST", 150_000)
+    bank = build_bank([music], tmp_path / "bank", jobs=1)
     assert sources(bank) == ["music/good.wav"]
     reasons = {entry.source: entry.reason for entry in bank.skipped}
     assert reasons.keys() == {"music/broken.pk3", "music/crc.zip!a.ogg", "music/large.zip!b.ogg"}
@@ -149,7 +149,7 @@ def test_what_is_left_out_is_listed(tmp_path: Path) -> None:
     (music / "empty.ogg").write_bytes(b"")
     (music / "dangling.wav").symlink_to(music / "gone.wav")
     (music / "notes.txt").write_text("no audio")
-    bank = harvest([music], tmp_path / "bank", jobs=1)
+    bank = build_bank([music], tmp_path / "bank", jobs=1)
     assert sources(bank) == ["music/a.wav"]
     assert {entry.source.split("/")[1]: entry.kind for entry in bank.skipped} == {
         "copy.wav": "duplicate",
@@ -161,7 +161,7 @@ def test_what_is_left_out_is_listed(tmp_path: Path) -> None:
         "dangling.wav": "undecodable",
     }
     assert not any(str(tmp_path) in entry.reason for entry in bank.skipped)
-    again = harvest([music], tmp_path / "bank", jobs=1)
+    again = build_bank([music], tmp_path / "bank", jobs=1)
     assert (again.tracks, again.skipped) == (bank.tracks, bank.skipped)
 
 
@@ -169,22 +169,22 @@ def test_folders_without_audio_are_named(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(ConfigError, match="not a folder"):
-        harvest([tmp_path / "missing"], tmp_path / "bank", jobs=1)
+        build_bank([tmp_path / "missing"], tmp_path / "bank", jobs=1)
     with pytest.raises(ConfigError, match="no audio in it"):
-        harvest([empty], tmp_path / "bank", jobs=1)
+        build_bank([empty], tmp_path / "bank", jobs=1)
     (empty / "data.pk3").write_bytes(b"not a pack")
     with pytest.raises(ConfigError, match=r"data\.pk3: not a readable pack"):
-        harvest([empty], tmp_path / "bank", jobs=1)
+        build_bank([empty], tmp_path / "bank", jobs=1)
     write(empty / "short.wav", seconds=1.0)
     with pytest.raises(ConfigError, match="no track for a bank"):
-        harvest([empty], tmp_path / "bank", jobs=1)
+        build_bank([empty], tmp_path / "bank", jobs=1)
     with pytest.raises(ConfigError, match="-1 jobs"):
-        harvest([empty], tmp_path / "bank", jobs=-1)
+        build_bank([empty], tmp_path / "bank", jobs=-1)
 
 
 def test_folders_that_overlap_are_read_once(tmp_path: Path) -> None:
     write(tmp_path / "music" / "album" / "a.wav")
-    found, _ = find([tmp_path / "music", tmp_path / "music" / "album"])
+    found, _ = find_audio([tmp_path / "music", tmp_path / "music" / "album"])
     assert [one.source for one in found] == ["music/album/a.wav"]
 
 
@@ -195,15 +195,15 @@ def test_added_folders_decode_only_what_is_new(
         write(tmp_path / "first" / f"{number}.wav", seed=number)
         write(tmp_path / "second" / f"{number}.wav", seed=10 + number)
     shutil.copy(tmp_path / "first" / "0.wav", tmp_path / "second" / "again.wav")
-    first = harvest([tmp_path / "first"], tmp_path / "bank", jobs=1)
+    first = build_bank([tmp_path / "first"], tmp_path / "bank", jobs=1)
     decoded: list[str] = []
 
-    def noted(recording: Recording, rate: int) -> object:
-        decoded.append(recording.source)
-        return decode(recording, rate)
+    def noted(audio_file: AudioFile, rate: int) -> object:
+        decoded.append(audio_file.source)
+        return decode(audio_file, rate)
 
     monkeypatch.setattr(module, "decode", noted)
-    both = harvest([tmp_path / "first", tmp_path / "second"], tmp_path / "bank", jobs=1)
+    both = build_bank([tmp_path / "first", tmp_path / "second"], tmp_path / "bank", jobs=1)
     assert decoded == [f"second/{number}.wav" for number in range(3)]
     assert both.tracks[:3] == first.tracks
     assert len(both.tracks) == 6
@@ -216,14 +216,14 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from mirprobe.pretraining import build_bank as harvest\n"
+        "from mirprobe.pretraining import build_bank\n"
         "whole, calls = os.fsync, []\n"
         "def fsync(file):\n"
         "    calls.append(file)\n"
         "    if len(calls) == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    whole(file)\n"
         "os.fsync = fsync\n"
-        "harvest.harvest([Path(sys.argv[1])], Path(sys.argv[2]), jobs=1)\n"
+        "build_bank.build_bank([Path(sys.argv[1])], Path(sys.argv[2]), jobs=1)\n"
     )
     command = [sys.executable, "-c", program, str(music), str(tmp_path / "bank")]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
@@ -233,8 +233,8 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="not finished"):
         Bank.open(tmp_path / "bank")
     assert [part.stat().st_mtime_ns for part in parts] == times
-    resumed = harvest([music], tmp_path / "bank", jobs=2)
-    fresh = harvest([music], tmp_path / "fresh", jobs=1)
+    resumed = build_bank([music], tmp_path / "bank", jobs=2)
+    fresh = build_bank([music], tmp_path / "fresh", jobs=1)
     assert resumed.tracks == fresh.tracks
     np.testing.assert_array_equal(resumed.frames, fresh.frames)
     assert sorted(file.name for file in resumed.path.iterdir()) == ["bank.json", "frames.npy"]
@@ -255,9 +255,9 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(StorageError, match="No space left"):
-            harvest([tmp_path / "music"], tmp_path / "bank", jobs=1)
+            build_bank([tmp_path / "music"], tmp_path / "bank", jobs=1)
     assert len(list((tmp_path / "bank" / "parts").iterdir())) == 1
-    assert len(harvest([tmp_path / "music"], tmp_path / "bank", jobs=1).tracks) == 3
+    assert len(build_bank([tmp_path / "music"], tmp_path / "bank", jobs=1).tracks) == 3
 
 
 def test_the_command_says_what_it_did(tmp_path: Path) -> None:

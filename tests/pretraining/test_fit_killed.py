@@ -27,7 +27,7 @@ def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Makes training stop in its nth step, in the middle of it: gradients are there already."""
 
     def plan(last: int) -> None:
-        original = Trainer._set
+        original = Trainer._set_schedule
 
         def interrupted(self: Trainer, **options: float) -> None:
             count.append(1)
@@ -36,7 +36,7 @@ def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
             original(self, **options)
 
         count: list[int] = []
-        monkeypatch.setattr(Trainer, "_set", interrupted)
+        monkeypatch.setattr(Trainer, "_set_schedule", interrupted)
 
     return plan
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mirprobe.core.errors import ConfigError
-from mirprobe.pretraining.pair_sampler import Pairs, cut, seeded
+from mirprobe.pretraining.pair_sampler import PairSampler, cut, seeded
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ TRACKS = pieces(30, 200, 47, 20, 19, 64, 33, groups="abababa")  # 19 has no room
 
 def counted(tracks: list[Piece], *, gaps: tuple[float, float], steps: int) -> torch.Tensor:
     """How often each start of the only track that matters was first and second: (2, starts)."""
-    pairs = Pairs(tracks, length=10, batch=2, gaps=gaps, seed=3)
+    pairs = PairSampler(tracks, length=10, batch=2, gaps=gaps, seed=3)
     last = tracks[0].frames - 10
     seen = torch.zeros(2, last + 1)
     for step in range(steps):
@@ -49,7 +49,7 @@ def counted(tracks: list[Piece], *, gaps: tuple[float, float], steps: int) -> to
 @pytest.mark.parametrize("gaps", [(0, inf), (0, 5), (3, 8), (20, inf), (4, 4)])
 def test_a_pair_lies_in_one_track_at_an_allowed_distance(gaps: tuple[float, float]) -> None:
     tracks = pieces(70, 200, 47, 50, 40, 64, 43)
-    pairs = Pairs(tracks, length=10, batch=7, gaps=gaps, seed=1)
+    pairs = PairSampler(tracks, length=10, batch=7, gaps=gaps, seed=1)
     low, high = gaps
     for step in range(200):
         draw = pairs.draw(step)
@@ -63,18 +63,18 @@ def test_a_pair_lies_in_one_track_at_an_allowed_distance(gaps: tuple[float, floa
 
 
 def test_gaps_are_seconds_and_none_is_longer_than_the_longest_track() -> None:
-    pairs = Pairs(pieces(60, 60), length=10, batch=2, frame_rate=0.5, gaps=(6, 16))
+    pairs = PairSampler(pieces(60, 60), length=10, batch=2, frame_rate=0.5, gaps=(6, 16))
     assert (pairs.nearest, pairs.farthest) == (13, 18)
-    whole = Pairs(pieces(60, 60), length=10, batch=2, gaps=(0, 1e300))
+    whole = PairSampler(pieces(60, 60), length=10, batch=2, gaps=(0, 1e300))
     assert torch.equal(
-        whole.draw(3).starts, Pairs(pieces(60, 60), length=10, batch=2).draw(3).starts
+        whole.draw(3).starts, PairSampler(pieces(60, 60), length=10, batch=2).draw(3).starts
     )
     with pytest.raises(ConfigError, match=r"^0 of 2 works .* with 1e\+300 s between,"):
-        Pairs(pieces(60, 60), length=10, batch=2, gaps=(1e300, inf))
+        PairSampler(pieces(60, 60), length=10, batch=2, gaps=(1e300, inf))
 
 
 def test_the_extreme_distances_both_occur() -> None:
-    pairs = Pairs(pieces(60, 60), length=10, batch=2, gaps=(3, 8))
+    pairs = PairSampler(pieces(60, 60), length=10, batch=2, gaps=(3, 8))
     found = {
         int(gap)
         for step in range(200)
@@ -99,7 +99,7 @@ def test_starts_without_a_partner_are_never_drawn_and_the_others_evenly() -> Non
 def test_tracks_are_drawn_evenly_with_and_without_groups() -> None:
     tracks = pieces(*[40] * 12, groups="aaaaaaabbbcc")
     for share in (0.0, 1.0):
-        pairs = Pairs(tracks, length=10, batch=2, same_group=share)
+        pairs = PairSampler(tracks, length=10, batch=2, same_group=share)
         drawn = torch.cat([pairs.draw(step).tracks for step in range(3000)]).bincount()
         assert drawn.float().div(500).sub(1).abs().max() < 0.2, share
 
@@ -109,7 +109,7 @@ def test_grouped_batches_share_a_group_where_it_is_large_enough() -> None:
     names = [track.group for track in tracks]
 
     def groups(share: float) -> list[int]:
-        pairs = Pairs(tracks, length=10, batch=4, same_group=share)
+        pairs = PairSampler(tracks, length=10, batch=4, same_group=share)
         return [len({names[i] for i in pairs.draw(step).tracks}) for step in range(400)]
 
     assert max(groups(1.0)) == 2  # cc alone is too small, its batches are filled from one other
@@ -119,9 +119,9 @@ def test_grouped_batches_share_a_group_where_it_is_large_enough() -> None:
 
 
 def test_draws_depend_on_seed_and_step_alone() -> None:
-    first = Pairs(TRACKS, length=10, batch=4, seed=5)
-    again = Pairs(TRACKS, length=10, batch=4, seed=5)
-    other = Pairs(TRACKS, length=10, batch=4, seed=6)
+    first = PairSampler(TRACKS, length=10, batch=4, seed=5)
+    again = PairSampler(TRACKS, length=10, batch=4, seed=5)
+    other = PairSampler(TRACKS, length=10, batch=4, seed=6)
     torch.manual_seed(0)
     state = torch.get_rng_state()
     expected = [first.draw(step).starts for step in range(4)]
@@ -153,7 +153,7 @@ def test_segments_are_cut_on_the_device_of_the_bank() -> None:
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_tracks_of_one_work_and_two_groups_never_meet_and_all_are_drawn(share: float) -> None:
     tracks = pieces(*[40] * 9, groups="abcabcabc", works="ppppqqrst")
-    pairs = Pairs(tracks, length=10, batch=4, same_group=share)
+    pairs = PairSampler(tracks, length=10, batch=4, same_group=share)
     drawn = [pairs.draw(step).tracks.tolist() for step in range(500)]
     for batch in drawn:
         works = [pairs.tracks[i].work for i in batch]
@@ -163,12 +163,12 @@ def test_tracks_of_one_work_and_two_groups_never_meet_and_all_are_drawn(share: f
         assert share or len(set(works)) == 4
     assert {i for batch in drawn for i in batch} == set(range(9))
     with pytest.raises(ConfigError, match="a batch needs 6"):
-        Pairs(tracks, length=10, batch=6)
+        PairSampler(tracks, length=10, batch=6)
 
 
 def test_takes_of_one_group_come_together() -> None:
     tracks = pieces(*[40] * 12, groups="aaaaaaaabbbb", works="ppqqrrssppqq")
-    pairs = Pairs(tracks, length=10, batch=4, same_group=1.0)
+    pairs = PairSampler(tracks, length=10, batch=4, same_group=1.0)
     for step in range(200):
         drawn = [pairs.tracks[i] for i in pairs.draw(step).tracks]
         assert {(track.work, track.group) for track in drawn} == {
@@ -179,7 +179,7 @@ def test_takes_of_one_group_come_together() -> None:
 
 def test_variants_fill_batches_of_a_group_and_leave_the_others_alone() -> None:
     tracks = pieces(*[60] * 12, groups="aaaaaabbbbbb")
-    pairs = Pairs(tracks, length=10, batch=6, same_group=0.5, variants=3)
+    pairs = PairSampler(tracks, length=10, batch=6, same_group=0.5, variants=3)
     warped = 0
     for step in range(100):
         draw = pairs.draw(step)
@@ -196,22 +196,22 @@ def test_variants_fill_batches_of_a_group_and_leave_the_others_alone() -> None:
     assert 30 < warped < 70
     for variants, batch in ((0, 6), (4, 6), (8, 8)):
         with pytest.raises(ConfigError, match=rf"^variants={variants} in a batch of {batch}: .*"):
-            Pairs(tracks, length=10, batch=batch, variants=variants)
+            PairSampler(tracks, length=10, batch=batch, variants=variants)
 
 
 def test_short_tracks_are_left_out_and_too_few_are_an_error() -> None:
-    pairs = Pairs(TRACKS, length=10, batch=6)
+    pairs = PairSampler(TRACKS, length=10, batch=6)
     assert [track.frames for track in pairs.tracks] == [30, 200, 47, 20, 64, 33]
     with pytest.raises(ConfigError, match=r"^6 of 7 works to train on .* a batch needs 7"):
-        Pairs(TRACKS, length=10, batch=7)
+        PairSampler(TRACKS, length=10, batch=7)
     with pytest.raises(ConfigError, match=r"^0 of 2 works to train on"):
-        Pairs(pieces(19, 12), length=10, batch=2)
+        PairSampler(pieces(19, 12), length=10, batch=2)
     with pytest.raises(ConfigError, match=r"^1 of 1 "):  # a pair alone has no negatives
-        Pairs(pieces(200), length=10, batch=1)
+        PairSampler(pieces(200), length=10, batch=1)
 
 
 def test_impossible_options() -> None:
     with pytest.raises(ConfigError, match="gaps of 5 to 4 s"):
-        Pairs(TRACKS, length=10, batch=2, gaps=(5, 4))
+        PairSampler(TRACKS, length=10, batch=2, gaps=(5, 4))
     with pytest.raises(ConfigError, match=r"same_group=1\.5"):
-        Pairs(TRACKS, length=10, batch=2, same_group=1.5)
+        PairSampler(TRACKS, length=10, batch=2, same_group=1.5)

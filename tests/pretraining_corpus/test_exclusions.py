@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mirprobe.core.errors import ConfigError
-from mirprobe.pretraining.bank_shards import write_part
-from mirprobe.pretraining.merge_shards import pack
+from mirprobe.pretraining.bank_shards import write_shard
+from mirprobe.pretraining.merge_shards import merge_shards
 from mirprobe_tasks.pretraining_corpus.exclusions import begins_alike, is_annotated, objection
 from mirprobe_tasks.pretraining_corpus.exclusions import fingerprint as print_of
 from mirprobe_tasks.pretraining_corpus.recipe import check
@@ -89,14 +89,14 @@ def test_the_check_fails_on_a_bank_with_test_music(
     rng = np.random.default_rng(0)
     for name, where in (("one", "asc-music/a.ogg"), ("two", source)):
         samples = rng.uniform(-0.5, 0.5, 9 * 16_000).astype(np.float32)
-        write_part(tmp_path, name, samples, id=name, source=where, group="g")
-    pack(tmp_path)
+        write_shard(tmp_path, name, samples, id=name, source=where, group="g")
+    merge_shards(tmp_path)
     with pytest.raises(ConfigError, match=message):
         check(tmp_path)
 
 
 def test_the_check_passes_a_clean_bank(tmp_path: Path) -> None:
     samples = np.random.default_rng(0).uniform(-0.5, 0.5, 9 * 16_000).astype(np.float32)
-    write_part(tmp_path, "one", samples, id="one", source="asc-music/a.ogg", group="g")
-    pack(tmp_path)
+    write_shard(tmp_path, "one", samples, id="one", source="asc-music/a.ogg", group="g")
+    merge_shards(tmp_path)
     assert len(check(tmp_path).tracks) == 1

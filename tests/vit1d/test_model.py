@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mirprobe.core.errors import ConfigError
-from mirprobe.vit1d.blocks import Attention, rotate, rotation
+from mirprobe.vit1d.blocks import Attention, apply_rotary, rotary_angles
 from mirprobe.vit1d.frontend import LogMelConfig
 from mirprobe.vit1d.model import CONFIGS, ViT1D, ViT1DConfig
 
@@ -57,10 +57,10 @@ def test_one_forward_gives_every_layer(name: str) -> None:
         assert [layer.tokens.shape for layer in layers] == [(2, 10, 24)] * 3
         assert all(layer.attention is None for layer in layers)
         # Layer k is block k's output; the final norm is on the last alone.
-        turns = model.turns
+        rotary = model.rotary
         tokens = model.embed(frames)
         for block, layer in zip(model.blocks, layers, strict=True):
-            tokens = block(tokens, turns, explicit=False).tokens
+            tokens = block(tokens, rotary, need_weights=False).tokens
             if layer is not layers[-1]:
                 torch.testing.assert_close(layer.tokens, tokens)
         torch.testing.assert_close(layers[-1].tokens, model.norm(tokens))
@@ -88,7 +88,7 @@ def test_attention_against_a_naive_loop(name: str) -> None:
     attention = next(part for part in model.modules() if isinstance(part, Attention))
     tokens = model.embed(frames_of(config, batch=1))  # (1, T, D)
     with torch.no_grad():
-        out, weights = attention(tokens, model.turns, explicit=True)
+        out, weights = attention(tokens, model.rotary, need_weights=True)
         query, key, value = attention.qkv(tokens)[0].split(24, dim=-1)
         mixed = torch.zeros(10, 24)
         for head in range(3):
@@ -97,9 +97,13 @@ def test_attention_against_a_naive_loop(name: str) -> None:
                 scores = torch.zeros(10)
                 for j in range(10):
                     left, right = query[i, part], key[j, part]
-                    if model.turns is not None:
-                        left = rotate(left[None, None, None], model.turns[:, i : i + 1]).flatten()
-                        right = rotate(right[None, None, None], model.turns[:, j : j + 1]).flatten()
+                    if model.rotary is not None:
+                        left = apply_rotary(
+                            left[None, None, None], model.rotary[:, i : i + 1]
+                        ).flatten()
+                        right = apply_rotary(
+                            right[None, None, None], model.rotary[:, j : j + 1]
+                        ).flatten()
                     scores[j] = left @ right / 8**0.5
                 row = scores.exp() / scores.exp().sum()
                 torch.testing.assert_close(weights[0, head, i], row)
@@ -128,13 +132,13 @@ def test_the_order_of_the_frames_matters(name: str) -> None:
 
 
 def test_rotated_products_depend_on_the_distance_alone() -> None:
-    turns = rotation(positions=20, size=8, base=10_000.0)
+    rotary = rotary_angles(positions=20, size=8, base=10_000.0)
     query, key = torch.randn(2, 1, 1, 1, 8).expand(2, 1, 1, 20, 8)
-    scores = rotate(query, turns)[0, 0] @ rotate(key, turns)[0, 0].T
+    scores = apply_rotary(query, rotary)[0, 0] @ apply_rotary(key, rotary)[0, 0].T
     for distance in range(-5, 6):
         diagonal = scores.diagonal(distance)
         torch.testing.assert_close(diagonal, diagonal[:1].expand_as(diagonal))
-    torch.testing.assert_close(rotate(query, turns)[..., 0, :], query[..., 0, :])
+    torch.testing.assert_close(apply_rotary(query, rotary)[..., 0, :], query[..., 0, :])
 
 
 @pytest.mark.parametrize("name", CONFIGS)

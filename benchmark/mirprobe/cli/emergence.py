@@ -39,8 +39,8 @@ def inspect_command(
     from mirprobe.core.atomic_write import write_whole
     from mirprobe.core.plotting import check_ending, require_matplotlib
     from mirprobe.emergence.inspect_figure import draw
-    from mirprobe.emergence.inspect_track import archive, portray
-    from mirprobe.emergence.models import Subject, trained
+    from mirprobe.emergence.inspect_track import inspect_track, to_npz
+    from mirprobe.emergence.models import InspectedModel, trained_spec
     from mirprobe.evaluation.config import RunConfig
     from mirprobe.vit1d.checkpoint import weights_path
 
@@ -49,20 +49,20 @@ def inspect_command(
         check_ending(output)
         require_matplotlib()
         weights = weights_path(checkpoint)
-        subject = Subject(trained(weights), RunConfig(device=device).torch_device())
-        portrait = portray(
+        model = InspectedModel(trained_spec(weights), RunConfig(device=device).torch_device())
+        inspection = inspect_track(
             file,
-            subject,
+            model,
             layers=layers.split(",") if "," in layers else layers,
             reading=reading,
             start=start,
             duration=duration,
         )
         arrays = output.with_suffix(".npz")
-        write_whole(arrays, archive(portrait))
-        write_whole(output, draw(portrait, weights.name, output.suffix))
-        first, last = portrait.times[0], portrait.times[-1]
-        typer.echo(f"{first:.1f} to {last:.1f} s of {portrait.length:.1f} s")
+        write_whole(arrays, to_npz(inspection))
+        write_whole(output, draw(inspection, weights.name, output.suffix))
+        first, last = inspection.times[0], inspection.times[-1]
+        typer.echo(f"{first:.1f} to {last:.1f} s of {inspection.length:.1f} s")
         typer.echo(f"figure: {output}; arrays: {arrays}")
 
 
@@ -93,7 +93,7 @@ def emergence_command(
     import joblib
 
     from mirprobe.api.registry import with_option
-    from mirprobe.emergence.study import study
+    from mirprobe.emergence.run_emergence import run_emergence
     from mirprobe.evaluation.config import make_config
     from mirprobe.vit1d.checkpoint import weights_path
 
@@ -111,7 +111,7 @@ def emergence_command(
         )
         if not jobs:  # each takes a gigabyte, and a GPU is not shared out among them
             jobs = min(joblib.cpu_count(), 8) if config.torch_device() == "cpu" else 1
-        done = study(
+        done = run_emergence(
             config, weights_path(checkpoint), output, seed=seed, controls=controls, jobs=jobs
         )
         for number, claim in enumerate(done.claims, start=1):

@@ -77,11 +77,11 @@ def bank_command(
     May be killed at any time: the same command goes on with the tracks that are missing.
     """
     from mirprobe.pretraining.bank import HeldOut
-    from mirprobe.pretraining.build_bank import harvest
+    from mirprobe.pretraining.build_bank import build_bank
 
     with one_line_errors():
         rule = None if held_out is None else HeldOut(fraction=held_out)
-        bank = harvest(folders, output, dtype=dtype.value, held_out=rule, jobs=jobs)
+        bank = build_bank(folders, output, dtype=dtype.value, held_out=rule, jobs=jobs)
         for skipped in bank.skipped:
             if skipped.kind == "undecodable":
                 typer.echo(f"left out: {skipped.source}: {skipped.reason}")
@@ -108,7 +108,7 @@ def fit_command(
         Path | None, typer.Option(help="Weights of an earlier training; otherwise random ones.")
     ] = None,
     steps: Annotated[int, typer.Option(help="In all.")] = 100_000,
-    batch: Annotated[int, typer.Option(help="Pairs a step, over all devices.")] = 128,
+    batch: Annotated[int, typer.Option(help="PairSampler a step, over all devices.")] = 128,
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
     warmup: Annotated[
         float, typer.Option(help="Share of the steps in which the rate rises; more in short runs.")

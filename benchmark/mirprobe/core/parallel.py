@@ -10,7 +10,7 @@ from tqdm import tqdm
 from mirprobe.core.errors import ConfigError, StorageError
 
 
-def parallel(
+def parallel_map(
     function: Any, calls: Sequence[tuple[Any, ...]], jobs: int, what: str
 ) -> Iterator[Any]:
     """Call a function many times, in processes where there is more than one, with a bar.

@@ -33,7 +33,7 @@ def summary(attention: Tensor) -> Tensor:
     return attention[..., 0, 1:] * (attention.shape[-1] - 1)
 
 
-def turn(attention: Tensor) -> Tensor:
+def row_change(attention: Tensor) -> Tensor:
     """How far a frame's row departs from that of the frame before: their total variation, 0 to 1.
 
     Frames of one note look at the same places; at an onset the place changes. The first frame has
@@ -56,7 +56,7 @@ READINGS: Mapping[str, Reading] = {
     "received-rise": lambda attention: rise(received(attention)),
     "summary": summary,
     "summary-rise": lambda attention: rise(summary(attention)),
-    "turn": turn,
+    "turn": row_change,
 }
 
 
@@ -75,7 +75,7 @@ def curves(attention: Tensor) -> Tensor:
     return found.transpose(1, 2)
 
 
-def look(model: ViT1D, frames: Tensor) -> tuple[Tensor, Tensor]:
+def tokens_and_curves(model: ViT1D, frames: Tensor) -> tuple[Tensor, Tensor]:
     """Run a batch of windows; each layer's maps are reduced to curves before the next layer's.
 
     Args:

@@ -10,12 +10,12 @@ import torch
 
 from mirprobe.core.schema import SPLITS, Floating, Floats, Split, Track
 from mirprobe.data.audio import load
-from mirprobe.emergence import onsets
+from mirprobe.emergence import onset_scores
+from mirprobe.emergence.evaluate_model import ModelResults
 from mirprobe.emergence.onset_detector import detect, flux
-from mirprobe.emergence.onsets import OnsetResult
-from mirprobe.emergence.similarity import SEQUENCE, Similarities, relations
-from mirprobe.emergence.survey import Findings
-from mirprobe.emergence.tracks import Splits, each, have_onsets, heard
+from mirprobe.emergence.onset_scores import OnsetResult
+from mirprobe.emergence.similarity_scores import SEQUENCE, Similarities, relations
+from mirprobe.emergence.usable_tracks import Splits, have_onsets, map_tracks, onsets_of
 from mirprobe.encoders.spectral import Chroma
 from mirprobe.metrics.onset import scores
 from mirprobe.probing.probes import threads
@@ -23,13 +23,13 @@ from mirprobe.vit1d.frontend import LogMel, LogMelConfig
 
 
 @dataclass(frozen=True, eq=False)
-class Plain:
+class BaselineTrackResult:
     """What is kept of one track.
 
     Attributes:
         flux: (time,) spectral flux.
         duration: in seconds.
-        aucs: name of the frames -> their ROC-AUC of `similarity.relations`.
+        aucs: name of the frames -> their ROC-AUC of `similarity_scores.relations`.
         clips: name of the frames -> their mean, (1, 1, dim).
     """
 
@@ -50,7 +50,7 @@ def _logmel(config: LogMelConfig) -> LogMel:
     return LogMel(config)
 
 
-def observe(config: LogMelConfig, seed: int, track: Track) -> Plain:
+def evaluate_track(config: LogMelConfig, seed: int, track: Track) -> BaselineTrackResult:
     """Read one track.
 
     Args:
@@ -71,10 +71,12 @@ def observe(config: LogMelConfig, seed: int, track: Track) -> Plain:
         for name, own in frames.items()
     }
     clips = {name: own.mean(0)[None, None] for name, own in frames.items()}
-    return Plain(flux(frames["logmel"], config), len(audio) / config.sample_rate, aucs, clips)
+    return BaselineTrackResult(
+        flux(frames["logmel"], config), len(audio) / config.sample_rate, aucs, clips
+    )
 
 
-def baselines(config: LogMelConfig, splits: Splits, *, seed: int, jobs: int) -> Findings:
+def baselines(config: LogMelConfig, splits: Splits, *, seed: int, jobs: int) -> ModelResults:
     """All of them, chosen on validation and scored on test as the models are.
 
     Args:
@@ -85,38 +87,40 @@ def baselines(config: LogMelConfig, splits: Splits, *, seed: int, jobs: int) -> 
     """
     similar = {name: Similarities((name,), (SEQUENCE,), seed) for name in names(config)}
     curves: dict[Split, list[Floats]] = {split: [] for split in SPLITS}
-    known: dict[Split, list[onsets.Known]] = {split: [] for split in SPLITS}
+    known: dict[Split, list[onset_scores.OnsetTrack]] = {split: [] for split in SPLITS}
     for split in SPLITS[1:]:
-        read = each(partial(observe, config, seed), splits[split], f"baselines, {split}", jobs)
+        read = map_tracks(
+            partial(evaluate_track, config, seed), splits[split], f"baselines, {split}", jobs
+        )
         for track, one in zip(splits[split], read, strict=True):
             for name, own in similar.items():
                 own.add(split, track, one.aucs[name], one.clips[name])
-            reference = heard(track)
+            reference = onsets_of(track)
             if reference is not None:
                 curves[split].append(one.flux)
-                known[split].append(onsets.Known(track.id, reference, one.duration))
+                known[split].append(onset_scores.OnsetTrack(track.id, reference, one.duration))
     results = [one for name, own in similar.items() for one in own.results(name, -1)]
     rows: list[OnsetResult] = []
     if have_onsets(splits):
         rows.append(_flux(curves, known, config.frame_rate, seed))
-        rows += onsets.guesses(known["valid"], known["test"], seed)
-    return Findings(rows, results)
+        rows += onset_scores.chance_results(known["valid"], known["test"], seed)
+    return ModelResults(rows, results)
 
 
 def _flux(
     curves: dict[Split, list[Floats]],
-    known: dict[Split, list[onsets.Known]],
+    known: dict[Split, list[onset_scores.OnsetTrack]],
     frame_rate: float,
     seed: int,
 ) -> OnsetResult:
     """Spectral flux through the same detector, tuned in the same way."""
     tallies = [
-        onsets.tally(curve[:, None], track.onsets, frame_rate)
+        onset_scores.f_measure_grid(curve[:, None], track.onsets, frame_rate)
         for curve, track in zip(curves["valid"], known["valid"], strict=True)
     ]
-    best = onsets.setting(np.mean(tallies, axis=0))
+    best = onset_scores.best_setting(np.mean(tallies, axis=0))
     found = [
-        scores(track.onsets, detect(curve, best.picking, frame_rate))
+        scores(track.onsets, detect(curve, best.peak_settings, frame_rate))
         for curve, track in zip(curves["test"], known["test"], strict=True)
     ]
-    return onsets.result({"model": "flux", "seed": -1, **best.row}, found, seed)
+    return onset_scores.result({"model": "flux", "seed": -1, **best.row}, found, seed)

@@ -16,12 +16,12 @@ from typing import Any, Protocol, TypeVar
 from mirprobe.core.bootstrap import Statistic
 from mirprobe.emergence.intervals import Interval, difference, measure
 from mirprobe.emergence.models import RANDOM, TRAINED
-from mirprobe.emergence.onsets import GUESSES, OnsetResult
+from mirprobe.emergence.onset_scores import CHANCE_KINDS, OnsetResult
 from mirprobe.emergence.probing import GLOBAL, LOCAL, PLAIN, ProbeResult
-from mirprobe.emergence.similarity import SEQUENCE, SimilarityResult
+from mirprobe.emergence.similarity_scores import SEQUENCE, SimilarityResult
 from mirprobe.probing.selection import worth
 
-HOLDS, PARTLY, FAILS, UNASKED = "holds", "partly", "does not hold", "not asked"
+HOLDS, PARTLY, FAILS, NOT_TESTED = "holds", "partly", "does not hold", "not testable"
 
 
 class Result(Protocol):
@@ -71,13 +71,13 @@ class Claim:
     rule: str
     checks: tuple[Check, ...]
     remarks: tuple[str, ...] = ()
-    asked: bool = True
+    testable: bool = True
 
     @property
     def verdict(self) -> str:
-        """`holds`, `partly`, `does not hold` or `not asked`."""
-        if not self.asked:
-            return UNASKED
+        """`holds`, `partly`, `does not hold` or `not testable`."""
+        if not self.testable:
+            return NOT_TESTED
         passed = sum(check.passes for check in self.checks)
         if not passed:
             return FAILS
@@ -85,7 +85,7 @@ class Claim:
 
 
 @dataclass
-class Evidence:
+class ResultTables:
     """All rows of a study."""
 
     onsets: list[OnsetResult] = field(default_factory=list)
@@ -113,7 +113,7 @@ def best(results: Iterable[R], **where: Any) -> R | None:
     return max(found, key=lambda one: worth(one.row["validation"]), default=None)
 
 
-def named(result: Result) -> str:
+def row_label(result: Result) -> str:
     """Where a row comes from: `trained layer 7`, `random layer 2 (seed 1)`."""
     row = result.row
     layer = f" layer {row['layer']}" if row["layer"] and row["layer"] != row["model"] else ""
@@ -122,23 +122,25 @@ def named(result: Result) -> str:
     return f"{row['model']}{layer}{head}{seed}"
 
 
-def shown(result: Result) -> str:
+def format_value(result: Result) -> str:
     """A row's value with its interval."""
     row = result.row
     return str(Interval(row["value"], row["low"], row["high"]))
 
 
-def sequence_tokens(evidence: Evidence) -> Claim:
+def sequence_tokens(tables: ResultTables) -> Claim:
     """Claim 1."""
     checks, remarks = [], []
     for task in GLOBAL:
-        mine = best(evidence.probes, task=task, model=TRAINED, source=SEQUENCE)
-        other = best(evidence.probes, task=task, model=RANDOM, source=SEQUENCE)
+        mine = best(tables.probes, task=task, model=TRAINED, source=SEQUENCE)
+        other = best(tables.probes, task=task, model=RANDOM, source=SEQUENCE)
         if mine and other:
-            checks.append(evidence.check(f"{task}: {named(mine)} - {named(other)}", mine, other))
+            checks.append(
+                tables.check(f"{task}: {row_label(mine)} - {row_label(other)}", mine, other)
+            )
             remarks.append(
                 f"{task} ({mine.row['metric']}) from the mean of the sequence tokens: "
-                f"{named(mine)} {shown(mine)}, {named(other)} {shown(other)}"
+                f"{row_label(mine)} {format_value(mine)}, {row_label(other)} {format_value(other)}"
             )
     return Claim(
         "NT-Xent acts on the class token alone, yet the sequence tokens become useful.",
@@ -150,20 +152,20 @@ def sequence_tokens(evidence: Evidence) -> Claim:
     )
 
 
-def mean_of_both(evidence: Evidence) -> Claim:
+def mean_of_both(tables: ResultTables) -> Claim:
     """Claim 2."""
     checks, remarks = [], []
     for task in GLOBAL:
         rows = {
-            source: best(evidence.probes, task=task, model=TRAINED, source=source)
+            source: best(tables.probes, task=task, model=TRAINED, source=source)
             for source in ("class", SEQUENCE, "both")
         }
         both, alone = rows["both"], rows["class"]
         if both and alone:
-            text = f"{task}: both, {named(both)} - class, {named(alone)}"
-            checks.append(evidence.check(text, both, alone))
+            text = f"{task}: both, {row_label(both)} - class, {row_label(alone)}"
+            checks.append(tables.check(text, both, alone))
             values = ", ".join(
-                f"{source} {shown(row)} at layer {row.row['layer']}"
+                f"{source} {format_value(row)} at layer {row.row['layer']}"
                 for source, row in rows.items()
                 if row
             )
@@ -179,19 +181,19 @@ def mean_of_both(evidence: Evidence) -> Claim:
     )
 
 
-def local_tasks(evidence: Evidence) -> Claim:
+def local_tasks(tables: ResultTables) -> Claim:
     """Claim 3."""
     checks, remarks = [], []
     for task in LOCAL:
-        mine = best(evidence.probes, task=task, model=TRAINED)
+        mine = best(tables.probes, task=task, model=TRAINED)
         for model in (RANDOM, PLAIN):
-            other = best(evidence.probes, task=task, model=model)
+            other = best(tables.probes, task=task, model=model)
             if mine and other:
-                text = f"{task}: {named(mine)} - {named(other)}"
-                checks.append(evidence.check(text, mine, other))
+                text = f"{task}: {row_label(mine)} - {row_label(other)}"
+                checks.append(tables.check(text, mine, other))
                 remarks.append(
-                    f"{task} ({mine.row['metric']}): {named(mine)} {shown(mine)}, "
-                    f"{named(other)} {shown(other)}"
+                    f"{task} ({mine.row['metric']}): {row_label(mine)} {format_value(mine)}, "
+                    f"{row_label(other)} {format_value(other)}"
                 )
     return Claim(
         "Local tasks (chord, beat): linear probes on single sequence tokens do unexpectedly well.",
@@ -203,22 +205,22 @@ def local_tasks(evidence: Evidence) -> Claim:
     )
 
 
-def attention_onsets(evidence: Evidence) -> Claim:
+def attention_onsets(tables: ResultTables) -> Claim:
     """Claim 4."""
-    mine = best(evidence.onsets, model=TRAINED)
+    mine = best(tables.onsets, model=TRAINED)
     checks, remarks = [], []
     if mine:
-        remarks.append(f"{named(mine)}, reading `{mine.row['reading']}`: {shown(mine)}")
-        for model in (*GUESSES, RANDOM):
-            other = best(evidence.onsets, model=model)
+        remarks.append(f"{row_label(mine)}, reading `{mine.row['reading']}`: {format_value(mine)}")
+        for model in (*CHANCE_KINDS, RANDOM):
+            other = best(tables.onsets, model=model)
             if other:
-                checks.append(evidence.check(f"{named(mine)} - {named(other)}", mine, other))
-                how = f", {other.row['reading']}" if model in GUESSES else ""
-                remarks.append(f"{named(other)}{how}: {shown(other)}")
-        flux = best(evidence.onsets, model="flux")
+                checks.append(tables.check(f"{row_label(mine)} - {row_label(other)}", mine, other))
+                how = f", {other.row['reading']}" if model in CHANCE_KINDS else ""
+                remarks.append(f"{row_label(other)}{how}: {format_value(other)}")
+        flux = best(tables.onsets, model="flux")
         assert flux is not None
-        gain = evidence.check("", mine, flux).gain
-        remarks.append(f"spectral flux: {shown(flux)}; attention minus flux: {gain}")
+        gain = tables.check("", mine, flux).gain
+        remarks.append(f"spectral flux: {format_value(flux)}; attention minus flux: {gain}")
     return Claim(
         "Layer-wise attention maps show note onsets, though nothing trained them to.",
         "F-measure of onsets picked from the head that validation prefers: above guesses that know "
@@ -229,23 +231,24 @@ def attention_onsets(evidence: Evidence) -> Claim:
     )
 
 
-def layers_differ(evidence: Evidence) -> Claim:
+def layers_differ(tables: ResultTables) -> Claim:
     """Claim 5."""
-    rows = [one for one in evidence.similarities if one.row["source"] == SEQUENCE]
+    rows = [one for one in tables.similarities if one.row["source"] == SEQUENCE]
     crossing = find_crossing([one for one in rows if one.row["model"] == TRAINED])
     checks = []
     if crossing:
         for own, elsewhere in crossing:
-            text = f"{own.row['relation']}: {named(own)} - {named(elsewhere)}"
-            checks.append(evidence.check(text, own, elsewhere))
+            text = f"{own.row['relation']}: {row_label(own)} - {row_label(elsewhere)}"
+            checks.append(tables.check(text, own, elsewhere))
     remarks = []
     for relation in dict.fromkeys(one.row["relation"] for one in rows):
         parts = [best(rows, relation=relation, model=m) for m in (TRAINED, RANDOM, PLAIN, "chroma")]
         remarks.append(
-            f"{relation}: " + ", ".join(f"{named(one)} {shown(one)}" for one in parts if one)
+            f"{relation}: "
+            + ", ".join(f"{row_label(one)} {format_value(one)}" for one in parts if one)
         )
     seeds = sorted({one.row["seed"] for one in rows if one.row["model"] == RANDOM})
-    crossed = sum(_crosses(evidence, rows, seed) for seed in seeds)
+    crossed = sum(_crosses(tables, rows, seed) for seed in seeds)
     remarks.append(f"random weights pass the same two checks with {crossed} of {len(seeds)} seeds")
     return Claim(
         "Self-similarity matrices of the tokens show different musical dimensions at different "
@@ -258,10 +261,10 @@ def layers_differ(evidence: Evidence) -> Claim:
     )
 
 
-def _crosses(evidence: Evidence, rows: Sequence[SimilarityResult], seed: int) -> bool:
+def _crosses(tables: ResultTables, rows: Sequence[SimilarityResult], seed: int) -> bool:
     own = [one for one in rows if one.row["model"] == RANDOM and one.row["seed"] == seed]
     crossing = find_crossing(own)
-    return bool(crossing) and all(evidence.check("", *pair).passes for pair in crossing or ())
+    return bool(crossing) and all(tables.check("", *pair).passes for pair in crossing or ())
 
 
 def find_crossing(
@@ -293,7 +296,7 @@ def find_crossing(
     return pair
 
 
-CLAIMS: tuple[Callable[[Evidence], Claim], ...] = (
+CLAIMS: tuple[Callable[[ResultTables], Claim], ...] = (
     sequence_tokens,
     mean_of_both,
     local_tasks,
@@ -302,6 +305,6 @@ CLAIMS: tuple[Callable[[Evidence], Claim], ...] = (
 )
 
 
-def judge(evidence: Evidence) -> list[Claim]:
+def evaluate_claims(tables: ResultTables) -> list[Claim]:
     """All five, in the order of the paper's summary."""
-    return [claim(evidence) for claim in CLAIMS]
+    return [claim(tables) for claim in CLAIMS]

@@ -8,7 +8,7 @@ import numpy as np
 
 from mirprobe.core.plotting import BLUE, GREY, ORANGE, new_figure, render, style
 from mirprobe.core.schema import Floats
-from mirprobe.emergence.inspect_track import Portrait
+from mirprobe.emergence.inspect_track import TrackInspection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ _READINGS = {
 }
 
 
-def draw(portrait: Portrait, weights: str, ending: str) -> bytes:
+def draw(inspection: TrackInspection, weights: str, ending: str) -> bytes:
     """The whole picture: log-mel, attention of all layers, of the chosen ones, similarities.
 
     Args:
@@ -34,23 +34,23 @@ def draw(portrait: Portrait, weights: str, ending: str) -> bytes:
         weights: the model's name, for the title.
         ending: `.png` or `.svg`.
     """
-    chosen = len(portrait.chosen)
+    chosen = len(inspection.chosen)
     rows = -(-chosen // _ABREAST)
     tall = 1.9 + 1.6 + 1.1 * (chosen + 1)
     with style():
         figure = new_figure(11.5, tall + _SQUARE * rows + 0.5)
-        figure.suptitle(_title(portrait, weights), x=0.01, ha="left", fontsize=12, weight="bold")
+        figure.suptitle(_title(inspection, weights), x=0.01, ha="left", fontsize=12, weight="bold")
         parts: Any = figure.subfigures(2, 1, height_ratios=[tall, _SQUARE * rows])
-        _draw_time(parts[0], portrait)
-        _draw_matrices(parts[1], portrait, rows)
+        _draw_time(parts[0], inspection)
+        _draw_matrices(parts[1], inspection, rows)
         return render(figure, ending)
 
 
-def _title(portrait: Portrait, weights: str) -> str:
-    first, last = portrait.times[0], portrait.times[-1]
-    where = f"{clock(first)} to {clock(last)} of {clock(portrait.length)}"
+def _title(inspection: TrackInspection, weights: str) -> str:
+    first, last = inspection.times[0], inspection.times[-1]
+    where = f"{clock(first)} to {clock(last)} of {clock(inspection.length)}"
     # a file's name may hold signs that matplotlib would read as mathematics
-    return f"{portrait.title}, {where}, in {weights}".replace("$", r"\$")
+    return f"{inspection.title}, {where}, in {weights}".replace("$", r"\$")
 
 
 def clock(seconds: float) -> str:
@@ -59,107 +59,114 @@ def clock(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02d}"
 
 
-def _draw_time(figure: SubFigure, portrait: Portrait) -> None:
+def _draw_time(figure: SubFigure, inspection: TrackInspection) -> None:
     """All that runs along the file's time, one above the other."""
-    chosen = len(portrait.chosen)
+    chosen = len(inspection.chosen)
     axes: Any = figure.subplots(
         3 + chosen, 1, sharex=True, height_ratios=[1.9, 1.6] + [1.1] * (chosen + 1)
     )
-    _draw_logmel(axes[0], portrait, figure)
-    _draw_layers(axes[1], portrait, figure)
+    _draw_logmel(axes[0], inspection, figure)
+    _draw_layers(axes[1], inspection, figure)
     for place in range(chosen):
-        _draw_layer(axes[2 + place], portrait, place)
-    _draw_flux(axes[-1], portrait)
+        _draw_layer(axes[2 + place], inspection, place)
+    _draw_flux(axes[-1], inspection)
     axes[-1].set_xlabel(_SECONDS)
-    axes[-1].set_xlim(portrait.times[0], portrait.times[-1])
+    axes[-1].set_xlim(inspection.times[0], inspection.times[-1])
     for own in axes:
-        _mark_windows(own, portrait)
+        _mark_windows(own, inspection)
     for own in axes[2:]:
-        for edge in portrait.windows[1:]:
+        for edge in inspection.windows[1:]:
             own.axvline(edge, color=GREY, lw=0.4, ls=":")
     for own in axes[:-1]:
         own.tick_params(labelbottom=False)
 
 
-def _mark_windows(axes: Axes, portrait: Portrait) -> None:
+def _mark_windows(axes: Axes, inspection: TrackInspection) -> None:
     """A small tick where a window of the model begins: what changes there may be no music."""
-    axes.set_xticks(portrait.windows[1:], minor=True)
+    axes.set_xticks(inspection.windows[1:], minor=True)
 
 
-def _draw_logmel(axes: Axes, portrait: Portrait, figure: SubFigure) -> None:
-    image = _image(axes, portrait.logmel.T, portrait, cmap="magma")
+def _draw_logmel(axes: Axes, inspection: TrackInspection, figure: SubFigure) -> None:
+    image = _image(axes, inspection.logmel.T, inspection, cmap="magma")
     axes.set_title("log-mel spectrogram, as the model reads it")
-    wanted = [hz for hz in (100, 400, 1000, 2000, 4000) if hz < portrait.mel_hz[-1]]
-    axes.set_yticks(np.interp(wanted, portrait.mel_hz, np.arange(len(portrait.mel_hz))))
+    wanted = [hz for hz in (100, 400, 1000, 2000, 4000) if hz < inspection.mel_hz[-1]]
+    axes.set_yticks(np.interp(wanted, inspection.mel_hz, np.arange(len(inspection.mel_hz))))
     axes.set_yticklabels([f"{hz / 1000:g} kHz" if hz >= 1000 else f"{hz} Hz" for hz in wanted])
     figure.colorbar(image, ax=axes, pad=0.01, aspect=12, label="deviations")
 
 
-def _draw_layers(axes: Axes, portrait: Portrait, figure: SubFigure) -> None:
+def _draw_layers(axes: Axes, inspection: TrackInspection, figure: SubFigure) -> None:
     """Every layer's mean head, each on its own scale, so that faint layers show too."""
-    curves = portrait.attention[:, :, -1]
+    curves = inspection.attention[:, :, -1]
     low, high = np.percentile(curves, [2, 99.5], axis=0)
     spread = np.where(high > low, high - low, 1.0)
-    image = _image(axes, ((curves - low) / spread).clip(0, 1).T, portrait, cmap="viridis")
-    what = _READINGS[portrait.reading]
+    image = _image(axes, ((curves - low) / spread).clip(0, 1).T, inspection, cmap="viridis")
+    what = _READINGS[inspection.reading]
     axes.set_title(f"{what}: every layer on its own scale, mean of the heads")
     axes.set_ylabel("layer")
-    count = len(portrait.layers)
+    count = len(inspection.layers)
     shown = list(range(0, count, max(1, -(-count // 6)))) if count > 1 else [0]
     axes.set_yticks(shown)
-    axes.set_yticklabels([portrait.layers[place] for place in shown])
+    axes.set_yticklabels([inspection.layers[place] for place in shown])
     bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=12, ticks=[0, 1])
     bar.ax.set_yticklabels(["low", "high"])
 
 
-def _draw_layer(axes: Axes, portrait: Portrait, place: int) -> None:
-    novelty, onsets = portrait.novelty[:, place], portrait.onsets[place]
+def _draw_layer(axes: Axes, inspection: TrackInspection, place: int) -> None:
+    novelty, onsets = inspection.novelty[:, place], inspection.onsets[place]
     for head in range(novelty.shape[1] - 1):
-        axes.plot(portrait.times, novelty[:, head], color=BLUE, lw=0.5, alpha=0.3)
-    _draw_novelty(axes, portrait, novelty[:, -1], onsets, BLUE)
+        axes.plot(inspection.times, novelty[:, head], color=BLUE, lw=0.5, alpha=0.3)
+    _draw_novelty(axes, inspection, novelty[:, -1], onsets, BLUE)
     axes.set_title(
-        f"layer {portrait.chosen[place]}, mean of {novelty.shape[1] - 1} heads (thin: each): "
-        f"{len(onsets)} onsets (orange); black: the {len(portrait.flux_onsets)} of spectral flux"
+        f"layer {inspection.chosen[place]}, mean of {novelty.shape[1] - 1} heads (thin: each): "
+        f"{len(onsets)} onsets (orange); black: the {len(inspection.flux_onsets)} of spectral flux"
     )
 
 
-def _draw_flux(axes: Axes, portrait: Portrait) -> None:
-    _draw_novelty(axes, portrait, portrait.flux_novelty, portrait.flux_onsets, GREY)
+def _draw_flux(axes: Axes, inspection: TrackInspection) -> None:
+    _draw_novelty(axes, inspection, inspection.flux_novelty, inspection.flux_onsets, GREY)
     axes.set_title("spectral flux, for comparison")
 
 
 def _draw_novelty(
-    axes: Axes, portrait: Portrait, novelty: Floats, onsets: Floats, colour: str
+    axes: Axes, inspection: TrackInspection, novelty: Floats, onsets: Floats, colour: str
 ) -> None:
     """A curve, a dot on each peak that counts, the threshold, and flux's onsets along the top."""
-    axes.plot(portrait.times, novelty, color=colour, lw=1.0)
+    axes.plot(inspection.times, novelty, color=colour, lw=1.0)
     low, high = max(-2.5, float(novelty.min())), max(4.0, float(np.percentile(novelty, 99)))
-    heights = np.interp(onsets - portrait.picking.shift, portrait.times, novelty)
+    heights = np.interp(onsets - inspection.peak_settings.shift, inspection.times, novelty)
     axes.plot(onsets, np.minimum(heights, high), "o", color=ORANGE, ms=2.8, clip_on=False)
-    axes.axhline(portrait.picking.threshold, color=GREY, lw=0.5, ls=":")
+    axes.axhline(inspection.peak_settings.threshold, color=GREY, lw=0.5, ls=":")
     axes.vlines(
-        portrait.flux_onsets, 0.9, 1.0, color="black", lw=0.6, transform=axes.get_xaxis_transform()
+        inspection.flux_onsets,
+        0.9,
+        1.0,
+        color="black",
+        lw=0.6,
+        transform=axes.get_xaxis_transform(),
     )
     axes.set_ylim(low, high + 0.12 * (high - low))
     axes.set_ylabel("deviations", fontsize=7)
     axes.locator_params(axis="y", nbins=3)
 
 
-def _image(axes: Axes, values: Floats, portrait: Portrait, **options: Any) -> Any:
+def _image(axes: Axes, values: Floats, inspection: TrackInspection, **options: Any) -> Any:
     """An image (rows, time) whose pixels are centred on the frames' times."""
-    half = (portrait.times[1] - portrait.times[0]) / 2
-    extent = (portrait.times[0] - half, portrait.times[-1] + half, -0.5, len(values) - 0.5)
+    half = (inspection.times[1] - inspection.times[0]) / 2
+    extent = (inspection.times[0] - half, inspection.times[-1] + half, -0.5, len(values) - 0.5)
     return axes.imshow(
         values, origin="lower", aspect="auto", extent=extent, interpolation="nearest", **options
     )
 
 
-def _draw_matrices(figure: SubFigure | Figure, portrait: Portrait, rows: int) -> None:
+def _draw_matrices(figure: SubFigure | Figure, inspection: TrackInspection, rows: int) -> None:
     """Self-similarity of each chosen layer; a scale each, since later layers are more alike."""
-    axes: Any = figure.subplots(rows, min(_ABREAST, len(portrait.chosen)), squeeze=False)
-    half = (portrait.times[1] - portrait.times[0]) / 2
-    ends = (portrait.times[0] - half, portrait.times[-1] + half)
-    for own, layer, matrix in zip(axes.flat, portrait.chosen, portrait.similarity, strict=False):
+    axes: Any = figure.subplots(rows, min(_ABREAST, len(inspection.chosen)), squeeze=False)
+    half = (inspection.times[1] - inspection.times[0]) / 2
+    ends = (inspection.times[0] - half, inspection.times[-1] + half)
+    for own, layer, matrix in zip(
+        axes.flat, inspection.chosen, inspection.similarity, strict=False
+    ):
         low, high = np.percentile(matrix, [1, 99])
         image = own.imshow(
             matrix,
@@ -173,10 +180,10 @@ def _draw_matrices(figure: SubFigure | Figure, portrait: Portrait, rows: int) ->
         own.set_title(f"layer {layer}: cosine similarity of tokens")
         own.set_xlabel("seconds in the file")
         own.locator_params(nbins=6, integer=True)
-        _mark_windows(own, portrait)
-        own.set_yticks(portrait.windows[1:], minor=True)
+        _mark_windows(own, inspection)
+        own.set_yticks(inspection.windows[1:], minor=True)
         figure.colorbar(image, ax=own, shrink=0.8, pad=0.02)
     for own in axes[:, 0]:
         own.set_ylabel("seconds in the file")
-    for own in axes.flat[len(portrait.chosen) :]:
+    for own in axes.flat[len(inspection.chosen) :]:
         own.set_axis_off()

@@ -16,8 +16,8 @@ from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import Annotations, Floats, Track
 from mirprobe.data import audio
 from mirprobe.emergence.attention_maps import READINGS
-from mirprobe.emergence.models import Subject
-from mirprobe.emergence.onset_detector import Picking, detect, flux, novelty
+from mirprobe.emergence.models import InspectedModel
+from mirprobe.emergence.onset_detector import PeakSettings, detect, flux, novelty
 from mirprobe.evaluation.setup import choose_layers
 from mirprobe.metrics.roc_auc import unit
 
@@ -26,7 +26,7 @@ LONGEST = 300.0  # seconds; a self-similarity matrix grows with their square
 
 
 @dataclass(frozen=True, eq=False)
-class Portrait:
+class TrackInspection:
     """One stretch of a file; frame i is centred at `times[i]` seconds of the file.
 
     Attributes:
@@ -62,7 +62,7 @@ class Portrait:
     heads: tuple[str, ...]
     reading: str
     attention: Floats
-    picking: Picking
+    peak_settings: PeakSettings
     chosen: tuple[str, ...]
     novelty: Floats
     onsets: tuple[Floats, ...]
@@ -72,16 +72,16 @@ class Portrait:
     similarity: Floats
 
 
-def portray(
+def inspect_track(
     path: Path,
-    subject: Subject,
+    model: InspectedModel,
     *,
     layers: str | Sequence[str] = "thirds",
     reading: str = "received-rise",
     start: float = 0.0,
     duration: float = SHOWN,
-    picking: Picking | None = None,
-) -> Portrait:
+    peak_settings: PeakSettings | None = None,
+) -> TrackInspection:
     """Read a stretch of a file.
 
     Args:
@@ -97,11 +97,11 @@ def portray(
         ConfigError: an unknown layer or reading, or a stretch that cannot be drawn.
         TrackError: the file is not audio, or shorter than the model's window.
     """
-    chosen = choose_layers(subject.config.layers, layers)
+    chosen = choose_layers(model.config.layers, layers)
     if reading not in READINGS:
         raise ConfigError(f"unknown reading '{reading}'; {nearest(reading, list(READINGS))}")
     length = _length(path)
-    window = subject.config.window
+    window = model.config.window
     if not window <= duration <= LONGEST:
         raise ConfigError(
             f"--duration {duration:g}: give between {window:g} s, the model's window, and "
@@ -119,58 +119,58 @@ def portray(
         )
     stop = min(start + duration, length)
     track = Track(path.stem, path, "", Annotations(), start, stop if stop < length else None)
-    config = subject.config.frontend
-    seen = subject.look(audio.load(track, config.sample_rate))
-    rate, picking = config.frame_rate, picking or Picking()
+    config = model.config.frontend
+    seen = model.inspect(audio.load(track, config.sample_rate))
+    rate, peak_settings = config.frame_rate, peak_settings or PeakSettings()
     curves = seen.curves[..., list(READINGS).index(reading)].astype(np.float64)
-    places = [subject.config.layers.index(layer) for layer in chosen]
+    places = [model.config.layers.index(layer) for layer in chosen]
     strength = flux(seen.logmel, config)
     tokens = unit(seen.tokens[:, places])  # (T, chosen, D)
-    return Portrait(
+    return TrackInspection(
         title=path.name,
         length=length,
         times=start + np.arange(len(curves)) / rate,
         windows=start + np.array(seen.windows) / rate,
         mel_hz=config.centres().numpy(),
         logmel=seen.logmel.astype(np.float64),
-        layers=subject.config.layers,
-        heads=subject.heads,
+        layers=model.config.layers,
+        heads=model.heads,
         reading=reading,
         attention=curves,
-        picking=picking,
+        peak_settings=peak_settings,
         chosen=chosen,
-        novelty=novelty(curves[:, places], picking.smoothing, rate),
-        onsets=tuple(start + detect(curves[:, place, -1], picking, rate) for place in places),
+        novelty=novelty(curves[:, places], peak_settings.smoothing, rate),
+        onsets=tuple(start + detect(curves[:, place, -1], peak_settings, rate) for place in places),
         flux=strength,
-        flux_novelty=novelty(strength, picking.smoothing, rate),
-        flux_onsets=start + detect(strength, picking, rate),
+        flux_novelty=novelty(strength, peak_settings.smoothing, rate),
+        flux_onsets=start + detect(strength, peak_settings, rate),
         similarity=np.einsum("ild,jld->lij", tokens, tokens),
     )
 
 
-def archive(portrait: Portrait) -> bytes:
+def to_npz(inspection: TrackInspection) -> bytes:
     """The arrays as a compressed .npz that numpy reads without pickles.
 
     Times and curves are in float64, log-mel and similarities in float32; the onsets of layer L are
     called `onsets_L`.
     """
     arrays: dict[str, Any] = {
-        "times": portrait.times,
-        "windows": portrait.windows,
-        "mel_hz": portrait.mel_hz,
-        "logmel": portrait.logmel.astype(np.float32),
-        "layers": np.array(portrait.layers),
-        "heads": np.array(portrait.heads),
-        "reading": np.array(portrait.reading),
-        "attention": portrait.attention,
-        "chosen": np.array(portrait.chosen),
-        "novelty": portrait.novelty,
-        "flux": portrait.flux,
-        "flux_novelty": portrait.flux_novelty,
-        "flux_onsets": portrait.flux_onsets,
-        "similarity": portrait.similarity.astype(np.float32),
+        "times": inspection.times,
+        "windows": inspection.windows,
+        "mel_hz": inspection.mel_hz,
+        "logmel": inspection.logmel.astype(np.float32),
+        "layers": np.array(inspection.layers),
+        "heads": np.array(inspection.heads),
+        "reading": np.array(inspection.reading),
+        "attention": inspection.attention,
+        "chosen": np.array(inspection.chosen),
+        "novelty": inspection.novelty,
+        "flux": inspection.flux,
+        "flux_novelty": inspection.flux_novelty,
+        "flux_onsets": inspection.flux_onsets,
+        "similarity": inspection.similarity.astype(np.float32),
     }
-    for layer, onsets in zip(portrait.chosen, portrait.onsets, strict=True):
+    for layer, onsets in zip(inspection.chosen, inspection.onsets, strict=True):
         arrays[f"onsets_{layer}"] = onsets
     buffer = BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Floating
-from mirprobe.emergence.attention_maps import READINGS, look
+from mirprobe.emergence.attention_maps import READINGS, tokens_and_curves
 from mirprobe.encoders.vit1d import RandomViT1D, TrainedViT1D, ViT1DEncoder, random_model
 from mirprobe.encoders.windows import cut, stitch
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_config
@@ -26,7 +26,7 @@ RANDOM = "random"
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class ModelOutput:
     """What a model makes of one track; frame i is centred at i / frame_rate seconds.
 
     Attributes:
@@ -45,11 +45,11 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Weights:
+class ModelSpec:
     """Which model: cheap to send to another process, where it is loaded once.
 
     Attributes:
-        name: `trained` or `random`.
+        name: `trained_spec` or `random`.
         seed: of random weights; -1 for trained ones.
         config: of the model.
         checkpoint: the file of trained weights.
@@ -62,7 +62,7 @@ class Weights:
 
     @property
     def label(self) -> str:
-        """What rows and figures call it: `trained`, `random 0`."""
+        """What rows and figures call it: `trained_spec`, `random 0`."""
         return self.name if self.seed < 0 else f"{self.name} {self.seed}"
 
     def encoder(self) -> ViT1DEncoder:
@@ -86,7 +86,7 @@ class Weights:
         return load_checkpoint(self.checkpoint)
 
 
-class Subject:
+class InspectedModel:
     """A model that can be looked into.
 
     Args:
@@ -97,7 +97,7 @@ class Subject:
         StorageError: the checkpoint cannot be read.
     """
 
-    def __init__(self, weights: Weights, device: str = "cpu") -> None:
+    def __init__(self, weights: ModelSpec, device: str = "cpu") -> None:
         self.config = weights.config
         self._encoder = weights.encoder()  # it says how windows are cut
         self._device = device
@@ -114,7 +114,7 @@ class Subject:
         """Names of the heads, `1` and up, and `mean` for their mean map."""
         return (*(str(head + 1) for head in range(self.config.heads)), "mean")
 
-    def look(self, samples: NDArray[np.float32]) -> Look:
+    def inspect(self, samples: NDArray[np.float32]) -> ModelOutput:
         """Read a track window by window, in the harness's windows, and stitch what was read.
 
         Args:
@@ -128,7 +128,9 @@ class Subject:
         with torch.inference_mode():
             for start in range(0, len(windows), BATCH):
                 batch = torch.from_numpy(np.stack(windows[start : start + BATCH]))
-                found, read = look(self._model, self._logmel.inner(batch.to(self._device)))
+                found, read = tokens_and_curves(
+                    self._model, self._logmel.inner(batch.to(self._device))
+                )
                 curves += list(read.flatten(3).cpu().numpy())  # (T, layers, (heads + 1) * readings)
                 tokens += list(found[:, 1:].cpu().numpy())
                 class_tokens += list(found[:, 0].cpu().numpy())
@@ -138,7 +140,7 @@ class Subject:
             after[0] = before[step]
         stitched = stitch(curves, plan, self._encoder)
         shape = (*stitched.shape[:2], len(self.heads), len(READINGS))
-        return Look(
+        return ModelOutput(
             curves=stitched.reshape(shape),
             tokens=stitch(tokens, plan, self._encoder),
             class_tokens=np.stack(class_tokens),
@@ -147,24 +149,24 @@ class Subject:
         )
 
 
-def trained(checkpoint: Path) -> Weights:
+def trained_spec(checkpoint: Path) -> ModelSpec:
     """The weights of a checkpoint, none of which are loaded yet.
 
     Raises:
         StorageError: the file is missing, damaged or not a ViT-1D.
     """
-    return Weights(TRAINED, -1, read_config(checkpoint), checkpoint)
+    return ModelSpec(TRAINED, -1, read_config(checkpoint), checkpoint)
 
 
-def untrained(config: ViT1DConfig, seeds: int) -> list[Weights]:
+def random_specs(config: ViT1DConfig, seeds: int) -> list[ModelSpec]:
     """Random weights in the same architecture, seeds 0 to `seeds` - 1."""
-    return [Weights(RANDOM, seed, config) for seed in range(seeds)]
+    return [ModelSpec(RANDOM, seed, config) for seed in range(seeds)]
 
 
 @lru_cache(maxsize=1)
-def subject(weights: Weights, device: str) -> Subject:
+def load_model(weights: ModelSpec, device: str) -> InspectedModel:
     """The model, ready to be looked into; the last one asked for is kept."""
-    return Subject(weights, device)
+    return InspectedModel(weights, device)
 
 
 def random_encoder(config: ViT1DConfig, seed: int) -> ViT1DEncoder:

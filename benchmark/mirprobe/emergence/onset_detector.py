@@ -24,7 +24,7 @@ SHIFTS = (-0.048, -0.032, -0.016, 0.0, 0.016, 0.032, 0.048)
 
 
 @dataclass(frozen=True)
-class Picking:
+class PeakSettings:
     """What is left to choose about the detector.
 
     The defaults are what the validation split of `studio` prefers for spectral flux.
@@ -45,7 +45,7 @@ def novelty(curve: Floating, smoothing: int, frame_rate: float) -> Floats:
 
     Args:
         curve: (time, ...), every column by itself.
-        smoothing: as in `Picking`.
+        smoothing: as in `PeakSettings`.
         frame_rate: frames a second.
 
     Returns:
@@ -78,7 +78,7 @@ def peaks(novel: Floats, frame_rate: float) -> tuple[Floats, Floats]:
     return refine_peaks(novel, places) / frame_rate, novel[places]
 
 
-def detect(curve: Floating, picking: Picking, frame_rate: float) -> Floats:
+def detect(curve: Floating, peak_settings: PeakSettings, frame_rate: float) -> Floats:
     """Onset times in seconds, increasing, none before 0.
 
     Args:
@@ -86,8 +86,8 @@ def detect(curve: Floating, picking: Picking, frame_rate: float) -> Floats:
         picking: the detector's settings.
         frame_rate: frames a second.
     """
-    times, heights = peaks(novelty(curve, picking.smoothing, frame_rate), frame_rate)
-    return np.maximum(times[heights >= picking.threshold] + picking.shift, 0.0)
+    times, heights = peaks(novelty(curve, peak_settings.smoothing, frame_rate), frame_rate)
+    return np.maximum(times[heights >= peak_settings.threshold] + peak_settings.shift, 0.0)
 
 
 def flux(logmel: Floating, config: LogMelConfig) -> Floats:

@@ -22,7 +22,7 @@ from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.errors import MirprobeError
 from mirprobe.core.schema import SPLITS, Annotations
 from mirprobe.data.tracks import limited
-from mirprobe.emergence.models import RANDOM, TRAINED, Weights
+from mirprobe.emergence.models import RANDOM, TRAINED, ModelSpec
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.runner import RunResult, run
 from mirprobe.evaluation.setup import make_task
@@ -61,7 +61,7 @@ class ProbeResult:
         return self.task.score(self.references, self.estimates)[self.task.main_metric]
 
 
-def offered(dataset: Dataset, limit: int | None, tasks: Sequence[str]) -> list[str]:
+def annotated_tasks(dataset: Dataset, limit: int | None, tasks: Sequence[str]) -> list[str]:
     """Those of the tasks that the data set has annotations for, in every split."""
     wanted = {task: getattr(TASKS.get(task), "annotation") for task in tasks}  # noqa: B009
     splits = limited(dataset, limit)
@@ -77,8 +77,8 @@ def offered(dataset: Dataset, limit: int | None, tasks: Sequence[str]) -> list[s
 
 
 def probe(
-    trained: Weights,
-    controls: Sequence[Weights],
+    trained: ModelSpec,
+    controls: Sequence[ModelSpec],
     dataset: Dataset,
     config: RunConfig,
     folder: Path,
@@ -105,7 +105,7 @@ def probe(
         (LOCAL, "thirds", [trained, *controls[:LOCAL_CONTROLS]], (PLAIN,)),
     )
     for tasks, layers, models, plain in parts:
-        names = offered(dataset, config.limit, tasks)
+        names = annotated_tasks(dataset, config.limit, tasks)
         if not names:
             continue
         encoders: dict[str, Encoder] = {spec(model): model.encoder() for model in models}
@@ -134,7 +134,7 @@ def probe(
     return found, problems
 
 
-def spec(weights: Weights) -> str:
+def spec(weights: ModelSpec) -> str:
     """What the harness calls a model."""
     return "vit1d" if weights.name == TRAINED else f"vit1d-{RANDOM}:seed={weights.seed}"
 

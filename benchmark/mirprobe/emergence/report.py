@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mirprobe.emergence.claims import Claim, Evidence, best, shown
+from mirprobe.emergence.claims import Claim, ResultTables, best, format_value
 from mirprobe.emergence.models import RANDOM, TRAINED
 from mirprobe.emergence.onset_detector import SHIFTS, SMOOTHING, THRESHOLDS
-from mirprobe.emergence.onsets import GUESSES
-from mirprobe.emergence.similarity import SEQUENCE
+from mirprobe.emergence.onset_scores import CHANCE_KINDS
 from mirprobe.emergence.similarity_pairs import (
     APART,
     FRAMES,
@@ -19,6 +18,7 @@ from mirprobe.emergence.similarity_pairs import (
     SHARED,
     TRACKS,
 )
+from mirprobe.emergence.similarity_scores import SEQUENCE
 
 _RULE = """\
 Each claim is read by checks: a check is a difference on the same test tracks, and passes where its
@@ -30,9 +30,9 @@ and beat are probed with the first seed alone), and the test split is scored onc
 """
 
 
-def write_page(
+def write_report(
     claims: Sequence[Claim],
-    evidence: Evidence,
+    tables: ResultTables,
     provenance: Mapping[str, Any],
     charts: Sequence[str],
 ) -> str:
@@ -41,7 +41,7 @@ def write_page(
     Args:
         claims: as they were judged.
         evidence: all rows.
-        provenance: of `mirprobe.emergence.study`.
+        provenance: of `mirprobe.emergence.run_emergence`.
         charts: names of the figures beside the page.
     """
     parts = [
@@ -61,8 +61,8 @@ def write_page(
         ),
     ]
     parts += [_claim(number, claim) for number, claim in enumerate(claims, start=1)]
-    parts += [_onsets(evidence, charts), _similarities(evidence, charts)]
-    parts += [_sources(evidence, charts), _provenance(provenance)]
+    parts += [_onsets(tables, charts), _similarities(tables, charts)]
+    parts += [_sources(tables, charts), _provenance(provenance)]
     return "\n".join(part for part in parts if part)
 
 
@@ -88,7 +88,7 @@ def _opening(provenance: Mapping[str, Any]) -> str:
 
 def _claim(number: int, claim: Claim) -> str:
     lines = [f"## Claim {number}: {claim.verdict}\n", f"{claim.statement}\n"]
-    if not claim.asked:
+    if not claim.testable:
         return "\n".join([*lines, "The data set lacks the annotations that this claim needs.\n"])
     lines.append(f"Rule: {claim.rule}.\n")
     if claim.checks:
@@ -114,17 +114,17 @@ def _why(check: Any) -> str:
     return "fails: below zero" if check.gain.high < 0 else "fails: the interval holds zero"
 
 
-def _onsets(evidence: Evidence, charts: Sequence[str]) -> str:
-    if not evidence.onsets:
+def _onsets(tables: ResultTables, charts: Sequence[str]) -> str:
+    if not tables.onsets:
         return _skipped("Onsets", "onsets")
     rows = []
-    for model in (TRAINED, RANDOM, "flux", *GUESSES):
-        one = best(evidence.onsets, model=model)
+    for model in (TRAINED, RANDOM, "flux", *CHANCE_KINDS):
+        one = best(tables.onsets, model=model)
         if one:
             row = one.row
             numbers = [f"{row[name]:.3f}" for name in ("precision", "recall", "validation")]
             where = " ".join(filter(None, (str(row["layer"]), str(row["head"]))))
-            rows.append([_model(row), where, str(row["reading"]), shown(one), *numbers])
+            rows.append([_model(row), where, str(row["reading"]), format_value(one), *numbers])
     return "\n".join(
         [
             "## Onsets\n",
@@ -147,17 +147,17 @@ def _onsets(evidence: Evidence, charts: Sequence[str]) -> str:
     )  # fmt: skip
 
 
-def _similarities(evidence: Evidence, charts: Sequence[str]) -> str:
-    if not evidence.similarities:
+def _similarities(tables: ResultTables, charts: Sequence[str]) -> str:
+    if not tables.similarities:
         return _skipped("Similarity of tokens", "chords, beats, keys, tags or sections")
-    relations = list(dict.fromkeys(one.row["relation"] for one in evidence.similarities))
+    relations = list(dict.fromkeys(one.row["relation"] for one in tables.similarities))
     rows = []
     for relation in relations:
         for model in (TRAINED, RANDOM, "logmel", "chroma"):
-            one = best(evidence.similarities, relation=relation, model=model, source=SEQUENCE)
+            one = best(tables.similarities, relation=relation, model=model, source=SEQUENCE)
             if one:
                 row = one.row
-                rows.append([relation, _model(row), row["layer"], shown(one), str(row["n"])])
+                rows.append([relation, _model(row), row["layer"], format_value(one), str(row["n"])])
     missing = [name for name in (*FRAMES, *TRACKS) if name not in relations]
     note = (
         f"Left out, since validation or test has no pair of it: {', '.join(missing)}.\n"
@@ -186,18 +186,18 @@ def _similarities(evidence: Evidence, charts: Sequence[str]) -> str:
     )
 
 
-def _sources(evidence: Evidence, charts: Sequence[str]) -> str:
-    if not evidence.probes:
+def _sources(tables: ResultTables, charts: Sequence[str]) -> str:
+    if not tables.probes:
         return _skipped("Linear probes", "tags, key, chords or beats")
     rows = []
-    for task in dict.fromkeys(one.row["task"] for one in evidence.probes):
+    for task in dict.fromkeys(one.row["task"] for one in tables.probes):
         for model in (TRAINED, RANDOM, "logmel"):
             for source in ("class", SEQUENCE, "both"):
-                one = best(evidence.probes, task=task, model=model, source=source)
+                one = best(tables.probes, task=task, model=model, source=source)
                 if one:
                     row = one.row
                     rows.append(
-                        [task, _model(row), source, row["layer"], row["metric"], shown(one)]
+                        [task, _model(row), source, row["layer"], row["metric"], format_value(one)]
                     )
     return "\n".join(
         [

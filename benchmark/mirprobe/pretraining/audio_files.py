@@ -21,7 +21,7 @@ from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.pretraining.bank_shards import Samples, Skipped
 
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
-PACKS = frozenset({".zip", ".pk3", ".pk4", ".dpk", ".wz"})  # all of them are zip files
+ARCHIVES = frozenset({".zip", ".pk3", ".pk4", ".dpk", ".wz"})  # all of them are zip files
 
 _VALUES = 1 << 20  # samples of all channels that are decoded at a time
 _LARGEST = 1 << 30  # bytes of a pack's member: it is unpacked in memory
@@ -32,7 +32,7 @@ _UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile, 
 
 
 @dataclass(frozen=True)
-class Recording:
+class AudioFile:
     """A file, or a member of a pack.
 
     Attributes:
@@ -48,15 +48,15 @@ class Recording:
     group: str
 
 
-def find(folders: Sequence[Path]) -> tuple[list[Recording], list[Skipped]]:
-    """All recordings under some folders, in the order of their sources, and unreadable packs.
+def find_audio(folders: Sequence[Path]) -> tuple[list[AudioFile], list[Skipped]]:
+    """All audio_files under some folders, in the order of their sources, and unreadable packs.
 
     Nothing is unpacked, and a member's name, whatever it is, never becomes a path on disk.
 
     Raises:
         ConfigError: a folder does not exist, or holds no audio.
     """
-    found: dict[tuple[Path, str], Recording] = {}
+    found: dict[tuple[Path, str], AudioFile] = {}
     skipped: list[Skipped] = []
     for folder in folders:
         if not folder.is_dir():
@@ -67,25 +67,25 @@ def find(folders: Sequence[Path]) -> tuple[list[Recording], list[Skipped]]:
             reasons = "".join(f"; {entry.source}: {entry.reason}" for entry in broken[:3])
             kinds = ", ".join(sorted(suffix[1:] for suffix in AUDIO))
             raise ConfigError(f"{folder}: no audio in it ({kinds}, or packs of them){reasons}")
-        for recording in here:
-            found.setdefault((recording.path.resolve(), recording.member), recording)
+        for audio_file in here:
+            found.setdefault((audio_file.path.resolve(), audio_file.member), audio_file)
     return sorted(found.values(), key=lambda one: (one.source, str(one.path))), skipped
 
 
-def content_hash(recording: Recording) -> str | Skipped:
-    """The SHA-256 of a recording's bytes, or why they cannot be read."""
+def content_hash(audio_file: AudioFile) -> str | Skipped:
+    """The SHA-256 of a audio_file's bytes, or why they cannot be read."""
     hasher = hashlib.sha256()
     try:
-        with _open(recording) as file:
+        with _open(audio_file) as file:
             while chunk := file.read(1 << 20):
                 hasher.update(chunk)
     except _UNREADABLE as error:
-        return Skipped("", recording.source, "undecodable", f"cannot be read ({_reason(error)})")
+        return Skipped("", audio_file.source, "undecodable", f"cannot be read ({_reason(error)})")
     return hasher.hexdigest()
 
 
-def decode(recording: Recording, sample_rate: int) -> Iterator[Samples]:
-    """Decode a recording, average its channels and resample it (soxr, HQ), block by block.
+def decode(audio_file: AudioFile, sample_rate: int) -> Iterator[Samples]:
+    """Decode a audio_file, average its channels and resample it (soxr, HQ), block by block.
 
     Yields:
         (samples,) at `sample_rate`.
@@ -94,7 +94,7 @@ def decode(recording: Recording, sample_rate: int) -> Iterator[Samples]:
         TrackError: it cannot be read or is not audio.
     """
     try:
-        with _open(recording) as raw, soundfile.SoundFile(_seekable(raw, recording)) as file:
+        with _open(audio_file) as raw, soundfile.SoundFile(_seekable(raw, audio_file)) as file:
             same = file.samplerate == sample_rate
             stream = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
             size = max(1, _VALUES // file.channels)
@@ -108,8 +108,8 @@ def decode(recording: Recording, sample_rate: int) -> Iterator[Samples]:
         raise TrackError(f"cannot be decoded ({_reason(error)})") from error
 
 
-def _search(folder: Path) -> tuple[list[Recording], list[Skipped]]:
-    found: list[Recording] = []
+def _search(folder: Path) -> tuple[list[AudioFile], list[Skipped]]:
+    found: list[AudioFile] = []
     skipped: list[Skipped] = []
 
     def unreadable(error: OSError) -> None:
@@ -121,8 +121,8 @@ def _search(folder: Path) -> tuple[list[Recording], list[Skipped]]:
             path = Path(parent, file)
             source = str(PurePosixPath(name) / path.relative_to(folder).as_posix())
             if path.suffix.lower() in AUDIO:
-                found.append(Recording(path, "", source, source.rpartition("/")[0]))
-            elif path.suffix.lower() in PACKS:
+                found.append(AudioFile(path, "", source, source.rpartition("/")[0]))
+            elif path.suffix.lower() in ARCHIVES:
                 try:
                     found += _members(path, source)
                 except _UNREADABLE as error:
@@ -131,34 +131,34 @@ def _search(folder: Path) -> tuple[list[Recording], list[Skipped]]:
     return found, skipped
 
 
-def _members(path: Path, source: str) -> list[Recording]:
+def _members(path: Path, source: str) -> list[AudioFile]:
     with zipfile.ZipFile(path) as pack:
         names = (entry.filename for entry in pack.infolist() if not entry.is_dir())
         return [
-            Recording(path, name, f"{source}!{name}", f"{source}!{name.rpartition('/')[0]}")
+            AudioFile(path, name, f"{source}!{name}", f"{source}!{name.rpartition('/')[0]}")
             for name in names
             if PurePosixPath(name).suffix.lower() in AUDIO
         ]
 
 
 @contextmanager
-def _open(recording: Recording) -> Iterator[BinaryIO]:
-    if not recording.member:
-        with recording.path.open("rb") as file:
+def _open(audio_file: AudioFile) -> Iterator[BinaryIO]:
+    if not audio_file.member:
+        with audio_file.path.open("rb") as file:
             yield file
         return
-    with zipfile.ZipFile(recording.path) as pack:
-        size = pack.getinfo(recording.member).file_size
+    with zipfile.ZipFile(audio_file.path) as pack:
+        size = pack.getinfo(audio_file.member).file_size
         if size > _LARGEST:
             raise ValueError(f"{size / 1e9:.1f} GB in a pack, which is too much: unpack it")
-        with pack.open(recording.member) as member:
+        with pack.open(audio_file.member) as member:
             yield member  # type: ignore[misc]
 
 
-def _seekable(file: BinaryIO, recording: Recording) -> BinaryIO:
+def _seekable(file: BinaryIO, audio_file: AudioFile) -> BinaryIO:
     """What soundfile opens; a member is unpacked in memory, since decoders seek."""
     # a file goes in open: given a path, libsndfile hands it to mpg123, which writes to the terminal
-    return BytesIO(file.read()) if recording.member else file
+    return BytesIO(file.read()) if audio_file.member else file
 
 
 def _reason(error: BaseException) -> str:

@@ -4,7 +4,7 @@ A folder of two files. `frames.npy` holds the frames of all tracks one after the
 uint8 or float16; a number q stands for `q * scale + offset`. `bank.json` says what they are: the
 front end, the type, offset and scale, the quantisation error, the tracks with their place and
 split, and what was skipped. While tracks are added their frames lie in `parts/`
-(`bank_shards.write_part`), from where `merge_shards.pack` moves them into the two files.
+(`bank_shards.write_shard`), from where `merge_shards` moves them into the two files.
 """
 
 from __future__ import annotations
@@ -257,5 +257,7 @@ def _open_frames(file: Path, total: int, bins: int, dtype: DType) -> NDArray[Any
             f"{file}: holds {frames.shape} {frames.dtype}, bank.json says {(total, bins)} {dtype}; "
             f"{remedy}"
         )
-    rows: NDArray[Any] = frames[:total]  # more were there if `pack` was killed: they come again
+    rows: NDArray[Any] = frames[
+        :total
+    ]  # more were there if `merge_shards` was killed: they come again
     return rows

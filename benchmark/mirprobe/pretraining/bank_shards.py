@@ -2,7 +2,7 @@
 
 A part is a safetensors file, `BANK/parts/HASH.safetensors`, named by the track's key, the front end
 and the number type. It is written whole or not at all, by any number of processes at once, and
-waits there for `merge_shards.pack`. A track that cannot be used has a part as well,
+waits there for `merge_shards`. A track that cannot be used has a part as well,
 without frames: the reason stands in it, so that nobody tries again.
 """
 
@@ -42,7 +42,7 @@ _BLOCK = 60 * 16_000
 
 
 @dataclass(frozen=True)
-class Part:
+class Shard:
     """One track's frames on disk.
 
     Attributes:
@@ -81,13 +81,13 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Stored:
+class ShardFile:
     """What a part's file says: the track, and how its frames were made."""
 
     path: Path
     config: LogMelConfig
     dtype: DType
-    track: Part | Skipped
+    track: Shard | Skipped
 
     def rows(self) -> NDArray[Any]:
         """The quantised frames, (frames, bins).
@@ -100,12 +100,12 @@ class Stored:
                 rows: NDArray[Any] = file.get_tensor("frames")
         except (SafetensorError, OSError) as error:
             raise StorageError(f"{self.path}: damaged ({error})") from error
-        if isinstance(self.track, Part) and _hash(rows) != self.track.digest:
+        if isinstance(self.track, Shard) and _hash(rows) != self.track.digest:
             raise StorageError(f"{self.path}: damaged, its checksum is wrong")
         return rows
 
 
-def write_part(
+def write_shard(
     bank: Path,
     key: str,
     samples: Samples | Iterable[Samples],
@@ -116,7 +116,7 @@ def write_part(
     work: str | None = None,
     config: LogMelConfig | None = None,
     dtype: DType = "uint8",
-) -> Part | Skipped:
+) -> Shard | Skipped:
     """Compute a track's frames and store them; may run in any process.
 
     Args:
@@ -136,11 +136,11 @@ def write_part(
         StorageError: the disk cannot be written; no other part is touched.
     """
     config = config or LogMelConfig()
-    path = part_path(bank, key, config, dtype)
+    path = shard_path(bank, key, config, dtype)
     if path.exists():
-        return read_part(path).track
+        return read_shard(path).track
     blocks = _blocks(samples) if isinstance(samples, np.ndarray) else samples
-    track: Part | Skipped
+    track: Shard | Skipped
     rows = np.empty((0, config.bins), dtype)
     try:
         measured = _measure(blocks, config, Quantiser.make(config, dtype))
@@ -153,19 +153,19 @@ def write_part(
             track, rows = Skipped(key, source, kind, reason), rows[:0]
         else:
             errors = (measured.duration, measured.largest, measured.squares, _hash(rows))
-            track = Part(key, id, source, group, work or id, len(rows), *errors)
+            track = Shard(key, id, source, group, work or id, len(rows), *errors)
     head = {"format": _FORMAT, "config": asdict(config), "dtype": dtype, "track": asdict(track)}
     with replacing(path) as file:
         file.write(save({"frames": np.ascontiguousarray(rows)}, {"part": json.dumps(head)}))
     return track
 
 
-def part_path(bank: Path, key: str, config: LogMelConfig, dtype: DType) -> Path:
+def shard_path(bank: Path, key: str, config: LogMelConfig, dtype: DType) -> Path:
     """Where the part of this content, front end and type lies."""
     return bank / FOLDER / f"{digest(_FORMAT, key, asdict(config), dtype)}{SUFFIX}"
 
 
-def read_part(path: Path) -> Stored:
+def read_shard(path: Path) -> ShardFile:
     """Read what a part says of itself; its frames stay on the disk.
 
     Raises:
@@ -174,9 +174,9 @@ def read_part(path: Path) -> Stored:
     try:
         with safe_open(path, framework="numpy") as file:
             head = json.loads((file.metadata() or {})["part"])
-        kind = Part if "digest" in head["track"] else Skipped
+        kind = Shard if "digest" in head["track"] else Skipped
         track = kind(**head["track"])
-        return Stored(path, LogMelConfig(**head["config"]), head["dtype"], track)
+        return ShardFile(path, LogMelConfig(**head["config"]), head["dtype"], track)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise StorageError(f"{path}: damaged or not a part ({error})") from error
 

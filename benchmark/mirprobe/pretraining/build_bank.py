@@ -1,20 +1,20 @@
-"""Folders of music into a bank: each recording is decoded once, by all cores, and may be killed."""
+"""Build a bank from folders of audio: decode each file once, in parallel, resumably."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from mirprobe.core.parallel import parallel
-from mirprobe.pretraining.audio_files import Recording, content_hash, decode, find
+from mirprobe.core.parallel import parallel_map
+from mirprobe.pretraining.audio_files import AudioFile, content_hash, decode, find_audio
 from mirprobe.pretraining.bank import Bank, HeldOut
-from mirprobe.pretraining.bank_shards import Part, Skipped, write_part
-from mirprobe.pretraining.merge_shards import pack, recorded
+from mirprobe.pretraining.bank_shards import Shard, Skipped, write_shard
+from mirprobe.pretraining.merge_shards import known_keys, merge_shards
 from mirprobe.pretraining.quantise import DType
 from mirprobe.vit1d.frontend import LogMelConfig
 
 
-def harvest(
+def build_bank(
     folders: Sequence[Path],
     bank: Path,
     *,
@@ -29,7 +29,7 @@ def harvest(
     Whatever ends the run early, finished tracks wait in the bank's `parts/` for the next one.
 
     Args:
-        folders: searched to the bottom; packs (`recordings.PACKS`) are looked into.
+        folders: searched to the bottom; packs (`audio_files.ARCHIVES`) are looked into.
         bank: the bank's folder.
         config: the front end; None for the default one.
         dtype: of the frames on disk.
@@ -43,34 +43,34 @@ def harvest(
             finished tracks are kept.
     """
     config = config or LogMelConfig()
-    ready = recorded(bank, config, dtype)
-    recordings, skipped = find(folders)
-    unique: dict[str, Recording] = {}
-    hashed = parallel(content_hash, [(one,) for one in recordings], jobs, "reading")
-    for recording, key in zip(recordings, hashed, strict=True):
+    ready = known_keys(bank, config, dtype)
+    audio_files, skipped = find_audio(folders)
+    unique: dict[str, AudioFile] = {}
+    hashed = parallel_map(content_hash, [(one,) for one in audio_files], jobs, "reading")
+    for audio_file, key in zip(audio_files, hashed, strict=True):
         if isinstance(key, Skipped):
             skipped.append(key)
         elif key in unique:
             reason = f"the same file as {unique[key].source}"
-            skipped.append(Skipped(key, recording.source, "duplicate", reason))
+            skipped.append(Skipped(key, audio_file.source, "duplicate", reason))
         else:
-            unique[key] = recording
+            unique[key] = audio_file
     work = [(one, key, bank, config, dtype) for key, one in unique.items() if key not in ready]
-    for _ in parallel(_compute, work, jobs, "decoding"):
+    for _ in parallel_map(_compute, work, jobs, "decoding"):
         pass
-    return pack(bank, held_out=held_out, skipped=skipped)
+    return merge_shards(bank, held_out=held_out, skipped=skipped)
 
 
 def _compute(
-    recording: Recording, key: str, bank: Path, config: LogMelConfig, dtype: DType
-) -> Part | Skipped:
-    return write_part(
+    audio_file: AudioFile, key: str, bank: Path, config: LogMelConfig, dtype: DType
+) -> Shard | Skipped:
+    return write_shard(
         bank,
         key,
-        decode(recording, config.sample_rate),
+        decode(audio_file, config.sample_rate),
         id=key[:16],
-        source=recording.source,
-        group=recording.group,
+        source=audio_file.source,
+        group=audio_file.group,
         config=config,
         dtype=dtype,
     )

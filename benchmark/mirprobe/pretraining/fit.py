@@ -30,17 +30,17 @@ from mirprobe.pretraining.bank import Bank
 from mirprobe.pretraining.config import DeviceConfig, FitConfig, Intervals
 from mirprobe.pretraining.launch import describe, make_fabric
 from mirprobe.pretraining.resume import (
-    Origin,
+    InitialWeights,
     all_finite,
+    as_json,
+    check_same_run,
     load_state,
-    plain,
-    refuse_other,
     restore,
     save_state,
 )
 from mirprobe.pretraining.retrieval import Retrieval, Segments, embed, retrieve
-from mirprobe.pretraining.train_step import Trainer, make_pairs
-from mirprobe.pretraining.training_log import Journal
+from mirprobe.pretraining.train_step import Trainer, make_pair_sampler
+from mirprobe.pretraining.training_log import TrainingLog
 from mirprobe.vit1d.checkpoint import read_notes, save_checkpoint
 from mirprobe.vit1d.model import ViT1DConfig
 
@@ -55,7 +55,7 @@ class DivergedError(MirprobeError):
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitResult:
     """How a training ended.
 
     Attributes:
@@ -82,7 +82,7 @@ def fit(
     begin_with: str | Path | None = None,
     device_config: DeviceConfig | None = None,
     intervals: Intervals | None = None,
-) -> Fitted:
+) -> FitResult:
     """Train, or go on where a killed run of the same configuration had last saved.
 
     On the CPU the weights are those of a run that was never killed, bit by bit.
@@ -107,7 +107,7 @@ def fit(
     if bank.config != model.frontend:
         raise ConfigError(f"{bank.path}: a bank of another front end: build one for this model")
     # complaints come before any process is started, and so once
-    make_pairs(bank, model, config)
+    make_pair_sampler(bank, model, config)
     device_config = device_config or DeviceConfig()
     if config.batch % (devices := device_config.devices * device_config.nodes):
         raise ConfigError(f"batch={config.batch} on {devices} devices: give a multiple of them")
@@ -119,8 +119,8 @@ def fit(
     trainer = Trainer(bank, model, config, fabric)
     if device_config.compile:
         trainer.compile()
-    run = _Run(folder, trainer, fabric, segments, intervals, Origin.of(begin_with, model))
-    return run.to_the_end()
+    run = _Run(folder, trainer, fabric, segments, intervals, InitialWeights.load(begin_with, model))
+    return run.train()
 
 
 class _Run:
@@ -133,27 +133,27 @@ class _Run:
         fabric: Fabric,
         segments: Segments | None,
         intervals: Intervals,
-        origin: Origin | None,
+        initial: InitialWeights | None,
     ) -> None:
         self.folder, self.trainer, self.fabric = folder, trainer, fabric
-        self.segments, self.intervals, self.origin = segments, intervals, origin
-        self.begun_with = plain(
+        self.segments, self.intervals, self.initial = segments, intervals, initial
+        self.begun_with = as_json(
             **asdict(trainer.config),
             **{f"model.{name}": value for name, value in trainer.model.config.as_dict().items()},
             bank=digest([track.digest for track in trainer.bank.tracks]),
-            **({"begin_with": origin.digest} if origin else {}),
+            **({"begin_with": initial.digest} if initial else {}),
         )
         self.done, self.saved = 0, -1
         self.retrieval: dict[str, Retrieval] = {}
         self.best = -1.0
         self.losses: list[dict[str, Tensor]] = []
 
-    def to_the_end(self) -> Fitted:
+    def train(self) -> FitResult:
         self._resume()
         steps, means = self.trainer.config.steps, None
         primary = self.fabric.is_global_zero
         with (
-            Journal(self.folder, done=self.saved, active=primary) as self.journal,
+            TrainingLog(self.folder, done=self.saved, active=primary) as self.log,
             tqdm(
                 initial=self.done,
                 total=steps,
@@ -175,7 +175,7 @@ class _Run:
                 seconds = perf_counter() - clock
                 speed = 2 * self.trainer.config.batch * (self.done - counted) / seconds
                 row = {**means, **self.trainer.schedule(step), "segments_per_second": speed}
-                self.journal.write("training", self.done, row)
+                self.log.write("training", self.done, row)
                 bar.set_postfix(loss=f"{means['loss']:.3f}", segments_per_s=f"{speed:.0f}")
                 if self._due(self.intervals.validate_every):
                     self._validate()
@@ -184,7 +184,7 @@ class _Run:
                 clock, counted = perf_counter(), self.done
         self.fabric.barrier()
         loss = means["loss"] if means else None
-        return Fitted(self.folder, self.done, loss, self.retrieval, primary)
+        return FitResult(self.folder, self.done, loss, self.retrieval, primary)
 
     def _due(self, every: int) -> bool:
         return self.done == self.trainer.config.steps or (every > 0 and self.done % every == 0)
@@ -219,8 +219,8 @@ class _Run:
             self._retrieve("random", self.trainer.class_tokens)
 
     def _begin(self) -> None:
-        if self.origin is not None:
-            self.trainer.model.load_state_dict(self.origin.weights)
+        if self.initial is not None:
+            self.trainer.model.load_state_dict(self.initial.weights)
             self._validate()
 
     def _validate(self) -> None:
@@ -239,7 +239,7 @@ class _Run:
             embed(self.segments, self.trainer.rows, embedder, length=length), self.segments
         )
         self.retrieval[name] = found
-        self.journal.write("retrieval", self.done, {"embedding": name, **asdict(found)})
+        self.log.write("retrieval", self.done, {"embedding": name, **asdict(found)})
         return found
 
     def _check_weights(self) -> None:
@@ -269,7 +269,7 @@ class _Run:
                 "retrieval": json.dumps(
                     {name: asdict(found) for name, found in self.retrieval.items()}
                 ),
-                **({"begun_with": json.dumps(dict(self.origin.notes))} if self.origin else {}),
+                **({"begun_with": json.dumps(dict(self.initial.notes))} if self.initial else {}),
             }
             model = self.trainer.model
             save_checkpoint(model, self.folder / name, dtype=torch.float32, notes=notes)
@@ -285,7 +285,7 @@ class _Run:
                 )
             return
         state = load_state(self.folder / STATE)
-        refuse_other(state.head["begun_with"], self.begun_with, self.folder)
+        check_same_run(state.head["begun_with"], self.begun_with, self.folder)
         restore(state, self.trainer.objective, self.trainer.optimiser)
         self.done = self.saved = state.head["done"]
         self.best = state.head["best"]

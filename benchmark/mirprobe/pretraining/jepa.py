@@ -1,10 +1,11 @@
-"""The JEPA half of CoJEPA: hidden sequence tokens are predicted from those that are left.
+"""The JEPA loss of CoJEPA: predict the tokens of masked frames from those of visible frames.
 
-Source: Meseguer-Brocal et al., CoJEPA: one contiguous block of 50-75 % of the frames is dropped
-before the student pass; a predictor of 6 blocks says what the full pass gives at the hidden places;
-the full pass is the same network with its gradient stopped, no moving average of it. Left open by
-the paper and chosen here: block lengths are drawn evenly, one a batch; the class token goes through
-the predictor as context; "L2" is the mean over the dimensions of the squared difference.
+Source: Meseguer-Brocal et al., CoJEPA. One contiguous block of 50-75 % of the frames is masked in
+the student pass. A predictor of 6 blocks predicts the tokens of the full pass at the masked
+positions. The full pass uses the same network with a stopped gradient, without a moving average.
+The paper does not specify the following, which are choices of this implementation: the block length
+is drawn uniformly, once per batch; the class token is passed through the predictor as context; "L2"
+is the mean over dimensions of the squared difference.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from mirprobe.vit1d.blocks import rotation
-from mirprobe.vit1d.model import Block, ViT1D, ViT1DConfig
+from mirprobe.vit1d.blocks import rotary_angles
+from mirprobe.vit1d.model import Block, ViT1D, ViT1DConfig, token_positions
 
 
 class Masks(NamedTuple):
-    """Which frames of each segment the student sees.
+    """Visible and masked frames of each segment in the student pass.
 
     Attributes:
-        visible: (..., time - length) indices of frames.
-        hidden: (..., length) the others, one contiguous block.
+        visible: (..., time - length) indices of the visible frames.
+        hidden: (..., length) indices of the masked frames, one contiguous block.
     """
 
     visible: Tensor
@@ -36,14 +37,14 @@ class Masks(NamedTuple):
 def draw_masks(
     shape: tuple[int, ...], *, time: int, share: tuple[float, float], generator: Generator
 ) -> Masks:
-    """Draw one block a segment, all of one length, so that what is left stays rectangular.
+    """Draw one masked block per segment; all blocks have the same length.
 
     Args:
-        shape: of the segments, such as (2, batch).
-        time: frames in a segment.
-        share: least and most of the frames to hide; the least, rounded up, where no whole number
-            lies between.
-        generator: on the CPU.
+        shape: shape of the batch of segments, such as (2, batch).
+        time: frames per segment.
+        share: minimum and maximum share of the frames to mask. If no whole number of frames lies
+            between them, the minimum is rounded up.
+        generator: random generator on the CPU.
     """
     least = ceil(share[0] * time)
     most = max(least, floor(share[1] * time))
@@ -52,52 +53,43 @@ def draw_masks(
     ahead = torch.arange(time - length).expand(*shape, -1)
     return Masks(
         visible=ahead + length * (ahead >= start), hidden=start + torch.arange(length)
-    )  # visible frames behind the block lie one block further
+    )  # frames after the block are shifted by its length
 
 
 def encode_visible(model: ViT1D, frames: Tensor, visible: Tensor) -> Tensor:
-    """The student pass: the model on some of the frames, each at the position it had.
-
-    The class token too starts from the visible frames alone.
+    """The student pass: encode only the visible frames, each at its own position.
 
     Args:
         model: the encoder.
         frames: (n, time, bins).
-        visible: (n, V) indices of the frames to keep; the others are never read.
+        visible: (n, V) indices of the visible frames; the others are not read.
 
     Returns:
-        (n, 1 + V, dim), the last layer's tokens, the class token first.
+        (n, 1 + V, dim), the tokens of the last layer, the class token first.
     """
-    kept = frames.gather(1, visible[..., None].expand(-1, -1, frames.shape[-1]))
-    projected = model.project(kept)  # (n, V, D)
-    summary = model.class_token + projected.mean(dim=1, keepdim=True)
-    places = _places(visible)
-    tokens = torch.cat((summary, projected), dim=1)
-    if model.positions is not None:
-        tokens = tokens + F.embedding(places, model.positions)
-    tokens = _through(model.blocks, tokens, _turns_at(model.turns, places))
-    out: Tensor = model.norm(tokens)
+    rotary = _rotary_at(model.rotary, token_positions(visible))
+    out: Tensor = model.norm(_run_blocks(model.blocks, model.embed(frames, visible), rotary))
     return out
 
 
 class Predictor(nn.Module):
-    """From the student's tokens to those of the full pass at the hidden places.
+    """Predicts the tokens of the full pass at the masked positions from the student's tokens.
 
-    Blocks, positions and norm are of the encoder's kind and width.
+    Blocks, positions and norm have the same type and width as in the encoder.
 
     Args:
-        config: the encoder's.
+        config: configuration of the encoder.
         depth: number of blocks.
-        generator: draws the initial weights; None for torch's global one.
+        generator: random generator of the initial weights; None for torch's global generator.
     """
 
-    turns: Tensor | None
+    rotary: Tensor | None
 
     def __init__(
         self, config: ViT1DConfig, *, depth: int = 6, generator: Generator | None = None
     ) -> None:
         super().__init__()
-        # an encoder of the wanted kind, relieved of its front end: positions, blocks, final norm
+        # positions, blocks and final norm of an encoder; its projection is not used
         core = ViT1D(replace(config, depth=depth), generator=generator)
         self.entry = nn.Linear(config.dim, config.dim)
         self.mask_token = nn.Parameter(torch.empty(config.dim))
@@ -105,47 +97,47 @@ class Predictor(nn.Module):
         self.blocks = core.blocks
         self.norm = core.norm
         self.exit = nn.Linear(config.dim, config.dim)
-        turns = rotation(
+        rotary = rotary_angles(
             positions=1 + config.frames, size=config.dim // config.heads, base=config.rope_base
         )
         learned = core.positions is not None
-        self.register_buffer("turns", None if learned else turns, persistent=False)
+        self.register_buffer("rotary", None if learned else rotary, persistent=False)
         for weights in (self.entry.weight, self.mask_token, self.exit.weight):
             nn.init.normal_(weights, std=0.02, generator=generator)
         for bias in (self.entry.bias, self.exit.bias):
             nn.init.zeros_(bias)
 
     def forward(self, student: Tensor, masks: Masks) -> Tensor:
-        """Predict the hidden tokens.
+        """Predict the tokens of the masked frames.
 
         Args:
-            student: (n, 1 + V, dim) of `encode_visible`.
-            masks: (n, V) visible and (n, H) hidden.
+            student: (n, 1 + V, dim), from `encode_visible`.
+            masks: (n, V) visible and (n, H) masked frames.
 
         Returns:
             (n, H, dim).
         """
-        asked = self.mask_token.expand(*masks.hidden.shape, -1)
-        known = self.entry(student).to(asked.dtype)  # autocast: half products, float residuals
-        places = torch.cat((_places(masks.visible), masks.hidden + 1), dim=1)
-        tokens = torch.cat((known, asked), dim=1)
+        masked = self.mask_token.expand(*masks.hidden.shape, -1)
+        context = self.entry(student).to(masked.dtype)  # under autocast `entry` returns bf16
+        positions = torch.cat((token_positions(masks.visible), masks.hidden + 1), dim=1)
+        tokens = torch.cat((context, masked), dim=1)
         if self.positions is not None:
-            tokens = tokens + F.embedding(places, self.positions)
-        tokens = _through(self.blocks, tokens, _turns_at(self.turns, places))
+            tokens = tokens + F.embedding(positions, self.positions)
+        tokens = _run_blocks(self.blocks, tokens, _rotary_at(self.rotary, positions))
         out: Tensor = self.exit(self.norm(tokens[:, -masks.hidden.shape[1] :]))
         return out
 
 
 def jepa_loss(predicted: Tensor, full: Tensor, hidden: Tensor) -> Tensor:
-    """Squared difference plus one minus cosine, at the hidden places; the target is held still.
+    """Mean squared error plus one minus cosine similarity, at the masked positions.
 
     Args:
         predicted: (n, H, dim).
-        full: (n, time, dim) sequence tokens of the full pass; no gradient goes into them.
-        hidden: (n, H) indices into `time`.
+        full: (n, time, dim) sequence tokens of the full pass, the target; it gets no gradient.
+        hidden: (n, H) indices of the masked frames.
 
     Returns:
-        A scalar, in float32 or better whatever autocast says.
+        A scalar in float32 or higher precision, also under autocast.
     """
     target = full.detach().gather(1, hidden[..., None].expand(-1, -1, full.shape[-1]))
     with torch.autocast(predicted.device.type, enabled=False):
@@ -155,18 +147,13 @@ def jepa_loss(predicted: Tensor, full: Tensor, hidden: Tensor) -> Tensor:
         return F.mse_loss(predicted, target) + (1 - cosine).mean()
 
 
-def _places(visible: Tensor) -> Tensor:
-    """Positions of the class token (0) and of the visible frames, (n, 1 + V)."""
-    return F.pad(visible + 1, (1, 0))
+def _rotary_at(rotary: Tensor | None, positions: Tensor) -> Tensor | None:
+    """Rotary angles at token positions (n, tokens): (2, n, 1, tokens, size / 2)."""
+    return None if rotary is None else rotary[:, positions].unsqueeze(2)
 
 
-def _turns_at(turns: Tensor | None, places: Tensor) -> Tensor | None:
-    """Rotary angles at each token's place: (2, n, 1, tokens, size / 2), one for all heads."""
-    return None if turns is None else turns[:, places].unsqueeze(2)
-
-
-def _through(blocks: nn.ModuleList, tokens: Tensor, turns: Tensor | None) -> Tensor:
+def _run_blocks(blocks: nn.ModuleList, tokens: Tensor, rotary: Tensor | None) -> Tensor:
     for block in blocks:
         assert isinstance(block, Block)
-        tokens = block(tokens, turns, explicit=False).tokens
+        tokens = block(tokens, rotary, need_weights=False).tokens
     return tokens

@@ -1,8 +1,8 @@
-"""Parts into a bank: appended, split and described.
+"""Shards into a bank: appended, split and described.
 
 Tracks are only ever appended, so the first rows of a new `frames.npy` are the old ones: a bank is
-valid at every moment, also between the renaming of its one file and of the other. Parts are deleted
-last of all.
+valid at every moment, also between the renaming of its one file and of the other. Shards are
+deleted last.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ import numpy as np
 from mirprobe.core.atomic_write import LEFTOVERS, replacing
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.pretraining.bank import VERSION, Bank, BankTrack, HeldOut, QuantisationError
-from mirprobe.pretraining.bank_shards import FOLDER, SUFFIX, Part, Skipped, Stored, read_part
+from mirprobe.pretraining.bank_shards import FOLDER, SUFFIX, Shard, ShardFile, Skipped, read_shard
 from mirprobe.pretraining.quantise import DType, Quantiser
 from mirprobe.vit1d.frontend import LogMelConfig
 
 log = logging.getLogger(__name__)
 
 _ROWS = 1 << 20  # rows that are copied at a time
-_Made = tuple[LogMelConfig, DType]
+_Format = tuple[LogMelConfig, DType]
 
 
-def recorded(path: Path, config: LogMelConfig | None = None, dtype: DType = "uint8") -> set[str]:
-    """The keys of all tracks that need no work: in the bank, in a part, or skipped for good.
+def known_keys(path: Path, config: LogMelConfig | None = None, dtype: DType = "uint8") -> set[str]:
+    """The keys of all tracks that need no work: in the bank, in a shard, or skipped for good.
 
     Args:
         path: the bank's folder, which need not exist.
@@ -46,45 +46,47 @@ def recorded(path: Path, config: LogMelConfig | None = None, dtype: DType = "uin
     keys: set[str] = set()
     if (path / "bank.json").exists():
         bank = Bank.open(path)
-        _agree(path, (bank.config, bank.dtype), wanted)
+        _check_same_format(path, (bank.config, bank.dtype), wanted)
         keys |= {track.key for track in bank.tracks} | {entry.key for entry in bank.skipped}
-    for part in _parts(path):
-        _agree(path, (part.config, part.dtype), wanted)
-        keys.add(part.track.key)
+    for shard in _shards(path):
+        _check_same_format(path, (shard.config, shard.dtype), wanted)
+        keys.add(shard.track.key)
     return keys - {""}
 
 
-def pack(
+def merge_shards(
     path: str | Path, *, held_out: HeldOut | None = None, skipped: Sequence[Skipped] = ()
 ) -> Bank:
-    """Move all parts into the bank and delete them; the bank is made where there is none.
+    """Move all shards into the bank and delete them; the bank is formats where there is none.
 
     Args:
         path: the bank's folder.
         held_out: the rule of the split; None keeps the bank's own, or takes the default.
-        skipped: to be listed beside what the parts say.
+        skipped: to be listed beside what the shards say.
 
     Raises:
-        ConfigError: nothing to pack, or parts of different front ends.
+        ConfigError: nothing to pack, or shards of different front ends.
         StorageError: the disk cannot be written, or the bank is damaged; nothing is lost.
     """
     path = Path(path)
     old = Bank.open(path) if (path / "bank.json").exists() else None
-    stored = [part for part in _parts(path) if _sound(part)]
-    made: list[_Made] = [(part.config, part.dtype) for part in stored]
-    made += [(old.config, old.dtype)] if old else []
-    for other in made:
-        _agree(path, other, made[-1])
-    added, duplicates = _choose(stored, old.tracks if old else ())
-    left_out = [part.track for part in stored if isinstance(part.track, Skipped)]
+    stored = [shard for shard in _shards(path) if _is_intact(shard)]
+    formats: list[_Format] = [(shard.config, shard.dtype) for shard in stored]
+    formats += [(old.config, old.dtype)] if old else []
+    for other in formats:
+        _check_same_format(path, other, formats[-1])
+    added, duplicates = _select_new(stored, old.tracks if old else ())
+    left_out = [shard.track for shard in stored if isinstance(shard.track, Skipped)]
     left_out = [*(old.skipped if old else ()), *left_out, *duplicates, *skipped]
     if not added and old is None:
         reasons = "; ".join(f"{entry.source}: {entry.reason}" for entry in left_out[:3])
-        raise ConfigError(f"{path}: no track for a bank ({reasons or 'no parts'}); add other audio")
-    config, dtype = made[-1]
+        raise ConfigError(
+            f"{path}: no track for a bank ({reasons or 'no shards'}); add other audio"
+        )
+    config, dtype = formats[-1]
     quantiser = Quantiser.make(config, dtype)
     rule = held_out or (old.held_out if old else HeldOut())
-    tracks = _place(old, [track for track, _ in added], rule)
+    tracks = _assign_rows(old, [track for track, _ in added], rule)
     if added:
         _write_frames(path / "frames.npy", old, added, quantiser, config)
     head = {
@@ -96,36 +98,36 @@ def pack(
         "error": asdict(_error(old, [track for track, _ in added], config)),
         "held_out": asdict(rule),
         "tracks": [asdict(track) for track in tracks],
-        "skipped": [asdict(entry) for entry in _still(left_out, tracks)],
+        "skipped": [asdict(entry) for entry in _latest_skipped(left_out, tracks)],
     }
     with replacing(path / "bank.json") as file:
         file.write(json.dumps(head, indent=1, ensure_ascii=False).encode())
-    _tidy(path, stored)
+    _clean_up(path, stored)
     return Bank.open(path)
 
 
-def _parts(path: Path) -> Iterator[Stored]:
-    """All parts whose head can be read; any other is deleted, so that it is made again."""
+def _shards(path: Path) -> Iterator[ShardFile]:
+    """All shards whose head can be read; any other is deleted, so that it is formats again."""
     for file in sorted((path / FOLDER).glob(f"*{SUFFIX}")):
         try:
-            yield read_part(file)
+            yield read_shard(file)
         except StorageError as error:
             log.warning("%s: deleted, the next run makes it again", error)
             file.unlink(missing_ok=True)
 
 
-def _sound(part: Stored) -> bool:
-    """Whether a part's frames are what was written; if not it is deleted."""
+def _is_intact(shard: ShardFile) -> bool:
+    """Whether a shard's frames are what was written; if not it is deleted."""
     try:
-        part.rows()
+        shard.rows()
     except StorageError as error:
         log.warning("%s: deleted, the next run makes it again", error)
-        part.path.unlink(missing_ok=True)
+        shard.path.unlink(missing_ok=True)
         return False
     return True
 
 
-def _agree(path: Path, found: _Made, wanted: _Made) -> None:
+def _check_same_format(path: Path, found: _Format, wanted: _Format) -> None:
     if found != wanted:
         what = "front end" if found[0] != wanted[0] else "type"
         raise ConfigError(
@@ -133,34 +135,34 @@ def _agree(path: Path, found: _Made, wanted: _Made) -> None:
         )
 
 
-def _choose(
-    stored: Sequence[Stored], tracks: Sequence[BankTrack]
-) -> tuple[list[tuple[Part, Stored]], list[Skipped]]:
-    """Parts that are new, in the order of their sources, and those that repeat another track."""
-    pairs = [(part.track, part) for part in stored if isinstance(part.track, Part)]
+def _select_new(
+    stored: Sequence[ShardFile], tracks: Sequence[BankTrack]
+) -> tuple[list[tuple[Shard, ShardFile]], list[Skipped]]:
+    """Shards that are new, in the order of their sources, and those that repeat another track."""
+    pairs = [(shard.track, shard) for shard in stored if isinstance(shard.track, Shard)]
     keys = {track.key for track in tracks}
     taken = {track.digest: track.source for track in tracks}
     names = {track.id: track.source for track in tracks}
-    added: list[tuple[Part, Stored]] = []
+    added: list[tuple[Shard, ShardFile]] = []
     duplicates: list[Skipped] = []
-    for track, part in sorted(pairs, key=lambda pair: (pair[0].source, pair[0].id)):
+    for track, shard in sorted(pairs, key=lambda pair: (pair[0].source, pair[0].id)):
         if track.key in keys:
-            continue  # packed by a run that was killed before it deleted the part
+            continue  # packed by a run that was killed before it deleted the shard
         same = taken.get(track.digest)
         if same is not None or track.id in names:
             reason = f"the same as {same}" if same else f"{names[track.id]} has its id {track.id}"
             duplicates.append(Skipped(track.key, track.source, "duplicate", reason))
             continue
         taken[track.digest] = names[track.id] = track.source
-        added.append((track, part))
+        added.append((track, shard))
     return added, duplicates
 
 
-def _place(old: Bank | None, added: Sequence[Part], rule: HeldOut) -> list[BankTrack]:
+def _assign_rows(old: Bank | None, added: Sequence[Shard], rule: HeldOut) -> list[BankTrack]:
     before = old.tracks if old else ()
     same_rule = old is not None and old.held_out == rule
     known = {track.work: track.split for track in before} if same_rule else {}
-    every: list[BankTrack | Part] = [*before, *added]
+    every: list[BankTrack | Shard] = [*before, *added]
     splits = rule.assign([track.work for track in every], known)
     tracks: list[BankTrack] = []
     start = 0
@@ -186,7 +188,7 @@ def _place(old: Bank | None, added: Sequence[Part], rule: HeldOut) -> list[BankT
 def _write_frames(
     path: Path,
     old: Bank | None,
-    added: Sequence[tuple[Part, Stored]],
+    added: Sequence[tuple[Shard, ShardFile]],
     quantiser: Quantiser,
     config: LogMelConfig,
 ) -> None:
@@ -198,15 +200,15 @@ def _write_frames(
         if old:
             for start in range(0, len(old.frames), _ROWS):
                 file.write(_bytes(old.frames[start : start + _ROWS]))
-        for _, part in added:
-            file.write(_bytes(part.rows()))
+        for _, shard in added:
+            file.write(_bytes(shard.rows()))
 
 
 def _bytes(rows: Any) -> memoryview:
     return np.ascontiguousarray(rows).data.cast("B")
 
 
-def _error(old: Bank | None, added: Sequence[Part], config: LogMelConfig) -> QuantisationError:
+def _error(old: Bank | None, added: Sequence[Shard], config: LogMelConfig) -> QuantisationError:
     values = config.bins * sum(track.frames for track in added)
     squares = sum(track.squares for track in added)
     largest = max((track.largest for track in added), default=0.0)
@@ -217,16 +219,16 @@ def _error(old: Bank | None, added: Sequence[Part], config: LogMelConfig) -> Qua
     return QuantisationError(rms=math.sqrt(squares / values), largest=largest)
 
 
-def _still(entries: Sequence[Skipped], tracks: Sequence[BankTrack]) -> list[Skipped]:
+def _latest_skipped(entries: Sequence[Skipped], tracks: Sequence[BankTrack]) -> list[Skipped]:
     """Skipped tracks, each once, without those that could be read at last."""
     read = {track.source for track in tracks}
     latest = {(entry.key, entry.source): entry for entry in entries if entry.source not in read}
     return sorted(latest.values(), key=lambda entry: (entry.source, entry.key))
 
 
-def _tidy(path: Path, stored: Sequence[Stored]) -> None:
-    for part in stored:
-        part.path.unlink(missing_ok=True)
+def _clean_up(path: Path, stored: Sequence[ShardFile]) -> None:
+    for shard in stored:
+        shard.path.unlink(missing_ok=True)
     for leftover in (*(path / FOLDER).glob(LEFTOVERS), *path.glob(LEFTOVERS)):
         leftover.unlink(missing_ok=True)
     if (path / FOLDER).is_dir() and not any((path / FOLDER).iterdir()):

@@ -23,7 +23,7 @@ from mirprobe.core.hashing import digest
 from mirprobe.pretraining.augment import SEMITONES, Warp, draw_warp
 
 
-class Stretch(Protocol):
+class TrackSpan(Protocol):
     """What is asked of a track in a bank: where its rows lie, and what it shares with others."""
 
     @property
@@ -44,7 +44,7 @@ class Stretch(Protocol):
         """How many rows are its."""
 
 
-class Draw(NamedTuple):
+class PairBatch(NamedTuple):
     """One batch.
 
     Attributes:
@@ -59,7 +59,7 @@ class Draw(NamedTuple):
     warp: Warp | None
 
 
-class Pairs:
+class PairSampler:
     """Draws batches of pairs.
 
     Works are drawn evenly, then one of a work's tracks. Every start of it that has a partner is
@@ -85,7 +85,7 @@ class Pairs:
 
     def __init__(
         self,
-        tracks: Sequence[Stretch],
+        tracks: Sequence[TrackSpan],
         *,
         length: int,
         batch: int,
@@ -129,7 +129,7 @@ class Pairs:
         self._versions = self._work.bincount()  # (works,)
         self._first_of = self._versions.cumsum(0) - self._versions  # each work's first track
 
-    def draw(self, step: int) -> Draw:
+    def draw(self, step: int) -> PairBatch:
         """The batch of a step."""
         generator = seeded("pairs", self.seed, step)
         together = torch.rand((), generator=generator) < self.same_group
@@ -144,7 +144,7 @@ class Pairs:
             works = torch.randperm(count, generator=generator)[: self.batch]
             tracks = self._version(works, generator)
         starts = self._first[tracks] + self._segments(self._last[tracks], generator)
-        return Draw(tracks, starts, warp)
+        return PairBatch(tracks, starts, warp)
 
     def _version(self, works: Tensor, generator: Generator) -> Tensor:
         """One track of each work."""

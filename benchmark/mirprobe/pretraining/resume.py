@@ -40,7 +40,7 @@ class State(NamedTuple):
     tensors: dict[str, Tensor]
 
 
-class Origin(NamedTuple):
+class InitialWeights(NamedTuple):
     """The weights of an earlier training.
 
     Attributes:
@@ -54,7 +54,7 @@ class Origin(NamedTuple):
     notes: dict[str, str]
 
     @classmethod
-    def of(cls, path: str | Path | None, model: ViT1DConfig) -> Origin | None:
+    def load(cls, path: str | Path | None, model: ViT1DConfig) -> InitialWeights | None:
         """Read them from a checkpoint; None of None.
 
         Raises:
@@ -133,13 +133,13 @@ def restore(state: State, module: nn.Module, optimiser: Optimizer) -> None:
         raise StorageError("the state of this training does not fit its configuration") from error
 
 
-def plain(**facts: Any) -> dict[str, Any]:
+def as_json(**facts: Any) -> dict[str, Any]:
     """Facts as they come back from JSON, where tuples are lists."""
     values: dict[str, Any] = json.loads(json.dumps(facts))
     return values
 
 
-def refuse_other(begun: Mapping[str, Any], asked: Mapping[str, Any], place: Path) -> None:
+def check_same_run(begun: Mapping[str, Any], asked: Mapping[str, Any], place: Path) -> None:
     """A training goes on only as it was begun.
 
     Raises:

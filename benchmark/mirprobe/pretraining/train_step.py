@@ -15,7 +15,7 @@ from mirprobe.pretraining.bank import Bank
 from mirprobe.pretraining.config import FitConfig
 from mirprobe.pretraining.jepa import Masks, draw_masks
 from mirprobe.pretraining.objectives import CoJEPA, NTXent, Objective, last_tokens
-from mirprobe.pretraining.pair_sampler import Pairs, cut, seeded
+from mirprobe.pretraining.pair_sampler import PairSampler, cut, seeded
 from mirprobe.pretraining.schedule import cosine, warmup_cosine
 from mirprobe.vit1d.model import Block, ViT1D, ViT1DConfig
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
-def make_pairs(bank: Bank, model: ViT1DConfig, config: FitConfig) -> Pairs:
+def make_pair_sampler(bank: Bank, model: ViT1DConfig, config: FitConfig) -> PairSampler:
     """What draws the batches.
 
     Raises:
@@ -39,7 +39,7 @@ def make_pairs(bank: Bank, model: ViT1DConfig, config: FitConfig) -> Pairs:
             f"{bank.path}: {works} works to train on beside {len(bank.split('held-out'))} tracks "
             f"held out, a batch needs {config.batch}: add music, or lower the batch"
         )
-    return Pairs(
+    return PairSampler(
         train,
         length=model.frames if config.variants == 1 else span(model.frames),
         batch=config.batch,
@@ -72,7 +72,7 @@ class Trainer:
 
     def __init__(self, bank: Bank, model: ViT1DConfig, config: FitConfig, fabric: Fabric) -> None:
         self.bank, self.config, self.fabric = bank, config, fabric
-        self.pairs = make_pairs(bank, model, config)
+        self.pairs = make_pair_sampler(bank, model, config)
         with torch.random.fork_rng(devices=[]):  # torch's layers draw before ours do
             self.model = ViT1D(model, generator=Generator().manual_seed(config.seed))
             self.objective = _objective(self.model, config, shared=fabric.world_size > 1)
@@ -80,7 +80,7 @@ class Trainer:
         self.optimiser = AdamW(_groups(self.objective), betas=config.betas, fused=True)
         self._module, self._stepper = fabric.setup(self.objective, self.optimiser)
         share = config.batch // fabric.world_size
-        self._own = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
+        self._local_items = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
         self.rows = bank.load(fabric.device)
 
     def compile(self) -> None:
@@ -99,7 +99,7 @@ class Trainer:
             This process's losses by name and the gradient's length, scalars on the device, which
             nobody has waited for.
         """
-        self._set(**self.schedule(step))
+        self._set_schedule(**self.schedule(step))
         views, masks = self.batch(step)
         losses: dict[str, Tensor] = self._module(views, masks)
         self.fabric.backward(losses["loss"])
@@ -130,9 +130,9 @@ class Trainer:
         time = self.model.config.frames
         _, starts, how = self.pairs.draw(step)
         length = time if how is None else span(time)
-        views = self.bank.dequantise(cut(self.rows, self._mine(starts), length))
+        views = self.bank.dequantise(cut(self.rows, self._local(starts), length))
         if how is not None:
-            views = warp(views, Warp(*map(self._mine, how)), self.model.config.frontend, time=time)
+            views = warp(views, Warp(*map(self._local, how)), self.model.config.frontend, time=time)
         if not self.objective.masked:
             return views, None
         hide = self.config.hide
@@ -142,11 +142,11 @@ class Trainer:
             share=(hide, hide) if hide else self.config.mask,
             generator=seeded("masks", self.config.seed, step),
         )
-        return views, Masks(self._mine(visible), self._mine(hidden))
+        return views, Masks(self._local(visible), self._local(hidden))
 
-    def _mine(self, part: Tensor) -> Tensor:
+    def _local(self, part: Tensor) -> Tensor:
         """This process's share of (2, batch, ...), on its device."""
-        return part[:, self._own].to(self.fabric.device, non_blocking=True)
+        return part[:, self._local_items].to(self.fabric.device, non_blocking=True)
 
     @torch.no_grad()
     def class_tokens(self, rows: Tensor) -> Tensor:
@@ -154,7 +154,7 @@ class Trainer:
         with self.fabric.autocast():
             return last_tokens(self.model, self.bank.dequantise(rows))[:, 0].float()
 
-    def _set(self, *, rate: float, decay: float) -> None:
+    def _set_schedule(self, *, rate: float, decay: float) -> None:
         decayed, others = self.optimiser.param_groups
         decayed["lr"] = others["lr"] = rate
         decayed["weight_decay"], others["weight_decay"] = decay, 0.0

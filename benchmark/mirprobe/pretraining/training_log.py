@@ -20,7 +20,7 @@ from mirprobe.core.errors import StorageError
 _KINDS = ("training", "retrieval")
 
 
-class Journal:
+class TrainingLog:
     """Writes rows of figures as they come; each row is flushed.
 
     Args:
@@ -77,7 +77,7 @@ class Journal:
         except OSError as error:
             raise unwritable(path, error) from error
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> TrainingLog:
         return self
 
     def __exit__(

@@ -1,1 +1,1 @@
-"""ViT-1D: the model and all that is its own; knows nothing of the harness."""
+"""The ViT-1D model: architecture, front end and checkpoint format. Independent of the harness."""

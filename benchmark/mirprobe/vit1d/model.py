@@ -1,12 +1,13 @@
-"""ViT-1D: a small transformer over log-mel frames, one token a frame, and a class token.
+"""ViT-1D: a small transformer over log-mel frames, with one token per frame and a class token.
 
 Architecture: Kong et al., "Emergent musical properties of a transformer under contrastive
 self-supervised learning", ISMIR 2025 (`vit1d`), and its update in Meseguer-Brocal et al., CoJEPA
-(`vit1d-rope`). Choices that the papers leave open: pre-norm blocks, no dropout, no projection head,
-no biases in the blocks of the updated form, and weights drawn from a normal distribution of
-deviation 0.02, but 1 / sqrt(bins) where frames are projected. A token then begins as large as a
-normalised frame, and what training adds in the blocks does not drown it: with 0.02 there too, the
-tokens of a training lost the chord that is heard in their frame, and the loss fell more slowly.
+(`vit1d-rope`). The papers do not specify the following, which are choices of this implementation:
+pre-norm blocks, no dropout, no projection head, no biases in the blocks of `vit1d-rope`, and
+initial weights from a normal distribution with standard deviation 0.02, except 1 / sqrt(bins) for
+the projection of the frames. Tokens then start at the scale of a normalised frame. With 0.02 for
+the projection as well, the trained tokens lost the chord of their frame and the loss fell more
+slowly.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from mirprobe.core.errors import ConfigError
-from mirprobe.vit1d.blocks import Attention, GeluMLP, SwiGLU, rotation
+from mirprobe.vit1d.blocks import Attention, GeluMLP, SwiGLU, rotary_angles
 from mirprobe.vit1d.frontend import LogMelConfig
 
 Positions = Literal["learned", "rope"]
@@ -31,20 +33,20 @@ _EPS = 1e-6
 
 @dataclass(frozen=True)
 class ViT1DConfig:
-    """All that rebuilds a model, front end included; a checkpoint carries it.
+    """Architecture and front end; stored in the checkpoint, which rebuilds the model from it.
 
     Attributes:
-        frontend: what the frames are; its `bins` is the size of an input frame.
-        frames: the most frames in a window; 126 is 4 s, both ends counted.
+        frontend: configuration of the log-mel front end; `bins` is the size of an input frame.
+        frames: maximum frames in a window; 126 frames are 4 s, counting both ends.
         dim: size of a token.
         depth: number of blocks.
-        heads: attention heads a block.
-        mlp_ratio: hidden size of a block's MLP over `dim`.
-        positions: learned absolute positions, or rotary ones (Su et al. 2021).
+        heads: attention heads per block.
+        mlp_ratio: hidden size of the MLP divided by `dim`.
+        positions: learned absolute positions, or rotary positions (Su et al. 2021).
         norm: LayerNorm or RMSNorm.
-        mlp: GELU, or SwiGLU (Shazeer 2020), whose hidden size is also `dim * mlp_ratio`.
+        mlp: GELU, or SwiGLU (Shazeer 2020) with the same hidden size `dim * mlp_ratio`.
         bias: whether the linear layers inside the blocks have biases.
-        rope_base: base of the rotary wavelengths.
+        rope_base: base of the rotary frequencies.
     """
 
     frontend: LogMelConfig = field(default_factory=LogMelConfig)
@@ -77,16 +79,16 @@ class ViT1DConfig:
 
     @property
     def window(self) -> float:
-        """Seconds of audio that fill all frames."""
+        """Duration in seconds of a window of `frames` frames."""
         return (self.frames - 1) / self.frontend.frame_rate
 
     def as_dict(self) -> dict[str, Any]:
-        """The configuration as plain values that JSON can hold."""
+        """The configuration as JSON-compatible values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ViT1DConfig:
-        """Undo `as_dict`.
+        """Rebuild a configuration from the values of `as_dict`.
 
         Raises:
             ConfigError: a field is unknown or its value is not allowed.
@@ -103,13 +105,18 @@ CONFIGS: Mapping[str, ViT1DConfig] = {
 }
 
 
+def token_positions(frames: Tensor) -> Tensor:
+    """Token positions of the class token (0) and of frames: (..., V) to (..., 1 + V)."""
+    return F.pad(frames + 1, (1, 0))
+
+
 class Layer(NamedTuple):
-    """What one block gives.
+    """Output of one block.
 
     Attributes:
         tokens: (batch, 1 + time, dim), the class token first.
-        attention: (batch, heads, 1 + time, 1 + time), each row (a query) sums to 1; None where it
-            was not asked for.
+        attention: (batch, heads, 1 + time, 1 + time), each row (a query) sums to 1; None
+            unless requested.
     """
 
     tokens: Tensor
@@ -134,27 +141,29 @@ class Block(nn.Module):
         self.mlp_norm = _norm(config)
         self.mlp = mlp(dim=config.dim, hidden=hidden, bias=config.bias)
 
-    def forward(self, tokens: Tensor, turns: Tensor | None, *, explicit: bool) -> Layer:
-        """Mix the tokens of each window, then transform each of them."""
-        mixed, attention = self.attention(self.attention_norm(tokens), turns, explicit=explicit)
+    def forward(self, tokens: Tensor, rotary: Tensor | None, *, need_weights: bool) -> Layer:
+        """Apply attention, then the MLP, each with a residual connection."""
+        mixed, attention = self.attention(
+            self.attention_norm(tokens), rotary, need_weights=need_weights
+        )
         tokens = tokens + mixed
         tokens = tokens + self.mlp(self.mlp_norm(tokens))
         return Layer(tokens, attention)
 
 
 class ViT1D(nn.Module):
-    """The transformer: normalised log-mel frames in, the tokens of every layer out.
+    """The transformer: maps normalised log-mel frames to the tokens of every layer.
 
-    Layer k holds the output of block k as the residual stream carries it; the last layer's tokens
-    have also passed the final norm. That norm and nothing else stands between the last block and
-    the contrastive loss, which sees token 0 of the last layer.
+    Layer k is the output of block k (the residual stream). The final norm is applied to the tokens
+    of the last layer. The contrastive loss uses token 0 of the last layer without a projection
+    head.
 
     Args:
-        config: the architecture; `CONFIGS` names those of the papers.
-        generator: draws the initial weights; None for torch's global one.
+        config: the architecture; `CONFIGS` holds those of the papers.
+        generator: random generator of the initial weights; None for torch's global generator.
     """
 
-    turns: Tensor | None
+    rotary: Tensor | None
 
     def __init__(self, config: ViT1DConfig, *, generator: Generator | None = None) -> None:
         super().__init__()
@@ -165,16 +174,16 @@ class ViT1D(nn.Module):
         self.positions = (
             nn.Parameter(torch.zeros(1 + config.frames, config.dim)) if learned else None
         )
-        turns = rotation(
+        rotary = rotary_angles(
             positions=1 + config.frames, size=config.dim // config.heads, base=config.rope_base
         )
-        self.register_buffer("turns", None if learned else turns, persistent=False)
+        self.register_buffer("rotary", None if learned else rotary, persistent=False)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = _norm(config)
         self._initialise(generator)
 
     def _initialise(self, generator: Generator | None) -> None:
-        """Matrices and the class token as the module says, biases 0; norms start as identities."""
+        """Draw matrices and the class token as described in the module, set biases to 0."""
         for name, parameter in self.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
@@ -183,43 +192,51 @@ class ViT1D(nn.Module):
             elif parameter.ndim == 2 or name == "class_token":
                 nn.init.normal_(parameter, std=0.02, generator=generator)
 
-    def embed(self, frames: Tensor) -> Tensor:
-        """Project frames to tokens, put the class token before them and add positions.
+    def embed(self, frames: Tensor, visible: Tensor | None = None) -> Tensor:
+        """Project frames to tokens, prepend the class token and add positions.
 
         Args:
-            frames: (batch, time, bins), time at most `config.frames`.
+            frames: (batch, time, bins), with time at most `config.frames`.
+            visible: (batch, V) indices of the frames to keep, each at its own position; None keeps
+                all frames.
 
         Returns:
-            (batch, 1 + time, dim). Token 0 is the class token: a learned vector plus the mean of
-            the projected frames.
+            (batch, 1 + time, dim), or (batch, 1 + V, dim). Token 0 is the class token: a learned
+            vector plus the mean of the projected frames that are kept.
 
         Raises:
-            ValueError: frames of another shape.
+            ValueError: `frames` has another shape.
         """
         limit, bins = self.config.frames, self.config.frontend.bins
         if frames.ndim != 3 or not 1 <= frames.shape[1] <= limit or frames.shape[2] != bins:
             raise ValueError(
                 f"frames of shape {tuple(frames.shape)}: expected (batch, 1..{limit}, {bins})"
             )
+        if visible is not None:
+            frames = frames.gather(1, visible[..., None].expand(-1, -1, bins))  # (B, V, F)
         projected = self.project(frames)  # (B, T, D)
         summary = self.class_token + projected.mean(dim=1, keepdim=True)  # (B, 1, D)
         tokens = torch.cat((summary, projected), dim=1)
-        return tokens if self.positions is None else tokens + self.positions[: tokens.shape[1]]
+        if self.positions is None:
+            return tokens
+        if visible is None:
+            return tokens + self.positions[: tokens.shape[1]]
+        return tokens + F.embedding(token_positions(visible), self.positions)
 
     def stream(self, frames: Tensor, *, attention: bool = False) -> Iterator[Layer]:
-        """Yield the layers one by one, so that a caller need not hold them all.
+        """Yield the layers one by one, so that the caller does not have to hold all of them.
 
         Args:
-            frames: (batch, time, bins) of `LogMel`.
-            attention: also give each layer's attention per head; the matrices are then formed
-                explicitly, which costs time and memory and changes the tokens by rounding alone.
+            frames: (batch, time, bins), from `LogMel`.
+            attention: also return the attention of each head. The matrices are then computed
+                explicitly, which costs time and memory and changes the tokens only by rounding.
         """
         tokens = self.embed(frames)
-        turns = None if self.turns is None else self.turns[:, : tokens.shape[1]]
+        rotary = None if self.rotary is None else self.rotary[:, : tokens.shape[1]]
         for depth, block in enumerate(self.blocks, start=1):
-            tokens, weights = block(tokens, turns, explicit=attention)
+            tokens, weights = block(tokens, rotary, need_weights=attention)
             yield Layer(self.norm(tokens) if depth == len(self.blocks) else tokens, weights)
 
     def forward(self, frames: Tensor, *, attention: bool = False) -> list[Layer]:
-        """All layers of `stream`, first to last."""
+        """All layers of `stream`, from first to last."""
         return list(self.stream(frames, attention=attention))

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.pretraining.bank import Bank
-from mirprobe.pretraining.build_bank import harvest
-from mirprobe.pretraining.merge_shards import pack
+from mirprobe.pretraining.build_bank import build_bank
+from mirprobe.pretraining.merge_shards import merge_shards
 from mirprobe_tasks.pretraining_corpus.corpus import Extracted, extract
 from mirprobe_tasks.pretraining_corpus.debian import RECORDINGS, SOUND_FONTS, Fetched, fetch
 from mirprobe_tasks.pretraining_corpus.exclusions import objection
@@ -77,7 +77,7 @@ def bank_recordings(shop: Workshop, bank: Path, *, jobs: int = 0) -> Bank:
     """Decode the recordings that are there into the bank.
 
     Raises:
-        ConfigError: none is there, or see `harvest`.
+        ConfigError: none is there, or see `build_bank`.
     """
     folders = sorted(path for path in shop.packages.glob("[!.]*") if path.is_dir())
     if not folders:
@@ -85,7 +85,7 @@ def bank_recordings(shop: Workshop, bank: Path, *, jobs: int = 0) -> Bank:
     for folder in folders:
         if reason := objection(folder.name, folder.name):
             raise ConfigError(f"{folder}: {reason}; delete it")
-    return harvest(folders, bank, jobs=jobs)
+    return build_bank(folders, bank, jobs=jobs)
 
 
 def extract_tunes(shop: Workshop, *, jobs: int = 0) -> Extracted | None:
@@ -96,7 +96,7 @@ def extract_tunes(shop: Workshop, *, jobs: int = 0) -> Extracted | None:
 def bank_renderings(shop: Workshop, bank: Path, plan: Plan, *, jobs: int = 0) -> Rendered:
     """Render what the bank lacks of a plan and pack it."""
     done = render(bank, shop.tunes, shop.fonts, plan, jobs=jobs)
-    pack(bank)
+    merge_shards(bank)
     return done
 
 

@@ -21,9 +21,9 @@ import numpy as np
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest
-from mirprobe.core.parallel import parallel
-from mirprobe.pretraining import bank_shards as banked
-from mirprobe.pretraining.merge_shards import recorded
+from mirprobe.core.parallel import parallel_map
+from mirprobe.pretraining import bank_shards
+from mirprobe.pretraining.merge_shards import known_keys
 from mirprobe_tasks.datasets.studio.render import loudness, record, synthesise
 from mirprobe_tasks.music.midi import part_to_midi, parts_to_midi
 from mirprobe_tasks.music.notes import Note, Part
@@ -180,7 +180,7 @@ def plan(tunes: Sequence[Tune], font_files: Sequence[Path], wanted: Plan) -> Ite
                 yield job
 
 
-def sound(job: Job) -> banked.Samples:
+def sound(job: Job) -> bank_shards.Samples:
     """The samples of a track, mono, (samples,) at `RATE`."""
     from scipy.signal import butter, lfilter
 
@@ -219,7 +219,7 @@ def _level(font: Path, role: str, program: int) -> float:
 
 
 def render(bank: Path, tunes: Path, font_folder: Path, wanted: Plan, *, jobs: int = 0) -> Rendered:
-    """Render what the bank lacks of a plan into its parts; `pack` moves them into the bank.
+    """Render what the bank lacks of a plan into its parts; `merge_shards` moves them into the bank.
 
     May be killed at any time: the same call goes on with the tracks that are missing.
 
@@ -236,13 +236,13 @@ def render(bank: Path, tunes: Path, font_folder: Path, wanted: Plan, *, jobs: in
         StorageError: a file is missing or damaged, the disk is full, or a process died.
     """
     planned = list(plan(read_tunes(tunes).tunes, fonts(font_folder), wanted))
-    present = recorded(bank)
+    present = known_keys(bank)
     missing = [job for job in planned if job.key not in present]
     # jobs of one font side by side: a worker then finds it in memory
     missing.sort(key=lambda job: (job.index // 500, job.font, job.index))
     calls = [(job, bank) for job in missing]
     seconds = spent = 0.0
-    for audio, cost in parallel(render_one, calls, jobs, "rendering"):
+    for audio, cost in parallel_map(render_one, calls, jobs, "rendering"):
         seconds, spent = seconds + audio, spent + cost
     return Rendered(len(planned), len(planned) - len(missing), seconds / 3600, spent / 3600)
 
@@ -254,7 +254,7 @@ def render_one(job: Job, bank: Path) -> tuple[float, float]:
         Seconds of audio and of processor time.
     """
     began = time.process_time()
-    track = banked.write_part(
+    track = bank_shards.write_shard(
         bank,
         job.key,
         sound(job),
@@ -263,5 +263,5 @@ def render_one(job: Job, bank: Path) -> tuple[float, float]:
         group=f"band {job.band.name}",
         work=f"tune {job.tune.id}",
     )
-    seconds = track.duration if isinstance(track, banked.Part) else 0.0
+    seconds = track.duration if isinstance(track, bank_shards.Shard) else 0.0
     return seconds, time.process_time() - began

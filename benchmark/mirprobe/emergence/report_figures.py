@@ -10,9 +10,9 @@ import numpy as np
 from mirprobe.core.plotting import BLUE, GREEN, GREY, ORANGE, new_figure, render, style
 from mirprobe.emergence.claims import R, Result
 from mirprobe.emergence.models import RANDOM, TRAINED
-from mirprobe.emergence.onsets import OnsetResult
+from mirprobe.emergence.onset_scores import OnsetResult
 from mirprobe.emergence.probing import PLAIN, ProbeResult
-from mirprobe.emergence.similarity import SEQUENCE, SimilarityResult
+from mirprobe.emergence.similarity_scores import SEQUENCE, SimilarityResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,13 +14,13 @@ import numpy as np
 
 from mirprobe.core.schema import Floating, Floats, Track
 from mirprobe.data.audio import load
-from mirprobe.emergence import onsets
+from mirprobe.emergence import onset_scores
 from mirprobe.emergence.attention_maps import READINGS
-from mirprobe.emergence.models import Look, Weights, subject
+from mirprobe.emergence.models import ModelOutput, ModelSpec, load_model
 from mirprobe.emergence.onset_detector import detect
-from mirprobe.emergence.onsets import OnsetResult, Setting, Triple
-from mirprobe.emergence.similarity import SEQUENCE, Similarities, SimilarityResult, relations
-from mirprobe.emergence.tracks import Splits, each, have_onsets, heard
+from mirprobe.emergence.onset_scores import DetectorSetting, OnsetResult, Triple
+from mirprobe.emergence.similarity_scores import SEQUENCE, Similarities, SimilarityResult, relations
+from mirprobe.emergence.usable_tracks import Splits, have_onsets, map_tracks, onsets_of
 from mirprobe.metrics.onset import scores
 from mirprobe.probing.probes import threads
 
@@ -28,7 +28,7 @@ SOURCES = ("class", SEQUENCE, "both")
 
 
 @dataclass
-class Findings:
+class ModelResults:
     """What came of one model or of the baselines."""
 
     onsets: list[OnsetResult] = field(default_factory=list)
@@ -36,25 +36,29 @@ class Findings:
 
 
 @dataclass(frozen=True, eq=False)
-class Observation:
+class TrackResult:
     """What is kept of one track.
 
     Attributes:
         tally: (detectors, readings, smoothings, thresholds, shifts) F-measures, or None.
         found: F-measure, precision and recall of each detector, or None.
-        aucs: of `similarity.relations`.
+        aucs: of `similarity_scores.relations`.
         clips: (sources, layers, dim).
     """
 
-    tally: Floats | None
+    f_measure_grid: Floats | None
     found: list[Triple] | None
     aucs: dict[str, Floats]
     clips: Floating
 
 
-def observe(
-    weights: Weights, device: str, seed: int, chosen: Sequence[Setting] | None, track: Track
-) -> Observation:
+def evaluate_track(
+    weights: ModelSpec,
+    device: str,
+    seed: int,
+    chosen: Sequence[DetectorSetting] | None,
+    track: Track,
+) -> TrackResult:
     """Look into one track.
 
     Args:
@@ -65,24 +69,26 @@ def observe(
         track: usable.
     """
     with threads(1):  # other processes, or programs, want the other cores
-        model = subject(weights, device)
-        look = model.look(load(track, weights.config.frontend.sample_rate))
-    rate, reference = model.frame_rate, heard(track)
+        model = load_model(weights, device)
+        look = model.inspect(load(track, weights.config.frontend.sample_rate))
+    rate, reference = model.frame_rate, onsets_of(track)
     time, layers, heads, readings = look.curves.shape
-    tally = found = None
+    f_measure_grid = found = None
     if reference is not None and chosen is None:
-        grid = onsets.tally(look.curves.reshape(time, -1), reference, rate)
-        tally = grid.reshape(layers * heads, readings, *grid.shape[1:])
+        grid = onset_scores.f_measure_grid(look.curves.reshape(time, -1), reference, rate)
+        f_measure_grid = grid.reshape(layers * heads, readings, *grid.shape[1:])
     elif reference is not None and chosen is not None:
         curves = look.curves.reshape(time, layers * heads, readings)
         found = [
-            scores(reference, detect(curves[:, place, one.reading], one.picking, rate))
+            scores(reference, detect(curves[:, place, one.reading], one.peak_settings, rate))
             for place, one in enumerate(chosen)
         ]
-    return Observation(tally, found, relations(track, look.tokens, rate, seed), clips(look))
+    return TrackResult(
+        f_measure_grid, found, relations(track, look.tokens, rate, seed), clips(look)
+    )
 
 
-def clips(look: Look) -> Floating:
+def clips(look: ModelOutput) -> Floating:
     """Clip-level vectors of a track, (sources, layers, dim) in the order of `SOURCES`.
 
     `class` is the mean of its windows' class tokens, `sequence` that of its sequence tokens, and
@@ -93,7 +99,9 @@ def clips(look: Look) -> Floating:
     return np.stack([summaries.mean(0), tokens.mean(0), both])
 
 
-def survey(weights: Weights, splits: Splits, *, seed: int, device: str, jobs: int) -> Findings:
+def evaluate_model(
+    weights: ModelSpec, splits: Splits, *, seed: int, device: str, jobs: int
+) -> ModelResults:
     """Look into every track once.
 
     Args:
@@ -105,17 +113,17 @@ def survey(weights: Weights, splits: Splits, *, seed: int, device: str, jobs: in
     """
     similar = Similarities(weights.config.layers, SOURCES, seed)
     total, count, chosen = np.zeros(()), 0, None
-    look = partial(observe, weights, device, seed, None)
-    seen = each(look, splits["valid"], f"{weights.label}, validation", jobs)
+    look = partial(evaluate_track, weights, device, seed, None)
+    seen = map_tracks(look, splits["valid"], f"{weights.label}, validation", jobs)
     for track, one in zip(splits["valid"], seen, strict=True):
         similar.add("valid", track, one.aucs, one.clips)
-        if one.tally is not None:
-            total, count = total + one.tally, count + 1
+        if one.f_measure_grid is not None:
+            total, count = total + one.f_measure_grid, count + 1
     listen = have_onsets(splits)
-    chosen = [onsets.setting(own / count) for own in total] if listen else []
+    chosen = [onset_scores.best_setting(own / count) for own in total] if listen else []
     found: list[list[Triple]] = []
-    look = partial(observe, weights, device, seed, chosen)
-    seen = each(look, splits["test"], f"{weights.label}, test", jobs)
+    look = partial(evaluate_track, weights, device, seed, chosen)
+    seen = map_tracks(look, splits["test"], f"{weights.label}, test", jobs)
     for track, one in zip(splits["test"], seen, strict=True):
         similar.add("test", track, one.aucs, one.clips)
         if one.found is not None:
@@ -133,6 +141,6 @@ def survey(weights: Weights, splits: Splits, *, seed: int, device: str, jobs: in
                 "reading": list(READINGS)[best.reading],
                 **best.row,
             }
-            rows.append(onsets.result(row, [track[place] for track in found], seed))
-        rows = onsets.select(rows)
-    return Findings(rows, similar.results(weights.name, weights.seed))
+            rows.append(onset_scores.result(row, [track[place] for track in found], seed))
+        rows = onset_scores.mark_selected(rows)
+    return ModelResults(rows, similar.results(weights.name, weights.seed))

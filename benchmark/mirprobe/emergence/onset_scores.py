@@ -17,7 +17,14 @@ from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Floating, Floats
 from mirprobe.emergence.intervals import mean_of, measure
-from mirprobe.emergence.onset_detector import SHIFTS, SMOOTHING, THRESHOLDS, Picking, novelty, peaks
+from mirprobe.emergence.onset_detector import (
+    SHIFTS,
+    SMOOTHING,
+    THRESHOLDS,
+    PeakSettings,
+    novelty,
+    peaks,
+)
 from mirprobe.metrics.onset import matches, scores
 
 COLUMNS = [
@@ -29,7 +36,7 @@ Triple = tuple[float, float, float]
 """F-measure, precision and recall."""
 
 DENSITIES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
-GUESSES = ("even", "uniform")
+CHANCE_KINDS = ("even", "uniform")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +53,7 @@ class OnsetResult:
 
 
 @dataclass(frozen=True)
-class Setting:
+class DetectorSetting:
     """What validation chose for a detector.
 
     Attributes:
@@ -56,17 +63,17 @@ class Setting:
     """
 
     reading: int
-    picking: Picking
+    peak_settings: PeakSettings
     validation: float
 
     @property
     def row(self) -> dict[str, float]:
         """The columns of `onsets.csv` that it fills, but for the reading's name."""
-        return {**asdict(self.picking), "validation": self.validation}
+        return {**asdict(self.peak_settings), "validation": self.validation}
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class OnsetTrack:
     """A track as one sees it who is about to guess: onsets and duration in seconds."""
 
     id: str
@@ -74,7 +81,7 @@ class Known:
     duration: float
 
 
-def tally(curves: Floating, reference: Floats, frame_rate: float) -> Floats:
+def f_measure_grid(curves: Floating, reference: Floats, frame_rate: float) -> Floats:
     """F-measure of one track under every setting of the detector.
 
     Args:
@@ -99,18 +106,18 @@ def tally(curves: Floating, reference: Floats, frame_rate: float) -> Floats:
     return found
 
 
-def setting(totals: Floats) -> Setting:
+def best_setting(totals: Floats) -> DetectorSetting:
     """The best setting, the first of equals.
 
     Args:
         totals: (readings, smoothings, thresholds, shifts), mean F-measure on validation.
     """
     reading, s, t, shift = np.unravel_index(int(np.argmax(totals)), totals.shape)
-    picking = Picking(SMOOTHING[s], THRESHOLDS[t], SHIFTS[shift])
-    return Setting(int(reading), picking, float(totals[reading, s, t, shift]))
+    peak_settings = PeakSettings(SMOOTHING[s], THRESHOLDS[t], SHIFTS[shift])
+    return DetectorSetting(int(reading), peak_settings, float(totals[reading, s, t, shift]))
 
 
-def guess(kind: str, track: Known, density: float, seed: int) -> Floats:
+def chance_onsets(kind: str, track: OnsetTrack, density: float, seed: int) -> Floats:
     """Onsets of someone who hears nothing but knows how many there are.
 
     Args:
@@ -144,7 +151,7 @@ def result(row: Mapping[str, Any], found: Sequence[Triple], seed: int) -> OnsetR
     return OnsetResult({column: row[column] for column in COLUMNS}, f)
 
 
-def select(results: Sequence[OnsetResult]) -> list[OnsetResult]:
+def mark_selected(results: Sequence[OnsetResult]) -> list[OnsetResult]:
     """Mark the row that validation prefers, the first of equals."""
     best = max(range(len(results)), key=lambda place: results[place].row["validation"])
     return [
@@ -153,7 +160,9 @@ def select(results: Sequence[OnsetResult]) -> list[OnsetResult]:
     ]
 
 
-def guesses(validation: Sequence[Known], test: Sequence[Known], seed: int) -> Iterator[OnsetResult]:
+def chance_results(
+    validation: Sequence[OnsetTrack], test: Sequence[OnsetTrack], seed: int
+) -> Iterator[OnsetResult]:
     """Each kind of guess at the density that validation prefers.
 
     Args:
@@ -161,9 +170,9 @@ def guesses(validation: Sequence[Known], test: Sequence[Known], seed: int) -> It
         test: likewise.
         seed: of random times and of the bootstrap.
     """
-    for kind in GUESSES:
+    for kind in CHANCE_KINDS:
         means = [
-            np.mean([_blind(kind, track, density, seed)[0] for track in validation])
+            np.mean([_chance_scores(kind, track, density, seed)[0] for track in validation])
             for density in DENSITIES
         ]
         best = DENSITIES[int(np.argmax(means))]
@@ -173,8 +182,8 @@ def guesses(validation: Sequence[Known], test: Sequence[Known], seed: int) -> It
             "reading": f"{best:g} guesses an onset",
             "validation": float(max(means)),
         }
-        yield result(row, [_blind(kind, track, best, seed) for track in test], seed)
+        yield result(row, [_chance_scores(kind, track, best, seed) for track in test], seed)
 
 
-def _blind(kind: str, track: Known, density: float, seed: int) -> Triple:
-    return scores(track.onsets, guess(kind, track, density, seed))
+def _chance_scores(kind: str, track: OnsetTrack, density: float, seed: int) -> Triple:
+    return scores(track.onsets, chance_onsets(kind, track, density, seed))

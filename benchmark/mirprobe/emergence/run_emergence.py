@@ -17,14 +17,14 @@ from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.hashing import file_digest
 from mirprobe.core.plotting import require_matplotlib
 from mirprobe.data.tracks import limited, prepare, splits_hash
-from mirprobe.emergence import onsets, probing, similarity
+from mirprobe.emergence import onset_scores, probing, similarity_scores
 from mirprobe.emergence.baselines import baselines
-from mirprobe.emergence.charts import onsets_chart, similarity_chart, sources_chart
-from mirprobe.emergence.claims import Claim, Evidence, Result, judge
-from mirprobe.emergence.models import trained, untrained
-from mirprobe.emergence.report import write_page
-from mirprobe.emergence.survey import survey
-from mirprobe.emergence.tracks import usable
+from mirprobe.emergence.claims import Claim, Result, ResultTables, evaluate_claims
+from mirprobe.emergence.evaluate_model import evaluate_model
+from mirprobe.emergence.models import random_specs, trained_spec
+from mirprobe.emergence.report import write_report
+from mirprobe.emergence.report_figures import onsets_chart, similarity_chart, sources_chart
+from mirprobe.emergence.usable_tracks import usable_tracks
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.provenance import PACKAGES
 from mirprobe.evaluation.setup import make_dataset
@@ -32,7 +32,7 @@ from mirprobe.vit1d.checkpoint import read_notes
 
 
 @dataclass(frozen=True)
-class Study:
+class EmergenceResult:
     """What came of it.
 
     Attributes:
@@ -46,7 +46,7 @@ class Study:
     problems: Mapping[str, str]
 
 
-def study(
+def run_emergence(
     config: RunConfig,
     checkpoint: Path,
     folder: Path,
@@ -54,7 +54,7 @@ def study(
     seed: int = 0,
     controls: int = 3,
     jobs: int = 1,
-) -> Study:
+) -> EmergenceResult:
     """Do all of it.
 
     Args:
@@ -75,27 +75,27 @@ def study(
         if value < least:
             raise ConfigError(f"--{name} is {value}; it must be at least {least}")
     device = config.torch_device()
-    model = trained(checkpoint)
+    model = trained_spec(checkpoint)
     described = _describe(checkpoint)
-    twins = untrained(model.config, controls)
+    twins = random_specs(model.config, controls)
     dataset = make_dataset(config)
     tracks = limited(dataset, config.limit)
     _make(folder)
     prepare(dataset, [*tracks["valid"], *tracks["test"]])
     frontend = model.config.frontend
-    splits, problems = usable(tracks, frontend.sample_rate, jobs)
-    evidence = Evidence(seed=seed)
+    splits, problems = usable_tracks(tracks, frontend.sample_rate, jobs)
+    tables = ResultTables(seed=seed)
     plain = baselines(frontend, splits, seed=seed, jobs=jobs)
-    evidence.onsets += plain.onsets
-    evidence.similarities += plain.similarities
+    tables.onsets += plain.onsets
+    tables.similarities += plain.similarities
     for weights in (model, *twins):
-        found = survey(weights, splits, seed=seed, device=device, jobs=jobs)
-        evidence.onsets += found.onsets
-        evidence.similarities += found.similarities
-    _write_table(folder / "onsets.csv", evidence.onsets, onsets.COLUMNS)
-    _write_table(folder / "similarity.csv", evidence.similarities, similarity.COLUMNS)
-    evidence.probes, unprobed = probing.probe(model, twins, dataset, config, folder / "runs")
-    _write_table(folder / "sources.csv", evidence.probes, probing.COLUMNS)
+        found = evaluate_model(weights, splits, seed=seed, device=device, jobs=jobs)
+        tables.onsets += found.onsets
+        tables.similarities += found.similarities
+    _write_table(folder / "onsets.csv", tables.onsets, onset_scores.COLUMNS)
+    _write_table(folder / "similarity.csv", tables.similarities, similarity_scores.COLUMNS)
+    tables.probes, unprobed = probing.probe(model, twins, dataset, config, folder / "runs")
+    _write_table(folder / "sources.csv", tables.probes, probing.COLUMNS)
     problems = {**unprobed, **problems}
     provenance = {
         "checkpoint": described,
@@ -112,9 +112,9 @@ def study(
             **{package: version(package) for package in (*PACKAGES, "matplotlib")},
         },
     }
-    claims = judge(evidence)
-    _write(folder, claims, evidence, provenance)
-    return Study(claims, folder, problems)
+    claims = evaluate_claims(tables)
+    _write(folder, claims, tables, provenance)
+    return EmergenceResult(claims, folder, problems)
 
 
 def _describe(checkpoint: Path) -> dict[str, Any]:
@@ -145,19 +145,19 @@ def _write_table(path: Path, results: Sequence[Result], columns: Sequence[str]) 
 def _write(
     folder: Path,
     claims: Sequence[Claim],
-    evidence: Evidence,
+    tables: ResultTables,
     provenance: Mapping[str, Any],
 ) -> None:
     """Figures, provenance, and last the page that shows them."""
     charts: dict[str, bytes] = {}
-    if evidence.onsets:
-        charts["onsets"] = onsets_chart(evidence.onsets)
-    if evidence.similarities:
-        charts["similarity"] = similarity_chart(evidence.similarities)
-    if evidence.probes:
-        charts["sources"] = sources_chart(evidence.probes)
+    if tables.onsets:
+        charts["onsets"] = onsets_chart(tables.onsets)
+    if tables.similarities:
+        charts["similarity"] = similarity_chart(tables.similarities)
+    if tables.probes:
+        charts["sources"] = sources_chart(tables.probes)
     for name, content in charts.items():
         write_whole(folder / f"{name}.png", content)
     write_whole(folder / "emergence.json", (json.dumps(provenance, indent=1) + "\n").encode())
-    page = write_page(claims, evidence, provenance, list(charts))
+    page = write_report(claims, tables, provenance, list(charts))
     write_whole(folder / "README.md", page.encode())

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from mirprobe.core.schema import Floats
-from mirprobe.emergence.onset_detector import SHIFTS, SMOOTHING, THRESHOLDS, Picking, detect
-from mirprobe.emergence.onsets import (
-    Known,
-    guess,
-    guesses,
+from mirprobe.emergence.onset_detector import SHIFTS, SMOOTHING, THRESHOLDS, PeakSettings, detect
+from mirprobe.emergence.onset_scores import (
+    OnsetTrack,
+    best_setting,
+    chance_onsets,
+    chance_results,
+    f_measure_grid,
+    mark_selected,
     result,
-    select,
-    setting,
-    tally,
 )
 from mirprobe.metrics.onset import scores
 
@@ -28,48 +28,53 @@ def test_tally_is_the_detector_under_every_setting() -> None:
     rng = np.random.default_rng(0)
     reference = np.sort(rng.uniform(0.2, 7.5, 25))
     curves = np.stack([bumps(reference, 250), rng.random(250)], 1)
-    found = tally(curves, reference, RATE)
+    found = f_measure_grid(curves, reference, RATE)
     assert found.shape == (2, len(SMOOTHING), len(THRESHOLDS), len(SHIFTS))
     for s, smoothing in enumerate(SMOOTHING):
         for t, threshold in enumerate(THRESHOLDS):
             for h, shift in enumerate(SHIFTS):
                 for column in (0, 1):
-                    estimate = detect(curves[:, column], Picking(smoothing, threshold, shift), RATE)
+                    estimate = detect(
+                        curves[:, column], PeakSettings(smoothing, threshold, shift), RATE
+                    )
                     assert found[column, s, t, h] == pytest.approx(scores(reference, estimate)[0])
 
 
 def test_a_late_curve_is_shifted_back() -> None:
     reference = np.arange(0.5, 9.0, 0.63)
-    found = tally(bumps(reference + 0.064, 300)[:, None], reference, RATE)
-    best = setting(found)
+    found = f_measure_grid(bumps(reference + 0.064, 300)[:, None], reference, RATE)
+    best = best_setting(found)
     assert best.validation == 1.0
-    assert best.picking.shift < 0
-    assert best.row == {**best.row, "shift": best.picking.shift, "validation": 1.0}
+    assert best.peak_settings.shift < 0
+    assert best.row == {**best.row, "shift": best.peak_settings.shift, "validation": 1.0}
 
 
 def test_the_best_reading_wins_and_the_first_of_equals() -> None:
     totals = np.zeros((3, len(SMOOTHING), len(THRESHOLDS), len(SHIFTS)))
     totals[1, 1, 2, 3] = totals[2] = 0.7
-    best = setting(totals)
-    assert (best.reading, best.picking) == (1, Picking(SMOOTHING[1], THRESHOLDS[2], SHIFTS[3]))
+    best = best_setting(totals)
+    assert (best.reading, best.peak_settings) == (
+        1,
+        PeakSettings(SMOOTHING[1], THRESHOLDS[2], SHIFTS[3]),
+    )
 
 
 def test_guesses_know_only_how_many_there_are() -> None:
-    known = Known("a", np.array([0.1, 0.2, 5.0, 5.5]), 8.0)
-    assert guess("even", known, 1.0, 0).tolist() == [1.0, 3.0, 5.0, 7.0]
-    assert len(guess("even", known, 0.1, 0)) == 1
-    uniform = guess("uniform", known, 2.0, 0)
+    known = OnsetTrack("a", np.array([0.1, 0.2, 5.0, 5.5]), 8.0)
+    assert chance_onsets("even", known, 1.0, 0).tolist() == [1.0, 3.0, 5.0, 7.0]
+    assert len(chance_onsets("even", known, 0.1, 0)) == 1
+    uniform = chance_onsets("uniform", known, 2.0, 0)
     assert len(uniform) == 8
     assert (np.diff(uniform) >= 0).all()
     assert uniform.min() >= 0
     assert uniform.max() <= 8
-    np.testing.assert_array_equal(uniform, guess("uniform", known, 2.0, 0))
-    assert not np.array_equal(uniform, guess("uniform", known, 2.0, 1))
+    np.testing.assert_array_equal(uniform, chance_onsets("uniform", known, 2.0, 0))
+    assert not np.array_equal(uniform, chance_onsets("uniform", known, 2.0, 1))
 
 
 def test_even_guesses_find_even_onsets() -> None:
-    tracks = [Known(str(n), np.arange(0.5, 10.0), 10.0) for n in range(4)]
-    even, uniform = guesses(tracks, tracks, 0)
+    tracks = [OnsetTrack(str(n), np.arange(0.5, 10.0), 10.0) for n in range(4)]
+    even, uniform = chance_results(tracks, tracks, 0)
     assert (even.row["model"], even.row["value"]) == ("even", 1.0)
     assert even.row["reading"] == "1 guesses an onset"
     assert uniform.row["value"] < 0.5
@@ -80,7 +85,7 @@ def test_the_selected_row_is_the_one_that_validation_prefers() -> None:
         result({"model": "trained", "seed": -1, "validation": value}, [(score, 1.0, 0.5)] * 3, 0)
         for value, score in ((0.3, 0.9), (0.5, 0.2), (0.5, 0.4))
     ]
-    chosen = select(rows)
+    chosen = mark_selected(rows)
     assert [one.row["selected"] for one in chosen] == [False, True, False]
     assert chosen[1].row["value"] == pytest.approx(0.2)
     assert (chosen[0].row["precision"], chosen[0].row["recall"], chosen[0].row["n"]) == (1, 0.5, 3)

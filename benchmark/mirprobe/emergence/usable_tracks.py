@@ -22,7 +22,7 @@ Splits = Mapping[Split, Sequence[Track]]
 T = TypeVar("T")
 
 
-def each(
+def map_tracks(
     function: Callable[[Track], T], tracks: Sequence[Track], bar: str, jobs: int
 ) -> Iterator[T]:
     """A function's value for each track, in their order, with a bar.
@@ -43,7 +43,7 @@ def each(
     yield from tqdm(found, bar, len(tracks), leave=False, disable=None)
 
 
-def usable(splits: Splits, sample_rate: int, jobs: int) -> tuple[Splits, dict[str, str]]:
+def usable_tracks(splits: Splits, sample_rate: int, jobs: int) -> tuple[Splits, dict[str, str]]:
     """The validation and test tracks whose audio and annotations can be read.
 
     Returns:
@@ -55,7 +55,7 @@ def usable(splits: Splits, sample_rate: int, jobs: int) -> tuple[Splits, dict[st
     kept: dict[Split, list[Track]] = {"valid": [], "test": []}
     problems: dict[str, str] = {}
     for split, into in kept.items():
-        reasons = each(partial(_fault, sample_rate), splits[split], f"checking {split}", jobs)
+        reasons = map_tracks(partial(_fault, sample_rate), splits[split], f"checking {split}", jobs)
         for track, reason in zip(splits[split], reasons, strict=True):
             if reason:
                 problems[track.id] = reason
@@ -89,7 +89,7 @@ def _fault(sample_rate: int, track: Track) -> str:
     return ""
 
 
-def heard(track: Track) -> Floats | None:
+def onsets_of(track: Track) -> Floats | None:
     """A track's onsets, None where it has none."""
     onsets = track.annotations.onsets
     return onsets if onsets is not None and len(onsets) else None
@@ -97,4 +97,4 @@ def heard(track: Track) -> Floats | None:
 
 def have_onsets(splits: Splits) -> bool:
     """Whether both splits have a track with onsets."""
-    return all(any(heard(track) is not None for track in splits[s]) for s in ("valid", "test"))
+    return all(any(onsets_of(track) is not None for track in splits[s]) for s in ("valid", "test"))

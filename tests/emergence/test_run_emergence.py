@@ -24,10 +24,10 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import file_digest
 from mirprobe.core.schema import Segments, Split, Track
 from mirprobe.emergence import attention_maps as attention
-from mirprobe.emergence import onsets, probing, similarity
+from mirprobe.emergence import onset_scores, probing, similarity_scores
 from mirprobe.emergence.attention_maps import READINGS
-from mirprobe.emergence.models import Subject, random_encoder, trained, untrained
-from mirprobe.emergence.tracks import usable
+from mirprobe.emergence.models import InspectedModel, random_encoder, random_specs, trained_spec
+from mirprobe.emergence.usable_tracks import usable_tracks
 from mirprobe.probing import probes
 from mirprobe.vit1d import checkpoint as shipped
 from mirprobe.vit1d.model import CONFIGS
@@ -89,7 +89,7 @@ def test_all_parts_on_annotated_tones(checkpoint: Path, tmp_path: Path) -> None:
     assert not list(out.rglob(LEFTOVERS))
 
     heard = pd.read_csv(out / "onsets.csv")
-    assert list(heard) == onsets.COLUMNS
+    assert list(heard) == onset_scores.COLUMNS
     assert heard.groupby("model", sort=False).size().to_dict() == {
         "flux": 1, "even": 1, "uniform": 1, "trained": 9, "random": 18,
     }  # fmt: skip
@@ -101,7 +101,7 @@ def test_all_parts_on_annotated_tones(checkpoint: Path, tmp_path: Path) -> None:
     assert (heard["low"] <= heard["value"] + 1e-9).all()
 
     alike = pd.read_csv(out / "similarity.csv")
-    assert list(alike) == similarity.COLUMNS
+    assert list(alike) == similarity_scores.COLUMNS
     mine = alike[alike["model"] == "trained"]
     assert mine.groupby("relation").size().to_dict() == {
         "chord": 3, "beat": 3, "section": 3, "key": 9, "tags": 9,
@@ -159,10 +159,10 @@ def test_what_a_data_set_lacks_is_not_asked(checkpoint: Path, tmp_path: Path) ->
     code, said = emergence(*words, *folders(tmp_path))
     assert code == 0, said
     page = (tmp_path / "out" / "README.md").read_text()
-    assert "## Claim 4: not asked" in page
+    assert "## Claim 4: not testable" in page
     assert "Skipped: no validation or no test track has onsets." in page
     assert not (tmp_path / "out" / "onsets.png").exists()
-    assert "4. not asked" in said
+    assert "4. not testable" in said
 
 
 @pytest.mark.usefixtures("without_local")
@@ -188,13 +188,13 @@ def test_a_track_that_cannot_be_read_is_left_out_and_named(
 def test_a_split_without_a_usable_track_is_an_error(tmp_path: Path) -> None:
     tones = Annotated(tmp_path / "never rendered")
     with pytest.raises(ConfigError, match="no track of split 'valid' can be used"):
-        usable(tones.splits(), RATE, 1)
+        usable_tracks(tones.splits(), RATE, 1)
 
 
 def test_processes_find_what_one_finds(tones: Tones) -> None:
     splits = tones.splits()
-    one = usable(splits, RATE, 1)
-    two = usable(splits, RATE, 2)
+    one = usable_tracks(splits, RATE, 1)
+    two = usable_tracks(splits, RATE, 2)
     assert [track.id for track in one[0]["test"]] == [track.id for track in two[0]["test"]]
     assert one[1] == two[1] == {}
 
@@ -237,16 +237,18 @@ def test_without_shipped_weights_it_asks_for_some(
 
 
 def test_curves_and_tokens_lie_on_the_track_s_grid(checkpoint: Path) -> None:
-    subject = Subject(trained(checkpoint))
+    model = InspectedModel(trained_spec(checkpoint))
     audio = np.random.default_rng(0).normal(0, 0.1, round(2.5 * RATE)).astype(np.float32)
-    seen = subject.look(audio)
+    seen = model.inspect(audio)
     frames = len(audio) // 512 + 1
     assert seen.curves.shape == (frames, 3, 3, len(READINGS))
     assert seen.tokens.shape == (frames, 3, 16)
     assert seen.class_tokens.shape == (3, 3, 16)  # windows of 0.992 s
     assert seen.logmel.shape == (frames, 32)
     # the first window alone: 32 frames as the whole track has them
-    tokens, curves = attention.look(subject._model, torch.from_numpy(seen.logmel[None, :32]))
+    tokens, curves = attention.tokens_and_curves(
+        model._model, torch.from_numpy(seen.logmel[None, :32])
+    )
     np.testing.assert_allclose(seen.tokens[:31], tokens[0, 1:32], atol=1e-5)
     # where two windows meet, curves are read in the one that knows the frame before
     np.testing.assert_allclose(seen.curves[:32], curves[0], atol=1e-5)
@@ -256,7 +258,7 @@ def test_curves_and_tokens_lie_on_the_track_s_grid(checkpoint: Path) -> None:
 
 
 def test_random_weights_are_those_that_the_cache_knows() -> None:
-    (twin,) = untrained(CONFIGS["vit1d"], 1)
+    (twin,) = random_specs(CONFIGS["vit1d"], 1)
     assert twin.encoder().fingerprint == random_encoder(CONFIGS["vit1d"], 0).fingerprint
     assert type(twin.encoder()).__name__ == "RandomViT1D"
     small, other = (random_encoder(SMALL, seed) for seed in (0, 1))
