@@ -196,12 +196,10 @@ def test_compiled_blocks_train_alike(objective: Any) -> None:
         losses = [float(trainer.step(step)["loss"]) for step in range(3)]
         return losses, trainer.objective.state_dict()
 
-    as_json, fused = trained(compiled=False), trained(compiled=True)
-    assert fused[0] == pytest.approx(as_json[0], rel=1e-4)
-    assert (
-        fused[1].keys() == as_json[1].keys()
-    )  # a state saved by the one can be loaded by the other
-    for name, weights in as_json[1].items():
+    plain, fused = trained(compiled=False), trained(compiled=True)
+    assert fused[0] == pytest.approx(plain[0], rel=1e-4)
+    assert fused[1].keys() == plain[1].keys()  # a state saved by the one can be loaded by the other
+    for name, weights in plain[1].items():
         torch.testing.assert_close(fused[1][name], weights, rtol=0, atol=CONFIG.lr / 10)
 
 
