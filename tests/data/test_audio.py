@@ -216,8 +216,103 @@ def test_the_size_that_a_header_states(tmp_path: Path) -> None:
     path.write_bytes(content[:-1])  # a byte of padding that some writers forget
     check_file(path)
     for unknown in (0, 0x7FFFF024, 0xFFFFFFFF):  # left by programs that write into a pipe
-        path.write_bytes(content[:4] + struct.pack("<I", unknown) + content[8:-2])
+        length = struct.pack("<I", unknown)
+        path.write_bytes(content[:4] + length + content[8:40] + length + content[44:-2])
         check_file(path)
+    path.write_bytes(content[:4] + struct.pack("<I", 3236 + 8) + content[8:])
+    assert len(load(track(path), RATE)) == 1600  # the samples are complete
+
+
+@pytest.mark.parametrize("name", ["a.rf64", "a.w64"])
+def test_a_long_format_cut_short(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    soundfile.write(path, sine(RATE, 3.0), RATE, format=name[2:].upper(), subtype="PCM_16")
+    assert len(load(track(path), RATE)) == 3 * RATE
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    missing = f"truncated, {len(content) // 2} of {len(content)} bytes; {REPLACE}"
+    assert refusal(path) == missing
+
+
+def mp3(path: Path, samples: Floats) -> bytes:
+    """The frames of an MP3 file of variable bit rate, the first of which is its index."""
+    soundfile.write(path, samples, 44_100, format="MP3", bitrate_mode="VARIABLE")
+    content = path.read_bytes()
+    assert content[36:40] == b"Xing" or content[21:25] == b"Xing"
+    return content
+
+
+def changing(seconds: float) -> Floats:
+    """Noise, then a tone: the first needs a far higher bit rate."""
+    samples = sine(44_100, seconds)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, len(samples) // 4)
+    samples[: len(noise)] += noise
+    return samples / 2
+
+
+def index_size(content: bytes) -> int:
+    return content.index(content[:2], 4)
+
+
+@pytest.mark.parametrize("tag", [b"", b"ID3\x04\0\0\0\0\0\x20" + bytes(32)])
+def test_an_mp3_without_an_index_is_decoded_to_its_end(tmp_path: Path, tag: bytes) -> None:
+    path = tmp_path / "a.mp3"
+    content = mp3(path, changing(20.0))
+    rate = 44_100
+    whole = load(track(path), rate)
+    assert len(whole) == 20 * rate
+    path.write_bytes(tag + content[index_size(content) :])
+    assert soundfile.info(path).duration < 15  # what libsndfile makes of it
+    found = load(track(path), rate)
+    delay = 1105  # samples that the index tells a decoder to leave out
+    assert len(whole) + delay <= len(found) < len(whole) + delay + 2 * 1152
+    np.testing.assert_allclose(
+        found[delay + 4000 :][: 19 * rate], whole[4000:][: 19 * rate], atol=1e-6
+    )
+    part = load(track(path, 12.0, 13.0), rate)
+    np.testing.assert_array_equal(part, found[12 * rate : 13 * rate])
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "a.ogg", "a.flac", "a.opus"])
+def test_joined_files_are_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "a.mp3":
+        mp3(path, changing(3.0))
+    elif name == "a.opus":
+        soundfile.write(path, sine(48_000, 3.0), 48_000, format="OGG", subtype="OPUS")
+    else:
+        write(path, sine(RATE, 3.0))
+    assert len(load(track(path), RATE)) == 3 * RATE
+    path.write_bytes(path.read_bytes() * 2)
+    assert refusal(path) == (
+        "holds 2 streams, one after the other; encode it again as one stream or leave the track out"
+    )
+
+
+def test_an_mp3_that_is_longer_than_its_index_says(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    content = mp3(path, changing(3.0))
+    path.write_bytes(content + content[index_size(content) :])
+    assert refusal(path).startswith("its header states 3.0 s, but it holds 6.1 s; encode it again")
+
+
+def test_a_flac_file_of_unknown_length(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.flac", sine(RATE, 30.0))
+    whole = load(track(path), RATE)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # 36 bits of STREAMINFO: the number of samples (RFC 9639, section 8.2)
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    assert soundfile.info(path).frames > 1 << 60
+    np.testing.assert_array_equal(load(track(path), RATE), whole)
+    np.testing.assert_array_equal(load(track(path, 1.0, 2.0), RATE), whole[RATE : 2 * RATE])
+
+
+def test_a_format_in_which_nobody_can_seek(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", sine(8000, 3.0), 8000, subtype="GSM610")
+    whole = load(track(path), 8000)
+    assert 3 * 8000 <= len(whole) < 3.1 * 8000
+    np.testing.assert_array_equal(load(track(path, 1.0, 2.0), 8000), whole[8000:16_000])
 
 
 @pytest.mark.parametrize("content", [b"This is no audio.\n" * 100, b"RIFF", b"\0" * 5000, b"fLaC"])

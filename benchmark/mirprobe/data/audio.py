@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Track
+from mirprobe.data.containers import missing_bytes, stream_count
+from mirprobe.data.mp3 import count_frames, decode_whole
 
 Decoded = NDArray[np.float32] | TrackError
 
@@ -25,42 +28,47 @@ AHEAD_BYTES = 256 << 20
 _BLOCK = 1 << 18  # frames decoded at a time: 6 s at 44.1 kHz
 _SHORT = 0.025  # seconds that a file may end before its header says
 _LOOK_AHEAD = 8  # such tracks, beside the next one
+_UNKNOWN = 1 << 62  # frames that libsndfile reports for a stream without a length
+_MP3_SLACK = 4  # frames of an MP3 file that its encoder's delay and padding may take
 _REPLACE = "replace the file or leave the track out"
+_ENCODE_AGAIN = "encode it again as one stream or leave the track out"
 
 
 def load(track: Track, sample_rate: int) -> NDArray[np.float32]:
     """Decode a track, average its channels and resample it (soxr, HQ), block by block.
 
-    Beside the result, 4 bytes a sample, a few blocks of `_BLOCK` frames lie in memory: about 10 MB
-    in stereo, whatever the length of the track. An hour at 16 kHz takes 230 MB.
+    Memory: the result (4 bytes per sample) and a few blocks of `_BLOCK` frames, about 10 MB in
+    stereo, for a track of any length. One hour at 16 kHz takes 230 MB. A file whose container
+    states no correct length is decoded completely first.
 
     Args:
         track: its `start` and `stop` are honoured.
         sample_rate: of the result, in Hz.
 
     Returns:
-        (samples,) in [-1, 1] for files in that range; the same to the bit whatever the block. Of a
-        file that ends up to 25 ms before its header says, as some Ogg Vorbis does, what is there.
+        (samples,) in [-1, 1] for files in that range; the size of the blocks does not change a bit.
+        If a file ends up to 25 ms before the length in its header, as some Ogg Vorbis files do, the
+        samples that exist.
 
     Raises:
-        TrackError: the file is missing, empty, truncated, not audio, silent or holds NaN, or the
-            track reaches beyond it.
+        TrackError: the file is missing, empty, truncated, not audio, silent, holds NaN or several
+            streams, or the track reaches beyond it.
     """
     path = track.audio
     check_file(path)
     try:
-        with _Forward(path) as file:
-            if not file.frames:
+        with _open(path) as source:
+            if not source.frames:
                 raise TrackError(f"{path}: holds no samples, empty or truncated; {_REPLACE}")
-            first = round(track.start * file.samplerate)
-            last = file.frames if track.stop is None else round(track.stop * file.samplerate)
-            if not 0 <= first < last <= file.frames:
+            first = round(track.start * source.rate)
+            last = source.frames if track.stop is None else round(track.stop * source.rate)
+            if not 0 <= first < last <= source.frames:
                 raise TrackError(
                     f"{path}: track '{track.id}' spans {track.start} to {track.stop} s of a file "
-                    f"of {file.frames / file.samplerate:.3f} s; correct its start and stop"
+                    f"of {source.frames / source.rate:.3f} s; correct its start and stop"
                 )
-            file.seek(first)
-            resampled, seen = _resample(file, last - first, sample_rate)
+            blocks = source.read(first, last)
+            resampled, seen = _resample(blocks, source.rate, last - first, sample_rate)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise TrackError(f"{path}: cannot be decoded ({error}); {_REPLACE}") from error
     if seen.frames < last - first - _SHORT * seen.rate:
@@ -75,6 +83,78 @@ def load(track: Track, sample_rate: int) -> NDArray[np.float32]:
             f"{path}: no sample is left of {seen.frames} at {sample_rate} Hz; {_REPLACE}"
         )
     return resampled
+
+
+Block = NDArray[np.float32]
+"""(frames, channels)."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file whose length is known.
+
+    Attributes:
+        rate: in Hz.
+        frames: of the whole file.
+        read: the blocks of frames `first` to `last`; fewer if the file ends early.
+    """
+
+    rate: int
+    frames: int
+    read: Callable[[int, int], Iterator[Block]]
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[_Source]:
+    """Open a file, and decode it to its end if only that tells its length.
+
+    Raises:
+        TrackError: it holds several streams.
+    """
+    streams = stream_count(path)
+    with _Forward(path) as file:
+        rate, frames = file.samplerate, file.frames
+        whole: Iterator[Block] | None = None
+        if frames >= _UNKNOWN:
+            whole = _blocks(file, 0, frames)
+        elif file.format == "MP3":
+            counted = count_frames(path)
+            streams = max(1, counted.indexes)
+            slack = _MP3_SLACK * counted.per_frame  # encoders pad both ends, and say by how much
+            if counted.samples > frames + slack:
+                if counted.indexes == 1:
+                    raise TrackError(
+                        f"{path}: its header states {frames / rate:.1f} s, but it holds "
+                        f"{counted.samples / rate:.1f} s; {_ENCODE_AGAIN}"
+                    )
+                whole = decode_whole(path)
+        if streams > 1:
+            raise TrackError(
+                f"{path}: holds {streams} streams, one after the other; {_ENCODE_AGAIN}"
+            )
+        if whole is None:
+            yield _Source(rate, frames, partial(_blocks, file))
+            return
+        decoded = np.concatenate([*whole, np.empty((0, file.channels), dtype=np.float32)])
+    yield _Source(rate, len(decoded), lambda first, last: iter([decoded[first:last]]))
+
+
+def _blocks(file: soundfile.SoundFile, first: int, last: int) -> Iterator[Block]:
+    """Frames `first` to `last` of a file that is open at its start."""
+    try:
+        place = file.seek(first)
+    except soundfile.LibsndfileError:  # the format has no seek, such as GSM 6.10
+        place = 0
+        while place < first and len(skipped := _read(file, first - place)):
+            place += len(skipped)
+    while place < last and len(block := _read(file, last - place)):
+        place += len(block)
+        yield block
+
+
+def _read(file: soundfile.SoundFile, frames: int) -> Block:
+    block: Block = file.read(min(_BLOCK, frames), dtype="float32", always_2d=True)
+    return block
 
 
 class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
@@ -109,31 +189,32 @@ class _Seen:
 
 
 def _resample(
-    file: soundfile.SoundFile, frames: int, sample_rate: int
+    blocks: Iterable[Block], rate: int, frames: int, sample_rate: int
 ) -> tuple[NDArray[np.float32], _Seen]:
-    """The next `frames` of a file as mono at `sample_rate`, and what was seen on the way.
+    """Blocks of `frames` frames together as mono at `sample_rate`, and what was seen in them.
 
-    The stream and soxr's resampling in one go give the same samples.
+    The stream gives the same samples as soxr's resampling in one go.
     """
-    seen = _Seen(file.samplerate)
-    stream = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
-    resampled = np.empty(-(-frames * sample_rate // file.samplerate) + 1, dtype=np.float32)
+    seen = _Seen(rate)
+    stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
+    resampled = np.empty(-(-frames * sample_rate // rate) + 1, dtype=np.float32)
     length = 0
-    while seen.frames < frames:
-        block = file.read(min(_BLOCK, frames - seen.frames), dtype="float32", always_2d=True)
-        if not len(block):  # cut short
-            part = stream.resample_chunk(np.empty(0, dtype=np.float32), last=True)
-            resampled[length : length + len(part)] = part
-            length += len(part)
-            break
+
+    def add(mono: NDArray[np.float32], last: bool) -> None:
+        nonlocal length
+        part = stream.resample_chunk(mono, last=last)
+        resampled[length : length + len(part)] = part
+        length += len(part)
+
+    for block in blocks:
         mono = block.mean(axis=1, dtype=np.float32)
         seen.frames += len(block)
         seen.channels |= bool(block.any())
         seen.mono |= bool(mono.any())
         seen.finite &= bool(np.isfinite(mono).all())
-        part = stream.resample_chunk(mono, last=seen.frames == frames)
-        resampled[length : length + len(part)] = part
-        length += len(part)
+        add(mono, last=seen.frames == frames)
+    if seen.frames < frames:  # cut short
+        add(np.empty(0, dtype=np.float32), last=True)
     return resampled[:length], seen
 
 
@@ -189,7 +270,7 @@ def _decoded_bytes(track: Track, sample_rate: int) -> int:
 
 
 def check_file(path: Path) -> None:
-    """Refuse a file that is missing, empty or cut short, as far as shows without decoding it.
+    """Refuse a file that is missing, empty or truncated, as far as its headers show.
 
     Raises:
         TrackError: says which, and what to do.
@@ -199,30 +280,11 @@ def check_file(path: Path) -> None:
             raise TrackError(f"{path}: no such audio file; check its path or the data set's folder")
         size = path.stat().st_size
         with path.open("rb") as file:
-            head = file.read(12)
+            missing = missing_bytes(file, size)
     except OSError as error:
         reason = error.strerror or error
         raise TrackError(f"{path}: cannot be read ({reason}); check its permissions") from error
     if size == 0:
         raise TrackError(f"{path}: is empty; {_REPLACE}")
-    declared = _declared_size(head)
-    if declared > size + 1:  # some writers leave out the last byte of padding
-        raise TrackError(f"{path}: truncated, {size} of {declared} bytes; {_REPLACE}")
-
-
-def _declared_size(head: bytes) -> int:
-    """Bytes that a WAV, AIFF or AU file says it has; 0 where it does not say.
-
-    libsndfile reads these formats as if they were whole when they were cut short.
-    """
-    if len(head) < 12:
-        return 0
-    if head[:4] == b".snd":
-        before, declared = struct.unpack(">II", head[4:])
-    else:
-        order = {b"RIFF": "<I", b"FORM": ">I"}.get(head[:4])
-        if order is None:
-            return 0
-        before, declared = 8, struct.unpack(order, head[4:8])[0]
-    # programs that write into a pipe put the largest number there
-    return 0 if declared == 0 or declared >= 0x7FFFF000 else before + declared
+    if missing > 1:  # some writers leave out the last byte of padding
+        raise TrackError(f"{path}: truncated, {size} of {size + missing} bytes; {_REPLACE}")
