@@ -168,9 +168,9 @@ def test_namesakes_across_data_sets_are_reported(
         ({"test_dataset": "a"}, "'train_dataset' and 'test_dataset' go together"),
         (
             {"dataset": "a", "train_dataset": "a", "test_dataset": "b"},
-            "'dataset' stands beside 'train_dataset'",
+            "'dataset' excludes 'train_dataset'",
         ),
-        ({"test_tracks": "all"}, "'test_tracks' goes with"),
+        ({"test_tracks": "all"}, "'test_tracks' needs"),
         (
             {"train_dataset": "a", "test_dataset": "b", "test_tracks": "al"},
             "unknown test_tracks 'al'; did you mean 'all'",
@@ -251,7 +251,7 @@ def test_instances_and_names_mix(
     monkeypatch.setitem(DATASETS._factories, "one", lambda root: one)
     table = mirprobe.evaluate([Bands()], ["key"], train_dataset="one", test_dataset=two)
     assert set(table["dataset"]) == {"one -> two"}
-    with pytest.raises(ConfigError, match="'dataset' stands beside"):
+    with pytest.raises(ConfigError, match="'dataset' excludes"):
         mirprobe.evaluate([Bands()], ["key"], one, train_dataset="one", test_dataset=two)
     other = Renamed(two.tones, "two")
     with pytest.raises(ConfigError, match="two data sets are called 'two'"):

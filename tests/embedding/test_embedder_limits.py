@@ -23,7 +23,7 @@ from mirprobe.core.schema import Annotations, Embedding, Level, Tokens, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.determinism import SHARE, TOLERANCE
 from mirprobe.embedding.embedder import Embedder
-from mirprobe.evaluation.config import RunConfig, make_config
+from mirprobe.evaluation.config import RunConfig, find_precision, make_config
 from mirprobe.evaluation.runner import run_name
 from mirprobe.probing import probes
 
@@ -139,12 +139,12 @@ def test_full_precision_keeps_the_keys_that_are_known(tracks: list[Track], cache
 
 def test_what_precision_means_on_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
     assert make_config({"precision": 32}).precision == "32"
-    assert RunConfig().torch_precision("cuda") == "32"
-    auto = make_config({"precision": "auto"})
-    assert auto.torch_precision("cpu") == "32"
+    assert find_precision(RunConfig().precision, "cuda") == "32"
+    auto = make_config({"precision": "auto"}).precision
+    assert find_precision(auto, "cpu") == "32"
     for there in (True, False):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda there=there: there)
-        assert auto.torch_precision("cuda:1") == ("bf16" if there else "32")
+        assert find_precision(auto, "cuda:1") == ("bf16" if there else "32")
     with pytest.raises(ConfigError, match=r"^unknown precision 'bf61'; did you mean 'bf16'\?$"):
         make_config({"precision": "bf61"})
 

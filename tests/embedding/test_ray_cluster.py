@@ -21,7 +21,6 @@ from helpers.workbench import QUICK, Workbench
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe.embedding.cache import Cache
-from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.extract import Extraction, Views, extract
 from mirprobe.evaluation.plan import Plan
 from mirprobe.evaluation.runner import run
@@ -232,7 +231,7 @@ def test_a_cache_at_an_address(bench: Workbench, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_gpu_that_the_cluster_lacks(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RunConfig, "torch_device", lambda self: "cpu")
+    monkeypatch.setattr("mirprobe.evaluation.config.find_device", lambda name: "cpu")
     monkeypatch.setattr(cluster, "Workers", WORKERS)
     with pytest.raises(ConfigError, match="the Ray cluster has no GPU; give --device auto"):
         fill(bench, PLAIN, device="cuda")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -12,7 +12,8 @@ import typer
 from mirprobe import cli
 from mirprobe.cli.run import run_command
 from mirprobe.core.errors import ConfigError
-from mirprobe.evaluation.config import RunConfig, make_config
+from mirprobe.evaluation.config import Preset, ProbeKind, RunConfig, find_device, make_config
+from mirprobe.probing.probes import PRESETS, probe_config
 
 
 @pytest.mark.parametrize(
@@ -91,13 +92,19 @@ def test_every_field_is_an_option_of_the_command(monkeypatch: pytest.MonkeyPatch
 
 
 def test_device() -> None:
-    assert RunConfig(device="cpu").torch_device() == "cpu"
+    assert find_device("cpu") == "cpu"
     wanted = "cuda" if torch.cuda.is_available() else "cpu"
-    assert RunConfig(device="auto").torch_device() == wanted
+    assert find_device("auto") == wanted
 
 
 @pytest.mark.parametrize("device", ["banana", f"cuda:{torch.cuda.device_count() + 7}"])
 def test_a_device_that_is_not_there_is_refused(device: str) -> None:
     with pytest.raises(ConfigError, match=f"^device '{device}' cannot be used: .") as caught:
-        RunConfig(device=device).torch_device()
+        find_device(device)
     assert "\n" not in str(caught.value)
+
+
+def test_choices_are_the_names_that_the_probes_know() -> None:
+    assert set(get_args(Preset)) == set(PRESETS)
+    for kind in get_args(ProbeKind):
+        probe_config("standard", kind)

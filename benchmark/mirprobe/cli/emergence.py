@@ -41,7 +41,7 @@ def inspect_command(
     from mirprobe.emergence.inspect_figure import draw
     from mirprobe.emergence.inspect_track import inspect_track, to_npz
     from mirprobe.emergence.models import InspectedModel, trained_spec
-    from mirprobe.evaluation.config import RunConfig
+    from mirprobe.evaluation.config import find_device
     from mirprobe.vit1d.checkpoint import weights_path
 
     with one_line_errors():
@@ -49,7 +49,7 @@ def inspect_command(
         check_ending(output)
         require_matplotlib()
         weights = weights_path(checkpoint)
-        model = InspectedModel(trained_spec(weights), RunConfig(device=device).torch_device())
+        model = InspectedModel(trained_spec(weights), find_device(device))
         inspection = inspect_track(
             file,
             model,
@@ -94,7 +94,7 @@ def emergence_command(
 
     from mirprobe.api.registry import with_option
     from mirprobe.emergence.run_emergence import run_emergence
-    from mirprobe.evaluation.config import make_config
+    from mirprobe.evaluation.config import find_device, make_config
     from mirprobe.vit1d.checkpoint import weights_path
 
     with one_line_errors():
@@ -110,7 +110,7 @@ def emergence_command(
             }
         )
         if not jobs:  # each takes a gigabyte, and a GPU is not shared out among them
-            jobs = min(joblib.cpu_count(), 8) if config.torch_device() == "cpu" else 1
+            jobs = min(joblib.cpu_count(), 8) if find_device(config.device) == "cpu" else 1
         done = run_emergence(
             config, weights_path(checkpoint), output, seed=seed, controls=controls, jobs=jobs
         )

@@ -22,10 +22,10 @@ def validate_command(
     """
     from mirprobe.encoders.specs import make_encoder
     from mirprobe.encoders.validation.checks import validate
-    from mirprobe.evaluation.config import RunConfig
+    from mirprobe.evaluation.config import find_device
 
     with one_line_errors():
-        place = RunConfig(device=device).torch_device()
+        place = find_device(device)
         counts = dict.fromkeys(_VERDICTS, 0)
         for check in validate(lambda: make_encoder(spec), place):
             counts[check.passed] += 1

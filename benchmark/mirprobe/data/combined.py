@@ -14,8 +14,6 @@ from mirprobe.core.schema import SPLITS, Split, Track
 
 log = logging.getLogger(__name__)
 
-TEST_TRACKS = ("all", "test")
-
 
 @dataclass(frozen=True, eq=False)
 class Member:

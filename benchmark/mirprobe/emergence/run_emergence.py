@@ -25,7 +25,7 @@ from mirprobe.emergence.models import random_specs, trained_spec
 from mirprobe.emergence.report import write_report
 from mirprobe.emergence.report_figures import onsets_chart, similarity_chart, sources_chart
 from mirprobe.emergence.usable_tracks import usable_tracks
-from mirprobe.evaluation.config import RunConfig
+from mirprobe.evaluation.config import RunConfig, find_device
 from mirprobe.evaluation.provenance import PACKAGES
 from mirprobe.evaluation.setup import make_dataset
 from mirprobe.vit1d.checkpoint import read_notes
@@ -74,7 +74,7 @@ def run_emergence(
     for name, value, least in (("seed", seed, 0), ("controls", controls, 1), ("jobs", jobs, 1)):
         if value < least:
             raise ConfigError(f"--{name} is {value}; it must be at least {least}")
-    device = config.torch_device()
+    device = find_device(config.device)
     model = trained_spec(checkpoint)
     described = _describe(checkpoint)
     twins = random_specs(model.config, controls)

@@ -1,62 +1,63 @@
-"""What a run does: a frozen dataclass, from the command line or from a suite of its fields."""
+"""The options of a run: a frozen dataclass, filled from the command line or from a suite.
+
+Importing this module must stay cheap: the command line makes its options from `RunConfig` before it
+knows whether torch is needed.
+"""
 
 from __future__ import annotations
 
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
-
-import torch
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from mirprobe.api.registry import nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.number_types import Dtype, Precision
-from mirprobe.data.combined import TEST_TRACKS
 from mirprobe.data.paths import DATA_HOME
 from mirprobe.embedding.remote_store import CACHE, is_url
-from mirprobe.probing.probes import probe_config
 
 QUICK_ENCODERS = ("vit1d", "logmel", "mfcc", "chroma", "vit1d-random")
 QUICK_TASKS = ("tagging", "key", "chord", "beat")
 DATASET = "studio"
 
+TestTracks = Literal["all", "test"]
+ProbeKind = Literal["linear", "mlp"]
+Preset = Literal["standard", "paper"]
 AnyPrecision = Literal["auto", Precision]
 Engine = Literal["local", "ray"]
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Every field can stand in a suite file; those that are left out keep their default.
+    """The options of a run. Each is a field of a suite file and an option of the command line.
 
     Attributes:
-        encoders: specifications, as `encoders.specs.make_encoder` reads them.
-        tasks: names.
-        dataset: specification; several joined by `+` are used as one.
-        train_dataset: specification, in the place of `dataset`, of what is trained and validated
-            on. Goes with `test_dataset`.
-        test_dataset: specification of what is tested on.
-        test_tracks: `all` tracks of `test_dataset`, whatever their split, and the test split of
-            `train_dataset` trains too: each serves one thing alone (what None becomes where there
-            are two); or `test`, where both keep to their splits.
-        layers: `thirds`, `all` or names, as `admission.choose_layers` reads them.
-        probe: `linear` or `mlp`.
-        preset: `standard` or `paper`.
-        seeds: one probe a seed.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
-        dtype: of the cached embeddings, `float16` or `float32`.
-        precision: that encoders work in: `32` is their own; `bf16` and `fp16` put them under
-            torch's autocast; `auto` is `bf16` on a GPU that has it, and `32` elsewhere.
-        engine: where encoders work: `local` is this process, `ray` the workers of a Ray cluster.
-            `precision: auto` is decided here, and `device: auto` is a GPU a worker where the
-            cluster has any.
-        limit: at most so many tracks of each split; None for all.
-        strict: a track that cannot be used ends the run.
-        data_home: of data sets that no program here can make, one folder each.
-        cache_dir: of embeddings and of what data sets render; or an address that fsspec knows,
-            such as `s3://bucket/path`, of embeddings alone.
-        results_dir: where the run's folder goes.
+        encoders: Encoder: NAME or FILE.py:CLASS, with options :option=value,..., or a combination
+            such as concat(A,B), layers(A,4,8), pool(A,5).
+        tasks: Name of a task.
+        dataset: Data set: NAME or NAME:option=value,...; A+B joins two. studio if none is given.
+        train_dataset: Data set to train and validate on; needs test_dataset, replaces dataset.
+        test_dataset: Data set to test on; needs train_dataset.
+        test_tracks: Tracks of test_dataset to test on. all (used if none is given) takes every
+            track, and the test split of train_dataset is trained on too; test takes the test split
+            only.
+        layers: Layers to probe: thirds, all, or names such as 4,8,12.
+        probe: Kind of probe.
+        preset: How probes are trained; paper follows the ViT-1D paper.
+        seeds: Seed of the probes; each seed trains one probe.
+        device: Device of encoders and probes: auto, cpu, cuda, cuda:1 or mps.
+        dtype: Number type of the cached embeddings.
+        precision: Number type of the encoders' arithmetic. bf16 and fp16 use torch's autocast;
+            auto is bf16 on a GPU that supports it and 32 elsewhere.
+        engine: Where encoders run: in this process, or on the workers of a Ray cluster.
+        limit: Use at most this many tracks of each split.
+        strict: Stop at the first track that cannot be used.
+        data_home: Folder with one folder per data set, for data sets that are not generated.
+        cache_dir: Folder of the embeddings and of generated audio; or an address of embeddings
+            that fsspec can open, such as s3://bucket/path.
+        results_dir: Folder that gets the folder of the run.
     """
 
     encoders: tuple[str, ...] = QUICK_ENCODERS
@@ -64,10 +65,10 @@ class RunConfig:
     dataset: str | None = None
     train_dataset: str | None = None
     test_dataset: str | None = None
-    test_tracks: str | None = None
+    test_tracks: TestTracks | None = None
     layers: str | tuple[str, ...] = "thirds"
-    probe: str = "linear"
-    preset: str = "standard"
+    probe: ProbeKind = "linear"
+    preset: Preset = "standard"
     seeds: tuple[int, ...] = (0,)
     device: str = "auto"
     dtype: Dtype = "float16"
@@ -80,23 +81,21 @@ class RunConfig:
     results_dir: Path = Path("results")
 
     def __post_init__(self) -> None:
-        probe_config(self.preset, self.probe)
-        self._settle_datasets()
+        for name, hint in get_type_hints(RunConfig).items():
+            value, choices = getattr(self, name), choices_of(hint)
+            if choices and value is not None and value not in choices:
+                raise ConfigError(f"unknown {name} '{value}'; {nearest(value, choices)}")
+        self._complete_datasets()
         for name in ("encoders", "tasks", "seeds"):
             values = getattr(self, name)
             if not values:
                 raise ConfigError(f"'{name}' is empty; name at least one")
             if len(set(values)) < len(values):
                 raise ConfigError(f"'{name}' names one twice: {', '.join(map(str, values))}")
-        choices = {"dtype": Dtype, "precision": AnyPrecision, "engine": Engine}
-        for name, choice in choices.items():
-            value = getattr(self, name)
-            if value not in get_args(choice):
-                raise ConfigError(f"unknown {name} '{value}'; {nearest(value, get_args(choice))}")
         if self.engine == "ray" and self.device not in ("auto", "cpu", "cuda"):
             raise ConfigError(
-                f"device is '{self.device}'; engine 'ray' takes auto, cpu or cuda, and gives each "
-                "worker a GPU of its own"
+                f"device is '{self.device}'; engine 'ray' takes auto, cpu or cuda, and assigns one "
+                "GPU to each worker"
             )
         for seed in self.seeds:
             if not 0 <= seed < 2**63:
@@ -104,12 +103,12 @@ class RunConfig:
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"limit is {self.limit}; it must be at least 1")
 
-    def _settle_datasets(self) -> None:
-        """Fill in what follows from the other fields about data sets; refuse what does not fit."""
+    def _complete_datasets(self) -> None:
+        """Fill in the defaults of the fields on data sets, and refuse combinations of them."""
         sides = (self.train_dataset, self.test_dataset)
         if sides == (None, None):
             if self.test_tracks is not None:
-                raise ConfigError("'test_tracks' goes with 'train_dataset' and 'test_dataset'")
+                raise ConfigError("'test_tracks' needs 'train_dataset' and 'test_dataset'")
             if self.dataset is None:
                 object.__setattr__(self, "dataset", DATASET)
             return
@@ -117,97 +116,127 @@ class RunConfig:
             raise ConfigError("'train_dataset' and 'test_dataset' go together; give both")
         if self.dataset is not None:
             raise ConfigError(
-                "'dataset' stands beside 'train_dataset' and 'test_dataset'; give it alone, or "
-                "the other two"
+                "'dataset' excludes 'train_dataset' and 'test_dataset'; give either one data set "
+                "or the two"
             )
         if self.test_tracks is None:
             object.__setattr__(self, "test_tracks", "all")
-        elif self.test_tracks not in TEST_TRACKS:
-            known = nearest(self.test_tracks, TEST_TRACKS)
-            raise ConfigError(f"unknown test_tracks '{self.test_tracks}'; {known}")
 
     @property
     def data(self) -> str:
-        """What the rows call the data: a specification, or `TRAIN -> TEST`."""
+        """The name of the data in tables: a specification, or `TRAIN -> TEST`."""
         return self.dataset or f"{self.train_dataset} -> {self.test_dataset}"
 
-    def torch_device(self) -> str:
-        """The device that `device` means on this machine.
 
-        Raises:
-            ConfigError: it is not there.
-        """
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            torch.empty(1, device=self.device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigError(
-                f"device '{self.device}' cannot be used: choose auto, cpu, cuda or mps ({reason})"
-            ) from error
-        return self.device
+@dataclass(frozen=True)
+class Resources:
+    """The device and the precision of a run, resolved once when it starts.
 
-    def torch_precision(self, device: str) -> Precision:
-        """The precision that `precision` means on a device."""
-        if self.precision != "auto":
-            return self.precision
-        cuda = device.startswith("cuda")
-        return "bf16" if cuda and torch.cuda.is_bf16_supported() else "32"
+    Attributes:
+        device: `cpu`, `cuda`, `cuda:1` or `mps`.
+        precision: of the encoders' arithmetic.
+    """
+
+    device: str
+    precision: Precision
+
+
+def resolve(config: RunConfig) -> Resources:
+    """What `device` and `precision` of a configuration mean on this machine.
+
+    Raises:
+        ConfigError: the device is missing.
+    """
+    device = find_device(config.device)
+    return Resources(device, find_precision(config.precision, device))
+
+
+def find_device(name: str) -> str:
+    """The device that a name means on this machine: `auto` is `cuda` or `cpu`.
+
+    Raises:
+        ConfigError: the device is missing.
+    """
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"device '{name}' cannot be used: choose auto, cpu, cuda or mps ({reason})"
+        ) from error
+    return name
+
+
+def find_precision(name: AnyPrecision, device: str) -> Precision:
+    """The precision that a name means on a device: `auto` is `bf16` or `32`."""
+    if name != "auto":
+        return name
+    import torch
+
+    return "bf16" if device.startswith("cuda") and torch.cuda.is_bf16_supported() else "32"
 
 
 def make_config(values: Mapping[str, Any], origin: str = "") -> RunConfig:
-    """A RunConfig from plain values; one string stands for a list of one.
+    """A RunConfig from plain values; a single value stands for a list of one.
+
+    Args:
+        values: by name of the field, as YAML or Python has them.
+        origin: begins every error message; names the file.
 
     Raises:
-        ConfigError: a field is unknown (with the nearest known one) or of a wrong type.
+        ConfigError: a field is unknown (the message has the nearest known one) or of a wrong type,
+            or `RunConfig` refuses the value.
     """
     hints = get_type_hints(RunConfig)
-    known = [field.name for field in fields(RunConfig)]
-    cast = {}
-    for name, value in values.items():
-        if name not in known:
-            raise ConfigError(f"{origin}unknown field '{name}'; {nearest(str(name), known)}")
-        try:
-            cast[name] = _cast(value, hints[name])
-        except _Wrong as error:
-            message = f"{origin}field '{name}' is {value!r}; it takes {error}"
-            raise ConfigError(message) from None
     try:
-        return RunConfig(**cast)
+        for name in values:
+            if name not in hints:
+                raise ConfigError(f"unknown field '{name}'; {nearest(str(name), hints)}")
+        return RunConfig(**{name: _cast(name, values[name], hints[name]) for name in values})
     except ConfigError as error:
         raise ConfigError(f"{origin}{error}") from error
 
 
-class _Wrong(Exception):
-    """A value of a wrong type; says what its field takes."""
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    """The members of a union; any other type is the only one."""
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
 
 
-def _cast(value: Any, hint: Any) -> Any:
-    """`value` as the annotated type of its field."""
-    if get_origin(hint) is Literal:
-        if type(value) is int and str(value) in get_args(hint):  # as YAML reads `precision: 32`
-            return str(value)
-        hint = str  # the dataclass itself refuses what is not among the choices
-    if get_origin(hint) in (types.UnionType, None):
-        choices = get_args(hint) or (hint,)
-        if value is None and type(None) in choices:
-            return None
-        if Path in choices and isinstance(value, str | Path):
-            return value if str in choices and is_url(value) else Path(value)
-        for choice in (str, int, bool):
-            # bool is an int to Python, but not to a reader of the suite
-            if choice in choices and type(value) is choice:
-                return value
-    sequence = next((h for h in (hint, *get_args(hint)) if get_origin(h) is tuple), None)
-    if sequence is not None:
-        item = get_args(sequence)[0]
-        items = value if isinstance(value, list | tuple) else [value]
-        if item is str:
-            items = [str(one) if type(one) in (str, int) else one for one in items]
-        if all(type(one) is item for one in items):
-            return tuple(items)
-        raise _Wrong(f"a list of {item.__name__}")
-    choices = get_args(hint) or (hint,)
-    names = ["null" if choice is type(None) else choice.__name__ for choice in choices]
-    raise _Wrong(" or ".join(names))
+def choices_of(hint: Any) -> tuple[str, ...]:
+    """The values of a `Literal`, or of one in a union; empty for other types."""
+    literals = [kind for kind in alternatives(hint) if get_origin(kind) is Literal]
+    return tuple(choice for kind in literals for choice in get_args(kind))
+
+
+def _cast(name: str, value: Any, hint: Any) -> Any:
+    """A plain value in the annotated type of its field.
+
+    Raises:
+        ConfigError: it is of another type. A bool is not accepted as an int.
+    """
+    takes = []
+    for kind in alternatives(hint):
+        if get_origin(kind) is tuple:
+            (item, _), items = get_args(kind), value if isinstance(value, list | tuple) else [value]
+            if item is str:  # YAML reads the layers [4, 8] as numbers
+                items = [str(one) if type(one) is int else one for one in items]
+            if all(type(one) is item for one in items):
+                return tuple(items)
+            takes = [f"a list of {item.__name__}"]
+        elif get_origin(kind) is Literal:  # YAML reads the precision 32 as a number
+            if type(value) is str or str(value) in get_args(kind):
+                return str(value)
+            takes.append("str")
+        elif kind is Path:
+            if isinstance(value, Path) or (isinstance(value, str) and not is_url(value)):
+                return Path(value)
+            takes.append("Path")
+        elif type(value) is kind:
+            return value
+        else:
+            takes.append("null" if kind is type(None) else kind.__name__)
+    raise ConfigError(f"field '{name}' is {value!r}; it takes {' or '.join(takes)}")

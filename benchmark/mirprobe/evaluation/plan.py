@@ -21,7 +21,7 @@ from mirprobe.embedding.embedder import Embedder
 from mirprobe.embedding.throughput import Speeds
 from mirprobe.encoders.combined import Pca
 from mirprobe.encoders.specs import make_encoder
-from mirprobe.evaluation.config import RunConfig
+from mirprobe.evaluation.config import Resources, RunConfig, resolve
 from mirprobe.evaluation.setup import make_dataset, probed_layers, require_complete
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ class Plan:
     """What encoders are to embed, and how.
 
     Attributes:
-        config: with the precision that `auto` means.
+        config: the options of the run, with the resolved precision.
+        resources: device and precision of encoders in this process.
         cache: where embeddings are kept.
-        device: where encoders of this process work.
         dataset: whose tracks they are.
         tracks: of each split.
         encoders: by specification.
@@ -48,8 +48,8 @@ class Plan:
     """
 
     config: RunConfig
+    resources: Resources
     cache: Cache
-    device: str
     dataset: Dataset
     tracks: Tracks
     encoders: Mapping[str, Encoder]
@@ -89,13 +89,13 @@ class Plan:
 
     @property
     def _speeds(self) -> Speeds:
-        return Speeds(self.cache.folder, self.device, self.config.torch_precision(self.device))
+        return Speeds(self.cache.folder, self.resources.device, self.resources.precision)
 
     def embedder(self, spec: str) -> Embedder:
         """One of the encoders with the cache around it."""
         name, encoder = self.heard(spec)
         layers, dtype = self.layers[spec], self.config.dtype
-        precision = self.config.torch_precision(self.device)
+        device, precision = self.resources.device, self.resources.precision
         if self.workers is not None:
             from mirprobe.embedding.ray_cluster import ClusterEmbedder
 
@@ -113,7 +113,7 @@ class Plan:
             encoder,
             self.cache,
             layers=layers,
-            device=self.device,
+            device=device,
             dtype=dtype,
             precision=precision,
         )
@@ -152,8 +152,8 @@ def planned(
         ConfigError: an unknown name, a data set that cannot serve, or a package that is missing.
     """
     cache = Cache(config.cache_dir)
-    device = config.torch_device()
-    config = replace(config, precision=config.torch_precision(device))
+    resources = resolve(config)
+    config = replace(config, precision=resources.precision)
     workers = _workers(config)
     # a broken plug-in or a misspelt name must show before an hour of work, not after it
     dataset = dataset or make_dataset(config)
@@ -165,7 +165,7 @@ def planned(
     layers = {spec: probed_layers(spec, encoder, config) for spec, encoder in built.items()}
     tracks = limited(dataset, config.limit)
     try:
-        yield Plan(config, cache, device, dataset, tracks, built, layers, workers)
+        yield Plan(config, resources, cache, dataset, tracks, built, layers, workers)
     finally:
         if workers is not None:
             workers.close()

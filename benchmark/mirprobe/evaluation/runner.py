@@ -107,7 +107,7 @@ def _run(plan: Plan, tasks: Mapping[str, Task]) -> RunResult:
             "seconds": seconds,
         }
         speeds = {spec: plan.speed(spec) for spec in built}
-        described = describe(config, plan.tracks, plan.device, built, layers, speeds)
+        described = describe(config, plan.tracks, plan.resources.device, built, layers, speeds)
         result.folder.write_splits(plan.tracks)
         result.folder.write_run({**described, **outcome})
     return result
