@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mirprobe.api.dataset import Dataset
-    from mirprobe.api.encoder import About, Encoder
+    from mirprobe.api.encoder import About, Encoder, EncoderInfo
     from mirprobe.api.registry import register_dataset, register_encoder, register_task
     from mirprobe.api.task import Task
     from mirprobe.core.bootstrap import weighted_mean
@@ -23,6 +23,7 @@ __all__ = [
     "Beats",
     "Dataset",
     "Encoder",
+    "EncoderInfo",
     "MirprobeError",
     "Segments",
     "Task",
@@ -44,6 +45,7 @@ _MODULES = {
     "Beats": "mirprobe.core.schema",
     "Dataset": "mirprobe.api.dataset",
     "Encoder": "mirprobe.api.encoder",
+    "EncoderInfo": "mirprobe.api.encoder",
     "MirprobeError": "mirprobe.core.errors",
     "Segments": "mirprobe.core.schema",
     "Task": "mirprobe.api.task",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mirprobe.encoders.vit1d import TrainedViT1D, ViT1DEncoder
-from mirprobe.encoders.windows import cut, stitch
+from mirprobe.encoders.windows import layout_windows, stitch
 from mirprobe.vit1d.checkpoint import load_checkpoint, weights_path
 from mirprobe.vit1d.frontend import LogMel
 from mirprobe.vit1d.model import ViT1D
@@ -51,14 +51,14 @@ class HearViT1D(nn.Module):
         """
         if audio.ndim != 2 or not audio.numel():
             raise ValueError(f"audio has shape {tuple(audio.shape)}, not (n_sounds, n_samples)")
-        plan = cut(audio.shape[1], self._encoder)
+        layout = layout_windows(audio.shape[1], self._encoder)
         logmel = self.logmel(audio)  # (B, T, F), of the whole: what is short needs no padding
         frames, classes = [], []
-        for first in plan.frames:
+        for first in layout.frames:
             *_, last = self.model.stream(logmel[:, first : first + self.model.config.frames])
             frames.append(last.tokens[:, 1:].transpose(0, 1).cpu().numpy())  # (T, B, D)
             classes.append(last.tokens[:, 0])
-        stitched = torch.from_numpy(stitch(frames, plan, self._encoder).swapaxes(0, 1))
+        stitched = torch.from_numpy(stitch(frames, layout, self._encoder).swapaxes(0, 1))
         return stitched.contiguous().to(audio.device), torch.stack(classes, dim=1)
 
 

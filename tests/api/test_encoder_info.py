@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.hear_modules import write_module
+from helpers.small_encoders import Bands
 
-from mirprobe.api.encoder import About, about, count_parameters, joined
+import mirprobe
+from mirprobe.api.encoder import EncoderInfo, combined_info, count_parameters, info_of
 from mirprobe.core.errors import ConfigError
 from mirprobe.encoders.combined import Concat
 from mirprobe.encoders.hear import Hear
@@ -24,48 +26,55 @@ def parameters(model: torch.nn.Module) -> int:
 
 @pytest.mark.parametrize("name", ["logmel", "mfcc", "chroma"])
 def test_signal_processing_has_no_parameters(name: str) -> None:
-    assert about(name, make_encoder(name)) == About(0)
+    assert info_of(name, make_encoder(name)) == EncoderInfo(0)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_random_weights_are_counted_without_being_drawn(config: str) -> None:
     encoder = RandomViT1D(config=config)
-    assert encoder.about == About(parameters(random_model(CONFIGS[config], 0)))
+    assert encoder.info == EncoderInfo(parameters(random_model(CONFIGS[config], 0)))
     assert encoder._modules is None
 
 
 def test_weights_that_ship_have_a_licence() -> None:
     encoder = TrainedViT1D()
-    assert encoder.about == About(parameters(encoder._build()), "MIT")
-    assert TrainedViT1D(checkpoint=SHIPPED).about.licence == ""
+    assert encoder.info == EncoderInfo(parameters(encoder._build()), "MIT")
+    assert TrainedViT1D(checkpoint=SHIPPED).info.licence == ""
 
 
 def test_combinations() -> None:
-    one = About(3, "MIT", ("key", "chord"))
-    assert joined([one, About(4, "ISC", ("key", "beat"))]) == About(
+    one = EncoderInfo(3, "MIT", ("key", "chord"))
+    assert combined_info([one, EncoderInfo(4, "ISC", ("key", "beat"))]) == EncoderInfo(
         7, "MIT AND ISC", ("key", "chord", "beat")
     )
-    assert joined([one, About(4, "MIT")]).licence == "MIT"
-    assert joined([one, About()]) == About(None, "MIT", ("key", "chord"))
-    vit1d = TrainedViT1D().about
+    assert combined_info([one, EncoderInfo(4, "MIT")]).licence == "MIT"
+    assert combined_info([one, EncoderInfo()]) == EncoderInfo(None, "MIT", ("key", "chord"))
+    vit1d = TrainedViT1D().info
     for spec in ("concat(vit1d,chroma)", "pool(vit1d,5)", "pca(vit1d,8)", "layers(vit1d,4)"):
-        assert about(spec, make_encoder(spec)) == vit1d
+        assert info_of(spec, make_encoder(spec)) == vit1d
 
 
 def test_a_part_that_says_something_else() -> None:
     part = make_encoder("chroma")
-    part.about = "chroma"  # type: ignore[attr-defined]
+    part.info = "chroma"  # type: ignore[attr-defined]
     made = Concat({"one": part, "mfcc": make_encoder("mfcc")})
-    with pytest.raises(ConfigError, match="encoder 'one': its about is a str, not an About"):
-        _ = made.about
+    with pytest.raises(ConfigError, match="encoder 'one': its info is a str, not an EncoderInfo"):
+        _ = made.info
 
 
 def test_modules_of_the_hear_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     write_module(tmp_path, "counted_module")
     encoder = Hear(module="counted_module")
-    assert encoder.about == About(parameters(encoder._model))
+    assert encoder.info == EncoderInfo(parameters(encoder._model))
 
 
 def test_counting_takes_no_memory() -> None:
     assert count_parameters(lambda: torch.nn.Linear(1_000_000, 1_000_000)) == 10**12 + 10**6
+
+
+def test_the_former_attribute_and_name_still_work() -> None:
+    class Former(Bands):
+        about = mirprobe.About(parameters=5)
+
+    assert info_of("former", Former()) == EncoderInfo(5)

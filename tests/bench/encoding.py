@@ -21,7 +21,7 @@ from mirprobe.data.audio import load
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
 from mirprobe.encoders.vit1d import RandomViT1D
-from mirprobe.encoders.windows import cut
+from mirprobe.encoders.windows import layout_windows
 from mirprobe_tasks.datasets.studio import Studio
 
 BATCH, ROUNDS = 16, 7
@@ -64,7 +64,7 @@ def main() -> None:
         cut_up = []
         for track in tracks:
             samples = load(track, encoder.sample_rate)
-            cut_up += cut(len(samples), encoder).windows(samples)
+            cut_up += layout_windows(len(samples), encoder).cut(samples)
         windows = torch.from_numpy(np.stack(cut_up))
         bare(encoder, windows[:BATCH])  # build the model, warm up
         ratios = []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers.tones import Tones
 
-from mirprobe.core.annotations import TOLERANCE, check, from_json, to_json
+from mirprobe.core.annotations import TOLERANCE, check_annotation, from_json, to_json
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations, Beats, Segments
 
@@ -82,18 +82,18 @@ def test_the_known_truth_of_the_tests_survives_json(tones: Tones) -> None:
             read = through_json(track.annotations)
             assert to_json(read) == to_json(track.annotations)
             for field in ("key", "chords", "beats", "tags"):
-                check(read, field, tones.seconds)
+                check_annotation(read, field, tones.seconds)
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Annotations)])
 def test_what_is_in_order_passes(field: str) -> None:
-    check(FULL, field, 4.0)
+    check_annotation(FULL, field, 4.0)
 
 
 @pytest.mark.parametrize("field", [field.name for field in fields(Annotations)])
 def test_a_missing_annotation(field: str) -> None:
     with pytest.raises(TrackError) as caught:
-        check(Annotations(), field, 4.0)
+        check_annotation(Annotations(), field, 4.0)
     assert str(caught.value) == f"has no annotation '{field}'; add it or leave the track out"
 
 
@@ -122,7 +122,7 @@ def onsets(*times: float) -> Annotations:
 )
 def test_times_that_cannot_be(annotations: Annotations, field: str) -> None:
     with pytest.raises(TrackError) as caught:
-        check(annotations, field, 4.0)
+        check_annotation(annotations, field, 4.0)
     assert str(caught.value) == (
         f"'{field}' holds a time that is negative or not a number; correct it"
     )
@@ -133,9 +133,9 @@ def test_times_that_cannot_be(annotations: Annotations, field: str) -> None:
     [(chords((0, 1), (1, 5.5)), "chords"), (beats(1, 5.5), "beats"), (onsets(5.5), "onsets")],
 )
 def test_an_annotation_that_outlasts_its_audio(annotations: Annotations, field: str) -> None:
-    check(annotations, field, 5.5 - TOLERANCE)
+    check_annotation(annotations, field, 5.5 - TOLERANCE)
     with pytest.raises(TrackError) as caught:
-        check(annotations, field, 5.4 - TOLERANCE)
+        check_annotation(annotations, field, 5.4 - TOLERANCE)
     assert str(caught.value) == (
         f"'{field}' lasts until 5.50 s but the audio only 4.40 s; check that they belong together"
     )
@@ -144,7 +144,7 @@ def test_an_annotation_that_outlasts_its_audio(annotations: Annotations, field: 
 @pytest.mark.parametrize("shape", [(2, 2), (1, 3), (2,), (0, 2)])
 def test_labels_and_intervals_that_do_not_match(shape: tuple[int, ...]) -> None:
     with pytest.raises(TrackError) as caught:
-        check(Annotations(chords=Segments(np.zeros(shape), ("C:maj",))), "chords", 4.0)
+        check_annotation(Annotations(chords=Segments(np.zeros(shape), ("C:maj",))), "chords", 4.0)
     message = str(caught.value)
     assert message.startswith(f"'chords' has 1 labels for intervals of shape {shape}; ")
 
@@ -152,4 +152,4 @@ def test_labels_and_intervals_that_do_not_match(shape: tuple[int, ...]) -> None:
 def test_positions_and_beats_that_do_not_match() -> None:
     wrong = Annotations(beats=Beats(np.array([0.5, 1.0]), np.array([1])))
     with pytest.raises(TrackError, match=r"^'beats' has 1 positions for 2 beats; give one a beat"):
-        check(wrong, "beats", 4.0)
+        check_annotation(wrong, "beats", 4.0)

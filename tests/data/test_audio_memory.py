@@ -13,7 +13,7 @@ import soundfile
 
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations, Track
-from mirprobe.data.audio import load, load_ahead
+from mirprobe.data.audio import load, prefetch
 
 RATE = 16_000
 
@@ -48,7 +48,7 @@ def ahead_peak(path: Path, rate: int, count: int) -> int:
     tracks = [replace(track(path), id=str(number)) for number in range(count)]
     tracemalloc.start()
     try:
-        for loaded in load_ahead(tracks, rate):
+        for loaded in prefetch(tracks, rate):
             assert not isinstance(loaded, TrackError)
             time.sleep(0.1)
         return tracemalloc.get_traced_memory()[1]

@@ -16,9 +16,10 @@ from helpers.workbench import QUICK
 import mirprobe
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.registry import DATASETS, TASKS
+from mirprobe.api.task import conditions_of
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Split, Track
-from mirprobe.data.combined import Crossed, Joined
+from mirprobe.data.combined import CrossedDataset, JoinedDataset
 from mirprobe.data.tracks import splits_hash
 from mirprobe.evaluation.config import RunConfig, make_config
 from mirprobe.evaluation.runner import RunResult, run, run_name
@@ -80,7 +81,7 @@ def numbered(prefix: str, split: str) -> list[str]:
 
 
 def test_joined_splits_hold_both_under_names_of_their_own(one: Renamed, two: Renamed) -> None:
-    joined = Joined([one, two])
+    joined = JoinedDataset([one, two])
     assert joined.name == "one+two"
     assert ids(joined) == {s: numbered("one", s) + numbered("two", s) for s in SPLITS}
     assert {track.group.partition("/")[0] for track in joined.splits()["test"]} == {"one", "two"}
@@ -93,18 +94,23 @@ def test_a_crossed_set_learns_from_all_of_one_and_tests_on_all_of_the_other(
     train, test = numbered("one", "train"), numbered("one", "test")
     valid = {"valid": numbered("one", "valid")}
     # nothing of the first is tested, so that its test split trains too
-    assert ids(Crossed(one, two)) == {**valid, "train": train + test, "test": every}
+    assert ids(CrossedDataset(one, two)) == {**valid, "train": train + test, "test": every}
     own = {**valid, "train": train, "test": numbered("two", "test")}
-    assert ids(Crossed(one, two, "test")) == own
+    assert ids(CrossedDataset(one, two, "test")) == own
     hashes = {
         splits_hash(dataset.splits())
-        for dataset in (one, Crossed(one, two), Crossed(two, one), Crossed(one, two, "test"))
+        for dataset in (
+            one,
+            CrossedDataset(one, two),
+            CrossedDataset(two, one),
+            CrossedDataset(one, two, "test"),
+        )
     }
     assert len(hashes) == 4
 
 
 def test_each_data_set_prepares_its_own_tracks(one: Renamed, two: Renamed) -> None:
-    crossed = Crossed(Joined([one, two]), Renamed(one.tones, "three"))
+    crossed = CrossedDataset(JoinedDataset([one, two]), Renamed(one.tones, "three"))
     chosen = [track for split in SPLITS for track in crossed.splits()[split][-2:]]
     assert set(crossed.prepare(chosen)) == {track.id for track in chosen}
     assert one.prepared == []  # the last two of every split are of the second
@@ -112,7 +118,7 @@ def test_each_data_set_prepares_its_own_tracks(one: Renamed, two: Renamed) -> No
 
 
 def test_a_joined_set_vouches_for_what_a_task_reads_alone(one: Renamed, two: Renamed) -> None:
-    joined = Joined([one, two])
+    joined = JoinedDataset([one, two])
     assert joined.tags == Tones.tags
     assert TASKS.create("chord", joined).name == "chord"  # needs no trim
     with pytest.raises(ConfigError, match=r"'one' and 'two' cannot be joined .* differ in 'trim'"):
@@ -123,28 +129,28 @@ def test_a_joined_set_vouches_for_what_a_task_reads_alone(one: Renamed, two: Ren
         part.instruments = ("flute",)  # type: ignore[attr-defined]
     assert joined.instruments == ("flute",)
     with pytest.raises(ConfigError, match=r"'one\+one' names one twice"):
-        Joined([one, one])
+        JoinedDataset([one, one])
 
 
 def test_a_crossed_set_is_scored_as_the_second_asks(one: Renamed, two: Renamed) -> None:
-    assert make_task("beat", Crossed(one, two)).conditions([]) == "trim=1.0"
-    assert make_task("beat", Crossed(two, one)).conditions([]) == "trim=0.0"
+    assert conditions_of(make_task("beat", CrossedDataset(one, two)))([]) == "trim=1.0"
+    assert conditions_of(make_task("beat", CrossedDataset(two, one)))([]) == "trim=0.0"
 
 
 def test_different_labels_are_refused_where_a_task_reads_them(one: Renamed, two: Renamed) -> None:
     two.tags = ("bright", "deep")
-    assert make_task("key", Crossed(one, two)).name == "key"
+    assert make_task("key", CrossedDataset(one, two)).name == "key"
     with pytest.raises(ConfigError, match=r"task 'tagging': data sets 'one' and 'two' .*'dark' is"):
-        make_task("tagging", Crossed(one, two))
+        make_task("tagging", CrossedDataset(one, two))
     two.tags = one.tags[::-1]
     with pytest.raises(ConfigError, match=r"different labels \(in another order\)"):
-        make_task("tagging", Crossed(one, two))
+        make_task("tagging", CrossedDataset(one, two))
 
 
 def test_what_is_trained_on_is_not_tested_on(one: Renamed) -> None:
     with pytest.raises(ConfigError, match=r"'one -> one': 24 test tracks .*test_tracks: test"):
-        Crossed(one, one).splits()
-    assert ids(Crossed(one, one, "test"))["test"] == numbered("one", "test")
+        CrossedDataset(one, one).splits()
+    assert ids(CrossedDataset(one, one, "test"))["test"] == numbered("one", "test")
 
 
 def test_namesakes_across_data_sets_are_reported(
@@ -152,12 +158,12 @@ def test_namesakes_across_data_sets_are_reported(
 ) -> None:
     first, second = Renamed(tones, "one", group="by"), Renamed(tones, "two", group="by")
     with caplog.at_level(logging.WARNING, "mirprobe"):
-        Crossed(first, second).splits()
+        CrossedDataset(first, second).splits()
         assert "'one -> two': 24 groups have the same name" in caplog.text
         caplog.clear()
-        Joined([first, second]).splits()  # the same piece is in the same split of both
+        JoinedDataset([first, second]).splits()  # the same piece is in the same split of both
         assert caplog.text == ""
-        Crossed(first, Renamed(tones, "three")).splits()
+        CrossedDataset(first, Renamed(tones, "three")).splits()
         assert caplog.text == ""
 
 

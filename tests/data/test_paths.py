@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.api.registry import DATASETS
 from mirprobe.core.errors import ConfigError
 from mirprobe.data.paths import dataset_root, joined_specs
 from mirprobe.evaluation.config import RunConfig
 
-SHEET = Sheet(1, 0.1, 0.1, "CC0", "here", "put it there")
+SHEET = DatasetInfo(1, 0.1, 0.1, "CC0", "here", "put it there")
 FOLDERS: dict[str, Any] = {"cache_dir": Path("cache"), "data_home": Path("~/sets")}
 
 
-def register(monkeypatch: pytest.MonkeyPatch, sheet: Sheet | None) -> None:
+def register(monkeypatch: pytest.MonkeyPatch, sheet: DatasetInfo | None) -> None:
     own = {} if sheet is None else {"sheet": sheet}
     monkeypatch.setitem(DATASETS._factories, "things", type("Things", (), own))
 
@@ -30,7 +30,7 @@ def test_what_no_program_makes_lies_in_the_data_home(
 
 
 def test_what_is_generated_lies_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    generated = Sheet(1, 0.1, 0.1, "CC0", "here", "nothing to do", generated=True)
+    generated = DatasetInfo(1, 0.1, 0.1, "CC0", "here", "nothing to do", generated=True)
     for sheet in (None, generated):
         register(monkeypatch, sheet)
         assert dataset_root("things", **FOLDERS) == Path("cache/datasets/things")

@@ -23,7 +23,7 @@ from mirprobe.api.dataset import Dataset
 from mirprobe.api.registry import DATASETS
 from mirprobe.cli import app
 from mirprobe.core.schema import SPLITS, Annotations, Beats, Split, Track
-from mirprobe.data.status import Places, check, holdings, prepare, status
+from mirprobe.data.status import DataFolders, all_statuses, check, dataset_files, prepare_dataset
 from mirprobe.data.tracks import splits_hash
 
 
@@ -178,8 +178,8 @@ def test_everything_that_is_broken_is_listed(home: Path) -> None:
 
 def test_status_says_what_is_there_and_what_is_missing(home: Path) -> None:
     root = miniature("queen", home / "queen")
-    places = Places(data_home=home)
-    assert status("queen", places).missing == ()
+    folders = DataFolders(data_home=home)
+    assert dataset_files("queen", folders).missing == ()
     (root / "audio" / "Greatest Hits I" / "01 Bohemian Rhapsody.flac").unlink()
     result = call("status", "queen", "--data-home", str(home))
     assert result.exit_code == 0
@@ -207,7 +207,7 @@ def test_status_of_what_is_not_there_says_how_to_get_it(home: Path) -> None:
     assert result.exit_code == 0
     assert "to get   download, from Zenodo by mirdata" in result.stdout
     assert "mirprobe data prepare tinysol" in result.stdout
-    assert status("tinysol", Places(data_home=home)).splits == {}
+    assert dataset_files("tinysol", DataFolders(data_home=home)).splits == {}
 
 
 def test_many_missing_files_are_counted(
@@ -225,7 +225,7 @@ def test_prepare_makes_what_is_made_here_and_uses_what_lies_there(
     monkeypatch.setitem(DATASETS._factories, "tones", lambda root: made)
     result = call("prepare", "tones", "--data-home", str(home))
     assert result.stdout.endswith("audio of 24 of 24 tracks\n")
-    assert prepare(made) is False
+    assert prepare_dataset(made) is False
     miniature("hainsworth", home / "hainsworth")
     result = call("prepare", "hainsworth", "--data-home", str(home))
     assert result.stdout == f"{home / 'hainsworth'}: audio of 2 of 2 tracks\n"
@@ -243,9 +243,9 @@ def test_the_list_has_every_data_set_and_whether_it_is_there(
 ) -> None:
     monkeypatch.chdir(home.parent)  # a cache in the working folder may hold what `studio` rendered
     miniature("salami", home / "salami")
-    held = {one.name: one for one in holdings(Places(data_home=home))}
+    held = {one.name: one for one in all_statuses(DataFolders(data_home=home))}
     assert set(held) == set(DATASETS.names())
-    assert [name for name, one in held.items() if one.there] == ["salami"]
+    assert [name for name, one in held.items() if one.present] == ["salami"]
     result = call("list", "--data-home", str(home))
     (row,) = (line for line in result.stdout.splitlines() if line.startswith("salami"))
     assert row.split()[:5] == ["salami", "1359", "?", "?", "yes"]

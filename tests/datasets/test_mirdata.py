@@ -14,7 +14,7 @@ from helpers.workbench import QUICK
 
 from mirprobe.api.dataset import Dataset, Downloadable
 from mirprobe.api.registry import DATASETS, ENCODERS, TASKS
-from mirprobe.core.annotations import check, to_json
+from mirprobe.core.annotations import check_annotation, to_json
 from mirprobe.core.schema import SPLITS, Track
 from mirprobe.evaluation.config import make_config
 from mirprobe.evaluation.runner import run
@@ -77,7 +77,7 @@ def test_every_annotation_fits_its_audio_and_its_task(name: str, tmp_path: Path)
         assert track.audio.is_file()
         for field, value in vars(track.annotations).items():
             if value is not None:
-                check(track.annotations, field, SECONDS)
+                check_annotation(track.annotations, field, SECONDS)
     times = np.arange(0, SECONDS, 0.04)
     served = 0
     for task_name in TASKS.names():

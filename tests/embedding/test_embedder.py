@@ -19,7 +19,7 @@ from mirprobe.core.schema import Annotations, Embedding, Floating, Level, Tokens
 from mirprobe.data import audio
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
-from mirprobe.encoders.windows import cut
+from mirprobe.encoders.windows import layout_windows
 from mirprobe.evaluation.setup import choose_layers
 
 BOTH: tuple[Level, Level] = ("clip", "frame")
@@ -67,12 +67,12 @@ def embed_all(
 def naive(encoder: Oracle, track: Track, layers: Sequence[str]) -> tuple[Floating, Floating]:
     """Clip and frames of one track: every window alone, every frame by its own time."""
     samples = torch.from_numpy(audio.load(track, encoder.sample_rate)).numpy()
-    plan = cut(len(samples), encoder)
+    layout = layout_windows(len(samples), encoder)
     kept = [encoder.layers.index(layer) for layer in layers]
     rate = encoder.frame_rate
     assert rate is not None
     clips, grid = [], {}
-    for first, window in zip(plan.frames, plan.windows(samples), strict=True):
+    for first, window in zip(layout.frames, layout.cut(samples), strict=True):
         tokens = encoder(torch.from_numpy(window)[None])
         assert tokens.sequence is not None
         assert tokens.class_token is not None
@@ -139,7 +139,7 @@ def test_sources_come_in_the_declared_order(
 def test_windows_of_all_tracks_share_batches(tracks: list[Track], cache: Cache) -> None:
     encoder = Oracle()
     embed_all(embedder(encoder, cache, batch=4), tracks)
-    windows = sum(len(cut(length, encoder).starts) for length in LENGTHS)
+    windows = sum(len(layout_windows(length, encoder).starts) for length in LENGTHS)
     assert encoder.calls == [(4, 1000)] * (windows // 4) + [(windows % 4, 1000)]
     assert windows % 4  # the last one was not full
     alone = Oracle(window=None, fingerprint="alone")

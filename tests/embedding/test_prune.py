@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mirprobe.embedding.cache import Cache, entry_key
-from mirprobe.embedding.prune import DAY, doomed, items
+from mirprobe.embedding.prune import DAY, list_entries, prune_candidates
 
 NOW = 1_700_000_000.0
 ENTRIES = [("mfcc", "clip", 1.0), ("mfcc", "frame", 5.0), ("chroma", "clip", 3.0)]
@@ -37,8 +37,8 @@ def paths(cache: Cache, *names: tuple[str, str]) -> set[Path]:
     return {cache.path(key(encoder, view)) for encoder, view in names}
 
 
-def test_items(cache: Cache) -> None:
-    found = {(item.encoder, item.view): item for item in items(cache)}
+def test_list_entries(cache: Cache) -> None:
+    found = {(item.encoder, item.view): item for item in list_entries(cache)}
     assert len(found) == 3
     for encoder, view, days in ENTRIES:
         item = found[encoder, view]
@@ -47,35 +47,35 @@ def test_items(cache: Cache) -> None:
         assert item.written == NOW - days * DAY
 
 
-def test_items_of_an_empty_cache(tmp_path: Path) -> None:
-    assert list(items(Cache(tmp_path / "none"))) == []
-    assert doomed(Cache(tmp_path / "none"), now=NOW, max_gb=0) == []
+def test_list_entries_of_an_empty_cache(tmp_path: Path) -> None:
+    assert list(list_entries(Cache(tmp_path / "none"))) == []
+    assert prune_candidates(Cache(tmp_path / "none"), now=NOW, max_gb=0) == []
 
 
 def test_an_unreadable_item_is_counted_without_a_name(cache: Cache) -> None:
     path = cache.path(key("mfcc", "clip"))
     path.write_bytes(b"text")
-    found = {item.path: item for item in items(cache)}
+    found = {item.path: item for item in list_entries(cache)}
     assert len(found) == 3
     assert (found[path].encoder, found[path].view, found[path].size) == ("", "", 4)
     assert path.exists()
 
 
 def test_nothing_is_doomed_without_a_criterion(cache: Cache) -> None:
-    assert doomed(cache, now=NOW) == []
+    assert prune_candidates(cache, now=NOW) == []
 
 
 def test_an_encoder_is_doomed(cache: Cache) -> None:
-    assert set(doomed(cache, now=NOW, encoder="mfcc")) == paths(
+    assert set(prune_candidates(cache, now=NOW, encoder="mfcc")) == paths(
         cache, ("mfcc", "clip"), ("mfcc", "frame")
     )
-    assert doomed(cache, now=NOW, encoder="mf") == []
+    assert prune_candidates(cache, now=NOW, encoder="mf") == []
 
 
 @pytest.mark.parametrize(("days", "count"), [(0.5, 3), (1.5, 2), (3.5, 1), (5.5, 0)])
 def test_old_entries_are_doomed(cache: Cache, days: float, count: int) -> None:
     by_age = paths(cache, ("mfcc", "frame")), paths(cache, ("chroma", "clip"))
-    found = set(doomed(cache, now=NOW, older_than_days=days))
+    found = set(prune_candidates(cache, now=NOW, older_than_days=days))
     assert len(found) == count
     assert count < 1 or by_age[0] <= found
     assert count < 2 or by_age[1] <= found
@@ -83,22 +83,24 @@ def test_old_entries_are_doomed(cache: Cache, days: float, count: int) -> None:
 
 @pytest.mark.parametrize("room", [0, 1, 2, 3])
 def test_the_oldest_are_doomed_until_the_rest_fits(cache: Cache, room: int) -> None:
-    size = max(item.size for item in items(cache))
+    size = max(item.size for item in list_entries(cache))
     oldest_first = [("mfcc", "frame"), ("chroma", "clip"), ("mfcc", "clip")]
-    found = doomed(cache, now=NOW, max_gb=(room * size + 0.5) / 1e9)
+    found = prune_candidates(cache, now=NOW, max_gb=(room * size + 0.5) / 1e9)
     assert set(found) == paths(cache, *oldest_first[: 3 - room])
     assert len(found) == len(set(found))
 
 
 def test_criteria_add_up(cache: Cache) -> None:
-    found = doomed(cache, now=NOW, encoder="chroma", older_than_days=4)
+    found = prune_candidates(cache, now=NOW, encoder="chroma", older_than_days=4)
     assert set(found) == paths(cache, ("chroma", "clip"), ("mfcc", "frame"))
-    size = max(item.size for item in items(cache))
+    size = max(item.size for item in list_entries(cache))
     # what goes anyway makes room: the only entry left fits
-    again = doomed(cache, now=NOW, encoder="chroma", older_than_days=4, max_gb=(size + 1) / 1e9)
+    again = prune_candidates(
+        cache, now=NOW, encoder="chroma", older_than_days=4, max_gb=(size + 1) / 1e9
+    )
     assert sorted(again) == sorted(found)
-    everything = doomed(cache, now=NOW, encoder="chroma", older_than_days=4, max_gb=0)
-    assert sorted(everything) == sorted(item.path for item in items(cache))
+    everything = prune_candidates(cache, now=NOW, encoder="chroma", older_than_days=4, max_gb=0)
+    assert sorted(everything) == sorted(item.path for item in list_entries(cache))
 
 
 def test_leftovers_are_doomed_but_not_what_is_being_written(cache: Cache) -> None:
@@ -110,5 +112,5 @@ def test_leftovers_are_doomed_but_not_what_is_being_written(cache: Cache) -> Non
         age(path, 0)
     age(left["old.safetensors.1.tmp"], 0.1)
     assert set(cache.leftovers()) == {*left.values(), broken}
-    assert set(doomed(cache, now=NOW)) == {left["old.safetensors.1.tmp"], broken}
-    assert len(list(items(cache))) == 3
+    assert set(prune_candidates(cache, now=NOW)) == {left["old.safetensors.1.tmp"], broken}
+    assert len(list(list_entries(cache))) == 3

@@ -33,7 +33,7 @@ FILE = HELPERS / "cluster_encoders.py"
 PLAIN = f"{FILE}:Plain"
 
 
-WORKERS = cluster.Workers
+WORKERS = cluster.RayWorkers
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -51,9 +51,9 @@ def _cluster() -> Iterator[None]:
             logging_level=logging.ERROR,
         )
         # each process imports torch: one start of them for all tests
-        shared = cluster.Workers("auto")
+        shared = cluster.RayWorkers("auto")
         patch.setattr(shared, "close", lambda: None)
-        patch.setattr(cluster, "Workers", lambda device: shared)
+        patch.setattr(cluster, "RayWorkers", lambda device: shared)
         yield
         WORKERS.close(shared)
         ray.shutdown()
@@ -232,7 +232,7 @@ def test_a_cache_at_an_address(bench: Workbench, monkeypatch: pytest.MonkeyPatch
 
 def test_a_gpu_that_the_cluster_lacks(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mirprobe.evaluation.config.find_device", lambda name: "cpu")
-    monkeypatch.setattr(cluster, "Workers", WORKERS)
+    monkeypatch.setattr(cluster, "RayWorkers", WORKERS)
     with pytest.raises(ConfigError, match="the Ray cluster has no GPU; give --device auto"):
         fill(bench, PLAIN, device="cuda")
 
@@ -241,7 +241,7 @@ def test_an_encoder_that_always_kills_its_worker_ends_there(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last of them: it leaves workers that are tried again but once."""
-    cluster.Workers("auto").dismiss()
+    cluster.RayWorkers("auto").stop()
     monkeypatch.setattr(cluster, "RETRIES", 1)
     spec = f"{FILE}:Dying:folder={bench.root},times=99"
     done = fill(bench, spec, PLAIN)

@@ -12,7 +12,7 @@ import pytest
 
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.embedding.cache import Cache
-from mirprobe.embedding.remote_store import Remote, folder_of
+from mirprobe.embedding.remote_store import RemoteStore, local_folder
 
 ARRAY = np.arange(600, dtype=np.float16).reshape(100, 2, 3)
 ABOUT = {"encoder": "mfcc", "track": "Für Elise", "duration": "1.0"}
@@ -52,7 +52,7 @@ def test_a_copy_needs_the_address_no_more(
 ) -> None:
     Cache(address, tmp_path / "one").put(KEY, ARRAY, ABOUT)
     assert Cache(address, tmp_path / "two").get(KEY) is not None
-    monkeypatch.setattr(Remote, "read", lambda self, name: pytest.fail("fetched again"))
+    monkeypatch.setattr(RemoteStore, "read", lambda self, name: pytest.fail("fetched again"))
     assert Cache(address, tmp_path / "two").get(KEY) is not None
 
 
@@ -100,7 +100,7 @@ def test_a_store_that_refuses(
 def test_a_file_is_there_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    remote = Remote(f"file://{tmp_path}/there")
+    remote = RemoteStore(f"file://{tmp_path}/there")
     remote.write("a/b", b"old")
 
     def killed(*args: object, **options: object) -> None:
@@ -113,8 +113,8 @@ def test_a_file_is_there_whole_or_not_at_all(
 
 
 def test_what_lies_on_this_machine_in_any_case() -> None:
-    assert folder_of(Path("x")) == Path("x")
-    assert folder_of("s3://bucket/path") == Path("embeddings_cache")
+    assert local_folder(Path("x")) == Path("x")
+    assert local_folder("s3://bucket/path") == Path("embeddings_cache")
     cache = Cache("memory://x")
     assert cache.hashes.path == Path("embeddings_cache/hashes.sqlite")
     assert cache.root.parent == Path("embeddings_cache/copies")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mirprobe.core.schema import Tokens
 from mirprobe.embedding import throughput as speed
-from mirprobe.embedding.throughput import Speeds, measure
+from mirprobe.embedding.throughput import ThroughputStore, measure
 
 
 class Clock:
@@ -67,13 +67,13 @@ def test_of_any_length_one_at_a_time_and_a_slow_one_not_often(clock: Clock) -> N
 
 def test_it_is_measured_once(tmp_path: Path, clock: Clock) -> None:
     encoder = paced(clock, 8.0, window=2.0)
-    speeds = Speeds(tmp_path, "cpu", "32")
+    speeds = ThroughputStore(tmp_path, "cpu", "32")
     assert isnan(speeds.known(encoder))
     assert speeds.learn("paced", encoder, 4) == pytest.approx(8)
     calls = len(encoder.calls)
     assert speeds.learn("paced", encoder, 4) == speeds.known(encoder) == pytest.approx(8)
     assert len(encoder.calls) == calls
-    assert isnan(Speeds(tmp_path, "cpu", "bf16").known(encoder))
+    assert isnan(ThroughputStore(tmp_path, "cpu", "bf16").known(encoder))
     (file,) = (tmp_path / "speeds").iterdir()
     file.write_text('{"speed": ')
     assert isnan(speeds.known(encoder))
@@ -85,7 +85,7 @@ def test_one_that_fails_on_noise_is_named(tmp_path: Path, caplog: pytest.LogCapt
             raise RuntimeError("only music")
 
     with caplog.at_level("WARNING"):
-        assert isnan(Speeds(tmp_path, "cpu", "32").learn("fussy", Fussy(), 2))
+        assert isnan(ThroughputStore(tmp_path, "cpu", "32").learn("fussy", Fussy(), 2))
     assert "encoder 'fussy': its speed on noise cannot be measured" in caplog.text
     assert "only music" in caplog.text
     assert not list(tmp_path.iterdir())
@@ -96,4 +96,4 @@ def test_memory_that_is_not_there_costs_no_run(tmp_path: Path) -> None:
         def __call__(self, audio: Tensor) -> Tokens:
             raise torch.OutOfMemoryError("too much")
 
-    assert isnan(Speeds(tmp_path, "cpu", "32").learn("large", Large(), 2))
+    assert isnan(ThroughputStore(tmp_path, "cpu", "32").learn("large", Large(), 2))

@@ -16,7 +16,7 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.encoders.spectral import Chroma, LogMel, Mfcc
 from mirprobe.encoders.vit1d import RandomViT1D, TrainedViT1D, random_model
-from mirprobe.encoders.windows import call_size, cut, stitch
+from mirprobe.encoders.windows import layout_windows, samples_per_call, stitch
 from mirprobe.vit1d import frontend
 from mirprobe.vit1d.checkpoint import SHIPPED, read_config, read_notes, save_checkpoint
 from mirprobe.vit1d.model import CONFIGS
@@ -34,7 +34,7 @@ ALL: dict[str, Callable[[], Encoder]] = {
 
 def audio_for(encoder: Encoder, samples: int) -> Tensor:
     """Two windows of noise of so many samples, context and all."""
-    return 0.1 * torch.randn(2, call_size(encoder, samples / RATE))
+    return 0.1 * torch.randn(2, samples_per_call(encoder, samples / RATE))
 
 
 def sequence_of(encoder: Encoder, audio: Tensor) -> Tensor:
@@ -72,7 +72,7 @@ def test_promises_are_kept(name: str) -> None:
 @pytest.mark.parametrize("samples", [1, 100, 1024, 1025, 5000])
 def test_short_audio(name: str, samples: int) -> None:
     encoder = ALL[name]()
-    size = call_size(encoder, samples / RATE)
+    size = samples_per_call(encoder, samples / RATE)
     for audio in (torch.ones(2, size), torch.zeros(2, size)):
         sequence = sequence_of(encoder, audio)
         assert sequence.shape[:2] == (2, samples // 512 + 1)
@@ -180,23 +180,23 @@ def test_class_token_stands_apart_from_the_sequence() -> None:
 
 def stitched(encoder: Encoder, audio: Array) -> tuple[Array, tuple[int, ...]]:
     """Tokens of layers 4, 8 and 12, as a run stitches them, and where windows meet."""
-    plan = cut(len(audio), encoder)
+    layout = layout_windows(len(audio), encoder)
     with torch.inference_mode():
         found = sequence_of(
-            encoder, torch.from_numpy(np.stack(plan.windows(audio.astype(np.float32))))
+            encoder, torch.from_numpy(np.stack(layout.cut(audio.astype(np.float32))))
         )
-    tokens = stitch(list(found[:, :, [3, 7, 11]].numpy()), plan, encoder).astype(np.float64)
+    tokens = stitch(list(found[:, :, [3, 7, 11]].numpy()), layout, encoder).astype(np.float64)
     assert len(tokens) == len(audio) // 512 + 1  # 31.25 a second
-    return tokens, plan.frames[1:]
+    return tokens, layout.frames[1:]
 
 
 @pytest.mark.parametrize("samples", [4 * RATE, 4 * RATE + 1, 12 * RATE, 13 * RATE + 77])
 def test_vit1d_reads_the_frames_of_the_whole_track(samples: int) -> None:
     audio = 0.1 * torch.randn(samples)
     encoder, logmel = RandomViT1D(), frontend.LogMel()
-    plan = cut(samples, encoder)
-    windows = logmel.inner(torch.from_numpy(np.stack(plan.windows(audio.numpy()))))
-    frames = stitch(list(windows[:, :, None].numpy()), plan, encoder)[:, 0]
+    layout = layout_windows(samples, encoder)
+    windows = logmel.inner(torch.from_numpy(np.stack(layout.cut(audio.numpy()))))
+    frames = stitch(list(windows[:, :, None].numpy()), layout, encoder)[:, 0]
     np.testing.assert_allclose(frames, logmel(audio[None])[0], rtol=0, atol=1e-5)
 
 

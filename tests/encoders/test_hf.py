@@ -22,7 +22,7 @@ from mirprobe.core.schema import Annotations, Tokens, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
 from mirprobe.encoders.hf import HuggingFace
-from mirprobe.encoders.windows import cut
+from mirprobe.encoders.windows import layout_windows
 
 FACTS: dict[str, tuple[int, float, float | None, int]] = {
     "wav2vec2": (16_000, 10.0, 50.0, 3),
@@ -159,7 +159,7 @@ def test_tracks_are_stitched_in_time(models: Path, tmp_path: Path) -> None:
     assert not isinstance(embedding, Exception)
     assert embedding.frames is not None
     assert embedding.clip is not None
-    assert len(cut(len(samples), encoder).starts) == 3
+    assert len(layout_windows(len(samples), encoder).starts) == 3
     frames = embedding.frames.read()[:, 0].astype(np.float64)
     assert frames.shape == (71, 24)
     distance = np.linalg.norm(frames - np.median(frames, axis=0), axis=1)
@@ -326,7 +326,7 @@ def test_transformers_is_imported_only_when_a_model_is_named() -> None:
 @pytest.mark.parametrize("name", MAKERS)
 def test_parameters_are_counted_without_weights(name: str, models: Path) -> None:
     encoder = HuggingFace(model=models / name)
-    counted = encoder.about.parameters
+    counted = encoder.info.parameters
     assert encoder._model is None
     assert counted == sum(parameter.numel() for parameter in encoder._load().parameters())
 
@@ -347,18 +347,18 @@ def test_the_licence_stands_in_the_readme(readme: str | None, licence: str, tmp_
     save_model("hubert", tmp_path)
     if readme is not None:
         (tmp_path / "hubert" / "README.md").write_text(readme)
-    assert HuggingFace(model=tmp_path / "hubert").about.licence == licence
+    assert HuggingFace(model=tmp_path / "hubert").info.licence == licence
 
 
 def test_a_readme_that_is_no_yaml(tmp_path: Path) -> None:
     save_model("hubert", tmp_path)
     (tmp_path / "hubert" / "README.md").write_text("---\nlicense: [mit\n---\n")
     with pytest.raises(ConfigError, match=r"README\.md whose front matter is not YAML; mend it"):
-        _ = HuggingFace(model=tmp_path / "hubert").about
+        _ = HuggingFace(model=tmp_path / "hubert").info
 
 
 def test_tasks_it_had_labels_for_are_an_option(models: Path) -> None:
-    assert HuggingFace(model=models / "ast").about.supervised == ()
+    assert HuggingFace(model=models / "ast").info.supervised == ()
     encoder = ENCODERS.create(f"hf:model={models / 'ast'},supervised=tagging+genre")
-    assert encoder.about.supervised == ("tagging", "genre")  # type: ignore[attr-defined]
+    assert encoder.info.supervised == ("tagging", "genre")  # type: ignore[attr-defined]
     assert encoder.fingerprint == HuggingFace(model=models / "ast").fingerprint

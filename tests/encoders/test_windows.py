@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from mirprobe.core.errors import EncoderError
 from mirprobe.core.schema import Floats
-from mirprobe.encoders.windows import call_size, check_frames, cut, frame_limit, stitch
+from mirprobe.encoders.windows import (
+    check_frame_count,
+    layout_windows,
+    max_frames,
+    samples_per_call,
+    stitch,
+)
 
 RATES = [31.25, 43.06640625, 86.1328125, 49.9, 50.0, 75.0, 12.3, 100.0, 1.0, 0.7]
 SAMPLE_RATES = [16_000, 22_050, 24_000, 44_100]
@@ -27,19 +33,19 @@ def heard(samples: int, encoder: Oracle, *, sparing: bool = False) -> Floats:
             those of a centred encoder.
     """
     assert encoder.frame_rate is not None
-    plan = cut(samples, encoder)
+    layout = layout_windows(samples, encoder)
     clock = np.arange(samples, dtype=np.float64) / encoder.sample_rate
     frames = []
-    for start, around in zip(plan.starts, plan.windows(clock), strict=True):  # type: ignore[arg-type]
-        assert len(around) == plan.size + 2 * plan.context
-        window = around[plan.context : len(around) - plan.context]
+    for start, around in zip(layout.starts, layout.cut(clock), strict=True):  # type: ignore[arg-type]
+        assert len(around) == layout.size + 2 * layout.context
+        window = around[layout.context : len(around) - layout.context]
         assert window[0] == pytest.approx(start / encoder.sample_rate)
         count = centred(len(window), encoder.sample_rate, encoder.frame_rate)
         if sparing:
             count = max(1, ceil(len(window) / encoder.sample_rate * encoder.frame_rate - 1 - TINY))
-        check_frames(count, len(around), encoder)
+        check_frame_count(count, len(around), encoder)
         frames.append(window[0] + np.arange(count)[:, None, None] / encoder.frame_rate)
-    return np.asarray(stitch(list(frames), plan, encoder)[:, 0, 0])
+    return np.asarray(stitch(list(frames), layout, encoder)[:, 0, 0])
 
 
 @st.composite
@@ -82,7 +88,7 @@ def test_stitched_frames_tile_the_track(encoder: Oracle, seconds: float, extra: 
 def test_encoders_that_spare_frames(encoder: Oracle, seconds: float) -> None:
     assert encoder.frame_rate is not None
     samples = round(seconds * encoder.sample_rate)
-    plan = cut(samples, encoder)
+    layout = layout_windows(samples, encoder)
     times = heard(samples, encoder, sparing=True)
     whole = centred(samples, encoder.sample_rate, encoder.frame_rate)
     assert whole - 2 <= len(times) <= whole
@@ -92,17 +98,17 @@ def test_encoders_that_spare_frames(encoder: Oracle, seconds: float) -> None:
     # where the windows do not meet, the frame before stands in; the grid keeps its time after it
     repeated = np.flatnonzero(away > slack)
     assert (away[repeated] <= 1 + slack).all()
-    assert {int(place) + 1 for place in repeated} <= set(plan.frames)
+    assert {int(place) + 1 for place in repeated} <= set(layout.frames)
     assert np.array_equal(times[repeated], times[repeated - 1])
 
 
 def test_a_frame_that_two_windows_share_appears_once() -> None:
     encoder = Oracle(16_000, 4.0, 31.25)  # 126 frames a window, the last centred on its very end
-    plan = cut(8 * 16_000, encoder)
-    assert plan.starts == (0, 64_000)
-    assert plan.frames == (0, 125)
+    layout = layout_windows(8 * 16_000, encoder)
+    assert layout.starts == (0, 64_000)
+    assert layout.frames == (0, 125)
     windows = [np.full((126, 1, 1), name, dtype=np.float32) for name in (1, 2)]
-    stitched = stitch(list(windows), plan, encoder)[:, 0, 0]
+    stitched = stitch(list(windows), layout, encoder)[:, 0, 0]
     np.testing.assert_array_equal(stitched, [1.0] * 125 + [2.0] * 126)
 
 
@@ -117,9 +123,9 @@ def test_a_frame_that_two_windows_share_appears_once() -> None:
     ],
 )
 def test_where_windows_lie(samples: int, starts: tuple[int, ...], frames: tuple[int, ...]) -> None:
-    plan = cut(samples, Oracle(16_000, 4.0, 31.25))
-    assert (plan.starts, plan.frames, plan.size) == (starts, frames, 64_000)
-    assert plan.padded == (samples < 64_000)
+    layout = layout_windows(samples, Oracle(16_000, 4.0, 31.25))
+    assert (layout.starts, layout.frames, layout.size) == (starts, frames, 64_000)
+    assert layout.padded == (samples < 64_000)
 
 
 @settings(deadline=None, max_examples=200)
@@ -127,23 +133,23 @@ def test_where_windows_lie(samples: int, starts: tuple[int, ...], frames: tuple[
 def test_every_sample_is_heard_and_no_window_is_idle(encoder: Oracle, seconds: float) -> None:
     assert encoder.frame_rate is not None
     samples = round(seconds * encoder.sample_rate)
-    plan = cut(samples, encoder)
-    assert plan.starts[0] == 0
-    ends = [start + plan.size for start in plan.starts]
+    layout = layout_windows(samples, encoder)
+    assert layout.starts[0] == 0
+    ends = [start + layout.size for start in layout.starts]
     # a window and its start are rounded to whole samples, each by half a sample at most
-    assert all(start <= end + 1 for end, start in zip(ends, plan.starts[1:], strict=False))
+    assert all(start <= end + 1 for end, start in zip(ends, layout.starts[1:], strict=False))
     assert samples <= ends[-1] + 1
-    assert all(start < samples for start in plan.starts)
-    assert sorted(set(plan.starts)) == list(plan.starts)
-    if not plan.padded:
+    assert all(start < samples for start in layout.starts)
+    assert sorted(set(layout.starts)) == list(layout.starts)
+    if not layout.padded:
         hop = encoder.sample_rate / encoder.frame_rate
         assert ends[-1] <= samples + hop + 1
     audio = np.arange(1, samples + 1, dtype=np.float32)
-    last = plan.windows(audio)[-1]
-    last = last[plan.context : len(last) - plan.context]
-    inside = min(samples - plan.starts[-1], plan.size)
-    np.testing.assert_array_equal(last[:inside], audio[plan.starts[-1] :][:inside])
-    if plan.context and not plan.padded:  # mirrored: see below
+    last = layout.cut(audio)[-1]
+    last = last[layout.context : len(last) - layout.context]
+    inside = min(samples - layout.starts[-1], layout.size)
+    np.testing.assert_array_equal(last[:inside], audio[layout.starts[-1] :][:inside])
+    if layout.context and not layout.padded:  # mirrored: see below
         return
     assert not last[inside:].any()
 
@@ -156,14 +162,14 @@ def test_every_sample_is_heard_and_no_window_is_idle(encoder: Oracle, seconds: f
 def test_around_a_window_lies_the_track(seconds: float, length: float, context: float) -> None:
     encoder = Oracle(8000, length, 31.25, context=context)
     samples = round(seconds * 8000)
-    plan = cut(samples, encoder)
-    assert plan.context == round(8000 * context)
-    assert call_size(encoder, length) == plan.size + 2 * plan.context
+    layout = layout_windows(samples, encoder)
+    assert layout.context == round(8000 * context)
+    assert samples_per_call(encoder, length) == layout.size + 2 * layout.context
     audio = np.random.default_rng(0).normal(size=samples).astype(np.float32)
-    track = np.concatenate([audio, np.zeros(max(0, plan.size - samples), np.float32)])
+    track = np.concatenate([audio, np.zeros(max(0, layout.size - samples), np.float32)])
     end = len(track) - 1
-    for start, window in zip(plan.starts, plan.windows(audio), strict=True):
-        places = np.abs(np.arange(start - plan.context, start + plan.size + plan.context))
+    for start, window in zip(layout.starts, layout.cut(audio), strict=True):
+        places = np.abs(np.arange(start - layout.context, start + layout.size + layout.context))
         mirrored = np.where(places > end, 2 * end - places, places)
         np.testing.assert_array_equal(window, track[mirrored])
 
@@ -171,36 +177,36 @@ def test_around_a_window_lies_the_track(seconds: float, length: float, context: 
 def test_windows_of_a_long_track_are_no_copies() -> None:
     audio = np.zeros(30_000, np.float32)
     for window in (None, 1.0):
-        plan = cut(len(audio), Oracle(10_000, window, 25.0))
-        assert all(np.shares_memory(part, audio) for part in plan.windows(audio))
+        layout = layout_windows(len(audio), Oracle(10_000, window, 25.0))
+        assert all(np.shares_memory(part, audio) for part in layout.cut(audio))
 
 
 def test_any_length_has_nothing_around_it() -> None:
     encoder = Oracle(16_000, None, 31.25, context=0.064)
-    plan = cut(20_000, encoder)
-    assert (plan.context, call_size(encoder, 1.25)) == (0, 20_000)
-    assert len(plan.windows(np.zeros(20_000, np.float32))[0]) == 20_000
+    layout = layout_windows(20_000, encoder)
+    assert (layout.context, samples_per_call(encoder, 1.25)) == (0, 20_000)
+    assert len(layout.cut(np.zeros(20_000, np.float32))[0]) == 20_000
 
 
 def test_an_encoder_without_frames_is_given_windows_side_by_side() -> None:
-    plan = cut(25_000, Oracle(10_000, 1.0, None))
-    assert plan.starts == (0, 10_000, 15_000)
-    assert plan.starts[-1] + plan.size == 25_000
+    layout = layout_windows(25_000, Oracle(10_000, 1.0, None))
+    assert layout.starts == (0, 10_000, 15_000)
+    assert layout.starts[-1] + layout.size == 25_000
 
 
 def test_any_length_is_one_window() -> None:
-    plan = cut(123_457, Oracle(16_000, None, 31.25))
-    assert (plan.starts, plan.size, plan.padded) == ((0,), 123_457, False)
+    layout = layout_windows(123_457, Oracle(16_000, None, 31.25))
+    assert (layout.starts, layout.size, layout.padded) == ((0,), 123_457, False)
 
 
 def test_a_window_shorter_than_a_frame() -> None:
     with pytest.raises(EncoderError, match=r"window 0\.5 s holds no frame at frame_rate 1\.0"):
-        cut(1000, Oracle(16_000, 0.5, 1.0))
+        layout_windows(1000, Oracle(16_000, 0.5, 1.0))
 
 
 @pytest.mark.parametrize(("samples", "limit"), [(1, 1), (511, 1), (512, 2), (64_000, 126)])
 def test_frame_limit(samples: int, limit: int) -> None:
-    assert frame_limit(samples, Oracle(16_000, 4.0, 31.25)) == limit
+    assert max_frames(samples, Oracle(16_000, 4.0, 31.25)) == limit
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -212,15 +218,15 @@ def test_frames_within_one_of_the_declared_rate(rate: float, seconds: float) -> 
     allowed = range(max(1, floor(wanted - TINY)), floor(wanted + 1 + TINY) + 1)
     assert len(allowed) >= 1
     for count in allowed:
-        check_frames(count, samples, encoder)
+        check_frame_count(count, samples, encoder)
     for count in (0, allowed[0] - 1, allowed[-1] + 1, 2 * allowed[-1] + 1, -1):
         with pytest.raises(EncoderError, match=f"declares frame_rate {rate}, which calls for abou"):
-            check_frames(count, samples, encoder)
+            check_frame_count(count, samples, encoder)
 
 
 def test_a_wrong_rate_says_what_came_and_what_was_declared() -> None:
     with pytest.raises(EncoderError) as caught:
-        check_frames(250, 64_000, Oracle(16_000, 4.0, 31.25))
+        check_frame_count(250, 64_000, Oracle(16_000, 4.0, 31.25))
     assert str(caught.value) == (
         "returned 250 frames for 4.000 s, 62.50 a second; it declares frame_rate 31.25, which "
         "calls for about 125"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 import pandas as pd
 
-from mirprobe.core.schema import Facts, Score
+from mirprobe.api.encoder import INFO_COLUMNS
+from mirprobe.core.schema import Score
 
 NAN = float("nan")
 ROW = Score(
@@ -38,12 +40,12 @@ ROW = Score(
 )
 
 
-FACTS = Facts(5_377_536, 192, 31.25, "MIT", "")
+INFO: dict[str, Any] = dict(zip(INFO_COLUMNS, (5_377_536, 192, 31.25, "MIT", ""), strict=True))
 
 
-def frame(rows: Sequence[Score], **facts: Facts) -> pd.DataFrame:
-    """Scores as a run's table has them; of encoders without `facts`, those of `FACTS`."""
-    table = [{**asdict(row), **asdict(facts.get(row.encoder, FACTS))} for row in rows]
+def frame(rows: Sequence[Score], **info: dict[str, Any]) -> pd.DataFrame:
+    """Scores as a run's table has them; of encoders without `info`, `INFO`."""
+    table = [{**asdict(row), **info.get(row.encoder, INFO)} for row in rows]
     return pd.DataFrame(table).astype({"model_parameters": "Int64"})
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from mirprobe import hear
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.encoders.vit1d import TrainedViT1D
-from mirprobe.encoders.windows import cut
+from mirprobe.encoders.windows import layout_windows
 from mirprobe.vit1d import checkpoint as shipped
 
 RATE = 16_000
@@ -66,8 +66,8 @@ def test_any_length(checkpoint: Path, seconds: float) -> None:
 
 def test_a_clip_of_one_window_is_what_the_encoder_says(checkpoint: Path) -> None:
     audio, encoder = noise(2, SMALL.window), TrainedViT1D(checkpoint=checkpoint)
-    plan = cut(audio.shape[1], encoder)
-    windows = [window for sound in audio for window in plan.windows(sound.numpy())]
+    layout = layout_windows(audio.shape[1], encoder)
+    windows = [window for sound in audio for window in layout.cut(sound.numpy())]
     model, tokens = hear.load_model(str(checkpoint)), encoder(torch.from_numpy(np.stack(windows)))
     assert tokens.sequence is not None
     assert tokens.class_token is not None

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from helpers.score_rows import FACTS, NAN, ROW, encoders, frame
+from helpers.score_rows import INFO, NAN, ROW, encoders, frame
 
+from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.core.errors import ConfigError, StorageError
-from mirprobe.core.schema import Facts, Score
+from mirprobe.core.schema import Score
 from mirprobe.probing.selection import CellResult
 from mirprobe.reporting.leaderboard import (
     leaderboard,
@@ -137,7 +138,7 @@ def test_what_differs_in_kind_is_not_ranked_together() -> None:
 def save(path: Path, rows: Sequence[Score]) -> Path:
     folder = RunFolder(path)
     cell = folder.write_cell("e", "key", "k", CellResult(list(rows)))
-    folder.write_scores([cell], {row.encoder: FACTS for row in rows})
+    folder.write_scores([cell], {row.encoder: INFO for row in rows})
     return path
 
 
@@ -195,24 +196,24 @@ def test_markdown_is_well_formed() -> None:
 def test_an_encoder_that_had_labels_is_shown_without_a_rank() -> None:
     beat = [replace(row, task="beat") for row in encoders(a=0.2, b=0.9)]
     rows = [*encoders(a=0.5, b=0.9, c=0.6), *beat]
-    board = leaderboard(frame(rows, b=replace(FACTS, supervised="key tempo")))
+    board = leaderboard(frame(rows, b={**INFO, "supervised": "key tempo"}))
     key = board[board["task"] == "key"]
     assert key["encoder"].tolist() == ["b", "c", "a"]
     assert key["rank"].tolist()[1:] == [1, 2]
     assert key["rank"].isna().tolist() == [True, False, False]
     assert mean_ranks(board) == {"b": "1.00 (1 of 2)", "c": "1.00 (1 of 2)", "a": "2.00"}
     assert "| had labels | b | 0.900 |" in to_markdown(board)
-    alone = leaderboard(frame(rows, b=replace(FACTS, supervised="key beat")))
+    alone = leaderboard(frame(rows, b={**INFO, "supervised": "key beat"}))
     assert "b" not in mean_ranks(alone)
     assert "| b |  | 5.38 M | 192 | 31.25 |  | MIT | key, beat |\n" in to_markdown(alone)
 
 
 def test_facts_stand_in_every_row_and_unknown_ones_stay_empty() -> None:
-    unknown = Facts(None, 13, NAN, "", "")
+    unknown = dict(zip(INFO_COLUMNS, (None, 13, NAN, "", ""), strict=True))
     board = leaderboard(frame(encoders(a=0.5, b=0.4), b=unknown))
     assert board["dim"].tolist() == [192, 13]
     assert "| b | 2.00 |  | 13 |  |  |  |  |\n" in to_markdown(board)
-    none = leaderboard(frame(encoders(a=0.5), a=replace(FACTS, model_parameters=0)))
+    none = leaderboard(frame(encoders(a=0.5), a={**INFO, "model_parameters": 0}))
     assert "| a |  | 0 | 192 |" in to_markdown(none)
 
 

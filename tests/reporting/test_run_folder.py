@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.core.errors import StorageError
-from mirprobe.core.schema import Facts, Score
+from mirprobe.core.schema import Score
 from mirprobe.probing.selection import CellResult
 from mirprobe.reporting.run_folder import COLUMNS, RunFolder, read_cell, read_scores
 
@@ -40,7 +41,9 @@ PROBE = Score(
     splits="s",
     cell="k",
 )
-FACTS = {PROBE.encoder: Facts(7_087_488, 192, 31.25, "MIT", "key tempo")}
+INFO = {
+    PROBE.encoder: dict(zip(INFO_COLUMNS, (7_087_488, 192, 31.25, "MIT", "key tempo"), strict=True))
+}
 CHANCE = replace(PROBE, kind="chance", layer="", source="", learning_rate=NAN, conditions="")
 RESULT = CellResult(
     scores=[PROBE, CHANCE],
@@ -146,9 +149,9 @@ def test_make_creates_the_folder_and_leaves_what_is_there(folder: RunFolder) -> 
 
 def test_scores_are_one_row_a_score_and_come_back(folder: RunFolder) -> None:
     cell = folder.write_cell("e", "key", "k", RESULT)
-    table = folder.write_scores([cell, cell], FACTS)
+    table = folder.write_scores([cell, cell], INFO)
     assert list(table.columns) == COLUMNS
-    assert [field.name for kind in (Score, Facts) for field in fields(kind)] == COLUMNS
+    assert [*(field.name for field in fields(Score)), *INFO_COLUMNS] == COLUMNS
     assert len(table) == 4
     found = read_scores(folder.path)
     assert found.pop("speed").isna().all()
@@ -169,7 +172,7 @@ def test_no_cells_are_a_table_with_headers_alone(folder: RunFolder) -> None:
 
 def test_the_speed_of_encoders_comes_from_the_description_of_the_run(folder: RunFolder) -> None:
     cell = folder.write_cell(PROBE.encoder, "key", "k", RESULT)
-    folder.write_scores([cell], FACTS)
+    folder.write_scores([cell], INFO)
     for said, known in (({"speed": 31.5}, 31.5), ({"speed": None}, NAN), ({}, NAN)):
         folder.write_run({"encoders": {PROBE.encoder: said}})
         assert read_scores(folder.path)["speed"].equals(pd.Series([known] * 2))
@@ -185,7 +188,7 @@ def test_the_speed_of_encoders_comes_from_the_description_of_the_run(folder: Run
 def test_text_is_never_taken_for_a_number_or_for_missing(text: str, folder: RunFolder) -> None:
     named = replace(PROBE, encoder=text, layer=text, splits=text, fingerprint=text, cell=text)
     cell = folder.write_cell("e", "key", "k", CellResult([named]))
-    folder.write_scores([cell], {text: FACTS[PROBE.encoder]})
+    folder.write_scores([cell], {text: INFO[PROBE.encoder]})
     (row,) = read_scores(folder.path).to_dict("records")
     for name in ("encoder", "layer", "splits", "fingerprint", "cell"):
         assert row[name] == text
@@ -208,7 +211,7 @@ def test_what_is_no_table_of_scores_is_named(content: bytes, message: str, tmp_p
 
 
 def test_a_value_that_is_no_number_is_named(folder: RunFolder) -> None:
-    folder.write_scores([folder.write_cell("e", "key", "k", RESULT)], FACTS)
+    folder.write_scores([folder.write_cell("e", "key", "k", RESULT)], INFO)
     path = folder.path / "scores.csv"
     path.write_text(path.read_text().replace("0.25,0.75", "low,high"))
     with pytest.raises(StorageError, match=r"scores.csv: not a table of scores .*'low'"):

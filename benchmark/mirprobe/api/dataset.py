@@ -1,30 +1,31 @@
-"""The Dataset protocol: tracks in fixed splits, and where their audio comes from."""
+"""The Dataset protocol: tracks in fixed splits, and their audio."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from mirprobe.api.optional import OptionalMember
 from mirprobe.core.schema import Split, Track
 
 
 @dataclass(frozen=True)
-class Sheet:
-    """What one must know of a data set before using it; `mirprobe data` shows it.
-
-    A data set's class may carry one as its attribute `sheet`. One without lies in the cache.
+class DatasetInfo:
+    """Size, licence and source of a data set. `mirprobe data` shows it.
 
     Attributes:
-        tracks: how many, with audio and annotations.
-        hours: of audio; None where nobody says.
-        gigabytes: of the files as they lie on the disk; None where nobody says.
+        tracks: number of tracks with audio and annotations.
+        hours: of audio; None if unknown.
+        gigabytes: of all files on disk; None if unknown.
         licence: of audio and annotations.
-        source: where it comes from: a URL, or a paper.
-        obtain: how to get it and what must lie where below the data set's folder, in one line.
-        caution: what one must know before one reads a score on it, in one line.
-        generated: made by a program here: it lies in the cache and may be deleted at any time.
-            All others lie in the data home, and nothing there is ever deleted.
+        source: a URL or a paper.
+        obtain: how to get the data set, and which files must be in its folder, in one line.
+        generated: whether a program of this package makes it. Such a data set is stored in the
+            cache and may be deleted at any time. Every other one is stored in the data home, where
+            nothing is ever deleted.
+        caution: what one must know to read a score on it, in one line.
     """
 
     tracks: int
@@ -38,21 +39,30 @@ class Sheet:
 
 
 class Dataset(Protocol):
-    """Tracks with annotations, divided into splits that no group crosses.
+    """Tracks with annotations in fixed splits. The tracks of one group are all in one split.
 
-    A plug-in of the entry-point group `mirprobe.datasets` is a class built as
-    `factory(root=Path, **options)`: `root` is a folder of its own for what it renders or downloads,
-    and the options are those of the specification `name:option=value,...`.
+    A plug-in of the entry-point group `mirprobe.datasets` is a class that is built as
+    `factory(root=Path, **options)`. `root` is its own folder, for what it renders or downloads. The
+    options are those of the specification `name:option=value,...`.
 
     Attributes:
         name: the registered name.
-        tags: the tag vocabulary, fixed for all splits; empty where the data set has no tags.
-        trim: seconds at the start of each track that beat metrics leave out: 5.0 for whole songs,
-            as mir_eval advises, 0.0 for excerpts too short to spare them.
+        tags: the tag vocabulary, the same for all splits; empty if the data set has no tags.
+        trim: seconds at the start of each track that beat metrics ignore: 5.0 for whole songs, as
+            mir_eval recommends, 0.0 for excerpts that are too short for it.
 
-    One whose tracks have one instrument or one genre each also has `vocabularies`, a mapping from
-    the field of `Annotations` to its labels, fixed for all splits: the label spaces of those tasks.
-    One whose files lie elsewhere than in the folder that it was given names theirs as `root`.
+    Optional attributes:
+        sheet: on the class: a `DatasetInfo`; default None. A data set without it is stored in the
+            cache. Read by `sheet_of`.
+        vocabularies: field of `Annotations` -> its labels, the same for all splits; default empty.
+            They are the label spaces of the tasks `instrument` and `genre`. Read by
+            `vocabularies_of`.
+        root: the folder of the data set's files, if it is not the one that was given to the
+            constructor; default None. Read by `root_of`.
+        faults: track id -> reasons why its annotations cannot be read; default empty. Read by
+            `faults_of`.
+        positional: on the class: names of the options whose `key=` may be left out of a
+            specification; default `()`. Read by `positional_of`.
     """
 
     name: str
@@ -60,24 +70,37 @@ class Dataset(Protocol):
     trim: float
 
     def splits(self) -> Mapping[Split, Sequence[Track]]:
-        """Every track by split; cheap, reads no audio and does not need it to exist yet."""
+        """The tracks of each split. Does not read audio, which need not exist yet."""
         ...
 
     def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:
-        """Make the audio of `tracks` exist, yielding the id of each track as it becomes ready."""
+        """Make the audio files of `tracks`; yields the id of each track when its audio exists."""
         ...
+
+
+sheet_of: OptionalMember[DatasetInfo | None] = OptionalMember("sheet", None)
+"""Size, licence and source of a data set's class."""
+
+vocabularies_of: OptionalMember[Mapping[str, Sequence[str]]] = OptionalMember("vocabularies", {})
+"""Field of `Annotations` -> the labels that it can have in a data set."""
+
+root_of: OptionalMember[Path | None] = OptionalMember("root", None)
+"""The folder of a data set's files, if it is not the one that the constructor was given."""
+
+faults_of: OptionalMember[Mapping[str, Sequence[str]]] = OptionalMember("faults", {})
+"""Track id -> reasons why its annotations cannot be read."""
 
 
 @runtime_checkable
 class Downloadable(Protocol):
-    """A data set that can fetch its own files: `mirprobe data prepare`."""
+    """A data set that can download its own files: `mirprobe data prepare`."""
 
     def download(self) -> None:
-        """Fetch what is missing into the data set's folder, with a bar and checksums.
+        """Download the missing files into the data set's folder, with a progress bar and checksums.
 
-        What is there already is left alone, so that a killed download goes on.
+        Existing files are kept, so that an interrupted download continues.
 
         Raises:
-            ConfigError: a file cannot be had; the message says where to get it by hand.
+            ConfigError: a file cannot be downloaded; the message says how to get it by hand.
         """
         ...

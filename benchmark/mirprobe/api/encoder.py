@@ -1,41 +1,47 @@
-"""The Encoder protocol: audio in, tokens out; no data sets, files or cache."""
+"""The Encoder protocol: audio in, tokens out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from math import nan
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from mirprobe.api.optional import OptionalMember
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Tokens
 
 
 class Encoder(Protocol):
-    """Turns windows of audio into tokens.
+    """Turns windows of audio into tokens. It does not see data sets, files or the cache.
 
-    A plug-in of the entry-point group `mirprobe.encoders` is a class built as
-    `factory(**options)`. Construction must be cheap: weights are loaded at the first call, so that
-    a run whose embeddings are all cached never loads them.
+    A plug-in of the entry-point group `mirprobe.encoders` is a class that is built as
+    `factory(**options)`. Construction must be cheap. Load weights at the first call, so that a run
+    whose embeddings are all cached does not load them.
 
     Attributes:
-        sample_rate: in Hz; the harness resamples to it.
-        window: seconds of audio a call takes, or None for any length. The harness cuts, pads and
-            stitches.
-        frame_rate: tokens a second; None for an encoder without frames.
-        layers: a name for each layer of the tokens, in order.
+        sample_rate: in Hz. The harness resamples audio to it.
+        window: seconds of audio per call, or None for any length. The harness cuts the track into
+            windows, pads a short track and joins the frames of all windows.
+        frame_rate: tokens per second; None for an encoder without frames.
+        layers: the names of the layers of the tokens, in order.
         dim: size of one token.
-        sources: what clip-level vectors it offers: `class` (its class token), `sequence` (mean of
-            its sequence tokens), `both` (mean of all of them together).
-        fingerprint: a hash over weights, configuration and preprocessing: equal fingerprints
-            promise equal embeddings. Known without loading the weights.
+        sources: the poolings that give a clip vector: `class` (the class token), `sequence` (mean
+            of the sequence tokens), `both` (mean of all tokens).
+        fingerprint: a hash over weights, configuration and preprocessing. Encoders with equal
+            fingerprints give equal embeddings. It is known before the weights are loaded.
 
-    One with a window may declare `context` too, which `context_of` reads: seconds of the track that
-    a call takes before and after each window, so that nothing at the window's ends has to be made
-    up. Its tokens are those of the window: frame i is centred at `context` + i / `frame_rate` of
-    what it is given.
+    Optional attributes:
+        context: seconds of the track before and after each window that a call needs as well;
+            default 0. Only for an encoder with a window. Tokens are those of the window: frame i is
+            centred at `context` + i / `frame_rate` seconds of the input. Read by `context_of`.
+        info: an `EncoderInfo`; default `EncoderInfo()`. Read by `info_of`.
+        positional: on the class: names of the options whose `key=` may be left out of a
+            specification; default `()`. Read by `positional_of`.
     """
 
     sample_rate: int
@@ -51,21 +57,19 @@ class Encoder(Protocol):
         ...
 
 
-def context_of(encoder: Encoder) -> float:
-    """Seconds that a call takes on either side of a window; 0 where the encoder declares none."""
-    context: float = getattr(encoder, "context", 0.0)
-    return context
+context_of = OptionalMember("context", 0.0)
+"""Seconds of audio that an encoder needs on either side of a window."""
 
 
 @dataclass(frozen=True)
-class About:
-    """Facts that no score tells; an encoder gives them as its attribute `about`.
+class EncoderInfo:
+    """Facts about an encoder that the leaderboard shows beside its scores.
 
     Attributes:
-        parameters: numbers that were trained or drawn; 0 for signal processing, None if unknown.
-        licence: of the weights, as an SPDX identifier where there is one; empty if unknown.
-        supervised: the tasks for which it was trained with labels. There it is a ceiling, not a
-            peer: it is shown, and takes no rank.
+        parameters: number of weights, trained or random; 0 for signal processing, None if unknown.
+        licence: of the weights, as an SPDX identifier if there is one; empty if unknown.
+        supervised: the tasks for which the encoder was trained with labels. On these tasks it is a
+            ceiling: it is shown, but not ranked.
     """
 
     parameters: int | None = None
@@ -73,26 +77,72 @@ class About:
     supervised: tuple[str, ...] = ()
 
 
-def about(name: str, encoder: Encoder) -> About:
-    """What an encoder says of itself; nothing is known of one that says nothing.
+About = EncoderInfo  # former name
+
+
+class _LazyInfo(cached_property[EncoderInfo]):
+    """A cached property; on the class it gives the static facts."""
+
+    def __init__(self, compute: Callable[[Any], EncoderInfo], static: EncoderInfo) -> None:
+        super().__init__(compute)
+        self._static = static
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self._static if instance is None else super().__get__(instance, owner)
+
+
+def lazy_info(licence: str) -> Callable[[Callable[[Any], EncoderInfo]], Any]:
+    """Decorator of a method `info` that is computed once per encoder.
+
+    `mirprobe list encoders` reads the class, where `info` gives the licence only.
+    """
+    return lambda compute: _LazyInfo(compute, EncoderInfo(licence=licence))
+
+
+INFO_COLUMNS = {
+    "model_parameters": "Int64",
+    "dim": "int",
+    "frame_rate": "float",
+    "licence": "str",
+    "supervised": "str",
+}
+"""The last columns of `scores.csv`, with their pandas types."""
+
+
+def info_of(name: str, encoder: Encoder) -> EncoderInfo:
+    """The attribute `info` of an encoder, or `EncoderInfo()` where it has none.
 
     Args:
-        name: its specification, for messages.
-        encoder: any; its weights are not loaded.
+        name: the specification of the encoder, for messages.
+        encoder: its weights are not loaded.
 
     Raises:
-        ConfigError: its attribute `about` is not an `About`.
+        ConfigError: the attribute is not an `EncoderInfo`.
     """
-    found = getattr(encoder, "about", About())
-    if not isinstance(found, About):
-        raise ConfigError(f"encoder '{name}': its about is a {type(found).__name__}, not an About")
+    former: object = getattr(encoder, "about", EncoderInfo())  # former name of the attribute
+    found = OptionalMember("info", former)(encoder)
+    if not isinstance(found, EncoderInfo):
+        kind = type(found).__name__
+        raise ConfigError(f"encoder '{name}': its info is a {kind}, not an EncoderInfo")
     return found
 
 
-def joined(parts: Sequence[About]) -> About:
-    """Of several together: the sum of their parameters, all licences, all supervised tasks."""
+def info_columns(name: str, encoder: Encoder) -> dict[str, Any]:
+    """The values of `INFO_COLUMNS` for an encoder; tasks in `supervised` are joined by spaces.
+
+    Raises:
+        ConfigError: as for `info_of`.
+    """
+    info = info_of(name, encoder)
+    frame_rate = nan if encoder.frame_rate is None else encoder.frame_rate
+    values = (info.parameters, encoder.dim, frame_rate, info.licence, " ".join(info.supervised))
+    return dict(zip(INFO_COLUMNS, values, strict=True))
+
+
+def combined_info(parts: Sequence[EncoderInfo]) -> EncoderInfo:
+    """The info of encoders used together: sum of parameters, all licences, all supervised tasks."""
     counts = [part.parameters for part in parts if part.parameters is not None]
-    return About(
+    return EncoderInfo(
         sum(counts) if len(counts) == len(parts) else None,
         " AND ".join(dict.fromkeys(part.licence for part in parts if part.licence)),
         tuple(dict.fromkeys(task for part in parts for task in part.supervised)),
@@ -100,10 +150,10 @@ def joined(parts: Sequence[About]) -> About:
 
 
 def count_parameters(build: Callable[[], torch.nn.Module]) -> int:
-    """How many parameters a model has, without memory or time for their values.
+    """The number of parameters of a model, without allocating or initialising them.
 
     Args:
-        build: makes the model; called while torch's default device is `meta`.
+        build: makes the model; called with `meta` as torch's default device.
     """
     with torch.device("meta"):
         model = build()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import yaml
 
+from mirprobe.api.optional import positional_of
 from mirprobe.core.errors import ConfigError, MirprobeError
 
 if TYPE_CHECKING:  # these import torch, which the command line starts without
@@ -161,7 +162,7 @@ class Registry(Generic[T]):
         """
         name, _, rest = spec.partition(":")
         factory = self.get(name)
-        options = parse_options(rest, spec, name, getattr(factory, "positional", ()))
+        options = parse_options(rest, spec, name, positional_of(factory))
         return build(self.kind, spec, factory, *args, **extra, **options)
 
     def _entry_points(self) -> dict[str, EntryPoint]:

@@ -1,35 +1,43 @@
-"""The Task protocol: what a plug-in says of itself; the probing belongs to the harness."""
+"""The Task protocol: what to predict from embeddings, and how to score it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mirprobe.api.optional import OptionalMember
 from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.schema import Annotations, Floats, Level, Loss
 
 
 class Task(Protocol):
-    """What to predict from embeddings and how to score it.
+    """What to predict from embeddings, and how to score it. The harness does the probing.
 
-    A plug-in of the entry-point group `mirprobe.tasks` is a class built as `factory(dataset)`.
+    A plug-in of the entry-point group `mirprobe.tasks` is a class that is built as
+    `factory(dataset)`.
 
     Attributes:
         name: the registered name.
-        level: `clip` (one prediction a track) or `frame` (one a token, from that token alone).
-        annotation: the field of `Annotations` that it needs.
-        loss: `multiclass` (softmax over the labels), `multilabel` (a sigmoid each) or
-            `regression` (a number each, by squared error).
-        labels: the label space, fixed by the task or the data set's declaration, never fitted
-            on a split; its length is the number of logits. In regression, names of the numbers.
+        level: `clip` (one prediction per track) or `frame` (one per token, from that token only).
+        annotation: the field of `Annotations`, or the key of `Annotations.extra`, that it needs.
+        loss: `multiclass` (softmax over the labels), `multilabel` (one sigmoid per label) or
+            `regression` (squared error of one number per label).
+        labels: the label space, fixed by the task or the data set, never fitted on a split. Its
+            length is the number of logits. In regression, the names of the numbers.
         main_metric: selects learning rate, layer and decoding on the validation split.
-        metrics: metric -> its conventions in one line; higher is better, except where the line
-            begins with `breakdown`.
-        decodings: decoding -> the parameter grid that validation chooses from (one empty
-            mapping where there is nothing to choose).
+        metrics: metric -> its conventions in one line. Higher is better, except where the line
+            starts with `breakdown`.
+        decodings: decoding -> the parameter grid from which validation chooses (one empty mapping
+            where there is nothing to choose).
+
+    Optional members:
+        conditions: a method `conditions(references: Sequence[Annotations]) -> str`; default: an
+            empty string. It states what else the scores over these tracks depend on, such as
+            `trim=5.0` or the tags that no track has. The text is in every row of `scores.csv`. Read
+            by `conditions_of`.
     """
 
     name: str
@@ -51,7 +59,7 @@ class Task(Protocol):
         Returns:
             multiclass: int64 class index, shape () or (time,), -1 where the label is outside the
             label space. multilabel: float32 in [0, 1], shape (labels,) or (time, labels).
-            regression: finite float32 in units of the task's choice, shaped alike.
+            regression: finite float32 in units that the task chooses, of the same shapes.
 
         Raises:
             TrackError: the annotation is malformed; the message says how.
@@ -65,21 +73,24 @@ class Task(Protocol):
         decoding: str,
         parameters: Mapping[str, float],
     ) -> Annotations:
-        """Logits of one track, (labels,) or (time, labels), to an annotation in seconds/labels.
+        """Logits of one track, (labels,) or (time, labels), to an annotation in seconds and labels.
 
-        In regression they are no logits but estimates, in the units of the targets.
+        In regression, `logits` are estimates in the units of the targets.
         """
         ...
 
     def score(
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]
     ) -> dict[str, Statistic]:
-        """Every metric over the corpus of tracks, as a statistic that can be resampled."""
+        """Every metric over all tracks, as a statistic that can be resampled."""
         ...
 
-    def conditions(self, references: Sequence[Annotations]) -> str:
-        """What else scores over these tracks depend on; it stands in every row.
 
-        Such as `trim=5.0`, or the tags that no track has; empty where there is nothing to say.
-        """
-        ...
+def _no_conditions(references: Sequence[Annotations]) -> str:
+    return ""
+
+
+conditions_of: OptionalMember[Callable[[Sequence[Annotations]], str]] = OptionalMember(
+    "conditions", _no_conditions
+)
+"""The method that states what else the scores of a task depend on."""

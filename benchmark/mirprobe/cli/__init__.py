@@ -74,6 +74,7 @@ def _setup() -> None:
 @app.command("list")
 def list_command(kind: Kind) -> None:
     """List what is registered: encoders, tasks, datasets, metrics or suites."""
+    from mirprobe.api.encoder import EncoderInfo
     from mirprobe.api.registry import DATASETS, ENCODERS, TASKS
     from mirprobe.evaluation.suites import registered, summary
 
@@ -91,7 +92,8 @@ def list_command(kind: Kind) -> None:
         for name in registry.names():
             entry = registry.get(name)
             first = (entry.__doc__ or "").strip().partition("\n")[0]
-            licence = getattr(entry, "licence", "")  # of an encoder's weights
+            info = getattr(entry, "info", None)
+            licence = info.licence if isinstance(info, EncoderInfo) else ""  # of the weights
             typer.echo(f"{name:20} {first}{f' [{licence}]' if licence else ''}")
 
 
@@ -141,12 +143,12 @@ def leaderboard_command(
 def info(cache_dir: CacheDir = "embeddings_cache") -> None:
     """Entries and size by encoder and view."""
     from mirprobe.embedding.cache import Cache
-    from mirprobe.embedding.prune import items
+    from mirprobe.embedding.prune import list_entries
 
     with _one_line_errors():
         cache = Cache(_existing(cache_dir))
         totals: dict[tuple[str, str], tuple[int, int]] = {}
-        for item in items(cache):
+        for item in list_entries(cache):
             count, size = totals.get((item.encoder, item.view), (0, 0))
             totals[item.encoder, item.view] = count + 1, size + item.size
         for (encoder, view), (count, size) in sorted(totals.items()):
@@ -179,10 +181,10 @@ def prune(
 ) -> None:
     """Delete leftovers of killed runs and broken entries, and what the options choose."""
     from mirprobe.embedding.cache import Cache
-    from mirprobe.embedding.prune import doomed
+    from mirprobe.embedding.prune import prune_candidates
 
     with _one_line_errors():
-        paths = doomed(
+        paths = prune_candidates(
             Cache(_existing(cache_dir)),
             now=time.time(),
             encoder=encoder,

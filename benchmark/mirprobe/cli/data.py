@@ -12,7 +12,7 @@ from rich.table import Table
 from mirprobe.cli.errors import one_line_errors
 
 if TYPE_CHECKING:
-    from mirprobe.data.status import Places
+    from mirprobe.data.status import DataFolders
 
 data_app = typer.Typer(help="Look after data sets.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ Name = Annotated[str, typer.Argument(help="NAME or NAME:option=value,...")]
 @data_app.command("list")
 def list_command(data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
     """Every registered data set: size, licence, and whether it is there."""
-    from mirprobe.data.status import holdings
+    from mirprobe.data.status import all_statuses
 
     with one_line_errors():
         table = Table(box=None, pad_edge=False)
@@ -45,8 +45,8 @@ def list_command(data_home: DataHome = None, cache_dir: CacheDir = None) -> None
                 no_wrap=header != "licence",
                 overflow="fold",
             )
-        for held in holdings(_places(data_home, cache_dir)):
-            there = "yes" if held.there else "no"
+        for held in all_statuses(_folders(data_home, cache_dir)):
+            there = "yes" if held.present else "no"
             if held.sheet is None:
                 table.add_row(held.name, "?", "?", "?", there, "?")
                 continue
@@ -69,13 +69,13 @@ def status_command(
     ] = None,
 ) -> None:
     """Where a data set must lie, what of it is there, what is missing and how to get it."""
-    from mirprobe.data.status import status
+    from mirprobe.data.status import dataset_files
     from mirprobe.reporting.run_folder import write_splits
 
     with one_line_errors():
-        found = status(name, _places(data_home, cache_dir))
-        sheet, missing = found.holding.sheet, found.missing
-        typer.echo(f"folder   {found.holding.root}")
+        found = dataset_files(name, _folders(data_home, cache_dir))
+        sheet, missing = found.status.sheet, found.missing
+        typer.echo(f"folder   {found.status.root}")
         if sheet is not None:
             typer.echo(f"source   {sheet.source}")
             typer.echo(f"licence  {sheet.licence}")
@@ -102,42 +102,43 @@ def status_command(
 @data_app.command("prepare")
 def prepare_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
     """Fetch what can be fetched of a data set, and render what is rendered here."""
-    from mirprobe.data.status import every_track, holding, open_dataset, prepare
+    from mirprobe.api.dataset import root_of
+    from mirprobe.data.status import all_tracks, dataset_status, open_dataset, prepare_dataset
 
     with one_line_errors():
-        held = holding(name, _places(data_home, cache_dir))
-        dataset = open_dataset(name, _places(data_home, cache_dir))
+        held = dataset_status(name, _folders(data_home, cache_dir))
+        dataset = open_dataset(name, _folders(data_home, cache_dir))
         generated = held.sheet is None or held.sheet.generated
-        if not prepare(dataset) and not generated:
+        if not prepare_dataset(dataset) and not generated:
             typer.echo("nothing to download: what lies in its folder is used")
-        tracks = every_track(dataset)
+        tracks = all_tracks(dataset)
         there = sum(track.audio.is_file() for track in tracks)
-        root = getattr(dataset, "root", held.root)
+        root = root_of(dataset) or held.root
         typer.echo(f"{root}: audio of {there} of {len(tracks)} tracks")
 
 
 @data_app.command("check")
 def check_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
     """Open every file and annotation of a data set; exit status 1 if anything is broken."""
-    from mirprobe.data.status import check, every_track, open_dataset
+    from mirprobe.data.status import all_tracks, check, open_dataset
 
     with one_line_errors():
-        dataset = open_dataset(name, _places(data_home, cache_dir))
+        dataset = open_dataset(name, _folders(data_home, cache_dir))
         found = check(dataset)
         for finding in found:
             what = " ".join(finding.what.split())
             typer.echo(f"track '{finding.track}': {what}" if finding.track else what)
-        typer.echo(f"{len(every_track(dataset))} tracks, {len(found)} findings")
+        typer.echo(f"{len(all_tracks(dataset))} tracks, {len(found)} findings")
         if found:
             raise typer.Exit(1)
 
 
-def _places(data_home: Path | None, cache_dir: str | None) -> Places:
-    from mirprobe.data.status import Places
-    from mirprobe.embedding.remote_store import folder_of
+def _folders(data_home: Path | None, cache_dir: str | None) -> DataFolders:
+    from mirprobe.data.status import DataFolders
+    from mirprobe.embedding.remote_store import local_folder
 
-    given = {"data_home": data_home, "cache_dir": cache_dir and folder_of(cache_dir)}
-    return Places(**{name: path for name, path in given.items() if path})
+    given = {"data_home": data_home, "cache_dir": cache_dir and local_folder(cache_dir)}
+    return DataFolders(**{name: path for name, path in given.items() if path})
 
 
 def _number(value: float | None) -> str:

@@ -59,7 +59,7 @@ def from_json(values: Mapping[str, Any]) -> Annotations:
     return Annotations(**read)
 
 
-def check(annotations: Annotations, field: str, duration: float) -> None:
+def check_annotation(annotations: Annotations, field: str, duration: float) -> None:
     """Refuse a track whose annotation is missing or lies outside its audio.
 
     Args:

@@ -149,26 +149,6 @@ class Embedding:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What no score tells of an encoder: the last columns of `scores.csv`.
-
-    Attributes:
-        model_parameters: numbers that were trained or drawn; 0 for signal processing, None if
-            unknown.
-        dim: size of one token.
-        frame_rate: tokens a second; NaN without frames.
-        licence: of its weights; empty if unknown.
-        supervised: the tasks for which it was trained with labels, separated by spaces.
-    """
-
-    model_parameters: int | None
-    dim: int
-    frame_rate: float
-    licence: str
-    supervised: str
-
-
-@dataclass(frozen=True)
 class Score:
     """One value of one metric: a row of `scores.csv`.
 

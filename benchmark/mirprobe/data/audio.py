@@ -218,7 +218,7 @@ def _resample(
     return resampled[:length], seen
 
 
-def load_ahead(tracks: Sequence[Track], sample_rate: int) -> Generator[Decoded, None, None]:
+def prefetch(tracks: Sequence[Track], sample_rate: int) -> Generator[Decoded, None, None]:
     """Load tracks in their order, a few ahead of the reader, in threads.
 
     Beside the reader's track, up to nine lie in memory that take `AHEAD_BYTES` together, or one

@@ -33,7 +33,7 @@ class Member:
 Members = dict[Split, list[Member]]
 
 
-class Combined:
+class CombinedDataset:
     """What joined and crossed data sets have in common: members in splits, and their audio.
 
     Attributes:
@@ -72,7 +72,7 @@ class Combined:
                 yield names[ready]
 
 
-class Joined(Combined):
+class JoinedDataset(CombinedDataset):
     """Data sets used as one: each split holds their tracks of that split.
 
     What a task asks of a data set (`tags`, `trim`, a vocabulary) must be the same in all of them.
@@ -121,7 +121,7 @@ class Joined(Combined):
         return found
 
 
-class Crossed(Combined):
+class CrossedDataset(CombinedDataset):
     """One data set to train and validate on, and another to test on.
 
     By default both are used whole: the `valid` tracks of the first validate, all its others train,
@@ -176,7 +176,7 @@ class Crossed(Combined):
 
 def _members(dataset: Dataset) -> Members:
     """The tracks of one data set, joined or plain."""
-    if isinstance(dataset, Combined):
+    if isinstance(dataset, CombinedDataset):
         return dataset.members
     name, splits = dataset.name, dataset.splits()
     return {

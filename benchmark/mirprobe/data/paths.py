@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mirprobe.api.dataset import sheet_of
 from mirprobe.api.registry import DATASETS, spec_name
 from mirprobe.core.errors import ConfigError
 
@@ -28,7 +29,7 @@ def dataset_root(spec: str, *, cache_dir: Path, data_home: Path) -> Path:
         ConfigError: the name is unknown, or `~` stands for nobody's home.
     """
     name = spec_name(spec)
-    sheet = getattr(DATASETS.get(name), "sheet", None)
+    sheet = sheet_of(DATASETS.get(name))
     if sheet is None or sheet.generated:
         return cache_dir / "datasets" / name
     try:

@@ -10,14 +10,21 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mirprobe.api.dataset import Dataset, Downloadable, Sheet
+from mirprobe.api.dataset import (
+    Dataset,
+    DatasetInfo,
+    Downloadable,
+    faults_of,
+    root_of,
+    sheet_of,
+)
 from mirprobe.api.registry import DATASETS, TASKS, spec_name
 from mirprobe.api.task import Task
-from mirprobe.core.annotations import check as check_annotation
+from mirprobe.core.annotations import check_annotation
 from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import SPLITS, Floats, Split, Track
 from mirprobe.data import tracks as data_tracks
-from mirprobe.data.audio import load_ahead
+from mirprobe.data.audio import prefetch
 from mirprobe.data.paths import DATA_HOME, dataset_root
 from mirprobe.data.tracks import splits_hash
 
@@ -29,7 +36,7 @@ FRAMES = 25.0
 
 
 @dataclass(frozen=True)
-class Places:
+class DataFolders:
     """Where data sets lie.
 
     Attributes:
@@ -50,34 +57,34 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Holding:
+class DatasetStatus:
     """A registered data set.
 
     Attributes:
         name: registered.
         sheet: what its class says of it; None where it says nothing.
         root: its folder.
-        there: whether anything lies in the folder.
+        present: whether anything lies in the folder.
     """
 
     name: str
-    sheet: Sheet | None
+    sheet: DatasetInfo | None
     root: Path
-    there: bool
+    present: bool
 
 
 @dataclass(frozen=True)
-class Status:
+class DatasetFiles:
     """What is there of a data set.
 
     Attributes:
-        holding: the data set.
+        status: the data set.
         splits: the tracks of each; empty where `problem` says why they are not known.
         missing: audio files that are not there.
         problem: why its tracks cannot be listed; empty where they can.
     """
 
-    holding: Holding
+    status: DatasetStatus
     splits: Mapping[Split, Sequence[Track]]
     missing: tuple[Path, ...]
     problem: str
@@ -89,7 +96,7 @@ class Status:
 
 
 @dataclass(frozen=True)
-class Finding:
+class Problem:
     """Something that is broken.
 
     Attributes:
@@ -101,49 +108,49 @@ class Finding:
     what: str
 
 
-def holding(spec: str, places: Places) -> Holding:
+def dataset_status(spec: str, folders: DataFolders) -> DatasetStatus:
     """The data set of a specification, `name` or `name:option=value,...`.
 
     Raises:
         ConfigError: the name is unknown.
     """
     name = spec_name(spec)
-    root = places.root(spec)
+    root = folders.root(spec)
     there = root.is_dir() and any(root.iterdir())
-    return Holding(name, getattr(DATASETS.get(name), "sheet", None), root, there)
+    return DatasetStatus(name, sheet_of(DATASETS.get(name)), root, there)
 
 
-def holdings(places: Places) -> list[Holding]:
+def all_statuses(folders: DataFolders) -> list[DatasetStatus]:
     """Every registered data set, by name."""
-    return [holding(name, places) for name in DATASETS.names()]
+    return [dataset_status(name, folders) for name in DATASETS.names()]
 
 
-def open_dataset(spec: str, places: Places) -> Dataset:
+def open_dataset(spec: str, folders: DataFolders) -> Dataset:
     """Build a data set in its folder.
 
     Raises:
         ConfigError: the name is unknown or an option refused.
     """
-    return DATASETS.create(spec, root=places.root(spec))
+    return DATASETS.create(spec, root=folders.root(spec))
 
 
-def status(spec: str, places: Places) -> Status:
+def dataset_files(spec: str, folders: DataFolders) -> DatasetFiles:
     """What is there of a data set, as far as shows without reading audio.
 
     Raises:
         ConfigError: the name is unknown or an option refused.
     """
-    held, dataset = holding(spec, places), open_dataset(spec, places)
-    held = replace(held, root=getattr(dataset, "root", held.root))
+    held, dataset = dataset_status(spec, folders), open_dataset(spec, folders)
+    held = replace(held, root=root_of(dataset) or held.root)
     try:
-        tracks = every_track(dataset)
+        tracks = all_tracks(dataset)
     except ConfigError as error:
-        return Status(held, {}, (), str(error))
+        return DatasetFiles(held, {}, (), str(error))
     missing = tuple(track.audio for track in tracks if not track.audio.is_file())
-    return Status(held, dataset.splits(), missing, "")
+    return DatasetFiles(held, dataset.splits(), missing, "")
 
 
-def prepare(dataset: Dataset) -> bool:
+def prepare_dataset(dataset: Dataset) -> bool:
     """Fetch a data set if it can be, and make its audio exist, with a bar.
 
     Returns:
@@ -155,17 +162,17 @@ def prepare(dataset: Dataset) -> bool:
     fetched = isinstance(dataset, Downloadable)
     if isinstance(dataset, Downloadable):
         dataset.download()
-    data_tracks.prepare(dataset, every_track(dataset))
+    data_tracks.prepare_audio(dataset, all_tracks(dataset))
     return fetched
 
 
-def every_track(dataset: Dataset) -> list[Track]:
+def all_tracks(dataset: Dataset) -> list[Track]:
     """The tracks of all splits."""
     parts = dataset.splits()
     return [track for split in SPLITS for track in parts.get(split, ())]
 
 
-def check(dataset: Dataset) -> list[Finding]:
+def check(dataset: Dataset) -> list[Problem]:
     """Open every file and annotation, with a bar, and list all that is broken.
 
     Found are annotations that cannot be read (a data set's own `faults`, track -> reasons), that
@@ -177,28 +184,28 @@ def check(dataset: Dataset) -> list[Finding]:
         ConfigError: the tracks cannot even be listed.
     """
     parts = dataset.splits()
-    faults: Mapping[str, Sequence[str]] = getattr(dataset, "faults", {})
-    found = [Finding(track, reason) for track, reasons in faults.items() for reason in reasons]
+    faults = faults_of(dataset)
+    found = [Problem(track, reason) for track, reasons in faults.items() for reason in reasons]
     found.extend(_divided(parts))
-    tracks = every_track(dataset)
+    tracks = all_tracks(dataset)
     tasks, refused = _tasks(dataset, tracks)
     found.extend(refused)
     split_of = {id(track): split for split in SPLITS for track in parts.get(split, ())}
     heard: dict[str, Track] = {}
     trials = _Trials(tasks)
-    loaded = load_ahead(tracks, RATE)
+    loaded = prefetch(tracks, RATE)
     bar = tqdm(tracks, f"checking {dataset.name}", leave=False, disable=None)
     for track, audio in zip(bar, loaded, strict=True):
         if isinstance(audio, TrackError):
-            found.append(Finding(track.id, str(audio)))
+            found.append(Problem(track.id, str(audio)))
             continue
         twin = heard.setdefault(hashlib.sha256(audio.data).hexdigest(), track)
         if twin is not track:
             split, other = split_of[id(track)], split_of[id(twin)]
             where = "" if split == other else f", which is in split '{other}', this in '{split}'"
-            found.append(Finding(track.id, f"the same audio as track '{twin.id}'{where}"))
+            found.append(Problem(track.id, f"the same audio as track '{twin.id}'{where}"))
         if track.id not in faults and not _given(track):
-            found.append(Finding(track.id, "has no annotation at all"))
+            found.append(Problem(track.id, "has no annotation at all"))
         found.extend(trials.of(track, len(audio) / RATE))
     found.extend(trials.useless())
     return found
@@ -209,36 +216,36 @@ def _given(track: Track) -> dict[str, object]:
     return {name: value for name, value in vars(track.annotations).items() if value is not None}
 
 
-def _divided(parts: Mapping[Split, Sequence[Track]]) -> Iterator[Finding]:
+def _divided(parts: Mapping[Split, Sequence[Track]]) -> Iterator[Problem]:
     """What is wrong with the division into splits."""
     ids: set[str] = set()
     groups: dict[str, Split] = {}
     for split in SPLITS:
         if not parts.get(split):
-            yield Finding("", f"split '{split}' has no tracks")
+            yield Problem("", f"split '{split}' has no tracks")
         for track in parts.get(split, ()):
             if track.id in ids:
-                yield Finding(track.id, "another track has the same id")
+                yield Problem(track.id, "another track has the same id")
             ids.add(track.id)
             first = groups.setdefault(track.group, split)
             if first != split:
-                yield Finding(
+                yield Problem(
                     track.id, f"its group '{track.group}' is in '{first}' and in '{split}'"
                 )
 
 
-def _tasks(dataset: Dataset, tracks: Sequence[Track]) -> tuple[list[Task], list[Finding]]:
+def _tasks(dataset: Dataset, tracks: Sequence[Track]) -> tuple[list[Task], list[Problem]]:
     """The tasks that learn from an annotation which some track has, and why others refuse."""
     given = {name for track in tracks for name in _given(track)}
     tasks: list[Task] = []
-    refused: list[Finding] = []
+    refused: list[Problem] = []
     for name in TASKS.names():
         if getattr(TASKS.get(name), "annotation", None) not in given:
             continue
         try:
             tasks.append(TASKS.create(name, dataset))
         except ConfigError as error:
-            refused.append(Finding("", f"task '{name}': {error}"))
+            refused.append(Problem("", f"task '{name}': {error}"))
     return tasks, refused
 
 
@@ -248,28 +255,28 @@ class _Trials:
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._tasks = tasks
         self._served: set[str] = set()
-        self._refused: dict[str, list[Finding]] = {}
+        self._refused: dict[str, list[Problem]] = {}
 
-    def of(self, track: Track, duration: float) -> Iterator[Finding]:
+    def of(self, track: Track, duration: float) -> Iterator[Problem]:
         """What is wrong with the annotations of a track of `duration` seconds, but for tasks."""
         times = np.arange(0.0, duration, 1 / FRAMES)
         for field in _given(track):
             try:
                 check_annotation(track.annotations, field, duration)
             except TrackError as error:
-                yield Finding(track.id, str(error))
+                yield Problem(track.id, str(error))
                 continue
             for task in self._tasks:
                 if task.annotation == field:
                     self._try(task, track, times if task.level == "frame" else None)
 
-    def useless(self) -> Iterator[Finding]:
+    def useless(self) -> Iterator[Problem]:
         """What tasks refused; one line for a task that refused every track it was shown."""
         for name, findings in self._refused.items():
             if name in self._served or len(findings) == 1:
                 yield from findings
             else:
-                yield Finding(
+                yield Problem(
                     "",
                     f"no track serves task '{name}'; the first of {len(findings)}, "
                     f"'{findings[0].track}', {findings[0].what}",
@@ -279,7 +286,7 @@ class _Trials:
         try:
             task.targets(track.annotations, times)
         except TrackError as error:
-            finding = Finding(track.id, f"task '{task.name}': {error}")
+            finding = Problem(track.id, f"task '{task.name}': {error}")
             self._refused.setdefault(task.name, []).append(finding)
         else:
             self._served.add(task.name)

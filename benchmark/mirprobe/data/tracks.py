@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 Tracks = Mapping[Split, Sequence[Track]]
 
 
-def limited(dataset: Dataset, limit: int | None) -> Tracks:
+def limit_tracks(dataset: Dataset, limit: int | None) -> Tracks:
     """At most `limit` tracks of each split.
 
     Raises:
@@ -35,7 +35,7 @@ def limited(dataset: Dataset, limit: int | None) -> Tracks:
     return {split: list(splits[split])[:limit] for split in SPLITS}
 
 
-def prepare(dataset: Dataset, tracks: Sequence[Track]) -> None:
+def prepare_audio(dataset: Dataset, tracks: Sequence[Track]) -> None:
     """Render or fetch what audio of the data set is missing, with a bar.
 
     Raises:

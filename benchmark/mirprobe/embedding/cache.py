@@ -28,7 +28,7 @@ from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import StorageError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Floating
-from mirprobe.embedding.remote_store import Remote, folder_of, is_url
+from mirprobe.embedding.remote_store import RemoteStore, is_url, local_folder
 
 log = logging.getLogger(__name__)
 
@@ -78,8 +78,8 @@ class Cache:
 
     def __init__(self, place: Path | str, folder: Path | None = None) -> None:
         self.place = place
-        self.folder = folder_of(place) if folder is None else folder
-        self._remote = Remote(str(place)) if is_url(place) else None
+        self.folder = local_folder(place) if folder is None else folder
+        self._remote = RemoteStore(str(place)) if is_url(place) else None
         self.root = self.folder
         if self._remote is not None:
             self.root = self.folder / "copies" / digest(self._remote.url)[:12]

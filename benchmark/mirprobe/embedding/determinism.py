@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mirprobe.core.errors import ChangedEncoderError
 from mirprobe.core.schema import Tokens
-from mirprobe.encoders.encode import difference, row
+from mirprobe.encoders.encode import difference, select_row
 
 SHARE = 100  # windows encoded for each that is encoded again
 TOLERANCE = 0.05
@@ -23,7 +23,7 @@ TOLERANCE = 0.05
 
 
 @dataclass
-class Witness:
+class RepeatCheck:
     """The first window that was encoded, and what came of it.
 
     Attributes:
@@ -42,7 +42,7 @@ class Witness:
         """Count a batch (batch, samples), and keep the first window of the first."""
         if self.window is None:
             self.window = windows[:1].clone()
-            self.tokens = row(tokens, 0)
+            self.tokens = select_row(tokens, 0)
         self.windows += len(windows)
         self.samples += windows.numel()
 

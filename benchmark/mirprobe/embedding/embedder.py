@@ -20,9 +20,9 @@ from mirprobe.core.number_types import Dtype, Precision
 from mirprobe.core.schema import Embedding, Floating, Level, Tokens, Track
 from mirprobe.data import audio
 from mirprobe.embedding.cache import Cache, entry_key
-from mirprobe.embedding.determinism import Witness
-from mirprobe.encoders.encode import call, place, pool, sound
-from mirprobe.encoders.windows import Cut, cut, frame_limit, stitch
+from mirprobe.embedding.determinism import RepeatCheck
+from mirprobe.encoders.encode import check_finite, encode, pool, to_device
+from mirprobe.encoders.windows import WindowLayout, layout_windows, max_frames, stitch
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class _Pending:
 
     track: Track
     keys: Keys
-    plan: Cut
+    layout: WindowLayout
     clips: list[Floating] = field(default_factory=list)
     frames: list[Floating] = field(default_factory=list)
 
@@ -88,7 +88,7 @@ class Embedder:
         self.batch = 1 if encoder.window is None else batch
         self.precision = precision
         self.encoded = 0
-        self._witness = Witness()
+        self._repeat_check = RepeatCheck()
         self._written: list[str] = []
         self._indices = [list(encoder.layers).index(layer) for layer in self.layers]
 
@@ -131,7 +131,7 @@ class Embedder:
 
     def compute(self, missing: Missing) -> Iterator[Filled]:
         """Encode tracks, whether the cache has them or not; yields and raises as `fill`."""
-        decoded = audio.load_ahead([track for track, _ in missing], self.encoder.sample_rate)
+        decoded = audio.prefetch([track for track, _ in missing], self.encoder.sample_rate)
         try:
             with closing(decoded):
                 yield from self._compute(missing, decoded)
@@ -171,14 +171,14 @@ class Embedder:
     def _compute(self, missing: Missing, decoded: Iterator[audio.Decoded]) -> Iterator[Filled]:
         encoder = self.encoder
         queue: deque[Waiting] = deque()
-        place(encoder, self.device)
+        to_device(encoder, self.device)
         for (track, keys), samples in zip(missing, decoded, strict=True):
             if isinstance(samples, TrackError):
                 yield track, samples
                 continue
-            plan = cut(len(samples), encoder)
-            pending = _Pending(track, keys, plan)
-            windows = zip(plan.frames, plan.windows(samples), strict=True)
+            layout = layout_windows(len(samples), encoder)
+            pending = _Pending(track, keys, layout)
+            windows = zip(layout.frames, layout.cut(samples), strict=True)
             queue.extend((pending, first, window) for first, window in windows)
             while len(queue) >= self.batch:
                 yield from self._run([queue.popleft() for _ in range(self.batch)])
@@ -193,7 +193,7 @@ class Embedder:
             try:
                 clips, frames = self._encode(batch)
             except torch.OutOfMemoryError as error:
-                self._make_do(batch, error)
+                self._halve_batch(batch, error)
                 continue
             waiting = waiting[len(batch) :]
             for row, (pending, *_) in enumerate(batch):
@@ -201,7 +201,7 @@ class Embedder:
                     pending.clips.append(clips[row])
                 if frames is not None:
                     pending.frames.append(frames[row])
-                if max(len(pending.clips), len(pending.frames)) == len(pending.plan.starts):
+                if max(len(pending.clips), len(pending.frames)) == len(pending.layout.starts):
                     yield pending.track, self._finish(pending)
 
     def _confirm(self) -> None:
@@ -210,23 +210,23 @@ class Embedder:
         Raises:
             EncoderError: the encoder has changed; what it made is taken out of the cache.
         """
-        window = self._witness.due()
+        window = self._repeat_check.due()
         if window is None:
             return
         try:
-            self._witness.confirm(self._kept(call(self.encoder, window, self.precision)))
+            self._repeat_check.confirm(self._kept(encode(self.encoder, window, self.precision)))
         except EncoderError:
             self.cache.discard(self._written)
             raise
 
-    def _make_do(self, batch: list[Waiting], error: torch.OutOfMemoryError) -> None:
+    def _halve_batch(self, batch: list[Waiting], error: torch.OutOfMemoryError) -> None:
         """Halve the batch that the device had no memory for.
 
         Raises:
             EncoderError: it was a single window.
         """
         if len(batch) == 1:
-            seconds = batch[0][0].plan.size / self.encoder.sample_rate
+            seconds = batch[0][0].layout.size / self.encoder.sample_rate
             raise EncoderError(
                 f"runs out of memory on a single window of {seconds:.1f} s ({self.device}); use "
                 "--precision bf16 or --device cpu, or give it a shorter window"
@@ -239,8 +239,8 @@ class Embedder:
         """The stored clip-level vectors and frames of a batch of windows, as far as wanted."""
         levels = batch[0][0].keys
         windows = torch.from_numpy(np.stack([window for *_, window in batch])).to(self.device)
-        tokens = self._kept(call(self.encoder, windows, self.precision))
-        self._witness.see(windows, tokens)
+        tokens = self._kept(encode(self.encoder, windows, self.precision))
+        self._repeat_check.see(windows, tokens)
         clips = frames = None
         if "clip" in levels:
             clips = self._stored(pool(tokens, self._valid(batch, tokens), self.encoder.sources))
@@ -260,7 +260,7 @@ class Embedder:
             None if sequence is None else sequence[:, :, self._indices],
             None if class_token is None else class_token[:, self._indices],
         )
-        return sound(kept, _TORCH[self.dtype], self.precision)
+        return check_finite(kept, _TORCH[self.dtype], self.precision)
 
     def _valid(self, batch: list[Waiting], tokens: Tokens) -> Tensor:
         """(batch, time), 1 for frames within the track and 0 for those past its end."""
@@ -269,17 +269,17 @@ class Embedder:
         valid = torch.ones(tokens.sequence.shape[:2], device=tokens.sequence.device)
         if self.encoder.frame_rate is not None:
             for row, (pending, first, _) in enumerate(batch):
-                valid[row, frame_limit(pending.plan.samples, self.encoder) - first :] = 0
+                valid[row, max_frames(pending.layout.samples, self.encoder) - first :] = 0
         return valid
 
     def _finish(self, pending: _Pending) -> Keys:
         """Store a track's views."""
-        duration = pending.plan.samples / self.encoder.sample_rate
+        duration = pending.layout.samples / self.encoder.sample_rate
         for level, key in pending.keys.items():
             if level == "clip":
                 array = np.stack(pending.clips)
             else:
-                array = stitch(pending.frames, pending.plan, self.encoder)
+                array = stitch(pending.frames, pending.layout, self.encoder)
             described = {
                 "encoder": self.name,
                 "fingerprint": self.encoder.fingerprint,

@@ -14,7 +14,7 @@ DAY = 86_400.0
 
 
 @dataclass(frozen=True)
-class Item:
+class EntryInfo:
     """A cache entry's file and what it says of itself; `encoder` is empty where it says nothing."""
 
     path: Path
@@ -24,7 +24,7 @@ class Item:
     view: str
 
 
-def items(cache: Cache) -> Iterator[Item]:
+def list_entries(cache: Cache) -> Iterator[EntryInfo]:
     """Every entry, read no further than its header."""
     for path in cache.entries():
         try:
@@ -34,10 +34,10 @@ def items(cache: Cache) -> Iterator[Item]:
             metadata = {}  # `verify` names and sets aside what cannot be opened
         stat = path.stat()
         encoder, view = metadata.get("encoder", ""), metadata.get("view", "")
-        yield Item(path, stat.st_size, stat.st_mtime, encoder, view)
+        yield EntryInfo(path, stat.st_size, stat.st_mtime, encoder, view)
 
 
-def doomed(
+def prune_candidates(
     cache: Cache,
     *,
     now: float,
@@ -61,7 +61,7 @@ def doomed(
         if path.suffix == BROKEN or now - path.stat().st_mtime > DAY / 24
     ]
     left = []
-    for item in items(cache):
+    for item in list_entries(cache):
         old = older_than_days is not None and now - item.written > older_than_days * DAY
         if old or (encoder is not None and item.encoder == encoder):
             paths.append(item.path)

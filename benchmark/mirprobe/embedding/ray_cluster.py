@@ -28,7 +28,7 @@ from mirprobe.core.errors import (
 from mirprobe.core.schema import Annotations, Embedding
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder, Filled, Keys, Missing
-from mirprobe.embedding.ray_worker import Order, Worker
+from mirprobe.embedding.ray_worker import EncodingJob, RayWorker
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ LAG = 60.0
 """Seconds after which a file that another machine wrote shows on NFS."""
 
 
-class Workers:
+class RayWorkers:
     """Processes of a Ray cluster: one a free GPU where it has GPUs, one a free core elsewhere.
 
     They are started when they are first needed. The cluster is the one that this program is
@@ -82,7 +82,7 @@ class Workers:
             log.info("Ray: %s; workers: %d, each on a %s", where, self._count, what)
             if not room:
                 log.warning("Ray: the cluster is busy; waiting until a worker finds room")
-        worker = ray.remote(Worker).options(
+        worker = ray.remote(RayWorker).options(
             num_cpus=1,
             num_gpus=int(gpus),
             max_restarts=-1,
@@ -114,7 +114,7 @@ class Workers:
         return f"the cluster at {ray.get_runtime_context().gcs_address}"
 
     def encode(
-        self, order: Order, chunks: Sequence[Missing]
+        self, job: EncodingJob, chunks: Sequence[Missing]
     ) -> Iterator[tuple[int, list[str | None]]]:
         """The number of each chunk that is done, and for each of its tracks why it is of no use.
 
@@ -125,7 +125,7 @@ class Workers:
         pool = ActorPool(self.actors)
 
         def give(worker: Any, item: tuple[int, Missing]) -> Any:
-            return worker.encode.remote(order, *item)
+            return worker.encode.remote(job, *item)
 
         try:
             for number, outcome in pool.map_unordered(give, list(enumerate(chunks))):
@@ -133,18 +133,18 @@ class Workers:
                     raise outcome
                 yield number, outcome
         except RayActorError as error:
-            self.dismiss()  # others may be dying of the same; the next encoder gets new ones
+            self.stop()  # others may be dying of the same; the next encoder gets new ones
             raise EncoderError(
-                f"encoder '{order.spec}': its worker died {RETRIES + 1} times at the same "
+                f"encoder '{job.spec}': its worker died {RETRIES + 1} times at the same "
                 "tracks, or was ended for good; free memory, or see with --engine local "
                 "what it dies of (what is finished is cached)"
             ) from error
 
-    def settle(self) -> None:
+    def wait_until_idle(self) -> None:
         """Wait until none of them works any more."""
         ray.get([actor.idle.remote() for actor in self.actors])
 
-    def dismiss(self) -> None:
+    def stop(self) -> None:
         """End them; `start` makes new ones."""
         for actor in self.actors:
             ray.kill(actor)
@@ -152,7 +152,7 @@ class Workers:
 
     def close(self) -> None:
         """End them, and the connection or cluster that was made for them."""
-        self.dismiss()
+        self.stop()
         if self._connected:
             ray.shutdown()
 
@@ -168,7 +168,7 @@ class ClusterEmbedder(Embedder):
         options: as for `Embedder`; the device is the workers'.
     """
 
-    def __init__(self, name: str, encoder: Any, cache: Cache, workers: Workers, **options: Any):
+    def __init__(self, name: str, encoder: Any, cache: Cache, workers: RayWorkers, **options: Any):
         super().__init__(name, encoder, cache, **options)
         self.workers = workers
 
@@ -180,7 +180,7 @@ class ClusterEmbedder(Embedder):
         tracks = [(replace(track, annotations=Annotations()), keys) for track, keys in missing]
         chunks = [tracks[first : first + size] for first in range(0, len(tracks), size)]
         try:
-            for number, reasons in self.workers.encode(self._order(), chunks):
+            for number, reasons in self.workers.encode(self._job(), chunks):
                 own = missing[number * size : (number + 1) * size]
                 written = [keys for (_, keys), why in zip(own, reasons, strict=True) if why is None]
                 for keys in written[-1:]:
@@ -188,7 +188,7 @@ class ClusterEmbedder(Embedder):
                 for (track, keys), why in zip(own, reasons, strict=True):
                     yield track, keys if why is None else TrackError(why)
         except ChangedEncoderError:
-            self.workers.settle()
+            self.workers.wait_until_idle()
             self.cache.discard(key for _, keys in missing for key in keys.values())
             raise
 
@@ -210,8 +210,8 @@ class ClusterEmbedder(Embedder):
                     )
                 time.sleep(0.2)
 
-    def _order(self) -> Order:
-        return Order(
+    def _job(self) -> EncodingJob:
+        return EncodingJob(
             spec=self.name,
             fingerprint=self.encoder.fingerprint,
             layers=self.layers,

@@ -1,7 +1,7 @@
 """What a process of a cluster does: it builds one encoder after the other, and fills the cache.
 
 It must be able to import mirprobe, to build the encoder by its specification, and to see audio,
-cache and working directory under the same paths as the program that gives the order.
+cache and working directory under the same paths as the program that gives the job.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Outcome = list[str | None] | MirprobeError
 
 
 @dataclass(frozen=True)
-class Order:
-    """What a worker must know to encode as the program that gives the order would.
+class EncodingJob:
+    """What a worker must know to encode as the program that gives the job would.
 
     Attributes:
         spec: of the encoder.
@@ -48,19 +48,19 @@ class Order:
     directory: Path
 
 
-class Worker:
+class RayWorker:
     """A process of the cluster with one encoder at a time."""
 
     def __init__(self) -> None:
-        self._order: Order | None = None
+        self._job: EncodingJob | None = None
         self._embedder: Embedder | None = None
 
-    def encode(self, order: Order, number: int, chunk: Missing) -> tuple[int, Outcome]:
+    def encode(self, job: EncodingJob, number: int, chunk: Missing) -> tuple[int, Outcome]:
         """Encode a chunk of tracks into the cache; returns its number and what came of it."""
         try:
-            if order != self._order or self._embedder is None:
-                self._embedder, self._order = None, None  # two encoders may not fit on a device
-                self._embedder, self._order = _built(order), order
+            if job != self._job or self._embedder is None:
+                self._embedder, self._job = None, None  # two encoders may not fit on a device
+                self._embedder, self._job = _built(job), job
             results = self._embedder.compute(chunk)
             reasons = {t.id: str(r) for t, r in results if isinstance(r, TrackError)}
         except MirprobeError as error:  # Ray would log it a second time, at length
@@ -71,36 +71,36 @@ class Worker:
         """Answer, once all that was asked before is done."""
 
 
-def _built(order: Order) -> Embedder:
-    """The encoder as the order wants it, with the cache around it."""
+def _built(job: EncodingJob) -> Embedder:
+    """The encoder as the job wants it, with the cache around it."""
     here = f"in a worker on {platform.node()}"
     try:
-        os.chdir(order.directory)
+        os.chdir(job.directory)
     except OSError as error:
         raise EncoderError(
-            f"encoder '{order.spec}': {order.directory} cannot be entered {here} "
+            f"encoder '{job.spec}': {job.directory} cannot be entered {here} "
             f"({error.strerror}); start the command in a folder that all machines see"
         ) from error
     try:
-        encoder = make_encoder(order.spec)
+        encoder = make_encoder(job.spec)
         fingerprint = encoder.fingerprint
     except MirprobeError as error:
         raise EncoderError(
-            f"encoder '{order.spec}' cannot be built {here} ({error}); engine 'ray' takes classes "
+            f"encoder '{job.spec}' cannot be built {here} ({error}); engine 'ray' takes classes "
             "in files and those of packages that every machine has, not instances or classes "
             "registered by a running program"
         ) from error
-    if fingerprint != order.fingerprint:
+    if fingerprint != job.fingerprint:
         raise EncoderError(
-            f"encoder '{order.spec}' is another one {here}: its fingerprint differs; give every "
+            f"encoder '{job.spec}' is another one {here}: its fingerprint differs; give every "
             "machine the same files, weights and packages"
         )
     return Embedder(
-        order.spec,
+        job.spec,
         encoder,
-        Cache(order.place, order.folder),
-        layers=order.layers,
-        device=order.device,
-        dtype=order.dtype,
-        precision=order.precision,
+        Cache(job.place, job.folder),
+        layers=job.layers,
+        device=job.device,
+        dtype=job.dtype,
+        precision=job.precision,
     )

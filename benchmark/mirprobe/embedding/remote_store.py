@@ -27,7 +27,7 @@ def is_url(place: str | Path) -> bool:
     return isinstance(place, str) and "://" in place
 
 
-def folder_of(place: str | Path) -> Path:
+def local_folder(place: str | Path) -> Path:
     """The folder on this machine of a cache: what data sets render and hashes of files lie there.
 
     A cache at an address has them in the default folder, `embeddings_cache`.
@@ -35,7 +35,7 @@ def folder_of(place: str | Path) -> Path:
     return CACHE if is_url(place) else Path(place)
 
 
-class Remote:
+class RemoteStore:
     """A folder of files at `url`.
 
     Raises:

@@ -20,8 +20,8 @@ from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import EncoderError
 from mirprobe.core.hashing import digest
 from mirprobe.core.number_types import Precision
-from mirprobe.encoders.encode import call, place
-from mirprobe.encoders.windows import call_size
+from mirprobe.encoders.encode import encode, to_device
+from mirprobe.encoders.windows import samples_per_call
 
 log = logging.getLogger(__name__)
 
@@ -50,13 +50,13 @@ def measure(
     seconds = encoder.window or SECONDS
     rows = batch if encoder.window is not None else 1
     generator = torch.Generator().manual_seed(0)
-    noise = 0.1 * torch.randn(rows, call_size(encoder, seconds), generator=generator)
+    noise = 0.1 * torch.randn(rows, samples_per_call(encoder, seconds), generator=generator)
     windows = noise.to(device)
-    place(encoder, device)
+    to_device(encoder, device)
 
     def timed(rows: int) -> float:
         begun = perf_counter()
-        call(encoder, windows[:rows], precision)
+        encode(encoder, windows[:rows], precision)
         if device.startswith("cuda"):
             torch.cuda.synchronize()
         return perf_counter() - begun
@@ -70,7 +70,7 @@ def measure(
     return rows * seconds / median(took)
 
 
-class Speeds:
+class ThroughputStore:
     """What was measured on this machine, in `folder`, a small file each."""
 
     def __init__(self, folder: Path, device: str, precision: Precision) -> None:

@@ -14,7 +14,7 @@ from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Floating
 from mirprobe.emergence.attention_maps import READINGS, tokens_and_curves
 from mirprobe.encoders.vit1d import RandomViT1D, TrainedViT1D, ViT1DEncoder, random_model
-from mirprobe.encoders.windows import cut, stitch
+from mirprobe.encoders.windows import layout_windows, stitch
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_config
 from mirprobe.vit1d.frontend import LogMel
 from mirprobe.vit1d.model import CONFIGS, ViT1D, ViT1DConfig
@@ -120,8 +120,8 @@ class InspectedModel:
         Args:
             samples: (samples,) at the front end's sample rate.
         """
-        plan = cut(len(samples), self._encoder)
-        windows = plan.windows(samples)
+        layout = layout_windows(len(samples), self._encoder)
+        windows = layout.cut(samples)
         curves: list[Floating] = []
         tokens: list[Floating] = []
         class_tokens: list[Floating] = []
@@ -136,16 +136,16 @@ class InspectedModel:
                 class_tokens += list(found[:, 0].cpu().numpy())
             whole = self._logmel(torch.from_numpy(samples)[None].to(self._device))[0].cpu().numpy()
         # readings compare a frame with the one before: the first is read in the window before
-        for before, after, step in zip(curves, curves[1:], np.diff(plan.frames), strict=False):
+        for before, after, step in zip(curves, curves[1:], np.diff(layout.frames), strict=False):
             after[0] = before[step]
-        stitched = stitch(curves, plan, self._encoder)
+        stitched = stitch(curves, layout, self._encoder)
         shape = (*stitched.shape[:2], len(self.heads), len(READINGS))
         return ModelOutput(
             curves=stitched.reshape(shape),
-            tokens=stitch(tokens, plan, self._encoder),
+            tokens=stitch(tokens, layout, self._encoder),
             class_tokens=np.stack(class_tokens),
             logmel=whole,
-            windows=plan.frames,
+            windows=layout.frames,
         )
 
 

@@ -21,7 +21,7 @@ from mirprobe.core.annotations import from_json
 from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.errors import MirprobeError
 from mirprobe.core.schema import SPLITS, Annotations
-from mirprobe.data.tracks import limited
+from mirprobe.data.tracks import limit_tracks
 from mirprobe.emergence.models import RANDOM, TRAINED, ModelSpec
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.runner import RunResult, run
@@ -64,7 +64,7 @@ class ProbeResult:
 def annotated_tasks(dataset: Dataset, limit: int | None, tasks: Sequence[str]) -> list[str]:
     """Those of the tasks that the data set has annotations for, in every split."""
     wanted = {task: getattr(TASKS.get(task), "annotation") for task in tasks}  # noqa: B009
-    splits = limited(dataset, limit)
+    splits = limit_tracks(dataset, limit)
     return [
         task
         for task in tasks
@@ -127,7 +127,7 @@ def probe(
         known |= {name: (name, -1) for name in plain}
         for name in names:
             task = make_task(name, dataset)
-            tracks = limited(dataset, config.limit)["test"]
+            tracks = limit_tracks(dataset, config.limit)["test"]
             references = {track.id: track.annotations for track in tracks}
             for encoder, model in known.items():
                 found += _read(result, encoder, model, task, references)

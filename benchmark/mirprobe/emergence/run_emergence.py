@@ -16,7 +16,7 @@ from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.hashing import file_digest
 from mirprobe.core.plotting import require_matplotlib
-from mirprobe.data.tracks import limited, prepare, splits_hash
+from mirprobe.data.tracks import limit_tracks, prepare_audio, splits_hash
 from mirprobe.emergence import onset_scores, probing, similarity_scores
 from mirprobe.emergence.baselines import baselines
 from mirprobe.emergence.claims import Claim, Result, ResultTables, evaluate_claims
@@ -79,9 +79,9 @@ def run_emergence(
     described = _describe(checkpoint)
     twins = random_specs(model.config, controls)
     dataset = make_dataset(config)
-    tracks = limited(dataset, config.limit)
+    tracks = limit_tracks(dataset, config.limit)
     _make(folder)
-    prepare(dataset, [*tracks["valid"], *tracks["test"]])
+    prepare_audio(dataset, [*tracks["valid"], *tracks["test"]])
     frontend = model.config.frontend
     splits, problems = usable_tracks(tracks, frontend.sample_rate, jobs)
     tables = ResultTables(seed=seed)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import mir_eval.chord
 from tqdm import tqdm
 
-from mirprobe.core.annotations import check
+from mirprobe.core.annotations import check_annotation
 from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import Floats, Split, Track
 from mirprobe.data import audio
@@ -77,7 +77,7 @@ def _fault(sample_rate: int, track: Track) -> str:
         duration = len(audio.load(track, sample_rate)) / sample_rate
         for name in READ:
             if getattr(track.annotations, name) is not None:
-                check(track.annotations, name, duration)
+                check_annotation(track.annotations, name, duration)
         for label in track.annotations.chords.labels if track.annotations.chords else ():
             chord_class(label)
         if track.annotations.key is not None:

@@ -10,11 +10,11 @@ import torch.nn.functional as F
 import torchaudio
 from torch import Tensor
 
-from mirprobe.api.encoder import About, Encoder, about, context_of, joined
+from mirprobe.api.encoder import Encoder, EncoderInfo, combined_info, context_of, info_of
 from mirprobe.core.errors import ConfigError, EncoderError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
-from mirprobe.encoders.encode import call, place
+from mirprobe.encoders.encode import encode, to_device
 
 _REVISION = 1  # part of the fingerprints: raise it when a change here changes the numbers
 
@@ -33,9 +33,9 @@ class _Made:
     _parts: Mapping[str, Encoder]
 
     @property
-    def about(self) -> About:
+    def info(self) -> EncoderInfo:
         """That of its parts together."""
-        return joined([about(name, part) for name, part in self._parts.items()])
+        return combined_info([info_of(name, part) for name, part in self._parts.items()])
 
     def _copy(self, name: str, encoder: Encoder) -> None:
         self._parts = {name: encoder}
@@ -264,9 +264,9 @@ class Pca(_Made):
 
 def _part_call(name: str, part: Encoder, audio: Tensor) -> Tokens:
     """One call of a part, on the device of `audio`, held against what the part declares."""
-    place(part, audio.device)
+    to_device(part, audio.device)
     try:
-        return call(part, audio)
+        return encode(part, audio)
     except EncoderError as error:
         raise EncoderError(f"has the part '{name}', which {error}") from error
 

@@ -13,27 +13,27 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import EncoderError
 from mirprobe.core.number_types import Precision
 from mirprobe.core.schema import Tokens
-from mirprobe.encoders.windows import check_frames
+from mirprobe.encoders.windows import check_frame_count
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def place(encoder: Encoder, device: str | torch.device) -> None:
+def to_device(encoder: Encoder, device: str | torch.device) -> None:
     """Put an encoder that is a torch module on a device and into evaluation mode."""
     if isinstance(encoder, torch.nn.Module):
         encoder.eval().to(device)
 
 
-def call(encoder: Encoder, windows: Tensor, precision: Precision = "32") -> Tokens:
+def encode(encoder: Encoder, windows: Tensor, precision: Precision = "32") -> Tokens:
     """Encode windows and hold the shapes that come back against what the encoder declares.
 
     Args:
-        encoder: put in place by `place`.
+        encoder: put in place by `to_device`.
         windows: (batch, samples).
         precision: `32` as the encoder has it; `bf16` and `fp16` run it under torch's autocast.
 
     Returns:
-        Tokens of all its layers; what their values are like is for `sound` to say.
+        Tokens of all its layers; what their values are like is for `check_finite` to say.
 
     Raises:
         EncoderError: it raises an error, or returns what it does not declare.
@@ -63,7 +63,7 @@ def call(encoder: Encoder, windows: Tensor, precision: Precision = "32") -> Toke
                 f"call for ({batch}, time, {shape[0]}, {shape[1]})"
             )
         if encoder.frame_rate is not None:
-            check_frames(sequence.shape[1], samples, encoder)
+            check_frame_count(sequence.shape[1], samples, encoder)
     if class_token is not None and tuple(class_token.shape) != (batch, *shape):
         raise EncoderError(
             f"returned class tokens of shape {tuple(class_token.shape)}; its layers and "
@@ -78,7 +78,7 @@ def _autocast(device: torch.device, precision: Precision) -> AbstractContextMana
     return torch.autocast(device.type, dtype=_AUTOCAST[precision])
 
 
-def sound(tokens: Tokens, limit: torch.dtype, precision: Precision = "32") -> Tokens:
+def check_finite(tokens: Tokens, limit: torch.dtype, precision: Precision = "32") -> Tokens:
     """The same tokens, if all values are finite and fit into the number type `limit`.
 
     Raises:
@@ -135,7 +135,7 @@ def pool(tokens: Tokens, valid: Tensor, sources: Sequence[str]) -> Tensor:
     return torch.stack([pooled[source] for source in sources], dim=1)
 
 
-def row(tokens: Tokens, index: int) -> Tokens:
+def select_row(tokens: Tokens, index: int) -> Tokens:
     """A copy of the tokens of one window of a batch, as a batch of one."""
     parts = (tokens.sequence, tokens.class_token)
     return Tokens(*(None if part is None else part[index : index + 1].clone() for part in parts))

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mirprobe.api.encoder import About
+from mirprobe.api.encoder import EncoderInfo
 from mirprobe.core.errors import ConfigError, EncoderError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
@@ -98,7 +98,7 @@ class Hear:
             self._measure()
         parts = (module, source, weights_digest(weights), window, self._kind)
         self.fingerprint = digest("hear", _REVISION, *parts)
-        self.about = About(sum(parameter.numel() for parameter in self._model.parameters()))
+        self.info = EncoderInfo(sum(parameter.numel() for parameter in self._model.parameters()))
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows.

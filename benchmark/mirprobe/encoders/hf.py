@@ -12,7 +12,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from mirprobe.api.encoder import About, count_parameters
+from mirprobe.api.encoder import EncoderInfo, count_parameters
 from mirprobe.core.errors import ConfigError, EncoderError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
@@ -92,7 +92,7 @@ class HuggingFace:
         self._model: Any = None
 
     @cached_property
-    def about(self) -> About:
+    def info(self) -> EncoderInfo:
         """Parameters, counted on a model without weights; the licence of a folder's README.md.
 
         Raises:
@@ -101,7 +101,7 @@ class HuggingFace:
         trust = self._options["trust_remote_code"]
         build = _transformers().AutoModel.from_config
         count = count_parameters(lambda: build(self._config, trust_remote_code=trust))
-        return About(count, self._licence(), self._supervised)
+        return EncoderInfo(count, self._licence(), self._supervised)
 
     def _licence(self) -> str:
         readme = (self._folder or Path()) / "README.md"

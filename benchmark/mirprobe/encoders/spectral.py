@@ -17,7 +17,7 @@ import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
 
-from mirprobe.api.encoder import About
+from mirprobe.api.encoder import EncoderInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
@@ -36,7 +36,7 @@ class _Spectral:
     window: float | None = None
     frame_rate: float | None = _SAMPLE_RATE / _HOP
     sources: tuple[str, ...] = ("sequence",)
-    about = About(parameters=0)
+    info = EncoderInfo(parameters=0)
 
     def __init__(self, *, name: str, dim: int, fingerprint: str) -> None:
         self.layers: tuple[str, ...] = (name,)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from mirprobe.api.encoder import About, count_parameters
+from mirprobe.api.encoder import EncoderInfo, count_parameters, lazy_info
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
@@ -20,13 +20,19 @@ from mirprobe.vit1d.model import CONFIGS, ViT1D, ViT1DConfig
 _REVISION = 3  # part of the fingerprints: raise it when a change here changes the numbers
 
 
+def _info(encoder: ViT1DEncoder) -> EncoderInfo:
+    """Parameters, counted on a model without weights, and the licence of the weights."""
+    return EncoderInfo(count_parameters(partial(ViT1D, encoder._config)), encoder._licence)
+
+
 class ViT1DEncoder:
     """A ViT-1D, built at the first call.
 
     Args:
         config: the model's configuration, known before the model is built.
         fingerprint: as the Encoder protocol has it.
-        build: makes the model, weights and all.
+        build: makes the model with its weights.
+        licence: of the weights; empty if unknown.
     """
 
     layers: tuple[str, ...]
@@ -34,10 +40,15 @@ class ViT1DEncoder:
     window: float | None
     context: float
     frame_rate: float | None
-    licence = ""
+    info = lazy_info("")(_info)
 
     def __init__(
-        self, *, config: ViT1DConfig, fingerprint: str, build: Callable[[], ViT1D]
+        self,
+        *,
+        config: ViT1DConfig,
+        fingerprint: str,
+        build: Callable[[], ViT1D],
+        licence: str = "",
     ) -> None:
         self.sample_rate = config.frontend.sample_rate
         self.window = config.window
@@ -46,13 +57,8 @@ class ViT1DEncoder:
         self.layers = config.layers
         self.dim = config.dim
         self.fingerprint = fingerprint
-        self._config, self._build = config, build
+        self._config, self._build, self._licence = config, build, licence
         self._modules: tuple[LogMel, ViT1D] | None = None
-
-    @cached_property
-    def about(self) -> About:
-        """Parameters, counted on a model without weights; the licence of those that ship."""
-        return About(count_parameters(partial(ViT1D, self._config)), self.licence)
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows.
@@ -99,16 +105,15 @@ class TrainedViT1D(ViT1DEncoder):
         StorageError: the file is missing, damaged, not safetensors or not a ViT-1D.
     """
 
-    licence = "MIT"
+    info = lazy_info("MIT")(_info)
 
     def __init__(self, *, checkpoint: str | Path | None = None) -> None:
-        if checkpoint is not None:
-            self.licence = ""  # for its maker to say
         path = weights_path(None if checkpoint is None else Path(checkpoint))
         super().__init__(
             config=read_config(path),
             fingerprint=digest("vit1d", _REVISION, file_digest(path)),
             build=partial(load_checkpoint, path),
+            licence="MIT" if checkpoint is None else "",
         )
 
 

@@ -24,7 +24,7 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Cut:
+class WindowLayout:
     """Where the windows of one track lie.
 
     Attributes:
@@ -46,7 +46,7 @@ class Cut:
         """Whether the track is shorter than its one window."""
         return self.samples < self.size
 
-    def windows(self, audio: Array) -> list[Array]:
+    def cut(self, audio: Array) -> list[Array]:
         """(samples,) to the windows, each (size + 2 * context,)."""
         missing = max(0, self.starts[-1] + self.size - len(audio))
         if missing and (self.padded or not self.context):
@@ -56,7 +56,7 @@ class Cut:
         return [audio[start : start + self.size + 2 * self.context] for start in self.starts]
 
 
-def call_size(encoder: Encoder, seconds: float) -> int:
+def samples_per_call(encoder: Encoder, seconds: float) -> int:
     """Samples that a call takes for a window of so many seconds, context and all."""
     return round(seconds * encoder.sample_rate) + 2 * _context(encoder)
 
@@ -65,14 +65,14 @@ def _context(encoder: Encoder) -> int:
     return 0 if encoder.window is None else round(context_of(encoder) * encoder.sample_rate)
 
 
-def cut(samples: int, encoder: Encoder) -> Cut:
+def layout_windows(samples: int, encoder: Encoder) -> WindowLayout:
     """Plan the windows of a track of `samples` samples at the encoder's sample rate.
 
     Raises:
         EncoderError: the encoder's window holds less than one of its frames.
     """
     if encoder.window is None:
-        return Cut((0,), (0,), samples, samples)
+        return WindowLayout((0,), (0,), samples, samples)
     size = round(encoder.window * encoder.sample_rate)
     # an encoder without frames may begin a window anywhere: every sample is a frame to it
     rate = encoder.frame_rate or float(encoder.sample_rate)
@@ -84,16 +84,16 @@ def cut(samples: int, encoder: Encoder) -> Cut:
     last = max(0, ceil((samples - size) / encoder.sample_rate * rate - 1e-6))
     frames = [*range(0, last, step), last]
     starts = tuple(round(frame * encoder.sample_rate / rate) for frame in frames)
-    return Cut(starts, tuple(frames), size, samples, _context(encoder))
+    return WindowLayout(starts, tuple(frames), size, samples, _context(encoder))
 
 
-def frame_limit(samples: int, encoder: Encoder) -> int:
+def max_frames(samples: int, encoder: Encoder) -> int:
     """How many centred frames a stretch of `samples` can have: those centred within it."""
     assert encoder.frame_rate is not None
     return floor(samples / encoder.sample_rate * encoder.frame_rate + 1e-6) + 1
 
 
-def check_frames(count: int, samples: int, encoder: Encoder) -> None:
+def check_frame_count(count: int, samples: int, encoder: Encoder) -> None:
     """Hold the frames that came back against the declared rate.
 
     Args:
@@ -114,16 +114,16 @@ def check_frames(count: int, samples: int, encoder: Encoder) -> None:
         )
 
 
-def stitch(windows: list[Floating], plan: Cut, encoder: Encoder) -> Floating:
+def stitch(windows: list[Floating], layout: WindowLayout, encoder: Encoder) -> Floating:
     """Join the frames (time, layers, dim) of a track's windows into one (time, layers, dim).
 
     Where a window's frames fall one short of the next window's first, its last frame is repeated,
     so that the grid keeps its time.
     """
     parts = []
-    for window, first, end in zip(windows, plan.frames, plan.frames[1:], strict=False):
+    for window, first, end in zip(windows, layout.frames, layout.frames[1:], strict=False):
         short = max(0, end - first - len(window))
         parts.append(np.pad(window, ((0, short), (0, 0), (0, 0)), mode="edge")[: end - first])
     return np.concatenate(
-        [*parts, windows[-1][: frame_limit(plan.samples, encoder) - plan.frames[-1]]]
+        [*parts, windows[-1][: max_frames(layout.samples, encoder) - layout.frames[-1]]]
     )

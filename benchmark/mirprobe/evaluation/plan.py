@@ -15,17 +15,17 @@ from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import SPLITS, Track
-from mirprobe.data.tracks import Tracks, limited, prepare
+from mirprobe.data.tracks import Tracks, limit_tracks, prepare_audio
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
-from mirprobe.embedding.throughput import Speeds
+from mirprobe.embedding.throughput import ThroughputStore
 from mirprobe.encoders.combined import Pca
 from mirprobe.encoders.specs import make_encoder
 from mirprobe.evaluation.config import Resources, RunConfig, resolve
 from mirprobe.evaluation.setup import make_dataset, probed_layers, require_complete
 
 if TYPE_CHECKING:
-    from mirprobe.embedding.ray_cluster import Workers
+    from mirprobe.embedding.ray_cluster import RayWorkers
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Plan:
     tracks: Tracks
     encoders: Mapping[str, Encoder]
     layers: Mapping[str, tuple[str, ...]]
-    workers: Workers | None
+    workers: RayWorkers | None
 
     @property
     def every_track(self) -> list[Track]:
@@ -67,7 +67,7 @@ class Plan:
         Raises:
             ConfigError: the data set raised an error of its own.
         """
-        prepare(self.dataset, self.every_track)
+        prepare_audio(self.dataset, self.every_track)
 
     def heard(self, spec: str) -> tuple[str, Encoder]:
         """What of an encoder hears audio, and is cached: of `pca` the encoder within."""
@@ -88,8 +88,8 @@ class Plan:
             self._speeds.learn(embedder.name, embedder.encoder, embedder.batch)
 
     @property
-    def _speeds(self) -> Speeds:
-        return Speeds(self.cache.folder, self.resources.device, self.resources.precision)
+    def _speeds(self) -> ThroughputStore:
+        return ThroughputStore(self.cache.folder, self.resources.device, self.resources.precision)
 
     def embedder(self, spec: str) -> Embedder:
         """One of the encoders with the cache around it."""
@@ -163,7 +163,7 @@ def planned(
     }
     require_complete(built, Encoder, "encoder")
     layers = {spec: probed_layers(spec, encoder, config) for spec, encoder in built.items()}
-    tracks = limited(dataset, config.limit)
+    tracks = limit_tracks(dataset, config.limit)
     try:
         yield Plan(config, resources, cache, dataset, tracks, built, layers, workers)
     finally:
@@ -171,11 +171,11 @@ def planned(
             workers.close()
 
 
-def _workers(config: RunConfig) -> Workers | None:
+def _workers(config: RunConfig) -> RayWorkers | None:
     if config.engine == "local":
         return None
     if find_spec("ray") is None:
         raise ConfigError("engine 'ray' needs Ray; pip install 'mirprobe[ray]'")
-    from mirprobe.embedding.ray_cluster import Workers
+    from mirprobe.embedding.ray_cluster import RayWorkers
 
-    return Workers(config.device)
+    return RayWorkers(config.device)

@@ -8,17 +8,17 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
-from math import isnan, nan
+from math import isnan
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from mirprobe.api.encoder import Encoder, about
+from mirprobe.api.encoder import Encoder
 from mirprobe.api.task import Task
 from mirprobe.core.annotations import to_json
 from mirprobe.core.hashing import digest
-from mirprobe.core.schema import SPLITS, Annotations, Facts, Track
+from mirprobe.core.schema import SPLITS, Annotations, Track
 from mirprobe.data.tracks import Tracks, splits_hash
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.probing.probes import probe_config
@@ -119,26 +119,6 @@ def describe(
             "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
         },
     }
-
-
-def facts_of(name: str, encoder: Encoder) -> Facts:
-    """What the last columns of `scores.csv` say of an encoder.
-
-    Args:
-        name: its specification, for messages.
-        encoder: any; its weights are not loaded.
-
-    Raises:
-        ConfigError: what it says of itself is not an `About`.
-    """
-    said = about(name, encoder)
-    return Facts(
-        model_parameters=said.parameters,
-        dim=encoder.dim,
-        frame_rate=nan if encoder.frame_rate is None else encoder.frame_rate,
-        licence=said.licence,
-        supervised=" ".join(said.supervised),
-    )
 
 
 def _plain(value: Any) -> Any:

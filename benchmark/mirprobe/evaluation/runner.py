@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mirprobe.api.dataset import Dataset
-from mirprobe.api.encoder import Encoder
+from mirprobe.api.encoder import Encoder, info_columns
 from mirprobe.api.registry import spec_name
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, EncoderError, StorageError, TrackError
@@ -23,7 +23,7 @@ from mirprobe.data.tracks import splits_hash
 from mirprobe.encoders.combined import Pca
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.plan import Plan, planned
-from mirprobe.evaluation.provenance import cell_key, describe, facts_of
+from mirprobe.evaluation.provenance import cell_key, describe
 from mirprobe.evaluation.setup import make_task, require_complete
 from mirprobe.probing.cell import Setup, run_cell
 from mirprobe.probing.probes import probe_config
@@ -83,7 +83,7 @@ def _run(plan: Plan, tasks: Mapping[str, Task]) -> RunResult:
         for name in config.tasks
     }
     require_complete(wanted, Task, "task")
-    facts = {spec: facts_of(spec, encoder) for spec, encoder in built.items()}
+    info = {spec: info_columns(spec, encoder) for spec, encoder in built.items()}
     result = RunResult(RunFolder(config.results_dir / run_name(config)))
     result.folder.make()
     plan.prepare()
@@ -94,8 +94,8 @@ def _run(plan: Plan, tasks: Mapping[str, Task]) -> RunResult:
         cells.extend(_run_encoder(plan, result, spec, wanted))
         seconds[spec] = round(perf_counter() - begun, 1)
         if result.computed > before:
-            result.folder.write_scores(cells, facts)
-    result.scores = result.folder.write_scores(cells, facts)
+            result.folder.write_scores(cells, info)
+    result.scores = result.folder.write_scores(cells, info)
     if result.computed or not (result.folder.path / "differences.csv").exists():
         truth = {track.id: track.annotations for track in plan.tracks["test"]}
         result.folder.write_differences(differences(cells, wanted, truth))

@@ -10,9 +10,9 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.api.registry import DATASETS, TASKS, nearest
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError
-from mirprobe.data.combined import Crossed, Joined
+from mirprobe.data.combined import CrossedDataset, JoinedDataset
 from mirprobe.data.paths import dataset_root, joined_specs
-from mirprobe.embedding.remote_store import folder_of
+from mirprobe.embedding.remote_store import local_folder
 from mirprobe.evaluation.config import RunConfig
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def make_dataset(config: RunConfig, instances: Mapping[str, Dataset] | None = No
     """
 
     def plain(spec: str) -> Dataset:
-        folder = folder_of(config.cache_dir)
+        folder = local_folder(config.cache_dir)
         root = dataset_root(spec, cache_dir=folder, data_home=config.data_home)
         return DATASETS.create(spec, root=root)
 
@@ -43,11 +43,11 @@ def make_dataset(config: RunConfig, instances: Mapping[str, Dataset] | None = No
                 f"data set '{spec}': give '{train}' as train_dataset and '{test}' as test_dataset"
             )
         parts = [plain(part) for part in joined_specs(spec)]
-        return Joined(parts) if len(parts) > 1 else parts[0]
+        return JoinedDataset(parts) if len(parts) > 1 else parts[0]
 
     if config.train_dataset and config.test_dataset and config.test_tracks:
         train, test = side(config.train_dataset), side(config.test_dataset)
-        return Crossed(train, test, config.test_tracks)
+        return CrossedDataset(train, test, config.test_tracks)
     return side(config.data)
 
 
@@ -59,7 +59,7 @@ def make_task(name: str, dataset: Dataset) -> Task:
             and its two sides declare different labels.
     """
     task = TASKS.create(name, dataset)
-    if not isinstance(dataset, Crossed):
+    if not isinstance(dataset, CrossedDataset):
         return task
     learned: tuple[str, ...] = getattr(TASKS.create(name, dataset.train), "labels", ())
     tested: tuple[str, ...] = getattr(task, "labels", ())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mirprobe.api.registry import nearest
 from mirprobe.api.task import Task
-from mirprobe.core.annotations import check
+from mirprobe.core.annotations import check_annotation
 from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import SPLITS, Embedding, Floats, Frames, Loss, Split, Track
 from mirprobe.probing.batches import Examples, InMemory, with_shuffled
@@ -113,7 +113,7 @@ def _prepare(
     for track, embedding in tracks:
         frames, times = _rows(task, embedding, setup)
         try:
-            check(track.annotations, task.annotation, embedding.duration)
+            check_annotation(track.annotations, task.annotation, embedding.duration)
             target = task.targets(track.annotations, times)
         except TrackError as error:
             problems[track.id] = f"{task.name}: {error}"

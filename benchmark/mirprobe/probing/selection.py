@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.api.task import Task
+from mirprobe.api.task import Task, conditions_of
 from mirprobe.core.annotations import to_json
 from mirprobe.core.bootstrap import bootstrap, mean, point
 from mirprobe.core.schema import Annotations, Floats, Frames, Score
@@ -115,7 +115,7 @@ class Scorer:
         validation, parameters = chosen
         described = {**fields, "decoding": decoding, "parameters": json.dumps(dict(parameters))}
         n = len(self.test.ids)
-        conditions = self.task.conditions(self.test.references)
+        conditions = conditions_of(self.task)(self.test.references)
         for metric in scores[0]:
             statistic = mean([draw[metric] for draw in scores])
             low, high = bootstrap(statistic, n)

@@ -14,10 +14,11 @@ from typing import Any
 
 import pandas as pd
 
+from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.api.registry import nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe.reporting.published import table_of
-from mirprobe.reporting.run_folder import FACTS, read_differences, read_scores
+from mirprobe.reporting.run_folder import read_differences, read_scores
 
 ARENA = ["dataset", "splits", "task", "probe", "preset", "conditions"]
 ENTRY = [*ARENA, "encoder"]
@@ -115,7 +116,7 @@ def _facts(scores: pd.DataFrame) -> pd.DataFrame:
     """One row an encoder; of several runs the last that says anything counts."""
     known = scores if "speed" in scores else scores.assign(speed=nan)
     groups = known.groupby(["encoder", "fingerprint"], sort=False)
-    return groups[[*FACTS, "speed"]].last().reset_index()
+    return groups[[*INFO_COLUMNS, "speed"]].last().reset_index()
 
 
 def _had_labels(board: pd.DataFrame) -> pd.Series:
@@ -185,7 +186,7 @@ def encoders_of(board: pd.DataFrame) -> list[list[tuple[str, str]]]:
     """Mean rank and facts of each encoder, the best first: shown cells with their headers."""
     ranks = mean_ranks(board)
     facts: dict[Any, Any] = (
-        board.groupby("encoder", sort=False)[[*FACTS, "speed"]].first().to_dict("index")
+        board.groupby("encoder", sort=False)[[*INFO_COLUMNS, "speed"]].first().to_dict("index")
     )
     order = [*ranks, *(name for name in facts if name not in ranks)]
     return [

@@ -17,14 +17,14 @@ from typing import Any
 
 import pandas as pd
 
+from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import StorageError
 from mirprobe.core.hashing import digest
-from mirprobe.core.schema import Facts, Score, Split, Track
+from mirprobe.core.schema import Score, Split, Track
 from mirprobe.probing.selection import CellResult
 
-FACTS = [field.name for field in fields(Facts)]
-COLUMNS = [*(field.name for field in fields(Score)), *FACTS]
+COLUMNS = [*(field.name for field in fields(Score)), *INFO_COLUMNS]
 DIFFERENCES = [
     "task", "metric", "encoder", "reference", "difference", "low", "high", "n",
     "cell", "reference_cell",
@@ -32,10 +32,10 @@ DIFFERENCES = [
 _ENDS = ("difference", "low", "high")
 _LONGEST = 100  # characters of an encoder's name in a file's name
 _TYPES = {
-    field.name: {"int | None": "Int64"}.get(str(field.type), str(field.type))
-    for kind in (Score, Facts)
-    for field in fields(kind)
-}  # str, int, float, bool, or pandas' whole numbers that may be missing
+    **{field.name: str(field.type) for field in fields(Score)},
+    **INFO_COLUMNS,
+}
+"""Column -> its pandas type; `Int64` are integers that may be missing."""
 
 
 class RunFolder:
@@ -87,12 +87,10 @@ class RunFolder:
         return cell
 
     def write_scores(
-        self, cells: Sequence[Mapping[str, Any]], facts: Mapping[str, Facts]
+        self, cells: Sequence[Mapping[str, Any]], info: Mapping[str, Mapping[str, Any]]
     ) -> pd.DataFrame:
-        """Write `scores.csv` from the run's cells, in their order, and the facts of encoders."""
-        rows = [
-            {**row, **asdict(facts[row["encoder"]])} for cell in cells for row in cell["scores"]
-        ]
+        """Write `scores.csv`: the rows of all cells, in order, each with its encoder's `info`."""
+        rows = [{**row, **info[row["encoder"]]} for cell in cells for row in cell["scores"]]
         table = pd.DataFrame(rows, columns=COLUMNS).astype({"model_parameters": "Int64"})
         content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         write_whole(self.path / "scores.csv", content.encode())

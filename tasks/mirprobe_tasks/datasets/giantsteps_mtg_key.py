@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.schema import Annotations, Split, Track
 from mirprobe.metrics.key import key_class
 from mirprobe_tasks.datasets.splits import divide
@@ -33,7 +33,7 @@ class GiantStepsMtgKey:
     name: str = "giantsteps_mtg_key"
     tags: tuple[str, ...] = ()
     trim: float = 0.0
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=1_486,
         hours=None,
         gigabytes=None,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from numpy.lib.format import read_array
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Split, Track
 from mirprobe_tasks.datasets.table_files import bad_row, existing, read_rows, ready
@@ -53,7 +53,7 @@ class MagnaTagATune:
     name: str = "magnatagatune"
     tags: tuple[str, ...] = TAGS
     trim: float = 0.0
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=25_860,
         hours=209.0,
         gigabytes=3.0,

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Annotations, Split, Track
 from mirprobe_tasks.datasets.table_files import Row, bad_row, existing, read_rows, ready
@@ -40,7 +40,7 @@ class MtgJamendo:
 
     name: str = "mtg_jamendo"
     trim: float = 5.0
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=55_525,
         hours=None,
         gigabytes=508.0,

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Track
 
@@ -14,7 +14,7 @@ Row = tuple[int, list[str]]
 """The line on which a row ends, the first being 1, and its fields."""
 
 
-def existing(path: Path, name: str, sheet: Sheet) -> Path:
+def existing(path: Path, name: str, sheet: DatasetInfo) -> Path:
     """The path itself.
 
     Args:
@@ -32,7 +32,7 @@ def existing(path: Path, name: str, sheet: Sheet) -> Path:
     return path
 
 
-def ready(tracks: Sequence[Track], root: Path, name: str, sheet: Sheet) -> Iterator[str]:
+def ready(tracks: Sequence[Track], root: Path, name: str, sheet: DatasetInfo) -> Iterator[str]:
     """Look whether there is audio; single missing files are reported track by track later.
 
     Yields:

@@ -13,7 +13,7 @@ from pathlib import Path
 import mir_eval.chord
 import numpy as np
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Annotations, Segments, Split, Track
 from mirprobe_tasks.datasets.splits import divide
@@ -89,7 +89,7 @@ class Winterreise:
     name: str = "winterreise"
     tags: tuple[str, ...] = ()
     trim: float = 5.0
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=48,
         hours=2.2,
         gigabytes=None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from importlib.metadata import version
 from math import ceil, prod
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mirprobe.api.encoder import About
+from mirprobe.api.encoder import EncoderInfo, lazy_info
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
@@ -42,7 +41,6 @@ class BasicPitch:
         ConfigError: the package or onnxruntime is not installed.
     """
 
-    licence = "Apache-2.0"
     sample_rate: int = _RATE
     window: float | None = None
     frame_rate: float | None = _RATE / _HOP
@@ -58,8 +56,8 @@ class BasicPitch:
         )
         self._session: Any = None
 
-    @cached_property
-    def about(self) -> About:
+    @lazy_info("Apache-2.0")
+    def info(self) -> EncoderInfo:
         """Parameters, counted in the checkpoint beside the model; licence; what it had labels for.
 
         Raises:
@@ -75,7 +73,7 @@ class BasicPitch:
             and "/moving_" not in name
         ]
         count = sum(prod(variable.shape) for variable in trained)
-        return About(count, self.licence, ("onset", "pitch"))
+        return EncoderInfo(count, type(self).info.licence, ("onset", "pitch"))
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono audio.

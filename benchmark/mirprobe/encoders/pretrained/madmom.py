@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
-from mirprobe.api.encoder import About
+from mirprobe.api.encoder import EncoderInfo, lazy_info
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
@@ -72,7 +71,6 @@ class Madmom:
         ConfigError: the package is not installed, or there is no such network.
     """
 
-    licence = "CC-BY-NC-SA-4.0"
     sample_rate: int = RATE
     window: float | None = None
     sources: tuple[str, ...] = ("sequence",)
@@ -93,11 +91,11 @@ class Madmom:
         self.fingerprint = digest("madmom", _REVISION, network, hashes)
         self._model: nn.Module | None = None
 
-    @cached_property
-    def about(self) -> About:
+    @lazy_info("CC-BY-NC-SA-4.0")
+    def info(self) -> EncoderInfo:
         """Parameters up to the frames, licence, and what the network had labels for."""
         count = sum(parameter.numel() for parameter in self._load().parameters())
-        return About(count, self.licence, self._network.supervised)
+        return EncoderInfo(count, type(self).info.licence, self._network.supervised)
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono audio.

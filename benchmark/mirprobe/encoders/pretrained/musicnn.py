@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
 from math import prod
 
 import torch
@@ -11,7 +10,7 @@ import torch.nn.functional as F
 import torchaudio
 from torch import Tensor, nn
 
-from mirprobe.api.encoder import About
+from mirprobe.api.encoder import EncoderInfo, lazy_info
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
@@ -60,7 +59,6 @@ class MusiCnn:
         ConfigError: the package is not installed, or an option is unknown.
     """
 
-    licence = "ISC"
     sample_rate: int = _RATE
     window: float | None = (_FRAMES - 1) * _HOP / _RATE
 
@@ -84,10 +82,10 @@ class MusiCnn:
         self.fingerprint = digest("musicnn", _REVISION, embedding, hashes, torchaudio.__version__)
         self._modules: tuple[nn.Module, MusiCNN] | None = None
 
-    @cached_property
-    def about(self) -> About:
+    @lazy_info("ISC")
+    def info(self) -> EncoderInfo:
         """Parameters (with those of the tags), licence, and that it learned from tags."""
-        known = About(licence=self.licence, supervised=("tagging",))
+        known = EncoderInfo(licence=type(self).info.licence, supervised=("tagging",))
         variables = self._variables()
         trained = {n: v for n, v in variables.items() if n.rpartition("/")[2] in _TRAINED}
         return replace(known, parameters=sum(prod(entry.shape) for entry in trained.values()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from functools import cached_property
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mirprobe.api.encoder import About
+from mirprobe.api.encoder import EncoderInfo, lazy_info
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
@@ -43,7 +42,6 @@ class Pesto:
         ConfigError: the package is not installed, or `hop` is out of range.
     """
 
-    licence = "LGPL-3.0-only"
     sample_rate: int = _RATE
     window: float | None = 10.0
     layers: tuple[str, ...] = ("penultimate",)
@@ -61,12 +59,12 @@ class Pesto:
         self.fingerprint = digest("pesto", _REVISION, *parts)
         self._model: Any = None
 
-    @cached_property
-    def about(self) -> About:
+    @lazy_info("LGPL-3.0-only")
+    def info(self) -> EncoderInfo:
         """Parameters of the checkpoint, and its licence; it had no labels."""
         weights = _checkpoint(self._weights)["state_dict"]
         count = sum(value.numel() for name, value in weights.items() if name != "shift")
-        return About(count, self.licence)
+        return EncoderInfo(count, type(self).info.licence)
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mirprobe.api.encoder import Encoder
-from mirprobe.encoders.encode import call, place
+from mirprobe.encoders.encode import encode, to_device
 
 CONSTRUCTION = 5.0  # seconds that building an encoder may take
 _SOURCES = ("class", "sequence", "both")
@@ -121,8 +121,8 @@ def weights(encoder: Encoder, clip: Tensor) -> Check:
     Raises:
         EncoderError: the call fails.
     """
-    place(encoder, clip.device)
-    call(encoder, clip)
+    to_device(encoder, clip.device)
+    encode(encoder, clip)
     module = next(
         (found for found in _modules(encoder) if any(True for _ in found.parameters())), None
     )

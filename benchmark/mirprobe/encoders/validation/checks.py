@@ -17,11 +17,11 @@ from torch import Tensor
 from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import EncoderError
 from mirprobe.core.schema import Tokens
-from mirprobe.encoders.encode import call, difference, place, pool, row, sound
+from mirprobe.encoders.encode import check_finite, difference, encode, pool, select_row, to_device
 from mirprobe.encoders.validation import attributes as promises
 from mirprobe.encoders.validation.attributes import Check
 from mirprobe.encoders.validation.frame_alignment import SECONDS, Reaction, measure
-from mirprobe.encoders.windows import call_size, cut, frame_limit, stitch
+from mirprobe.encoders.windows import layout_windows, max_frames, samples_per_call, stitch
 
 TOLERANCE = 1e-3
 """Relative difference (root mean square) that batches and repetition may make."""
@@ -53,8 +53,8 @@ def validate(make: Callable[[], Encoder], device: str = "cpu") -> Iterator[Check
     yield promises.construction(perf_counter() - begun)
     fingerprint = encoder.fingerprint
     yield promises.same_fingerprint(fingerprint, fresh.fingerprint)
-    place(encoder, device)
-    place(fresh, device)
+    to_device(encoder, device)
+    to_device(fresh, device)
     bench = _Bench(encoder, device)
     first = _guarded("tokens", bench.tokens)
     yield first
@@ -93,7 +93,7 @@ class _Bench:
         self.device = device
         seconds = encoder.window or _CLIP
         self.size = round(seconds * encoder.sample_rate)
-        clips = _noise(4 * call_size(encoder, seconds)).reshape(4, -1)
+        clips = _noise(4 * samples_per_call(encoder, seconds)).reshape(4, -1)
         self.clips = torch.from_numpy(clips).to(device)
         # neighbours that are louder, silent and much quieter show what depends on a batch
         self.clips *= torch.tensor([1.0, 9.0, 0.0, 1e-3], device=device)[:, None]
@@ -133,7 +133,7 @@ class _Bench:
         remedy = (
             "normalise each clip by itself, mask padding, and put batch norm into evaluation mode"
         )
-        return self._alike("batch", "alone and among 4", row(together, 0), remedy)
+        return self._alike("batch", "alone and among 4", select_row(together, 0), remedy)
 
     def repetition(self, fresh: Encoder) -> Check:
         """A second call and a second instance give the same."""
@@ -142,7 +142,7 @@ class _Bench:
         check = self._alike("repetition", "called twice", again, remedy)
         if not check.passed:
             return check
-        other = sound(call(fresh, self.clips[:1]), torch.float32)
+        other = check_finite(encode(fresh, self.clips[:1]), torch.float32)
         remedy = "draw random weights from a seeded generator, and make it part of the fingerprint"
         return self._alike("repetition", "called twice and in a new instance", other, remedy)
 
@@ -155,18 +155,18 @@ class _Bench:
 
     def harnessed(self, name: str, samples: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Check:
         """A track as a run would give it: cut, padded, its frames stitched."""
-        plan = cut(len(samples), self.encoder)
-        windows = np.stack(plan.windows(samples))
+        layout = layout_windows(len(samples), self.encoder)
+        windows = np.stack(layout.cut(samples))
         tokens = self._call(torch.from_numpy(windows).to(self.device))
         found = f"{len(samples)} samples, finite"
         if self.encoder.frame_rate is not None and tokens.sequence is not None:
             frames = tokens.sequence[:, :, :, :1].float().cpu().numpy()
-            count = len(stitch(list(frames), plan, self.encoder))
-            found += f", {count} of at most {frame_limit(len(samples), self.encoder)} frames"
+            count = len(stitch(list(frames), layout, self.encoder))
+            found += f", {count} of at most {max_frames(len(samples), self.encoder)} frames"
         return Check(name, True, found)
 
     def _call(self, windows: Tensor) -> Tokens:
-        return sound(call(self.encoder, windows), torch.float32)
+        return check_finite(encode(self.encoder, windows), torch.float32)
 
     def _alike(self, name: str, how: str, tokens: Tokens, remedy: str) -> Check:
         apart = difference(self.alone, tokens)
@@ -224,5 +224,5 @@ def _long(encoder: Encoder, device: str) -> Check:
     if encoder.window is not None:
         return Check("ten minutes", None, f"come in windows of {encoder.window:g} s")
     samples = torch.from_numpy(_noise(round(SECONDS * encoder.sample_rate)))[None].to(device)
-    sound(call(encoder, samples), torch.float32)
+    check_finite(encode(encoder, samples), torch.float32)
     return Check("ten minutes", True, "finite")

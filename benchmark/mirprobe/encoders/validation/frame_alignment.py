@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import EncoderError
 from mirprobe.core.schema import Floating, Floats
-from mirprobe.encoders.encode import call
-from mirprobe.encoders.windows import cut, stitch
+from mirprobe.encoders.encode import encode
+from mirprobe.encoders.windows import layout_windows, stitch
 
 SECONDS = 600.0
 NOISE, IMPULSE = 1e-3, 0.9  # standard deviation; peak
@@ -103,7 +103,7 @@ def _places(encoder: Encoder) -> tuple[Floats, int, int]:
 
 
 def _centres(energy: Floats, place: int, reach: int) -> tuple[Floats, Floats, Floats]:
-    """Of the reactions within `reach` frames of `place`, each (layers,).
+    """Of the reactions within `reach` frames of `to_device`, each (layers,).
 
     Returns:
         Their centres, how many frames react at least half as strongly as the strongest, and how
@@ -128,14 +128,14 @@ def _energy(encoder: Encoder, length: int, impulses: NDArray[np.int_], device: s
     noise = np.random.default_rng(0).normal(0, NOISE, length).astype(np.float32)
     struck = noise.copy()
     struck[impulses] = IMPULSE
-    plan = cut(length, encoder)
-    struck_windows, noise_windows = plan.windows(struck), plan.windows(noise)
+    layout = layout_windows(length, encoder)
+    struck_windows, noise_windows = layout.cut(struck), layout.cut(noise)
     # the windows without an impulse are the same in both, and are not encoded at all
     hit = [
         number
-        for number, start in enumerate(plan.starts)
+        for number, start in enumerate(layout.starts)
         if (
-            (impulses >= start - plan.context) & (impulses < start + plan.size + plan.context)
+            (impulses >= start - layout.context) & (impulses < start + layout.size + layout.context)
         ).any()
     ]
     batch = 1 if encoder.window is None else _BATCH
@@ -148,15 +148,15 @@ def _energy(encoder: Encoder, length: int, impulses: NDArray[np.int_], device: s
         reactions.update(zip(numbers, energy, strict=True))
     still = np.zeros_like(next(iter(reactions.values())))
     parts: list[Floating] = [
-        reactions.get(number, still)[..., None] for number in range(len(plan.starts))
+        reactions.get(number, still)[..., None] for number in range(len(layout.starts))
     ]
-    return np.asarray(stitch(parts, plan, encoder)[..., 0], dtype=np.float64)
+    return np.asarray(stitch(parts, layout, encoder)[..., 0], dtype=np.float64)
 
 
 def _frames(
     encoder: Encoder, windows: list[NDArray[np.float32]], device: str
 ) -> torch.Tensor:  # (B, T, L, D)
-    tokens = call(encoder, torch.from_numpy(np.stack(windows)).to(device))
+    tokens = encode(encoder, torch.from_numpy(np.stack(windows)).to(device))
     if tokens.sequence is None:
         raise EncoderError("declares a frame_rate but returns no sequence of tokens")
     return tokens.sequence.float()

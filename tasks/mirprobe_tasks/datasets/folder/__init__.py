@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe_tasks.datasets.folder.description import Description, read_description
@@ -34,7 +34,7 @@ class Folder:
 
     name: str = "folder"
     positional: tuple[str, ...] = ("config",)
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=0,
         hours=None,
         gigabytes=None,

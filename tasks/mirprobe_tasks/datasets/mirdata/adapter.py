@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Split, Track
 from mirprobe_tasks.datasets.mirdata import library
@@ -43,7 +43,7 @@ class MirdataDataset:
     """
 
     name: str
-    sheet: Sheet
+    sheet: DatasetInfo
     tags: tuple[str, ...] = ()
     vocabularies: Mapping[str, tuple[str, ...]] = {}
     trim: float = 0.0

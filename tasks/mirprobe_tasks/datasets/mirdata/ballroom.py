@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import beats
 
@@ -42,7 +42,7 @@ class Ballroom(MirdataDataset):
             *("samba", "tango", "viennesewaltz", "waltz"),
         )
     }
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=685,
         hours=5.7,
         gigabytes=1.5,

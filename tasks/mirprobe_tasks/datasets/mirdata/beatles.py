@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import beats, keys, lab_chords, longest_key, sections
 
@@ -24,7 +24,7 @@ class Beatles(MirdataDataset):
     name: str = "beatles"
     trim: float = 5.0
     seed: str = "3"
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=180,
         hours=None,
         gigabytes=None,

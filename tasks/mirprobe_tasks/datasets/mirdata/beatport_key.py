@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.key_name import one_key
 
@@ -18,7 +18,7 @@ class BeatportKey(MirdataDataset):
     """
 
     name: str = "beatport_key"
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=1486,
         hours=49.5,
         gigabytes=None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.key_name import key_name
 
@@ -18,7 +18,7 @@ class FmaKeys(MirdataDataset):
 
     name: str = "fma_keys"
     trim: float = 5.0
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=5489,
         hours=340.0,
         gigabytes=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.key_name import key_name
 
@@ -18,7 +18,7 @@ class GiantStepsKey(MirdataDataset):
     """
 
     name: str = "giantsteps_key"
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=600,
         hours=20.0,
         gigabytes=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 
 
@@ -22,7 +22,7 @@ class GiantStepsTempo(MirdataDataset):
     """
 
     name: str = "giantsteps_tempo"
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=661,
         hours=22.0,
         gigabytes=1.0,

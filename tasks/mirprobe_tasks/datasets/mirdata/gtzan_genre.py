@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.schema import Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import beats
@@ -36,7 +36,7 @@ class GtzanGenre(MirdataDataset):
             *("jazz", "metal", "pop", "reggae", "rock"),
         )
     }
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=929,
         hours=7.7,
         gigabytes=1.3,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.schema import Floats, Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import beats, lasting, longest_key, merged
@@ -59,7 +59,7 @@ class GuitarSet(MirdataDataset):
     name: str = "guitarset"
     audio: str = "audio_mix_path"
     remotes: tuple[str, ...] = ("annotations", "audio_mix")
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=360,
         hours=3.0,
         gigabytes=None,

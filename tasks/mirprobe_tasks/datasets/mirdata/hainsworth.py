@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import beats
 
@@ -16,7 +16,7 @@ class Hainsworth(MirdataDataset):
     """
 
     name: str = "hainsworth"
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=222,
         hours=3.7,
         gigabytes=None,

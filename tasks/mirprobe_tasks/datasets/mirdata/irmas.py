@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.schema import Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 
@@ -40,7 +40,7 @@ class Irmas(MirdataDataset):
 
     name: str = "irmas"
     tags: tuple[str, ...] = tuple(INSTRUMENTS.values())
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=9534,
         hours=None,
         gigabytes=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.schema import Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader, told
 
@@ -32,7 +32,7 @@ class MedleySolosDb(MirdataDataset):
 
     name: str = "medley_solos_db"
     vocabularies: Mapping[str, tuple[str, ...]] = {"instrument": INSTRUMENTS}
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=21571,
         hours=18.0,
         gigabytes=None,

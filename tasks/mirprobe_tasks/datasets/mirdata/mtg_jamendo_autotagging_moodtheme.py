@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
@@ -34,7 +34,7 @@ class MtgJamendoMoodtheme(MirdataDataset):
     name: str = "mtg_jamendo_autotagging_moodtheme"
     trim: float = 5.0
     tags: tuple[str, ...] = TAGS
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=18486,
         hours=None,
         gigabytes=None,

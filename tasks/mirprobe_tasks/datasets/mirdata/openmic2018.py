@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.schema import Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader, told
 
@@ -28,7 +28,7 @@ class OpenMic2018(MirdataDataset):
         *("guitar", "mallet_percussion", "mandolin", "organ", "piano", "saxophone"),
         *("synthesizer", "trombone", "trumpet", "ukulele", "violin", "voice"),
     )
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=20000,
         hours=55.6,
         gigabytes=None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import keys, lab_chords, longest_key, sections
 
@@ -18,7 +18,7 @@ class Queen(MirdataDataset):
 
     name: str = "queen"
     trim: float = 5.0
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=51,
         hours=None,
         gigabytes=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import beats, lab_chords, sections
 
@@ -20,7 +20,7 @@ class RwcPopular(MirdataDataset):
     name: str = "rwc_popular"
     trim: float = 5.0
     seed: str = "1"
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=100,
         hours=6.8,
         gigabytes=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.schema import Segments
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import sections as segments
@@ -27,7 +27,7 @@ class Salami(MirdataDataset):
 
     name: str = "salami"
     trim: float = 5.0
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=1359,
         hours=None,
         gigabytes=None,

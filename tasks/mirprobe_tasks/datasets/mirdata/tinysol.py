@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader, told
@@ -42,7 +42,7 @@ class TinySol(MirdataDataset):
 
     name: str = "tinysol"
     vocabularies: Mapping[str, tuple[str, ...]] = {"instrument": tuple(INSTRUMENTS.values())}
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=2913,
         hours=None,
         gigabytes=None,

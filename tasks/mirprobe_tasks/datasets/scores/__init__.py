@@ -25,7 +25,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import SPLITS, Split, Track
@@ -50,7 +50,7 @@ class Scores:
     name: str = "scores"
     tags: tuple[str, ...] = ()
     trim: float = 0.0
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=268,
         hours=3.5,
         gigabytes=0.3,

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from mirprobe.api.dataset import Sheet
+from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe_tasks.datasets.render_missing import render_missing
@@ -55,7 +55,7 @@ class Studio:
     name: str = "studio"
     tags: tuple[str, ...] = TAGS
     trim: float = 0.0
-    sheet = Sheet(
+    sheet = DatasetInfo(
         tracks=240,
         hours=1.4,
         gigabytes=0.1,
