@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test check bench pretrain
+.PHONY: run test check bench stress pretrain
 
 run: $(VENV)/.ready
 	$(BIN)/mirprobe run
@@ -34,8 +34,12 @@ pretrain: $(VENV)/.ready
 	$(BIN)/mirprobe pretrain export $(OUTPUT)/best.safetensors -o $(OUTPUT)/vit1d.safetensors
 
 bench: $(VENV)/.ready
-	$(BIN)/python tests/bench_encoding.py
-	$(BIN)/python tests/bench_training.py
+	$(BIN)/python tests/bench/encoding.py
+	$(BIN)/python tests/bench/training.py
+
+# Some 15 minutes: kills, damaged files, full disks. Mounting a full disk needs root; it says so.
+stress: $(VENV)/.ready
+	PYTHONPATH=tests $(BIN)/python tests/stress/stress.py
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
