@@ -5,13 +5,15 @@ See `mirprobe.encoders.hear` for the API; `hear-validator mirprobe.hear -m FILE`
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mirprobe.encoders.vit1d import TrainedViT1D, ViT1DEncoder
-from mirprobe.encoders.windows import layout_windows, stitch
+from mirprobe.encoders.vit1d import ViT1DEncoder
+from mirprobe.encoders.windows import WindowLayout, layout_windows, stitch
 from mirprobe.vit1d.checkpoint import load_checkpoint, weights_path
 from mirprobe.vit1d.frontend import LogMel
 from mirprobe.vit1d.model import ViT1D
@@ -26,11 +28,11 @@ class HearViT1D(nn.Module):
         timestamp_embedding_size: of a frame's, the last layer's sequence token.
     """
 
-    def __init__(self, model: ViT1D, encoder: ViT1DEncoder) -> None:
+    def __init__(self, model: ViT1D) -> None:
         super().__init__()
         self.model = model
         self.logmel = LogMel(model.config.frontend)
-        self._encoder = encoder  # of the same weights: it says how windows are cut
+        self._encoder = ViT1DEncoder(config=model.config, fingerprint="", build=lambda: model)
         self.sample_rate: int = model.config.frontend.sample_rate
         self.scene_embedding_size: int = model.config.dim
         self.timestamp_embedding_size: int = model.config.dim
@@ -52,14 +54,26 @@ class HearViT1D(nn.Module):
         if audio.ndim != 2 or not audio.numel():
             raise ValueError(f"audio has shape {tuple(audio.shape)}, not (n_sounds, n_samples)")
         layout = layout_windows(audio.shape[1], self._encoder)
-        logmel = self.logmel(audio)  # (B, T, F), of the whole: what is short needs no padding
         frames, classes = [], []
-        for first in layout.frames:
-            *_, last = self.model.stream(logmel[:, first : first + self.model.config.frames])
-            frames.append(last.tokens[:, 1:].transpose(0, 1).cpu().numpy())  # (T, B, D)
-            classes.append(last.tokens[:, 0])
+        for tokens, class_token in self._windows(audio, layout):
+            frames.append(tokens.transpose(0, 1).cpu().numpy())  # (T, B, D)
+            classes.append(class_token)
         stitched = torch.from_numpy(stitch(frames, layout, self._encoder).swapaxes(0, 1))
         return stitched.contiguous().to(audio.device), torch.stack(classes, dim=1)
+
+    def _windows(self, audio: Tensor, layout: WindowLayout) -> Iterator[tuple[Tensor, Tensor]]:
+        """The last layer's tokens of each window: (batch, T, dim) and (batch, dim)."""
+        if layout.padded:  # shorter than a window: the model needs no padding
+            *_, last = self.model.stream(self.logmel(audio))
+            yield last.tokens[:, 1:], last.tokens[:, 0]
+            return
+        # those of the harness, so that both give the same embeddings
+        cut = [layout.cut(sound.cpu().numpy()) for sound in audio]
+        for windows in zip(*cut, strict=True):
+            tokens = self._encoder(torch.from_numpy(np.stack(windows)).to(audio.device))
+            assert tokens.sequence is not None
+            assert tokens.class_token is not None
+            yield tokens.sequence[:, :, -1], tokens.class_token[:, -1]
 
 
 def load_model(model_file_path: str = "") -> HearViT1D:
@@ -74,7 +88,7 @@ def load_model(model_file_path: str = "") -> HearViT1D:
     """
     path = weights_path(Path(model_file_path) if model_file_path else None)
     model = load_checkpoint(path).eval().requires_grad_(False)
-    return HearViT1D(model, TrainedViT1D(checkpoint=path))
+    return HearViT1D(model)
 
 
 def get_timestamp_embeddings(audio: Tensor, model: HearViT1D) -> tuple[Tensor, Tensor]:

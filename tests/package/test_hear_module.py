@@ -6,12 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from helpers.small_vit1d import SMALL, small_checkpoint
 from torch import Tensor
 
 from mirprobe import hear
 from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe.core.schema import Annotations, Embedding, Track
+from mirprobe.embedding.cache import Cache
+from mirprobe.embedding.embedder import Embedder
 from mirprobe.encoders.vit1d import TrainedViT1D
 from mirprobe.encoders.windows import layout_windows
 from mirprobe.vit1d import checkpoint as shipped
@@ -85,6 +89,27 @@ def test_frames_of_the_second_window_stand_in_their_place(checkpoint: Path) -> N
     assert alone.sequence is not None
     torch.testing.assert_close(frames[:, first : 2 * first], alone.sequence[:, :first, -1])
     assert float(times[0, first]) == pytest.approx(1000 * SMALL.window)
+
+
+@pytest.mark.parametrize("seconds", [2.5, 2.51, 3.0, 3.333])
+def test_it_gives_the_embeddings_of_the_harness(
+    checkpoint: Path, tmp_path: Path, seconds: float
+) -> None:
+    audio = noise(1, seconds * SMALL.window)
+    soundfile.write(tmp_path / "noise.wav", audio[0].numpy(), RATE, subtype="FLOAT")
+    track = Track("noise", tmp_path / "noise.wav", "", Annotations())
+    encoder = TrainedViT1D(checkpoint=checkpoint)
+    layers = encoder.layers[-1:]
+    embedder = Embedder("vit1d", encoder, Cache(tmp_path), layers=layers, dtype="float32")
+    ((_, embedding),) = embedder.embed([track], ["clip", "frame"])
+    assert isinstance(embedding, Embedding)
+    assert embedding.frames is not None
+    assert embedding.clip is not None
+    model = hear.load_model(str(checkpoint))
+    frames, _ = hear.get_timestamp_embeddings(audio, model)
+    np.testing.assert_allclose(embedding.frames.read()[:, 0], frames[0], atol=1e-5)
+    scene = embedding.clip[:, encoder.sources.index("class"), 0].mean(axis=0)
+    np.testing.assert_allclose(scene, hear.get_scene_embeddings(audio, model)[0], atol=1e-5)
 
 
 def test_bad_input(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
