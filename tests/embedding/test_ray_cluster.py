@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -215,10 +216,28 @@ def test_another_encoder_of_the_same_name_is_refused(bench: Workbench) -> None:
 def test_a_cache_that_workers_do_not_share(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "LAG", 0.5)
     monkeypatch.chdir(bench.root)
-    with pytest.raises(StorageError, match="name a --cache-dir that all machines share"):
+    with pytest.raises(ConfigError, match="needs a --cache-dir that all machines share"):
         fill(bench, PLAIN, cache_dir="memory://apart")
+    monkeypatch.setattr(cluster, "LAG", 0.5)
+    monkeypatch.setattr(Cache, "exists", lambda self, key: False)
+    monkeypatch.setattr(Cache, "get", lambda self, key: None)
+    with pytest.raises(StorageError, match="name a --cache-dir that all machines share"):
+        fill(bench, PLAIN)
+
+
+@pytest.mark.parametrize("form", ["{}:{}", "ray://{}:{}"])
+def test_a_dead_address_is_refused_at_once(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = form.format(*unused.getsockname())
+    monkeypatch.setattr(cluster, "RayWorkers", WORKERS)
+    monkeypatch.setattr(cluster.ray, "is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ConfigError, match=f"no Ray cluster answers at RAY_ADDRESS={address}"):
+        fill(bench, PLAIN)
 
 
 def test_a_cache_at_an_address(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,6 +77,40 @@ def test_what_is_discarded_is_gone_there_too(address: str, tmp_path: Path) -> No
     assert not cache.path(KEY).exists()
 
 
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The address of an S3 server on this machine with the bucket `music`."""
+    moto = pytest.importorskip("moto.server", reason="needs moto[server]")
+    pytest.importorskip("s3fs")
+    server = moto.ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "one")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "two")
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        files = fsspec.filesystem("s3", skip_instance_cache=True)
+        files.mkdir("music")
+        yield "s3://music"
+        assert [bucket.rstrip("/") for bucket in files.ls("")] == ["music"]
+    server.stop()
+
+
+def test_entries_in_a_bucket(s3: str, tmp_path: Path) -> None:
+    here, there = Cache(f"{s3}/x", tmp_path / "one"), Cache(f"{s3}/x", tmp_path / "two")
+    assert here.get(KEY) is None
+    here.put(KEY, ARRAY, ABOUT)
+    found = there.get(KEY)
+    assert found is not None
+    np.testing.assert_array_equal(found.read(), ARRAY)
+
+
+def test_a_misspelt_bucket_is_refused_and_not_made(s3: str, tmp_path: Path) -> None:
+    cache = Cache(s3.replace("music", "musik"), tmp_path)
+    with pytest.raises(StorageError, match=r"s3://musik/entries/ab/.*cannot be written .*bucket"):
+        cache.put(KEY, ARRAY, ABOUT)
+
+
 def test_a_store_that_refuses(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -37,6 +38,9 @@ CHUNK = 16
 
 RETRIES = 3
 """Of a chunk whose worker died."""
+
+ANSWER = 5.0
+"""Seconds in which a cluster at `RAY_ADDRESS` must accept a connection."""
 
 LAG = 60.0
 """Seconds after which a file that another machine wrote shows on NFS."""
@@ -94,15 +98,14 @@ class RayWorkers:
         """Connect to a cluster; says to which."""
         address = os.environ.get("RAY_ADDRESS")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        if address:
+            _require_answer(address)
         self._connected = True
         try:
             ray.init(address or "auto", logging_level=logging.ERROR)
         except ConnectionError as error:
             if address:
-                raise ConfigError(
-                    f"no Ray cluster answers at RAY_ADDRESS={address}; start one there with `ray "
-                    "start --head`, or unset the variable"
-                ) from error
+                raise _no_cluster(address) from error
             try:
                 ray.init("local", include_dashboard=False, logging_level=logging.ERROR)
             except Exception as failure:  # Ray has no name for a start that takes too long
@@ -157,6 +160,28 @@ class RayWorkers:
             ray.shutdown()
 
 
+def _require_answer(address: str) -> None:
+    """Refuse a `RAY_ADDRESS` that nothing listens at: Ray itself would wait for minutes.
+
+    Raises:
+        ConfigError: `HOST:PORT` or `ray://HOST:PORT` does not accept a connection in time.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not port.isdecimal():  # `auto`, `local`: Ray finds the cluster itself
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=ANSWER).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address) from error
+
+
+def _no_cluster(address: str) -> ConfigError:
+    return ConfigError(
+        f"no Ray cluster answers at RAY_ADDRESS={address}; start one there with `ray start "
+        "--head`, or unset the variable"
+    )
+
+
 class ClusterEmbedder(Embedder):
     """An Embedder whose encoder works on a cluster, and here not at all.
 
@@ -166,10 +191,18 @@ class ClusterEmbedder(Embedder):
         cache: on a path or at an address that all workers see.
         workers: who encode.
         options: as for `Embedder`; the device is the workers'.
+
+    Raises:
+        ConfigError: the cache lies in the memory of this process.
     """
 
     def __init__(self, name: str, encoder: Any, cache: Cache, workers: RayWorkers, **options: Any):
         super().__init__(name, encoder, cache, **options)
+        if str(cache.place).startswith("memory://"):
+            raise ConfigError(
+                f"cache '{cache.place}' lies in the memory of one process; engine 'ray' needs a "
+                "--cache-dir that all machines share"
+            )
         self.workers = workers
 
     def compute(self, missing: Missing) -> Iterator[Filled]:

@@ -99,12 +99,12 @@ class RemoteStore:
         path = self._path(name)
         folder = path.rpartition("/")[0]
         with self._fails("written", name):
+            if self._puts_whole:  # without folders: to make one could make a bucket
+                self._files.pipe_file(path, content)
+                return
             if folder not in self._folders:
                 self._files.makedirs(folder, exist_ok=True)
                 self._folders.add(folder)
-            if self._puts_whole:
-                self._files.pipe_file(path, content)
-                return
             temporary = f"{folder}/.{uuid4().hex}.tmp"
             self._files.pipe_file(temporary, content)
             self._files.mv(temporary, path)
