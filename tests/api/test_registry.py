@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mirprobe.api.registry import DATASETS, ENCODERS, TASKS, Registry, nearest, parse_spec
+from mirprobe.api.registry import DATASETS, ENCODERS, TASKS, Registry
+from mirprobe.api.specs import nearest, parse_spec
 from mirprobe.core.errors import ConfigError, MirprobeError
 
 GROUP = "mirprobe.things"

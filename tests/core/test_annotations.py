@@ -25,6 +25,18 @@ FULL = Annotations(
     onsets=np.array([0.25, 0.5]),
     keys=Segments(np.array([[0.0, 2.5], [2.5, 4.0]]), ("C major", "A minor")),
     sections=Segments(np.array([[0.0, 4.0]]), ("verse",)),
+    extra={
+        "metre": "6/8",
+        "swing": 1 / 3,
+        "bars": 12,
+        "live": True,
+        "curve": np.array([[0.5], [1e-7]], dtype=np.float32),
+        "counts": np.array([1, 2]),
+        "phrases": Segments(np.array([[0.0, 2.0]]), ("a",)),
+        "taps": Beats(np.array([0.5]), np.array([1])),
+        "lists": [1, "x", [Beats(np.array([0.5]))], {"a": np.zeros(0)}],
+        "type": {"type": "mapping", "b": {"c": [2.5]}},
+    },
 )
 
 
@@ -34,6 +46,10 @@ def same(one: Any, other: Any) -> bool:
         return type(one) is type(other) and all(
             same(getattr(one, field.name), getattr(other, field.name)) for field in fields(one)
         )
+    if isinstance(one, dict | list):
+        keys = range(len(one)) if isinstance(one, list) else one
+        alike = type(one) is type(other) and len(one) == len(other)
+        return alike and all(same(one[key], other[key]) for key in keys)
     if isinstance(one, np.ndarray):
         return isinstance(other, np.ndarray) and (
             one.dtype == other.dtype and np.array_equal(one, other)
@@ -124,7 +140,7 @@ def test_times_that_cannot_be(annotations: Annotations, field: str) -> None:
     with pytest.raises(TrackError) as caught:
         check_annotation(annotations, field, 4.0)
     assert str(caught.value) == (
-        f"'{field}' holds a time that is negative or not a number; correct it"
+        f"'{field}' has a time that is negative or not a number; correct it"
     )
 
 
@@ -137,7 +153,7 @@ def test_an_annotation_that_outlasts_its_audio(annotations: Annotations, field: 
     with pytest.raises(TrackError) as caught:
         check_annotation(annotations, field, 5.4 - TOLERANCE)
     assert str(caught.value) == (
-        f"'{field}' lasts until 5.50 s but the audio only 4.40 s; check that they belong together"
+        f"'{field}' ends at 5.50 s but the audio at 4.40 s; check that they belong together"
     )
 
 
@@ -153,3 +169,18 @@ def test_positions_and_beats_that_do_not_match() -> None:
     wrong = Annotations(beats=Beats(np.array([0.5, 1.0]), np.array([1])))
     with pytest.raises(TrackError, match=r"^'beats' has 1 positions for 2 beats; give one a beat"):
         check_annotation(wrong, "beats", 4.0)
+
+
+def test_fields_and_extra_are_read_alike() -> None:
+    track = Annotations(tempo=60.0, extra={"metre": "6/8", "tempo": 3.0, "none": None})
+    assert track.given() == {"tempo": 60.0, "metre": "6/8"}
+    assert (track.get("metre"), track.get("tempo"), track.get("key")) == ("6/8", 60.0, None)
+
+
+def test_what_extra_holds_is_checked_by_its_type() -> None:
+    for name in FULL.extra or {}:
+        check_annotation(FULL, name, 4.0)
+    with pytest.raises(TrackError, match=r"^'phrases' ends at 2\.00 s but the audio at 0\.50 s"):
+        check_annotation(FULL, "phrases", 0.5)
+    with pytest.raises(TrackError, match="has no annotation 'metre'"):
+        check_annotation(Annotations(), "metre", 4.0)

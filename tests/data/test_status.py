@@ -105,7 +105,7 @@ def test_annotations_that_do_not_fit(sound: Altered) -> None:
     beats = Beats(np.array([0.5, 99.0]), np.array([1, 2]))
     track = sound.splits()["train"][3]
     cases = {
-        "'beats' lasts until 99.00 s but the audio only": {"beats": beats},
+        "'beats' ends at 99.00 s but the audio at": {"beats": beats},
         "has no annotation at all": None,
         "task 'key': cannot read key \"H flat\"": {"key": "H flat"},
         "task 'tagging': tag \"loud\" is not in": {"tags": {"loud": 1.0}},
@@ -166,7 +166,7 @@ def test_everything_that_is_broken_is_listed(home: Path) -> None:
     lines = result.stdout.splitlines()
     for expected in (
         "track 'Media-105901': beats cannot be read (ValueError: invalid literal",
-        "track 'Albums-Latin_Jam-08': 'beats' lasts until 77.00 s but the audio only",
+        "track 'Albums-Latin_Jam-08': 'beats' ends at 77.00 s but the audio at",
         "track 'Albums-Fire-08': tempo cannot be read (",
         "track 'Albums-Fire-10': ",
         "split 'valid' has no tracks",

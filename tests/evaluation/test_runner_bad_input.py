@@ -90,8 +90,8 @@ REASONS = {
     "train-1": "silent.wav: is silent",
     "train-2": "gone.wav: no such audio file",
     "valid-0": "chord: has no annotation 'chords'",
-    "test-0": "chord: 'chords' holds a time that is negative or not a number",
-    "train-4": "chord: 'chords' lasts until 60.00 s but the audio only 6.00 s",
+    "test-0": "chord: 'chords' has a time that is negative or not a number",
+    "train-4": "chord: 'chords' ends at 60.00 s but the audio at 6.00 s",
 }
 
 

@@ -6,15 +6,14 @@ what they stand for.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import yaml
-
+from mirprobe.api.from_file import factory_from_file
 from mirprobe.api.optional import positional_of
-from mirprobe.core.errors import ConfigError, MirprobeError
+from mirprobe.api.specs import build, is_file_spec, nearest, parse_options
+from mirprobe.core.errors import ConfigError
 
 if TYPE_CHECKING:  # these import torch, which the command line starts without
     from mirprobe.api.dataset import Dataset
@@ -23,80 +22,6 @@ if TYPE_CHECKING:  # these import torch, which the command line starts without
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of an error line: the nearest known name, or all of them."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
-
-
-def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
-    """Split `name:key=value,key=value` into the name and its options; values are YAML scalars.
-
-    Raises:
-        ConfigError: an option without `=`, given twice, or whose value is not YAML.
-    """
-    name, _, rest = spec.partition(":")
-    return name, parse_options(rest, spec, name)
-
-
-def spec_name(spec: str) -> str:
-    """The name in a specification, whatever its options."""
-    return spec.partition(":")[0].strip()
-
-
-def with_option(spec: str, key: str, value: object) -> str:
-    """A specification with one more option."""
-    return f"{spec}{',' if ':' in spec else ':'}{key}={value}"
-
-
-def parse_options(
-    text: str, spec: str, name: str, positional: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Read `key=value,key=value`; values are YAML scalars.
-
-    Args:
-        text: the options.
-        spec: what they stand in, for messages.
-        name: what they belong to, likewise.
-        positional: keys of the first options, which may leave `key=` out.
-
-    Raises:
-        ConfigError: as for `parse_spec`.
-    """
-    options: dict[str, Any] = {}
-    for place, item in enumerate(filter(None, text.split(","))):
-        key, equals, value = item.partition("=")
-        if not equals and place < len(positional) and list(options) == list(positional[:place]):
-            key, value = positional[place], item
-        elif not equals:
-            raise ConfigError(f"'{spec}': option '{item}' has no value; write {name}:{item}=VALUE")
-        key = key.strip()
-        if key in options:
-            raise ConfigError(f"'{spec}': option '{key}' is given twice; keep one of them")
-        try:
-            options[key] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ConfigError(f"'{spec}': '{value}' is not a YAML scalar; quote it") from error
-    return options
-
-
-def build(kind: str, spec: str, factory: Callable[..., T], *args: Any, **options: Any) -> T:
-    """Call a plug-in's factory.
-
-    Raises:
-        ConfigError: it refuses its options, or raises an error of its own.
-    """
-    try:
-        return factory(*args, **options)
-    except MirprobeError:
-        raise
-    except Exception as error:
-        raise ConfigError(
-            f"{kind} '{spec}' cannot be built ({type(error).__name__}: {error}); check its options"
-        ) from error
 
 
 class Registry(Generic[T]):
@@ -130,40 +55,49 @@ class Registry(Generic[T]):
         """Every registered name, sorted; imports nothing."""
         return sorted({*self._entry_points(), *self._factories})
 
-    def get(self, name: str) -> Callable[..., T]:
-        """The factory of `name`.
+    def get(self, spec: str) -> Callable[..., T]:
+        """The factory of a specification: `name` or `path/to/file.py:Class`, options or not.
 
         Raises:
-            ConfigError: the name is unknown (with the nearest known one), two plug-ins claim one
-                name, or the plug-in fails to import.
+            ConfigError: the name is unknown (with the nearest known one), two plug-ins have the
+                same name, the plug-in fails to import, or its file has no such class.
         """
+        return self._find(spec)[0]
+
+    def create(self, spec: str, *args: Any, **extra: Any) -> T:
+        """Build the plug-in of a specification, with `args` and `extra` passed to its factory.
+
+        Args:
+            spec: `name:key=value,...` or `path/to/file.py:Class:key=value,...`. A factory's
+                attribute `positional` names the options whose `key=` may be left out.
+            args: positional arguments of the factory.
+            extra: keyword arguments of the factory.
+
+        Raises:
+            ConfigError: as for `get` and `parse_options`, or the factory refuses an option.
+        """
+        factory, name, text = self._find(spec)
+        options = parse_options(text, spec, name, positional_of(factory))
+        return build(self.kind, spec, factory, *args, **extra, **options)
+
+    def _find(self, spec: str) -> tuple[Callable[..., T], str, str]:
+        """The factory, the specification without options, and the text of the options."""
+        if is_file_spec(spec):
+            return factory_from_file(self.kind, spec)
+        name, _, text = spec.partition(":")
         if name in self._factories:
-            return self._factories[name]
+            return self._factories[name], name, text
         found = self._entry_points()
         if name not in found:
             raise ConfigError(f"unknown {self.kind} '{name}'; {nearest(name, self.names())}")
         point = found[name]
         try:
-            factory: Callable[..., T] = point.load()
+            return point.load(), name, text
         except Exception as error:
             raise ConfigError(
                 f"{self.kind} plug-in '{name}' ({_origin(point)}) fails to import: {error!r}; "
                 "mend or uninstall it"
             ) from error
-        return factory
-
-    def create(self, spec: str, *args: Any, **extra: Any) -> T:
-        """Build what `name:key=value,...` describes, with `args` and `extra` passed on.
-
-        A factory's attribute `positional` names the options whose `key=` may be left out.
-
-        Raises:
-            ConfigError: as for `get` and `parse_spec`, or an option that the factory refuses.
-        """
-        name, _, rest = spec.partition(":")
-        factory = self.get(name)
-        options = parse_options(rest, spec, name, positional_of(factory))
-        return build(self.kind, spec, factory, *args, **extra, **options)
 
     def _entry_points(self) -> dict[str, EntryPoint]:
         found: dict[str, EntryPoint] = {}

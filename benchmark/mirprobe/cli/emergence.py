@@ -92,7 +92,7 @@ def emergence_command(
     """
     import joblib
 
-    from mirprobe.api.registry import with_option
+    from mirprobe.api.specs import with_option
     from mirprobe.emergence.run_emergence import run_emergence
     from mirprobe.evaluation.config import find_device, make_config
     from mirprobe.vit1d.checkpoint import weights_path

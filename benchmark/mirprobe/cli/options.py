@@ -77,7 +77,7 @@ def fields_of(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: `size` does not go with the data set.
     """
-    from mirprobe.api.registry import with_option
+    from mirprobe.api.specs import with_option
 
     values = {_SEVERAL.get(name, name): value for name, value in given.items()}
     size, layers = values.pop("size"), values["layers"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,21 @@ import numpy as np
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations, Beats, Segments
 
-TOLERANCE = 1.0  # seconds that an annotation may outlast its audio: encoders of audio add padding
-_DIGITS = 4  # of seconds and scores in JSON
+TOLERANCE = 1.0  # seconds that an annotation may exceed its audio: encoders of audio add padding
+_DIGITS = 4  # decimals of seconds and scores in JSON
+_TYPE = "type"  # of a value of `extra` in JSON
 
 
 def to_json(annotations: Annotations) -> dict[str, Any]:
-    """The fields that are given, as JSON values; seconds and scores to four decimals."""
-    return {
-        field.name: _plain(getattr(annotations, field.name))
-        for field in fields(annotations)
-        if getattr(annotations, field.name) is not None
+    """The fields that are given, as JSON values. Seconds and scores have four decimals."""
+    values = {
+        name: _plain(value)
+        for name, value in vars(annotations).items()
+        if value is not None and name != "extra"
     }
+    if annotations.extra is not None:
+        values["extra"] = {name: _tagged(value) for name, value in annotations.extra.items()}
+    return values
 
 
 def _plain(value: Any) -> Any:
@@ -39,39 +42,74 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _tagged(value: Any) -> Any:
+    """A value of `extra`: what is no number, string or list is a mapping that names its type."""
+    if isinstance(value, Segments | Beats):
+        return {_TYPE: type(value).__name__, **_plain(value)}
+    if isinstance(value, np.ndarray):
+        return {_TYPE: "array", "dtype": value.dtype.str, "values": value.tolist()}
+    if isinstance(value, Mapping):
+        return {_TYPE: "mapping", "values": {name: _tagged(one) for name, one in value.items()}}
+    if isinstance(value, list | tuple):
+        return [_tagged(one) for one in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def from_json(values: Mapping[str, Any]) -> Annotations:
-    """What `to_json` wrote."""
+    """Read what `to_json` wrote."""
     read: dict[str, Any] = dict(values)
     for name in ("keys", "chords", "sections"):
         if name in read:
-            intervals = np.asarray(read[name]["intervals"], dtype=np.float64).reshape(-1, 2)
-            read[name] = Segments(intervals, tuple(read[name]["labels"]))
+            read[name] = _segments(read[name])
     if "beats" in read:
-        positions = read["beats"]["positions"]
-        read["beats"] = Beats(
-            np.asarray(read["beats"]["times"], dtype=np.float64),
-            None if positions is None else np.asarray(positions, dtype=np.int64),
-        )
+        read["beats"] = _beats(read["beats"])
     if "onsets" in read:
         read["onsets"] = np.asarray(read["onsets"], dtype=np.float64)
     if "emotion" in read:
         read["emotion"] = tuple(read["emotion"])
+    if "extra" in read:
+        read["extra"] = {name: _untagged(value) for name, value in read["extra"].items()}
     return Annotations(**read)
 
 
+def _segments(value: Mapping[str, Any]) -> Segments:
+    intervals = np.asarray(value["intervals"], dtype=np.float64).reshape(-1, 2)
+    return Segments(intervals, tuple(value["labels"]))
+
+
+def _beats(value: Mapping[str, Any]) -> Beats:
+    positions = value["positions"]
+    return Beats(
+        np.asarray(value["times"], dtype=np.float64),
+        None if positions is None else np.asarray(positions, dtype=np.int64),
+    )
+
+
+def _untagged(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_untagged(one) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    if value[_TYPE] == "mapping":
+        return {name: _untagged(one) for name, one in value["values"].items()}
+    if value[_TYPE] == "array":
+        return np.array(value["values"], dtype=value["dtype"])
+    return _segments(value) if value[_TYPE] == "Segments" else _beats(value)
+
+
 def check_annotation(annotations: Annotations, field: str, duration: float) -> None:
-    """Refuse a track whose annotation is missing or lies outside its audio.
+    """Refuse a track if an annotation is missing or exceeds the audio.
 
     Args:
         annotations: of the track.
-        field: the annotation that a task needs.
+        field: the field, or the key of `extra`, that a task needs.
         duration: of the audio in seconds.
 
     Raises:
-        TrackError: it is missing, its parts differ in number, it holds times that are negative or
-            not finite, or it outlasts the audio by more than `TOLERANCE`.
+        TrackError: the annotation is missing, its parts differ in number, it has times that are
+            negative or not finite, or it exceeds the audio by more than `TOLERANCE`.
     """
-    value = getattr(annotations, field)
+    value = annotations.extra if field == "extra" else annotations.get(field)
     if value is None:
         raise TrackError(f"has no annotation '{field}'; add it or leave the track out")
     if isinstance(value, Segments):
@@ -88,14 +126,14 @@ def check_annotation(annotations: Annotations, field: str, duration: float) -> N
                 f"'{field}' has {len(value.positions)} positions for {len(times)} beats; give one "
                 "a beat, or none at all"
             )
-    elif isinstance(value, np.ndarray):
+    elif field == "onsets" and isinstance(value, np.ndarray):
         times = value
     else:
         return
     if not np.isfinite(times).all() or (times < 0).any():
-        raise TrackError(f"'{field}' holds a time that is negative or not a number; correct it")
+        raise TrackError(f"'{field}' has a time that is negative or not a number; correct it")
     if times.size and times.max() > duration + TOLERANCE:
         raise TrackError(
-            f"'{field}' lasts until {times.max():.2f} s but the audio only {duration:.2f} s; "
-            "check that they belong together"
+            f"'{field}' ends at {times.max():.2f} s but the audio at {duration:.2f} s; check that "
+            "they belong together"
         )

@@ -1,6 +1,6 @@
-"""The vocabulary that crosses module borders: tracks, annotations, tokens, embeddings, scores.
+"""The data types that all packages share: tracks, annotations, tokens, embeddings, scores.
 
-Units are those of mir_eval throughout: seconds, Harte chord labels, `"C# minor"` keys.
+Units are those of mir_eval: seconds, Harte chord labels, `"C# minor"` keys.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Labelled stretches of time: chords (Harte labels), local keys or sections.
+    """Labelled time intervals: chords (Harte labels), local keys or sections.
 
     Attributes:
         intervals: (n, 2), start and end of each segment in seconds, sorted and not overlapping.
@@ -38,11 +38,11 @@ class Segments:
 
 @dataclass(frozen=True, eq=False)
 class Beats:
-    """Beat times with their place in the bar.
+    """Beat times and their positions in the bar.
 
     Attributes:
         times: (n,) in seconds, increasing.
-        positions: (n,) place of each beat in its bar, 1 is the downbeat; None where unknown.
+        positions: (n,) position of each beat in its bar, 1 for the downbeat; None if unknown.
     """
 
     times: Floats
@@ -51,7 +51,7 @@ class Beats:
 
 @dataclass(frozen=True, eq=False)
 class Annotations:
-    """What is known of a track, or what a task predicts of it: every field is optional.
+    """The reference annotations of a track, or the estimates of a task. Every field is optional.
 
     Attributes:
         key: `"C major"`, `"F# minor"`: tonic and mode as mir_eval.key reads them.
@@ -59,14 +59,17 @@ class Annotations:
         chords: Harte labels over the track.
         beats: beat times in seconds, with bar positions.
         tempo: beats per minute.
-        tags: tag -> relevance. A reference says 1.0 for each tag that applies and leaves the
-            others out; an estimate gives every tag of the vocabulary a score.
+        tags: tag -> relevance. A reference has 1.0 for each tag that applies and omits the others.
+            An estimate has a score for every tag of the vocabulary.
         pitch: note name such as `"A#4"`.
         instrument: name of the one instrument that plays.
         genre: name of the one genre.
         emotion: valence and arousal, on the scale of the data set.
         onsets: (n,) note onset times in seconds, increasing.
         sections: structural segments.
+        extra: fields of other plug-ins, under names that are not among the above. Values are
+            numbers, strings, arrays, `Segments`, `Beats`, and lists and string-keyed mappings of
+            them. A task reads its own with `get`.
     """
 
     key: str | None = None
@@ -81,19 +84,29 @@ class Annotations:
     emotion: tuple[float, float] | None = None
     onsets: Floats | None = None
     sections: Segments | None = None
+    extra: Mapping[str, Any] | None = None
+
+    def get(self, name: str) -> Any:
+        """The value of a field, or of a key of `extra`; None if it is not given."""
+        return self.given().get(name)
+
+    def given(self) -> dict[str, Any]:
+        """Every field and every key of `extra` that is not None, with its value."""
+        values = {**(self.extra or {}), **{k: v for k, v in vars(self).items() if k != "extra"}}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """One recording, or a stretch of one.
+    """A recording, or part of one.
 
     Attributes:
         id: unique within its data set.
         audio: the audio file.
-        group: artist, album or work: what a split must not tear apart.
+        group: artist, album or work. All tracks of a group are in the same split.
         annotations: the ground truth, in seconds from `start`.
-        start: where the track begins in the file, in seconds.
-        stop: where it ends in the file, in seconds; None for the file's end.
+        start: of the track in the file, in seconds.
+        stop: end of the track in the file, in seconds; None for the end of the file.
     """
 
     id: str
@@ -106,7 +119,7 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """What an encoder makes of a batch of windows; at least one field is given.
+    """The output of an encoder for a batch of windows; at least one field is given.
 
     Attributes:
         sequence: (batch, time, layers, dim), frame i centred at i / frame_rate seconds.
@@ -118,11 +131,11 @@ class Tokens:
 
 
 class Frames(Protocol):
-    """Frame-level embeddings of one track, read from the disk in slices.
+    """Frame embeddings of one track, read from disk in slices.
 
     Attributes:
-        shape: (time, layers, dim); frame i is centred at i / frame_rate seconds from the track's
-            start, whatever windows the encoder worked in.
+        shape: (time, layers, dim). Frame i is centred at i / frame_rate seconds from the start of
+            the track, for any window length of the encoder.
     """
 
     @property
@@ -138,8 +151,8 @@ class Embedding:
     """The embeddings of one track by one encoder.
 
     Attributes:
-        clip: (windows, sources, layers, dim), or None where only frames were asked for.
-        frames: its frames, or None where only clips were asked for.
+        clip: (windows, sources, layers, dim), or None if only frames were requested.
+        frames: its frames, or None if only clip vectors were requested.
         duration: of the track, in seconds.
     """
 

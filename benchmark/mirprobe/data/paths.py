@@ -8,8 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mirprobe.api.dataset import sheet_of
-from mirprobe.api.registry import DATASETS, spec_name
+from mirprobe.api.registry import DATASETS
+from mirprobe.api.specs import is_file_spec, spec_name
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.hashing import digest
 
 DATA_HOME = Path("~/mir_datasets")
 
@@ -28,9 +30,10 @@ def dataset_root(spec: str, *, cache_dir: Path, data_home: Path) -> Path:
     Raises:
         ConfigError: the name is unknown, or `~` stands for nobody's home.
     """
-    name = spec_name(spec)
-    sheet = sheet_of(DATASETS.get(name))
+    sheet, name = sheet_of(DATASETS.get(spec)), spec_name(spec)
     if sheet is None or sheet.generated:
+        if is_file_spec(spec):  # classes of the same name in two files share no folder
+            name += f"-{digest(str(Path(spec.partition('.py')[0]).expanduser().resolve()))[:8]}"
         return cache_dir / "datasets" / name
     try:
         return data_home.expanduser() / name
@@ -46,7 +49,8 @@ def joined_specs(spec: str) -> list[str]:
     parts: list[str] = []
     known = DATASETS.names()
     for part in spec.split("+"):
-        if parts and ":" in parts[-1] and part.strip().partition(":")[0] not in known:
+        starts = part.strip().partition(":")[0] in known or is_file_spec(part.strip())
+        if parts and ":" in parts[-1] and not starts:
             parts[-1] += f"+{part}"
         else:
             parts.append(part)

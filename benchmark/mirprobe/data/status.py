@@ -18,7 +18,8 @@ from mirprobe.api.dataset import (
     root_of,
     sheet_of,
 )
-from mirprobe.api.registry import DATASETS, TASKS, spec_name
+from mirprobe.api.registry import DATASETS, TASKS
+from mirprobe.api.specs import spec_name
 from mirprobe.api.task import Task
 from mirprobe.core.annotations import check_annotation
 from mirprobe.core.errors import ConfigError, TrackError
@@ -117,7 +118,7 @@ def dataset_status(spec: str, folders: DataFolders) -> DatasetStatus:
     name = spec_name(spec)
     root = folders.root(spec)
     there = root.is_dir() and any(root.iterdir())
-    return DatasetStatus(name, sheet_of(DATASETS.get(name)), root, there)
+    return DatasetStatus(name, sheet_of(DATASETS.get(spec)), root, there)
 
 
 def all_statuses(folders: DataFolders) -> list[DatasetStatus]:
@@ -213,7 +214,7 @@ def check(dataset: Dataset) -> list[Problem]:
 
 def _given(track: Track) -> dict[str, object]:
     """The annotations that a track has."""
-    return {name: value for name, value in vars(track.annotations).items() if value is not None}
+    return track.annotations.given()
 
 
 def _divided(parts: Mapping[Split, Sequence[Track]]) -> Iterator[Problem]:

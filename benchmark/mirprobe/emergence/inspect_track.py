@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from mirprobe.api.registry import nearest
+from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import Annotations, Floats, Track
 from mirprobe.data import audio

@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 
 from mirprobe.api.encoder import Encoder
-from mirprobe.api.registry import ENCODERS, nearest
+from mirprobe.api.registry import ENCODERS
+from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
-from mirprobe.encoders.from_file import file_encoder, is_file_spec
 
 _COMBINATION = re.compile(r"\s*([A-Za-z_]\w*)\((.*)\)\s*", re.DOTALL)
 _OPTION = re.compile(r"\s*[A-Za-z_]\w*\s*=")
@@ -35,7 +35,7 @@ def make_encoder(spec: str) -> Encoder:
     found = _COMBINATION.fullmatch(spec)
     if found is not None:
         return _combined(spec, found[1], arguments(found[2], spec))
-    return file_encoder(spec) if is_file_spec(spec) else ENCODERS.create(spec)
+    return ENCODERS.create(spec)
 
 
 def arguments(text: str, spec: str) -> list[str]:

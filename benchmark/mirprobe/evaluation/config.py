@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from mirprobe.api.registry import nearest
+from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.number_types import Dtype, Precision
 from mirprobe.data.paths import DATA_HOME

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
-from mirprobe.api.registry import nearest
+from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError, EncoderError, TrackError
 from mirprobe.core.schema import Level
 from mirprobe.evaluation.config import RunConfig

@@ -62,9 +62,10 @@ def cell_key(
 
 def _annotation(track: Track, name: str) -> str:
     """One field as text, whatever it holds: malformed ones are the task's to refuse."""
-    value = getattr(track.annotations, name, None)
+    value = track.annotations.get(name)
+    own = {name: value} if name in vars(track.annotations) else {"extra": {name: value}}
     try:
-        return json.dumps(to_json(replace(Annotations(), **{name: value})))
+        return json.dumps(to_json(replace(Annotations(), **own)))
     except (TypeError, ValueError, AttributeError):
         return repr(value)
 

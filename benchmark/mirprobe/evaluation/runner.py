@@ -13,7 +13,7 @@ import pandas as pd
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder, info_columns
-from mirprobe.api.registry import spec_name
+from mirprobe.api.specs import spec_name
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, EncoderError, StorageError, TrackError
 from mirprobe.core.hashing import digest

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
-from mirprobe.api.registry import DATASETS, TASKS, nearest
+from mirprobe.api.registry import DATASETS, TASKS
+from mirprobe.api.specs import nearest
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError
 from mirprobe.data.combined import CrossedDataset, JoinedDataset

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mirprobe.api.registry import nearest
+from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe.evaluation.config import RunConfig, make_config
 

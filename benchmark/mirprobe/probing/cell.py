@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mirprobe.api.registry import nearest
+from mirprobe.api.specs import nearest
 from mirprobe.api.task import Task
 from mirprobe.core.annotations import check_annotation
 from mirprobe.core.errors import ConfigError, TrackError

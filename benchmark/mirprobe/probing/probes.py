@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from mirprobe.api.registry import nearest
+from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Level, Loss
 from mirprobe.probing.batches import Examples

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from mirprobe.api.encoder import INFO_COLUMNS
-from mirprobe.api.registry import nearest
+from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe.reporting.published import table_of
 from mirprobe.reporting.run_folder import read_differences, read_scores

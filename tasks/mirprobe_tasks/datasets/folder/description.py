@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from mirprobe.api.registry import nearest
+from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe_tasks.datasets.folder.faults import Faults
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from os import walk
 from pathlib import Path
 
-from mirprobe.api.registry import nearest
+from mirprobe.api.specs import nearest
 from mirprobe.core.schema import SPLITS, Annotations, Split, Track
 from mirprobe_tasks.datasets.folder.description import COLUMNS, LOCAL, Description
 from mirprobe_tasks.datasets.folder.faults import Faults

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from mirprobe.api.registry import nearest
+from mirprobe.api.specs import nearest
 from mirprobe.core.errors import TrackError
 from mirprobe_tasks.common.checks import known_note, sound_tempo
 from mirprobe_tasks.datasets.folder.description import LABELLED, Description

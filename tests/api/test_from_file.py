@@ -1,4 +1,4 @@
-"""Encoders named by their file: found, kept apart, and each fault in one line."""
+"""Plug-ins named by their file: found, never confused, and each fault in one line."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from helpers.tones import Tones
 from helpers.workbench import QUICK, Workbench
 
+from mirprobe.api import from_file
+from mirprobe.api.specs import is_file_spec
 from mirprobe.core.errors import ConfigError
-from mirprobe.encoders.from_file import is_file_spec
 from mirprobe.encoders.specs import make_encoder
 from mirprobe.evaluation.runner import run
 from mirprobe.probing import probes
@@ -56,11 +57,13 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _tidy() -> Iterator[None]:
-    before = set(sys.modules)
+def _tidy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(from_file, "_neighbours", {})
+    before, path = set(sys.modules), list(sys.path)
     yield
+    sys.path[:] = path
     for name in set(sys.modules) - before:
-        if name.startswith("mirprobe_file_"):
+        if name.startswith(("mirprobe_file_", "gains_", "parts_", "deep_")):
             del sys.modules[name]
 
 
@@ -101,39 +104,101 @@ def test_an_edited_file_is_read_again(file: Path) -> None:
     assert vars(first)["gain"] == 1
 
 
-def test_files_and_their_neighbours_do_not_clash(tmp_path: Path) -> None:
-    path = list(sys.path)
+def gained(folder: Path, neighbour: str, code: str = "from {} import GAIN\n") -> str:
+    """A file that takes its gain from a neighbour; returns the encoder's specification."""
+    write(folder / "own.py", code.format(neighbour) + dedent(ENCODER))
+    return f"{folder}/own.py:Level"
+
+
+def test_neighbours_and_their_neighbours_are_imported(tmp_path: Path) -> None:
+    write(tmp_path / "gains_a.py", "from parts_a.deep import GAIN\n")
+    write(tmp_path / "parts_a/deep.py", "GAIN = 4\n")
+    spec = gained(tmp_path, "gains_a")
+    assert [vars(make_encoder(spec))["gain"] for _ in range(2)] == [4, 4]
+    assert sys.path[0] == str(tmp_path)
+    assert sys.path.count(str(tmp_path)) == 1
+    assert "own" not in sys.modules
+
+
+def test_a_neighbour_may_be_imported_when_the_encoder_is_called(tmp_path: Path) -> None:
+    write(tmp_path / "gains_late.py", "GAIN = 6\n")
+    late = "    from gains_late import GAIN\n    return GAIN\n\n\nGAIN = 1\n"
+    spec = gained(tmp_path, "", f"def late():\n{late}")
+    assert sys.modules[type(make_encoder(spec)).__module__].late() == 6
+
+
+def test_the_same_name_beside_two_files_is_refused(tmp_path: Path) -> None:
+    specs = []
     for gain in (1, 2):
-        folder = tmp_path / f"version{gain}"
-        write(folder / "gains.py", f"from parts.deep import GAIN as DEEP\nGAIN = {gain}\n")
-        write(folder / "parts/deep.py", f"GAIN = {gain}\n")
-        code = "from gains import DEEP, GAIN\nassert DEEP == GAIN\n" + dedent(ENCODER)
-        write(folder / "own.py", code)
-    encoders = [make_encoder(f"{tmp_path}/version{gain}/own.py:Level") for gain in (1, 2, 1)]
-    assert [vars(encoder)["gain"] for encoder in encoders] == [1, 2, 1]
-    assert len({type(encoder).__module__ for encoder in encoders}) == 2
+        write(tmp_path / f"version{gain}/gains_b.py", "from deep_b import GAIN\n")
+        write(tmp_path / f"version{gain}/deep_b.py", f"GAIN = {gain}\n")
+        specs.append(gained(tmp_path / f"version{gain}", "gains_b"))
+    assert vars(make_encoder(specs[0]))["gain"] == 1
+    path = list(sys.path)
+    with pytest.raises(ConfigError) as caught:
+        make_encoder(specs[1])
+    assert str(caught.value) == (
+        f"encoder file '{tmp_path}/version2/own.py' imports 'gains_b' from beside it, but a module "
+        f"'gains_b' of {tmp_path}/version1/gains_b.py is loaded; rename one"
+    )
     assert sys.path == path
-    assert not {"gains", "parts", "parts.deep", "own"} & set(sys.modules)
+    assert vars(make_encoder(specs[0]))["gain"] == 1
 
 
-def test_a_neighbour_wins_over_a_loaded_module_for_the_file_alone(tmp_path: Path) -> None:
+def test_a_neighbour_of_a_neighbour_is_refused_too(tmp_path: Path) -> None:
+    write(tmp_path / "one/deep_c.py", "GAIN = 1\n")
+    make_encoder(gained(tmp_path / "one", "deep_c"))
+    write(tmp_path / "two/deep_c.py", "GAIN = 2\n")
+    write(tmp_path / "two/gains_c.py", "from deep_c import GAIN\n")
+    with pytest.raises(ConfigError, match=r"imports 'deep_c' from beside it, but a module"):
+        make_encoder(gained(tmp_path / "two", "gains_c"))
+
+
+def test_folders_without_init_are_refused_when_their_modules_are_loaded(tmp_path: Path) -> None:
+    for gain in (1, 2):
+        write(tmp_path / f"{gain}/parts_d/deep.py", f"GAIN = {gain}\n")
+    assert vars(make_encoder(gained(tmp_path / "1", "parts_d.deep")))["gain"] == 1
+    with pytest.raises(ConfigError, match=r"a module 'parts_d' of .*1/parts_d/deep\.py is loaded"):
+        make_encoder(gained(tmp_path / "2", "parts_d.deep"))
+
+
+@pytest.mark.parametrize("code", ["", "def late():\n    import gains_e\n\n\n"])
+def test_an_import_that_waits_for_a_call_does_not_find_another_file(
+    tmp_path: Path, code: str
+) -> None:
+    late = "def late():\n    import gains_e\n\n\nGAIN = 1\n"
+    for gain in (1, 2):
+        write(tmp_path / f"{gain}/gains_e.py", f"GAIN = {gain}\n")
+    make_encoder(gained(tmp_path / "1", "", late))
+    with pytest.raises(ConfigError, match=r"has 'gains_e' beside it, but another file imports"):
+        make_encoder(gained(tmp_path / "2", "", f"{code}GAIN = 1\n"))
+
+
+def test_a_neighbour_named_as_a_loaded_module_is_refused(tmp_path: Path) -> None:
     import xml.sax as loaded
 
     write(tmp_path / "xml.py", "GAIN = 5\n")
-    write(tmp_path / "own.py", "from xml import GAIN\n" + dedent(ENCODER))
-    assert vars(make_encoder(f"{tmp_path}/own.py:Level"))["gain"] == 5
+    with pytest.raises(ConfigError, match=r"imports 'xml' from beside it, but a module 'xml' of "):
+        make_encoder(gained(tmp_path, "xml"))
+    write(tmp_path / "time.py", "GAIN = 5\n")
+    with pytest.raises(ConfigError, match=r"a module 'time' of Python itself is loaded; rename"):
+        make_encoder(gained(tmp_path, "time"))
     assert sys.modules["xml.sax"] is loaded
 
 
-def test_a_folder_on_the_path_keeps_its_modules(
+def test_a_file_beside_others_that_it_does_not_import_is_no_clash(tmp_path: Path) -> None:
+    write(tmp_path / "xml.py", "GAIN = 5\n")
+    assert vars(make_encoder(gained(tmp_path, "", "GAIN = 3\n")))["gain"] == 3
+
+
+def test_a_folder_on_the_path_is_moved_to_its_front(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "gains_on_path.py", "GAIN = 3\n")
-    write(tmp_path / "own.py", "from gains_on_path import GAIN\n" + dedent(ENCODER))
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert vars(make_encoder(f"{tmp_path}/own.py:Level"))["gain"] == 3
-    assert sys.modules.pop("gains_on_path").GAIN == 3
-    assert str(tmp_path) in sys.path
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    assert vars(make_encoder(gained(tmp_path, "gains_on_path")))["gain"] == 3
+    assert sys.path[0] == str(tmp_path)
+    assert str(tmp_path) not in sys.path[1:]
 
 
 @pytest.mark.parametrize(

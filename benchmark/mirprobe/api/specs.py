@@ -1,0 +1,98 @@
+"""Specifications of plug-ins: `name:key=value,...` or `path/to/file.py:Class:key=value,...`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+import yaml
+
+from mirprobe.core.errors import ConfigError, MirprobeError
+
+T = TypeVar("T")
+
+FILE_SPEC = re.compile(
+    r"(?P<path>[^=]*\.py)(?::(?P<factory>[^:]*)(?::(?P<options>.*))?)?", re.DOTALL
+)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of an error message: the nearest known name, or all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known)}"
+
+
+def is_file_spec(spec: str) -> bool:
+    """Whether `spec` names a class in a Python file: `.py` precedes its first `=`."""
+    return FILE_SPEC.fullmatch(spec) is not None
+
+
+def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
+    """Split `name:key=value,key=value` into the name and its options. Values are YAML scalars.
+
+    Raises:
+        ConfigError: an option has no `=`, is given twice, or its value is not YAML.
+    """
+    name, _, rest = spec.partition(":")
+    return name, parse_options(rest, spec, name)
+
+
+def spec_name(spec: str) -> str:
+    """The name in a specification without its options; of a class in a file, the class."""
+    found = FILE_SPEC.fullmatch(spec.strip())
+    return spec.partition(":")[0].strip() if found is None else found["factory"] or ""
+
+
+def with_option(spec: str, key: str, value: object) -> str:
+    """A specification with one more option."""
+    return f"{spec}{',' if ':' in spec else ':'}{key}={value}"
+
+
+def parse_options(
+    text: str, spec: str, name: str, positional: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Read `key=value,key=value`. Values are YAML scalars.
+
+    Args:
+        text: the options.
+        spec: the whole specification, for messages.
+        name: the part of it before the options, for messages.
+        positional: names of the first options, which may omit `key=`.
+
+    Raises:
+        ConfigError: as for `parse_spec`.
+    """
+    options: dict[str, Any] = {}
+    for index, item in enumerate(filter(None, text.split(","))):
+        key, equals, value = item.partition("=")
+        if not equals and index < len(positional) and list(options) == list(positional[:index]):
+            key, value = positional[index], item
+        elif not equals:
+            raise ConfigError(f"'{spec}': option '{item}' has no value; write {name}:{item}=VALUE")
+        key = key.strip()
+        if key in options:
+            raise ConfigError(f"'{spec}': option '{key}' is given twice; keep one of them")
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"'{spec}': '{value}' is not a YAML scalar; quote it") from error
+    return options
+
+
+def build(kind: str, spec: str, factory: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Call the factory of a plug-in.
+
+    Raises:
+        ConfigError: the factory refuses its options or raises another error.
+    """
+    try:
+        return factory(*args, **options)
+    except MirprobeError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"{kind} '{spec}' cannot be built ({type(error).__name__}: {error}); check its options"
+        ) from error
