@@ -100,7 +100,7 @@ def test_evaluate_scores_a_task_in_a_file_on_a_data_set_in_a_file(file: Path) ->
     run = Path(table.attrs["run"])
     assert run.name.startswith("Clicks-standard-linear-")
     (cell,) = (run / "predictions").iterdir()
-    assert cell.name.endswith(".json.gz")
+    assert cell.name == "Bands__my.py_Mode.json.gz"
     (root,) = Path("embeddings_cache/datasets").iterdir()
     assert root.name.startswith("Clicks-")
     again = mirprobe.evaluate([Bands()], ["my.py:Mode"], "my.py:Clicks:tracks=6", layers="all")
@@ -121,6 +121,8 @@ def test_the_command_line_takes_both(file: Path) -> None:
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     assert "my.py:Mode" in result.output
+    (cell,) = Path("results").glob("*/predictions/*")
+    assert cell.name.startswith("mfcc__")
 
 
 def test_joined_with_a_registered_one(file: Path) -> None:

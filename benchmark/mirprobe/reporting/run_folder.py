@@ -46,11 +46,7 @@ class RunFolder:
 
     def cell_path(self, encoder: str, task: str) -> Path:
         """The file of one cell."""
-        slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", encoder)
-        if slug != re.sub("[:,]", "_", encoder) or len(slug) > _LONGEST:
-            # paths and combinations may be long, and alike but for what the slug leaves out
-            slug = f"{slug[:_LONGEST]}-{digest(encoder)[:8]}"
-        return self.path / "predictions" / f"{slug}__{task}.json.gz"
+        return self.path / "predictions" / f"{_slug(encoder)}__{_slug(task)}.json.gz"
 
     def make(self) -> None:
         """Create the folder, so that a run which cannot write its results ends before its work.
@@ -108,6 +104,15 @@ class RunFolder:
     def write_run(self, description: Mapping[str, Any]) -> None:
         """Write `run.json`: configuration, versions, hardware, hashes, times."""
         write_whole(self.path / "run.json", (json.dumps(description, indent=1) + "\n").encode())
+
+
+def _slug(spec: str) -> str:
+    """A specification as part of a file name."""
+    slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", spec)
+    if slug != re.sub("[:,]", "_", spec) or len(slug) > _LONGEST:
+        # paths and combinations may be long, and may differ only in what the slug leaves out
+        slug = f"{slug[:_LONGEST]}-{digest(spec)[:8]}"
+    return slug
 
 
 def write_splits(folder: Path, splits: Mapping[Split, Sequence[Track]]) -> None:
