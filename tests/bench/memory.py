@@ -1,0 +1,116 @@
+"""Peak memory of a cold and a warm run over many short clips.
+
+Usage: memory.py [--clips 6000] [--layers 12]. Each run is a process; its peak resident memory is
+printed, with what its clip vectors take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+from torch import Tensor
+
+from mirprobe.core.schema import Annotations, Split, Tokens, Track
+from mirprobe.evaluation.config import make_config
+from mirprobe.evaluation.runner import run
+
+RATE, DIM = 16_000, 192
+STEP = 0.05  # seconds between the starts of two clips
+
+
+class Clips:
+    """Stretches of one second of one file."""
+
+    name = "clips"
+    tags = ()
+    trim = 0.0
+
+    def __init__(self, root: Path, clips: int) -> None:
+        self.audio, self.clips = root / "noise.wav", clips
+
+    def splits(self) -> Mapping[Split, Sequence[Track]]:
+        test = self.clips // 5
+        sizes = {"train": self.clips - 2 * test, "valid": test, "test": test}
+        found: dict[Split, Sequence[Track]] = {}
+        number = 0
+        for split in ("train", "valid", "test"):
+            found[split] = [self._track(number + index) for index in range(sizes[split])]
+            number += sizes[split]
+        return found
+
+    def _track(self, number: int) -> Track:
+        key = f"{'CDEFGAB'[number % 7]} major"
+        start = number * STEP
+        return Track(f"{number}", self.audio, f"{number}", Annotations(key=key), start, start + 1)
+
+    def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:
+        if not self.audio.exists():
+            samples = np.random.default_rng(0).uniform(
+                -0.5, 0.5, round((len(tracks) * STEP + 2) * RATE)
+            )
+            soundfile.write(self.audio, samples.astype(np.float32), RATE, subtype="PCM_16")
+        yield from (track.id for track in tracks)
+
+
+class Free:
+    """An encoder that costs nothing: levels of the audio, repeated."""
+
+    sample_rate, window, frame_rate = RATE, 1.0, 31.25
+    dim, sources = DIM, ("sequence",)
+
+    def __init__(self, layers: int) -> None:
+        self.layers = tuple(str(layer) for layer in range(layers))
+        self.fingerprint = f"free-{layers}"
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        frames = audio[:, :15_872].unflatten(1, (31, 512))[..., :DIM]
+        return Tokens(sequence=frames[:, :, None].expand(-1, -1, len(self.layers), -1).contiguous())
+
+
+def peak(folder: Path, clips: int, layers: int) -> None:
+    """Run, and print the peak in MB."""
+    torch.set_num_threads(1)
+    config = make_config(
+        {
+            "encoders": ["free"],
+            "tasks": ["key"],
+            "dataset": "clips",
+            "layers": "all",
+            "cache_dir": folder / "cache",
+            "results_dir": folder / f"results-{len(list(folder.glob('results-*')))}",
+        }
+    )
+    result = run(config, encoders={"free": Free(layers)}, dataset=Clips(folder, clips))
+    assert not result.failures, result.failures
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--clips", type=int, default=6000)
+    parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args()
+    if options.folder:
+        peak(options.folder, options.clips, options.layers)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        size = ["--clips", str(options.clips), "--layers", str(options.layers)]
+        command = [sys.executable, __file__, "--folder", name, *size]
+        vectors = options.clips * options.layers * DIM * 4 / 1e6
+        for kind in ("cold", "warm"):
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            print(f"{kind}: {done.stdout.strip()} MB; clip vectors in float32: {vectors:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
