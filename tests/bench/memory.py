@@ -31,7 +31,7 @@ class Clips:
     """Stretches of one second of one file."""
 
     name = "clips"
-    tags = ()
+    tags: tuple[str, ...] = ()
     trim = 0.0
 
     def __init__(self, root: Path, clips: int) -> None:
@@ -64,15 +64,18 @@ class Clips:
 class Free:
     """An encoder that costs nothing: levels of the audio, repeated."""
 
-    sample_rate, window, frame_rate = RATE, 1.0, 31.25
-    dim, sources = DIM, ("sequence",)
+    sample_rate = RATE
+    window: float | None = 1.0
+    frame_rate: float | None = 31.25
+    dim = DIM
+    sources: tuple[str, ...] = ("sequence",)
 
     def __init__(self, layers: int) -> None:
         self.layers = tuple(str(layer) for layer in range(layers))
         self.fingerprint = f"free-{layers}"
 
     def __call__(self, audio: Tensor) -> Tokens:
-        frames = audio[:, :15_872].unflatten(1, (31, 512))[..., :DIM]
+        frames = audio[:, :15_872].view(-1, 31, 512)[..., :DIM]
         return Tokens(sequence=frames[:, :, None].expand(-1, -1, len(self.layers), -1).contiguous())
 
 
