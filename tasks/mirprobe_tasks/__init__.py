@@ -1,1 +1,1 @@
-"""Task plug-ins: one task a file."""
+"""Task plug-ins, one file each, and the data sets that they run on."""

@@ -1,4 +1,4 @@
-"""Chord recognition: major, minor or no chord over time."""
+"""Chord recognition: major, minor and no chord."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mirprobe.api.dataset import Dataset
 from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.schema import Annotations, Floats, Level, Loss, Segments
 from mirprobe.metrics import chord as metrics
-from mirprobe_tasks.common.checks import known_chord, required, sound_segments
+from mirprobe_tasks.common.checks import parse_chord, required, validate_segments
 from mirprobe_tasks.common.frame_grid import edges
 from mirprobe_tasks.decoding.viterbi import uniform_viterbi
 
@@ -22,10 +22,10 @@ SELF_TRANSITIONS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 class Chord:
     """Frame-wise classification into 12 major chords, 12 minor chords and N.
 
-    A frame takes the label of the segment that holds its centre. What mir_eval's majmin does not
-    compare (dim, aug, sus, power chords, X) and time that no segment covers is -1: not trained
-    on, and not scored by the metrics that cannot tell either. `N` is a label like any other and
-    must be annotated.
+    A frame takes the label of the segment that contains its centre. Labels that mir_eval's majmin
+    does not compare (dim, aug, sus, power chords, X) and time outside all segments are -1: no
+    target, and not scored by the metrics that exclude them too. `N` is an ordinary label and must
+    be annotated.
 
     Decodings: `frame` takes each frame's best class; `viterbi` smooths with a self-transition.
     """
@@ -43,20 +43,21 @@ class Chord:
     }
 
     def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset.name
+        pass  # the label space is the same for every data set
 
     def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[np.int64]:
-        """(time,) class of each frame, -1 outside the classes or the annotation.
+        """(time,) class of each frame, -1 outside the classes or outside all segments.
 
         Raises:
-            TrackError: no chords, malformed intervals, or a label that mir_eval.chord cannot read.
+            TrackError: there are no chords, the intervals are malformed, or mir_eval.chord cannot
+                read a label.
         """
         times = required(times, "frame times")
-        chords = sound_segments(required(annotations.chords, "chords"))
-        classes = np.array([known_chord(label) for label in chords.labels], dtype=np.int64)
-        holder = np.searchsorted(chords.intervals[:, 0], times, side="right") - 1
-        held = (holder >= 0) & (times < chords.intervals[holder, 1])
-        return np.where(held, classes[holder], -1)
+        chords = validate_segments(required(annotations.chords, "chords"))
+        classes = np.array([parse_chord(label) for label in chords.labels], dtype=np.int64)
+        segment = np.searchsorted(chords.intervals[:, 0], times, side="right") - 1
+        inside = (segment >= 0) & (times < chords.intervals[segment, 1])
+        return np.where(inside, classes[segment], -1)
 
     def decode(
         self,
@@ -65,7 +66,7 @@ class Chord:
         decoding: str,
         parameters: Mapping[str, float],
     ) -> Annotations:
-        """Segments of equal class, whose boundaries lie half-way between frames."""
+        """Segments of equal class; boundaries lie half-way between frames."""
         classes = logits.argmax(axis=1)
         if decoding == "viterbi":
             probabilities = log_softmax(logits.astype(np.float64), axis=1)
@@ -79,12 +80,8 @@ class Chord:
     def score(
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]
     ) -> dict[str, Statistic]:
-        """WCSR of the whole corpus, segmentation and frame accuracy."""
+        """WCSR over the corpus, segmentation and frame accuracy."""
         return metrics.corpus_scores(
             [required(track.chords, "chords") for track in references],
             [required(track.chords, "chords") for track in estimates],
         )
-
-    def conditions(self, references: Sequence[Annotations]) -> str:
-        """Nothing more."""
-        return ""

@@ -1,4 +1,4 @@
-"""Emotion: how pleasant (valence) and how intense (arousal) a track is."""
+"""Emotion regression: valence and arousal of whole tracks."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from mirprobe.api.dataset import Dataset
 from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.schema import Annotations, Floats, Level, Loss
 from mirprobe.metrics.regression import r2
-from mirprobe_tasks.common.checks import required, sound_emotion
+from mirprobe_tasks.common.checks import required, validate_emotion
 
 
 class Emotion:
-    """Regression of valence and arousal of whole tracks, on the scale of the data set.
+    """Regression of valence and arousal, on the scale of the data set.
 
-    The main metric weighs both dimensions the same. Arousal is usually far easier to predict.
+    The main metric weights both dimensions equally. Arousal is usually much easier to predict.
     """
 
     name = "emotion"
@@ -34,15 +34,17 @@ class Emotion:
     decodings: Mapping[str, Sequence[Mapping[str, float]]] = {"numbers": ({},)}
 
     def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset.name
+        pass  # the label space is the same for every data set
 
     def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[np.float32]:
         """(2,) valence and arousal.
 
         Raises:
-            TrackError: no emotion, or not two finite numbers.
+            TrackError: there is no emotion, or it is not two finite numbers.
         """
-        return np.array(sound_emotion(required(annotations.emotion, "emotion")), dtype=np.float32)
+        return np.array(
+            validate_emotion(required(annotations.emotion, "emotion")), dtype=np.float32
+        )
 
     def decode(
         self,
@@ -51,7 +53,7 @@ class Emotion:
         decoding: str,
         parameters: Mapping[str, float],
     ) -> Annotations:
-        """The two numbers as they are."""
+        """Valence and arousal as estimated."""
         valence, arousal = logits.tolist()
         return Annotations(emotion=(valence, arousal))
 
@@ -59,17 +61,13 @@ class Emotion:
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]
     ) -> dict[str, Statistic]:
         """Coefficients of determination over the tracks."""
-        truth, found = (
+        reference, estimate = (
             np.array([required(track.emotion, "emotion") for track in tracks], dtype=np.float64)
             for tracks in (references, estimates)
         )  # (tracks, 2)
-        valence, arousal = r2(truth[:, 0], found[:, 0]), r2(truth[:, 1], found[:, 1])
+        valence, arousal = (r2(reference[:, i], estimate[:, i]) for i in (0, 1))
         return {
             "r2": lambda counts: (valence(counts) + arousal(counts)) / 2,
             "r2_valence": valence,
             "r2_arousal": arousal,
         }
-
-    def conditions(self, references: Sequence[Annotations]) -> str:
-        """Nothing more."""
-        return ""

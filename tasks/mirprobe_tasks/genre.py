@@ -1,12 +1,12 @@
-"""Genre: which one a track belongs to."""
+"""Genre classification of whole tracks."""
 
 from __future__ import annotations
 
-from mirprobe_tasks.common.classification import DeclaredClasses
+from mirprobe_tasks.common.classification import VocabularyClassification
 
 
-class Genre(DeclaredClasses):
-    """Classification of whole tracks into the genres that the data set declares."""
+class Genre(VocabularyClassification):
+    """Classification into the genres that the data set declares."""
 
     name = "genre"
     annotation = "genre"

@@ -1,12 +1,12 @@
-"""Instrument: which one plays."""
+"""Instrument classification of whole tracks."""
 
 from __future__ import annotations
 
-from mirprobe_tasks.common.classification import DeclaredClasses
+from mirprobe_tasks.common.classification import VocabularyClassification
 
 
-class Instrument(DeclaredClasses):
-    """Classification of whole tracks into the instruments that the data set declares."""
+class Instrument(VocabularyClassification):
+    """Classification into the instruments that the data set declares."""
 
     name = "instrument"
     annotation = "instrument"

@@ -1,64 +1,35 @@
-"""Key: tonic and mode of a track, one for all of it."""
+"""Key estimation: one tonic and mode for the whole track."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mirprobe.api.dataset import Dataset
 from mirprobe.core.bootstrap import Statistic
-from mirprobe.core.schema import Annotations, Floats, Level, Loss
 from mirprobe.metrics import key as metrics
-from mirprobe_tasks.common.checks import known_key, required
+from mirprobe_tasks.common.checks import parse_key
+from mirprobe_tasks.common.classification import ClipClassification
 
 
-class Key:
+class Key(ClipClassification):
     """Classification into the 24 major and minor keys; enharmonic spellings are one class.
 
-    A reference outside them (`"X"`, mode `other`) is neither learned from nor scored.
+    A reference outside the 24 (`"X"`, mode `other`) is neither a target nor scored.
     """
 
     name = "key"
-    level: Level = "clip"
     annotation = "key"
-    loss: Loss = "multiclass"
     labels: tuple[str, ...] = metrics.KEYS
     main_metric = "mirex"
     metrics: Mapping[str, str] = metrics.METRICS
-    decodings: Mapping[str, Sequence[Mapping[str, float]]] = {"argmax": ({},)}
 
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset.name
-
-    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[np.int64]:
-        """() class of the key, -1 outside the 24.
+    def class_of(self, label: str) -> int:
+        """Index of the key, -1 outside the 24.
 
         Raises:
-            TrackError: no key, or one that mir_eval.key cannot read.
+            TrackError: mir_eval.key cannot read the label.
         """
-        return np.array(known_key(required(annotations.key, "key")), dtype=np.int64)
+        return parse_key(label)
 
-    def decode(
-        self,
-        logits: NDArray[np.float32],
-        times: Floats | None,
-        decoding: str,
-        parameters: Mapping[str, float],
-    ) -> Annotations:
-        """The key with the highest logit."""
-        return Annotations(key=self.labels[int(logits.argmax())])
-
-    def score(
-        self, references: Sequence[Annotations], estimates: Sequence[Annotations]
-    ) -> dict[str, Statistic]:
+    def corpus_scores(self, references: list[str], estimates: list[str]) -> dict[str, Statistic]:
         """MIREX weighted scores, accuracy and the error breakdown, mean over tracks."""
-        return metrics.corpus_scores(
-            [required(track.key, "key") for track in references],
-            [required(track.key, "key") for track in estimates],
-        )
-
-    def conditions(self, references: Sequence[Annotations]) -> str:
-        """Nothing more."""
-        return ""
+        return metrics.corpus_scores(references, estimates)

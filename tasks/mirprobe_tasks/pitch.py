@@ -1,66 +1,36 @@
-"""Pitch: which note a track holds."""
+"""Pitch classification of tracks that hold a single note."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
-from numpy.typing import NDArray
-
-from mirprobe.api.dataset import Dataset
 from mirprobe.core.bootstrap import Statistic
-from mirprobe.core.schema import Annotations, Floats, Level, Loss
 from mirprobe.metrics import pitch as metrics
-from mirprobe_tasks.common.checks import known_note, required
+from mirprobe_tasks.common.checks import parse_note
+from mirprobe_tasks.common.classification import ClipClassification
 
 
-class Pitch:
+class Pitch(ClipClassification):
     """Classification into the 128 notes of MIDI; enharmonic spellings are one class.
 
-    The range of instruments differs from data set to data set (TinySOL has 82 notes, a piano 88,
-    NSynth 112); this one has them all, so that probes can be trained on one and tested on another.
-    Notes that no track of the training split has cost nothing: their logits only sink.
+    The range of notes differs between data sets (82 in TinySOL, 88 on a piano, 112 in NSynth). All
+    128 are classes, so that a probe can be trained on one data set and tested on another. A note
+    without training tracks does no harm: its logit only decreases.
     """
 
     name = "pitch"
-    level: Level = "clip"
     annotation = "pitch"
-    loss: Loss = "multiclass"
     labels: tuple[str, ...] = metrics.NOTES
-    main_metric = "accuracy"
     metrics: Mapping[str, str] = metrics.METRICS
-    decodings: Mapping[str, Sequence[Mapping[str, float]]] = {"argmax": ({},)}
 
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset.name
-
-    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[np.int64]:
-        """() MIDI number of the note.
+    def class_of(self, label: str) -> int:
+        """MIDI number of the note.
 
         Raises:
-            TrackError: no pitch, or one that is no note from C-1 to G9.
+            TrackError: the label is not a note from C-1 to G9.
         """
-        return np.array(known_note(required(annotations.pitch, "pitch")), dtype=np.int64)
+        return parse_note(label)
 
-    def decode(
-        self,
-        logits: NDArray[np.float32],
-        times: Floats | None,
-        decoding: str,
-        parameters: Mapping[str, float],
-    ) -> Annotations:
-        """The note with the highest logit."""
-        return Annotations(pitch=self.labels[int(logits.argmax())])
-
-    def score(
-        self, references: Sequence[Annotations], estimates: Sequence[Annotations]
-    ) -> dict[str, Statistic]:
+    def corpus_scores(self, references: list[str], estimates: list[str]) -> dict[str, Statistic]:
         """Accuracy of the note and of its pitch class, over the tracks."""
-        return metrics.corpus_scores(
-            [required(track.pitch, "pitch") for track in references],
-            [required(track.pitch, "pitch") for track in estimates],
-        )
-
-    def conditions(self, references: Sequence[Annotations]) -> str:
-        """Nothing more."""
-        return ""
+        return metrics.corpus_scores(references, estimates)

@@ -1,4 +1,4 @@
-"""Structure: where sections begin, and which of them are alike."""
+"""Structure analysis: section boundaries and section functions."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from mirprobe.core.peak_picking import pick_peaks
 from mirprobe.core.schema import Annotations, Floats, Level, Loss, Segments
 from mirprobe.metrics import structure as metrics
 from mirprobe_tasks.common.activation import activation
-from mirprobe_tasks.common.checks import required, sound_segments
+from mirprobe_tasks.common.checks import required, validate_segments
 from mirprobe_tasks.common.frame_grid import edges, period
 
 WIDENING = 0.5
-"""Seconds to either side of a boundary over which the target falls off, and the activation is
-averaged before peaks are picked."""
+"""Seconds on either side of a boundary: the target falls off over them, and the activation is
+averaged over them before peaks are picked."""
 
 MIN_DISTANCE = 4.0
-"""Seconds between two boundaries, at least."""
+"""Least seconds between two boundaries."""
 
 THRESHOLDS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2)
 
@@ -37,33 +37,32 @@ FUNCTIONS = {
     "inst": ("inst", "solo", "interlude", "break", "impro"),
     "silence": ("silence", "nothing"),
 }
-"""Function -> the words that say so in a label."""
+"""Function -> words that name it in a label."""
 
 _WORDS = {word: function for function, words in FUNCTIONS.items() for word in words}
 _WORD = re.compile("|".join(_WORDS))
 
 
-def function_of(label: str) -> str | None:
-    """The function that a label's first known word names: `"Pre-Chorus 2"` is a verse.
+def section_function(label: str) -> str | None:
+    """The function that the first known word of a label names: `"Pre-Chorus 2"` is a verse.
 
-    None where there is no such word, as in `"A"` or `"B'"`.
+    None for a label without a known word, such as `"A"` or `"B'"`.
     """
     found = _WORD.search(re.sub(r"[^a-z]", "", label.lower()))
     return _WORDS[found.group()] if found else None
 
 
 class Structure:
-    """Frame-wise boundary activation beside the seven functions of a section.
+    """Frame-wise activation of boundaries and of the seven section functions.
 
-    A probe that sees one frame cannot tell which sections are alike, so what it reads out is their
-    function, in the seven classes of Wang, Hung & Smith (ICASSP 2022); two sections are estimated
-    to be alike where they have the same one. A label that names no function, such as "A", trains
-    no class, but is scored as it stands; the ceiling says what all this costs.
+    A probe on one frame cannot compare sections. It therefore predicts the function of the section,
+    in the seven classes of Wang, Hung & Smith (ICASSP 2022); two sections with the same function
+    are estimated as similar. A label that names no function, such as "A", is no target for a
+    function but is scored as annotated. The ceiling shows the loss.
 
     The boundary target is 1 on the frame nearest to a boundary inside the piece and falls off
-    linearly over `WIDENING`. The one decoding averages the activation over `WIDENING` to either
-    side, picks peaks above a threshold, and gives each section the function of the highest mean
-    logit.
+    linearly over `WIDENING`. The decoding averages the activation over `WIDENING` on either side,
+    picks peaks above a threshold, and gives each section the function with the highest mean logit.
     """
 
     name = "structure"
@@ -78,24 +77,24 @@ class Structure:
     }
 
     def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset.name
+        pass  # the label space is the same for every data set
 
     def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[np.float32]:
-        """(time, 8) boundary activation, and 1 for the function of the section.
+        """(time, 8) activation of boundaries, then 1 for the function of the section.
 
         Raises:
-            TrackError: no sections, or malformed intervals.
+            TrackError: there are no sections, or the intervals are malformed.
         """
         times = required(times, "frame times")
-        sections = sound_segments(required(annotations.sections, "sections"), "section")
-        inside = np.unique(sections.intervals)[1:-1]
+        sections = validate_segments(required(annotations.sections, "sections"), "section")
+        boundaries = np.unique(sections.intervals)[1:-1]
         target = np.zeros((len(times), len(self.labels)), dtype=np.float32)
-        target[:, 0] = activation(inside, times, WIDENING)
+        target[:, 0] = activation(boundaries, times, WIDENING)
         for (start, stop), label in zip(sections.intervals, sections.labels, strict=True):
-            function = function_of(label)
+            function = section_function(label)
             if function is not None:
-                held = (times >= start) & (times < stop)
-                target[held, self.labels.index(function)] = 1
+                inside = (times >= start) & (times < stop)
+                target[inside, self.labels.index(function)] = 1
         return target
 
     def decode(
@@ -105,7 +104,7 @@ class Structure:
         decoding: str,
         parameters: Mapping[str, float],
     ) -> Annotations:
-        """Sections from the first frame to the last, without gaps."""
+        """Sections without gaps from the first frame to the last."""
         times = required(times, "frame times")
         spacing = period(times)
         size = 2 * round(WIDENING / spacing) + 1
@@ -130,5 +129,5 @@ class Structure:
         )
 
     def conditions(self, references: Sequence[Annotations]) -> str:
-        """That start and end of a piece are no boundaries."""
+        """Start and end of a piece are not scored as boundaries."""
         return "boundaries trimmed"

@@ -1,4 +1,4 @@
-"""Tagging: which of the data set's tags apply to a track."""
+"""Multi-label tagging of whole tracks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from mirprobe_tasks.common.checks import required
 
 
 class Tagging:
-    """Multi-label tagging of whole tracks in the tag vocabulary of the data set.
+    """Multi-label tagging with the tag vocabulary of the data set.
 
-    The main metric is mAP: tags are rare, and ROC-AUC, which the many negatives dominate, is close
-    to its ceiling where mAP still tells encoders apart (Davis & Goadrich, ICML 2006).
+    The main metric is mAP. Tags are rare, so the negatives dominate ROC-AUC: it is close to its
+    ceiling where mAP still shows differences between encoders (Davis & Goadrich, ICML 2006).
     """
 
     name = "tagging"
@@ -34,7 +34,7 @@ class Tagging:
     def __init__(self, dataset: Dataset) -> None:
         if not dataset.tags:
             raise ConfigError(
-                f"data set {dataset.name} has no tags: choose another one for the tagging task"
+                f"data set {dataset.name} has no tags: choose another data set for the tagging task"
             )
         self.labels = tuple(dataset.tags)
 
@@ -42,7 +42,8 @@ class Tagging:
         """(labels,) relevance of each tag.
 
         Raises:
-            TrackError: no tags, one outside the vocabulary, or a relevance outside [0, 1].
+            TrackError: there are no tags, a tag is not in the vocabulary, or a relevance is outside
+                [0, 1].
         """
         tags = required(annotations.tags, "tags")
         unknown = sorted(set(tags) - set(self.labels))
@@ -62,18 +63,18 @@ class Tagging:
         decoding: str,
         parameters: Mapping[str, float],
     ) -> Annotations:
-        """Probability of every tag; in double precision, so that large logits do not tie."""
+        """Probability of every tag, in double precision: large logits must not tie."""
         scores = expit(logits.astype(np.float64))
         return Annotations(tags=dict(zip(self.labels, scores.tolist(), strict=True)))
 
     def score(
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]
     ) -> dict[str, Statistic]:
-        """Macro average precision and ROC-AUC over the tags that `conditions` does not list."""
+        """Macro average precision and ROC-AUC; tags in `conditions` are left out."""
         return metrics.corpus_scores(self._table(references) > 0.5, self._table(estimates))
 
     def conditions(self, references: Sequence[Annotations]) -> str:
-        """The tags that all or none of these tracks have: the scores leave them out."""
+        """The tags that all or none of these tracks have; the scores leave them out."""
         undefined = metrics.undefined_tags(self._table(references) > 0.5, self.labels)
         return f"tags left out: {', '.join(undefined)}" if undefined else ""
 

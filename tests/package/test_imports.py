@@ -29,8 +29,8 @@ LAYERS = {
     "mirprobe.cli": "*",
     "mirprobe.hear": "encoders vit1d",
     "mirprobe": "*",  # __init__.py: the public names
-    "mirprobe_tasks.common": "core api metrics",
     "mirprobe_tasks.decoding": "core",
+    "mirprobe_tasks.common": "core api metrics decoding",
     "mirprobe_tasks.music": "core",
     "mirprobe_tasks.datasets": "core api metrics common music",
     "mirprobe_tasks.pretraining_corpus": "core pretraining cli music datasets",

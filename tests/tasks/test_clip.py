@@ -59,8 +59,8 @@ def test_a_data_set_that_declares_no_vocabulary(task: Task) -> None:
         with pytest.raises(ConfigError) as caught:
             type(task)(dataset)  # type: ignore[call-arg]
         assert str(caught.value) == (
-            f"data set stub declares no vocabulary of '{task.name}': choose another one for this "
-            "task, or list the labels in its `vocabularies`"
+            f"data set stub declares no vocabulary of '{task.name}': choose another data set for "
+            "this task, or list the labels in its `vocabularies`"
         )
 
 
@@ -110,7 +110,7 @@ def test_emotion_is_two_numbers_as_they_are() -> None:
         (PITCH, Annotations(pitch="H4"), 'cannot read pitch "H4": write letter'),
         (PITCH, Annotations(pitch="A12"), 'cannot read pitch "A12": write letter'),
         (TEMPO, Annotations(), "no tempo"),
-        (TEMPO, Annotations(tempo=0.0), "tempo 0.0: give beats a minute"),
+        (TEMPO, Annotations(tempo=0.0), "tempo 0.0: give beats per minute"),
         (TEMPO, Annotations(tempo=-90.0), "tempo -90.0"),
         (TEMPO, Annotations(tempo=float("nan")), "tempo nan"),
         (TEMPO, Annotations(tempo=float("inf")), "tempo inf"),

@@ -103,8 +103,8 @@ def test_a_blind_guess_finds_something_by_both(rate: float) -> None:
     ("annotations", "message"),
     [
         (Annotations(), "no beats"),
-        (placed([0.5, 1.0], None), "beats have no positions: say of each"),
-        (placed([0.5, 1.0], np.array([1])), "1 positions for 2 beats: give one a beat"),
+        (placed([0.5, 1.0], None), "beats have no positions: number the beats"),
+        (placed([0.5, 1.0], np.array([1])), "1 positions for 2 beats: give one for each beat"),
         (placed([0.5, 1.0], np.array([0, 1])), "beat 0 has position 0: count from 1"),
         (placed([0.5, 1.0], np.array([1.0, 1.5])), "beat 1 has position 1.5"),
         (placed([0.5, 1.0], np.array([1.0, np.nan])), "beat 1 has position nan"),

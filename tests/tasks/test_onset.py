@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations
 from mirprobe_tasks.common.activation import activation
-from mirprobe_tasks.onset import WIDENING, Onset
+from mirprobe_tasks.onset import Onset
 
 ONSET = Onset(declared())
 
@@ -46,13 +46,13 @@ def test_targets_fall_off_around_the_nearest_frame(rate: float, around: list[flo
 def test_activation_against_all_distances(seed: int, rate: float, count: int) -> None:
     times = grid(rate, 10.0)
     events = np.sort(np.random.default_rng(seed).uniform(0, 10.3, count))
-    reach = round(WIDENING * rate)
+    reach = round(Onset.widening * rate)
     nearest = [round(event * rate) for event in events if event * rate < len(times) - 0.5]
     naive = [
         max([0.0, *(1 - abs(frame - near) / (reach + 1) for near in nearest)])
         for frame in range(len(times))
     ]
-    assert activation(events, times, WIDENING).tolist() == pytest.approx(naive)
+    assert activation(events, times, Onset.widening).tolist() == pytest.approx(naive)
 
 
 def test_the_ceiling_rises_with_the_rate() -> None:

@@ -6,7 +6,7 @@ from helpers.task_checks import as_a_task, ceiling, certain, declared, grid, sco
 
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations, Segments
-from mirprobe_tasks.structure import FUNCTIONS, Structure, function_of
+from mirprobe_tasks.structure import FUNCTIONS, Structure, section_function
 
 STRUCTURE = Structure(declared())
 
@@ -56,7 +56,7 @@ def test_is_a_task_of_a_boundary_and_seven_functions() -> None:
     ],
 )
 def test_functions_of_labels(label: str, function: str | None) -> None:
-    assert function_of(label) == function
+    assert section_function(label) == function
 
 
 def test_targets() -> None:

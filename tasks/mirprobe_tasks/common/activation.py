@@ -1,4 +1,4 @@
-"""Events as a curve over frames, for the probe to learn, and back from the curve to times."""
+"""Events to an activation curve over frames, and an activation curve to event times."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mirprobe_tasks.common.frame_grid import period
 def activation(events: Floats, times: Floats, widening: float) -> NDArray[np.float32]:
     """1 on the frame nearest to each event, falling off linearly over whole frames.
 
-    An event before the first frame or after the last is on none.
+    An event before the first frame or after the last is on no frame.
 
     Args:
         events: (n,) in seconds, increasing.
         times: (time,) centre of each frame in seconds.
-        widening: seconds to either side over which it falls off, in whole frames.
+        widening: seconds on either side over which the curve falls off, rounded to whole frames.
 
     Returns:
         (time,) in [0, 1].
@@ -29,24 +29,24 @@ def activation(events: Floats, times: Floats, widening: float) -> NDArray[np.flo
     reach = round(widening / period(times))
     frames = np.arange(len(times))
     padded = np.concatenate([[-np.inf], nearest, [np.inf]])
-    after = np.searchsorted(padded, frames)  # the first event at a frame or after it
+    after = np.searchsorted(padded, frames)  # index of the first event at or after each frame
     distance = np.minimum(padded[after] - frames, frames - padded[after - 1])
     return np.asarray(1 - np.minimum(distance, reach + 1) / (reach + 1), dtype=np.float32)
 
 
 def peak_times(
-    logits: NDArray[np.float32], times: Floats, threshold: float, apart: float
+    logits: NDArray[np.float32], times: Floats, threshold: float, min_distance: float
 ) -> Floats:
     """Times of the peaks of a curve in seconds, increasing.
 
-    Peaks are picked on the logits themselves: large ones would tie as probabilities.
+    Peaks are picked on the logits, since large logits would tie as probabilities.
 
     Args:
-        logits: (time,) of an event in each frame.
+        logits: (time,) of the event.
         times: (time,) centre of each frame in seconds.
-        threshold: probability that a peak reaches.
-        apart: least seconds between two peaks.
+        threshold: least probability at a peak.
+        min_distance: least seconds between two peaks.
     """
     curve, spacing = logits.astype(np.float64), period(times)
-    peaks = pick_peaks(curve, float(logit(threshold)), int(apart / spacing))
+    peaks = pick_peaks(curve, float(logit(threshold)), int(min_distance / spacing))
     return np.asarray(times[0] + refine_peaks(expit(curve), peaks) * spacing)

@@ -1,6 +1,6 @@
-"""What the tasks ask of an annotation: a failure is a TrackError with culprit and remedy.
+"""Checks of annotations that tasks share; an error names the element and the remedy.
 
-Whether an annotation fits its audio the harness asks before (mirprobe.core.annotations).
+The harness checks before that an annotation fits its audio (mirprobe.core.annotations).
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ T = TypeVar("T")
 
 
 def required(value: T | None, what: str) -> T:
-    """The value itself.
+    """The value, which must not be None.
+
+    Args:
+        value: of the track.
+        what: name of the value, for the message.
 
     Raises:
-        TrackError: there is none.
+        TrackError: it is None.
     """
     if value is None:
         raise TrackError(f"has no {what}: add it or leave the track out of this task")
@@ -37,22 +41,22 @@ def declared_labels(dataset: Dataset, field: str) -> tuple[str, ...]:
     """The label space that the data set declares for a field of its annotations.
 
     Raises:
-        ConfigError: it declares none.
+        ConfigError: the data set declares none.
     """
     vocabularies: Mapping[str, Sequence[str]] = getattr(dataset, "vocabularies", {})
     if not vocabularies.get(field):
         raise ConfigError(
-            f"data set {dataset.name} declares no vocabulary of '{field}': choose another one for "
-            "this task, or list the labels in its `vocabularies`"
+            f"data set {dataset.name} declares no vocabulary of '{field}': choose another data set "
+            "for this task, or list the labels in its `vocabularies`"
         )
     return tuple(vocabularies[field])
 
 
-def known_key(key: str) -> int:
+def parse_key(key: str) -> int:
     """Class of a key, -1 outside major and minor; see mirprobe.metrics.key.key_class.
 
     Raises:
-        TrackError: mir_eval.key cannot read it.
+        TrackError: mir_eval.key cannot read the key.
     """
     try:
         return key_class(key)
@@ -62,11 +66,11 @@ def known_key(key: str) -> int:
         ) from error
 
 
-def known_chord(label: str) -> int:
+def parse_chord(label: str) -> int:
     """Class of a chord label, -1 outside the vocabulary; see mirprobe.metrics.chord.chord_class.
 
     Raises:
-        TrackError: mir_eval.chord cannot read it.
+        TrackError: mir_eval.chord cannot read the label.
     """
     try:
         return chord_class(label)
@@ -77,11 +81,11 @@ def known_chord(label: str) -> int:
         ) from error
 
 
-def known_label(label: str, vocabulary: tuple[str, ...], what: str) -> int:
+def parse_label(label: str, vocabulary: tuple[str, ...], what: str) -> int:
     """Index of a label in the vocabulary that the data set declares.
 
     Raises:
-        TrackError: it is not there.
+        TrackError: the vocabulary does not have the label.
     """
     if label not in vocabulary:
         raise TrackError(
@@ -90,11 +94,11 @@ def known_label(label: str, vocabulary: tuple[str, ...], what: str) -> int:
     return vocabulary.index(label)
 
 
-def known_note(note: str) -> int:
+def parse_note(note: str) -> int:
     """MIDI number of a note; see mirprobe.metrics.pitch.midi_number.
 
     Raises:
-        TrackError: it is none.
+        TrackError: the text is not a note from C-1 to G9.
     """
     try:
         return midi_number(note)
@@ -105,8 +109,8 @@ def known_note(note: str) -> int:
         ) from error
 
 
-def sound_segments(segments: Segments, what: str = "chord") -> Segments:
-    """The segments, which are sorted, apart, of positive duration and have one label each.
+def validate_segments(segments: Segments, what: str = "chord") -> Segments:
+    """The segments: at least one, sorted, without overlap, of positive duration, one label each.
 
     Raises:
         TrackError: they are not.
@@ -128,11 +132,11 @@ def sound_segments(segments: Segments, what: str = "chord") -> Segments:
     return segments
 
 
-def sound_events(times: Floats, what: str) -> Floats:
-    """Times of beats or onsets in seconds, (n,), which increase from 0 on; there may be none.
+def validate_events(times: Floats, what: str) -> Floats:
+    """(n,) event times in seconds, not negative and increasing; n may be 0.
 
     Raises:
-        TrackError: they do not.
+        TrackError: they are not.
     """
     times = np.asarray(times, dtype=np.float64)
     if times.ndim != 1:
@@ -141,43 +145,45 @@ def sound_events(times: Floats, what: str) -> Floats:
     for i in np.flatnonzero(~((times > before) & (times >= 0))):
         raise TrackError(
             f"{what} {i} at {times[i]:.3f} s must come after the one before it and not before 0 s: "
-            f"sort the {what}s and drop doubles"
+            f"sort the {what}s and remove duplicates"
         )
     return times
 
 
-def sound_downbeats(beats: Beats) -> Floats:
-    """Times of the beats at position 1 in seconds, increasing; there may be none.
+def validate_downbeats(beats: Beats) -> Floats:
+    """(n,) times of the beats at position 1 in seconds, increasing; n may be 0.
 
     Raises:
-        TrackError: the beats have no positions or wrong ones, or are not sound themselves.
+        TrackError: the beats are not increasing, or their positions are missing or wrong.
     """
-    times = sound_events(beats.times, "beat")
+    times = validate_events(beats.times, "beat")
     if beats.positions is None:
         raise TrackError(
-            "beats have no positions: say of each which beat of its bar it is, or leave the track "
-            "out of this task"
+            "beats have no positions: number the beats of each bar from 1, or leave the track out "
+            "of this task"
         )
     positions = np.asarray(beats.positions)
     if positions.shape != times.shape:
-        raise TrackError(f"{len(positions)} positions for {len(times)} beats: give one a beat")
+        raise TrackError(
+            f"{len(positions)} positions for {len(times)} beats: give one for each beat"
+        )
     for i in np.flatnonzero(~((positions >= 1) & (positions == np.round(positions)))):
         raise TrackError(f"beat {i} has position {positions[i]}: count from 1, the downbeat")
     return np.asarray(times[positions == 1], dtype=np.float64)
 
 
-def sound_tempo(tempo: float) -> float:
-    """The tempo in beats a minute, which is finite and above 0.
+def validate_tempo(tempo: float) -> float:
+    """The tempo in beats per minute, finite and above 0.
 
     Raises:
         TrackError: it is not.
     """
     if not 0 < tempo < np.inf:
-        raise TrackError(f"tempo {tempo}: give beats a minute, a number above 0")
+        raise TrackError(f"tempo {tempo}: give beats per minute, a number above 0")
     return tempo
 
 
-def sound_emotion(emotion: tuple[float, float]) -> tuple[float, float]:
+def validate_emotion(emotion: tuple[float, float]) -> tuple[float, float]:
     """Valence and arousal, two finite numbers.
 
     Raises:

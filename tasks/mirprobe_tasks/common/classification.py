@@ -1,4 +1,4 @@
-"""Classification into labels that the data set declares: what `genre` and `instrument` share."""
+"""Clip classification: what tasks with one label a track share."""
 
 from __future__ import annotations
 
@@ -12,38 +12,55 @@ from mirprobe.api.dataset import Dataset
 from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.schema import Annotations, Floats, Level, Loss
 from mirprobe.metrics import classification as metrics
-from mirprobe_tasks.common.checks import declared_labels, known_label, required
+from mirprobe_tasks.common.checks import declared_labels, parse_label, required
 
 
-class DeclaredClasses:
-    """One label a track, out of the data set's vocabulary; a subclass names the field.
+class ClipClassification:
+    """One class a track. A subclass declares the attributes and how labels become classes.
 
     Attributes:
         name: of the task.
-        annotation: the field of `Annotations` that holds the label, and its key in the data set's
-            `vocabularies`.
+        annotation: the field of `Annotations` that holds the label.
+        labels: the classes, fixed by the task.
+        main_metric: as `Task.main_metric`.
+        metrics: as `Task.metrics`.
     """
 
     name: str
     level: Level = "clip"
     annotation: str
     loss: Loss = "multiclass"
-    main_metric = "accuracy"
-    metrics: Mapping[str, str] = metrics.METRICS
+    labels: tuple[str, ...]
+    main_metric: str = "accuracy"
+    metrics: Mapping[str, str]
     decodings: Mapping[str, Sequence[Mapping[str, float]]] = {"argmax": ({},)}
 
     def __init__(self, dataset: Dataset) -> None:
-        self.labels = declared_labels(dataset, self.annotation)
+        pass  # the classes are the same for every data set
 
-    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[np.int64]:
-        """() index of the label.
+    def class_of(self, label: Any) -> int:
+        """Index of the label's class, -1 for a label outside the classes.
 
         Raises:
-            TrackError: no label, or one that is not in the data set's vocabulary.
+            TrackError: the label is malformed.
         """
-        return np.array(
-            known_label(self._label(annotations), self.labels, self.annotation), dtype=np.int64
-        )
+        raise NotImplementedError
+
+    def label_of(self, index: int) -> Any:
+        """The label that stands for a class."""
+        return self.labels[index]
+
+    def corpus_scores(self, references: list[Any], estimates: list[Any]) -> dict[str, Statistic]:
+        """Every metric over the labels of all tracks."""
+        raise NotImplementedError
+
+    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[np.int64]:
+        """() class of the track, -1 outside the classes.
+
+        Raises:
+            TrackError: the track has no label, or a malformed one.
+        """
+        return np.array(self.class_of(self.label(annotations)), dtype=np.int64)
 
     def decode(
         self,
@@ -52,26 +69,49 @@ class DeclaredClasses:
         decoding: str,
         parameters: Mapping[str, float],
     ) -> Annotations:
-        """The label with the highest logit."""
-        label: dict[str, Any] = {self.annotation: self.labels[int(logits.argmax())]}
+        """The label of the class with the highest logit."""
+        label: dict[str, Any] = {self.annotation: self.label_of(int(logits.argmax()))}
         return Annotations(**label)
 
     def score(
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]
     ) -> dict[str, Statistic]:
-        """Accuracy and macro-F1 over the tracks."""
-        return metrics.corpus_scores(
-            [self._label(track) for track in references],
-            [self._label(track) for track in estimates],
+        """Every metric over the tracks."""
+        return self.corpus_scores(
+            [self.label(track) for track in references], [self.label(track) for track in estimates]
         )
+
+    def label(self, annotations: Annotations) -> Any:
+        """The label of a track.
+
+        Raises:
+            TrackError: the track has none.
+        """
+        return required(getattr(annotations, self.annotation), self.annotation)
+
+
+class VocabularyClassification(ClipClassification):
+    """Classes from the data set's `vocabularies`; a subclass gives `name` and `annotation`."""
+
+    metrics: Mapping[str, str] = metrics.METRICS
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.labels = declared_labels(dataset, self.annotation)
+
+    def class_of(self, label: str) -> int:
+        """Index in the vocabulary.
+
+        Raises:
+            TrackError: the vocabulary does not have the label.
+        """
+        return parse_label(label, self.labels, self.annotation)
+
+    def corpus_scores(self, references: list[str], estimates: list[str]) -> dict[str, Statistic]:
+        """Accuracy and macro-F1 over the tracks."""
+        return metrics.corpus_scores(references, estimates)
 
     def conditions(self, references: Sequence[Annotations]) -> str:
-        """The labels that none of these tracks has."""
-        absent = sorted(
-            set(self.labels) - {str(getattr(track, self.annotation)) for track in references}
-        )
+        """The classes that none of these tracks has."""
+        present = {getattr(track, self.annotation) for track in references}
+        absent = sorted(set(self.labels) - present)
         return f"classes without tracks: {', '.join(absent)}" if absent else ""
-
-    def _label(self, annotations: Annotations) -> str:
-        label: str = required(getattr(annotations, self.annotation), self.annotation)
-        return label

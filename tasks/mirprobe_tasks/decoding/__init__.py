@@ -1,1 +1,1 @@
-"""From frame-wise predictions to events and segments; NumPy only, no training."""
+"""Decoders from frame-wise predictions to events and segments; NumPy only, no training."""

@@ -1,9 +1,9 @@
-"""Beats from an activation curve by a bar-pointer hidden Markov model.
+"""Beat times from an activation curve with a bar-pointer hidden Markov model.
 
 The model is that of Krebs, Böck & Widmer, "An efficient state-space model for joint tempo and
-meter tracking", ISMIR 2015: a state is a tempo (a whole number of frames a beat) and a position in
-the beat; the position advances by one each frame and the tempo changes only at beat boundaries.
-The first 1 / `OBSERVATION_LAMBDA` of each beat emits the activation, the rest its complement.
+meter tracking", ISMIR 2015. A state is a tempo (a whole number of frames per beat) and a position
+in the beat. The position advances by one frame; the tempo changes only at beat boundaries. The
+first 1 / `OBSERVATION_LAMBDA` of each beat emits the activation, the rest its complement.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Pulse:
-    """What is tracked.
+    """Range of tempi.
 
     Attributes:
-        slowest: pulses a minute.
-        fastest: pulses a minute.
-        tempos: how many between them at most, evenly spaced by ratio; None for every one that is
-            a whole number of frames.
-        silence: before the first and after the last activation that reaches this are no pulses.
+        slowest: pulses per minute.
+        fastest: pulses per minute.
+        tempos: largest number of tempi, evenly spaced by ratio; None for all whole numbers of
+            frames.
+        silence: no pulse lies before the first or after the last activation that reaches this.
     """
 
     slowest: float
@@ -51,14 +51,14 @@ def dbn_beats(
 ) -> Floats:
     """Beat times in seconds from the first frame's centre, increasing.
 
-    Frame rates below `MIN_RATE` or above `MAX_RATE` are interpolated to it linearly.
+    The activation is interpolated linearly to a frame rate in [`MIN_RATE`, `MAX_RATE`].
 
     Args:
         activation: (time,) beat probability of each frame.
-        frame_rate: frames a second.
-        transition_lambda: how strongly the tempo holds: changing from a beat of i frames to one of
-            j has a weight of exp(-transition_lambda * abs(j / i - 1)).
-        pulse: beats, or bars, whose downbeats are as regular.
+        frame_rate: frames per second.
+        transition_lambda: stiffness of the tempo: the change from a beat of i frames to one of j
+            has the weight exp(-transition_lambda * abs(j / i - 1)).
+        pulse: `BEATS`, or `BARS` for downbeats.
     """
     rate = min(max(frame_rate, MIN_RATE), MAX_RATE)
     if rate != frame_rate:
@@ -77,13 +77,13 @@ def dbn_beats(
     heads = zip(np.maximum(starts, 0), starts + beat_frames(lengths), strict=True)
     peaks = np.array([a + int(heard[a:b].argmax()) for a, b in heads], dtype=np.int64)
     if len(starts) and starts[0] < 0 and heard[peaks[0]] <= 1 / OBSERVATION_LAMBDA:
-        peaks = peaks[1:]  # what is left of its head is likelier to be no beat
+        peaks = peaks[1:]  # the rest of a beat that began before the first frame
     frames = first + refine_peaks(heard, peaks)
     return np.asarray(frames / rate, dtype=np.float64)
 
 
 def beat_intervals(rate: float, pulse: Pulse = BEATS) -> Ints:
-    """(tempos,) whole numbers of frames a beat, increasing."""
+    """(tempos,) whole numbers of frames per beat, increasing."""
     shortest, longest = round(60 * rate / pulse.fastest), round(60 * rate / pulse.slowest)
     if pulse.tempos is None:
         return np.arange(shortest, longest + 1)
@@ -91,19 +91,19 @@ def beat_intervals(rate: float, pulse: Pulse = BEATS) -> Ints:
 
 
 def beat_frames(intervals: Ints) -> Ints:
-    """How many frames at the start of each beat emit the activation itself."""
+    """Number of frames at the start of each beat that emit the activation."""
     return -(-intervals // OBSERVATION_LAMBDA)
 
 
 def tempo_changes(intervals: Ints, transition_lambda: float) -> Floats:
-    """(tempos before, tempos after) log probability of going from one interval to another."""
+    """(tempos before, tempos after) log probability of a change of interval."""
     ratios = intervals[None, :] / intervals[:, None]
     scores = -transition_lambda * np.abs(ratios - 1)
     return np.asarray(scores - np.log(np.exp(scores).sum(axis=1, keepdims=True)))
 
 
 def observations(activation: Floats) -> tuple[Floats, Floats]:
-    """Log density of each frame, (time,), in a beat's first frames and in the others."""
+    """(time,) log density of each frame at the start of a beat, and in the rest of a beat."""
     probability = np.clip(activation, _EPSILON, 1 - _EPSILON)
     return np.log(probability), np.log((1 - probability) / (OBSERVATION_LAMBDA - 1))
 
@@ -111,23 +111,22 @@ def observations(activation: Floats) -> tuple[Floats, Floats]:
 def best_beats(
     on_beat: Floats, off_beat: Floats, intervals: Ints, changes: Floats
 ) -> tuple[Ints, Ints]:
-    """The Viterbi path over (tempo, position), every state equally likely in the first frame.
+    """The Viterbi path over (tempo, position); all states are equally likely in the first frame.
 
-    Between two boundaries the path is fixed, so a whole beat is one step whose score is a
-    difference of cumulative sums, and only boundaries are searched. No beat is shorter than
-    the shortest interval: that many boundaries are independent and are taken at once. Frames
-    before the first and after the last are free, so that the track may begin and end within a
-    beat.
+    Between two boundaries the path is fixed. A whole beat is therefore one step, whose score is a
+    difference of cumulative sums, and only boundaries are searched. No beat is shorter than the
+    shortest interval, so that many boundaries are independent and are computed together. Frames
+    outside the track cost nothing: the track may begin and end within a beat.
 
     Args:
-        on_beat: (time,) log density in a beat's first frames.
-        off_beat: (time,) log density in its others.
-        intervals: (tempos,) frames a beat, increasing.
+        on_beat: (time,) log density at the start of a beat.
+        off_beat: (time,) log density in the rest of a beat.
+        intervals: (tempos,) frames per beat, increasing.
         changes: (tempos before, tempos after) log probability at a boundary.
 
     Returns:
-        The frame at which each beat starts, and its interval in frames. The first start may be
-        negative, where the track begins among that beat's first frames.
+        The first frame of each beat, and its interval in frames. The first start is negative if
+        the track begins after the start of that beat.
     """
     frames, tempos, pad = len(on_beat), len(intervals), int(intervals[-1])
     on = np.cumsum(np.pad(on_beat, (pad + 1, pad)))
@@ -136,7 +135,7 @@ def best_beats(
     head, tail = start + beat_frames(intervals), start + intervals
     # score of paths up to the end of the beat that starts at each boundary; (boundaries, tempos)
     score = on[head] - on[start] + off[tail] - off[head]
-    score[: pad + 1][start[: pad + 1] <= pad - intervals] = -np.inf  # all of it before frame 0
+    score[: pad + 1][start[: pad + 1] <= pad - intervals] = -np.inf  # beats that end before frame 0
 
     came_from = np.zeros((pad + frames, tempos), dtype=np.int64)
     changes = np.ascontiguousarray(changes.T)  # (after, before)
@@ -149,7 +148,7 @@ def best_beats(
         came_from[rows] = best
         score[rows] += np.take_along_axis(arrivals, best[:, :, None], axis=2)[:, :, 0]
 
-    open_end = np.where(tail >= pad + frames, score, -np.inf)  # the beat that the track ends in
+    open_end = np.where(tail >= pad + frames, score, -np.inf)  # the last beat of the track
     row, tempo = divmod(int(open_end.argmax()), tempos)
     beats = [(row, tempo)]
     while row > pad:

@@ -1,4 +1,4 @@
-"""Most likely class sequence under a model that stays or jumps to any other class alike."""
+"""Viterbi decoding with one self-transition probability for all classes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from mirprobe.core.schema import Floats
 def uniform_viterbi(log_probabilities: Floats, self_transition: float) -> NDArray[np.int64]:
     """Viterbi path (Viterbi 1967) with one self-transition probability for all classes.
 
-    The rest of the probability is shared evenly by the other classes and the first frame is
-    uniform. All jumps cost the same, so the best one comes from the best class: each frame costs
+    The other classes share the rest of the probability evenly; the first frame is uniform. All
+    changes of class cost the same, so the best change comes from the best class: each frame costs
     O(classes), not O(classes ** 2).
 
     Args:
-        log_probabilities: (time, classes) log of the class probabilities of each frame.
-        self_transition: probability of staying from one frame to the next, at least
-            1 / classes (uniform, which smooths nothing) and below 1.
+        log_probabilities: (time, classes) log probability of each class in each frame.
+        self_transition: probability that the next frame has the same class, at least 1 / classes
+            (uniform, no smoothing) and below 1.
 
     Returns:
         (time,) class of each frame.
 
     Raises:
-        ValueError: a self-transition outside that range, or only one class.
+        ValueError: the self-transition is outside that range, or there is only one class.
     """
     frames, classes = log_probabilities.shape
     if classes < 2 or not 1 / classes <= self_transition < 1:

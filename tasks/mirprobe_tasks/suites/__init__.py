@@ -1,1 +1,1 @@
-"""Suites: one YAML file each, run as `mirprobe run --suite NAME`."""
+"""Suites, one YAML file each: `mirprobe run --suite NAME` runs one."""

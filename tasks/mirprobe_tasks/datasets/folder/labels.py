@@ -9,7 +9,7 @@ from typing import Any
 
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import TrackError
-from mirprobe_tasks.common.checks import known_note, sound_tempo
+from mirprobe_tasks.common.checks import parse_note, validate_tempo
 from mirprobe_tasks.datasets.folder.description import LABELLED, Description
 from mirprobe_tasks.datasets.folder.table import Cell
 from mirprobe_tasks.datasets.mirdata.key_name import key_name
@@ -124,14 +124,14 @@ def _key(text: str) -> str:
 
 def _tempo(text: str) -> float:
     try:
-        return sound_tempo(finite(text))
+        return validate_tempo(finite(text))
     except (ValueError, TrackError) as error:
         raise ValueError("write beats a minute, a number above 0") from error
 
 
 def _note(text: str) -> str:
     try:
-        known_note(text)
+        parse_note(text)
     except TrackError as error:
         raise ValueError('write letter, accidentals and octave such as "A#4"') from error
     return text

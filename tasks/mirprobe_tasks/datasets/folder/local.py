@@ -11,7 +11,7 @@ import numpy as np
 
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Beats, Floats, Segments
-from mirprobe_tasks.common.checks import known_chord, sound_events, sound_segments
+from mirprobe_tasks.common.checks import parse_chord, validate_events, validate_segments
 from mirprobe_tasks.datasets.mirdata.key_name import key_name, one_key
 from mirprobe_tasks.datasets.mirdata.reading import lasting
 
@@ -91,7 +91,7 @@ def _segments(lines: Lines, kind: str) -> Segments:
                 f"line {number}: {error}; where these are sections rather than {kind}, write "
                 "`beside: {sections: .lab}`"
             ) from error
-    return sound_segments(lasting(np.array(intervals), labels), kind.removesuffix("s"))
+    return validate_segments(lasting(np.array(intervals), labels), kind.removesuffix("s"))
 
 
 def _label(kind: str, text: str) -> str:
@@ -99,7 +99,7 @@ def _label(kind: str, text: str) -> str:
     if kind == "keys":
         return key_name(text)
     if kind == "chords":
-        known_chord(text)
+        parse_chord(text)
     return text
 
 
@@ -128,7 +128,7 @@ def _sound_beats(times: Sequence[float], positions: Sequence[int]) -> Beats:
     if any(position < 1 for position in positions):
         raise ValueError("a place in the bar is below 1; count from 1, the downbeat")
     return Beats(
-        sound_events(np.array(times, dtype=np.float64), "beat"),
+        validate_events(np.array(times, dtype=np.float64), "beat"),
         np.array(positions, dtype=np.int64) if positions else None,
     )
 
@@ -178,9 +178,9 @@ def _jams_segments(kind: str) -> Callable[[Observations], Segments]:
         labels = [str(one["value"]) for one in observations]
         if kind == "chords":
             for label in labels:
-                known_chord(label)
+                parse_chord(label)
         intervals = np.stack([starts, starts + durations], axis=1)
-        return sound_segments(lasting(intervals, labels), kind.removesuffix("s"))
+        return validate_segments(lasting(intervals, labels), kind.removesuffix("s"))
 
     return read
 
@@ -195,7 +195,7 @@ def _jams_beats(observations: Observations) -> Beats:
 
 
 def _jams_onsets(observations: Observations) -> Floats:
-    return sound_events(np.array(_times(observations), dtype=np.float64), "onset")
+    return validate_events(np.array(_times(observations), dtype=np.float64), "onset")
 
 
 def _single(observations: Observations) -> Any:
