@@ -18,7 +18,7 @@ from mirprobe.core.schema import SPLITS, Track
 from mirprobe_tasks.datasets import scores
 from mirprobe_tasks.datasets.scores import Scores
 from mirprobe_tasks.datasets.scores.perform import interval, key_of, passages, perform
-from mirprobe_tasks.datasets.scores.split import TEST, VALID, split_of, takes
+from mirprobe_tasks.datasets.scores.planning import TEST, VALID, plan_tracks, split_of
 from mirprobe_tasks.datasets.scores.works import Work, read_works, write_works
 from mirprobe_tasks.music.pitch import KEYS
 
@@ -95,7 +95,7 @@ def test_fewer_versions_are_the_same_tracks(root: Path) -> None:
 
 def test_keys_are_dealt_evenly_and_differ_between_versions() -> None:
     works = [made(f"bwv{number}", mode) for number in range(7) for mode in ("major", "minor")]
-    dealt = takes(works, 6)["train"]
+    dealt = plan_tracks(works, 6)["train"]
     assert {take.key for take in dealt} == set(KEYS)
     heard = Counter((take.work.id, take.key) for take in dealt)
     assert set(heard.values()) <= {1, 2}  # two works of one name here, in two modes

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mirprobe_tasks.datasets.scores.align import Bar, Numeral, align, place, silences
-from mirprobe_tasks.datasets.scores.corpus import (
+from mirprobe_tasks.datasets.scores.music21_corpus import (
     analyses,
     bars_of,
     drop_doubled_rests,

@@ -6,7 +6,13 @@ import mir_eval
 import numpy as np
 import pytest
 
-from mirprobe_tasks.datasets.scores.harte import UNKNOWN, degree, harte, label, transposed
+from mirprobe_tasks.datasets.scores.harte import (
+    UNKNOWN,
+    chord_label,
+    degree,
+    harte_label,
+    transposed,
+)
 from mirprobe_tasks.music.chords import QUALITIES
 from mirprobe_tasks.music.pitch import spell
 
@@ -44,7 +50,7 @@ roman = pytest.importorskip("music21.roman")
 )
 def test_labels(figure: str, key: str, expected: str) -> None:
     numeral = roman.RomanNumeral(figure, key)
-    found = harte(numeral)
+    found = harte_label(numeral)
     assert found == expected
     root, bitmap, bass = mir_eval.chord.encode(found, reduce_extended_chords=True)
     heard = {(root + tone) % 12 for tone in np.flatnonzero(bitmap)}
@@ -56,7 +62,7 @@ def test_labels(figure: str, key: str, expected: str) -> None:
 def test_slips_of_the_pen_are_unknown(figure: str) -> None:
     numeral = roman.RomanNumeral("V", "C")
     numeral.figure = figure
-    assert harte(numeral) == UNKNOWN
+    assert harte_label(numeral) == UNKNOWN
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
@@ -68,7 +74,7 @@ def test_every_shorthand_is_found_again_in_every_inversion(quality: str) -> None
     for (name, _), bass in zip(QUALITIES[quality], tones, strict=True):
         assert degree(root, bass) == name
         inversion = "" if name == "1" else f"/{name}"
-        assert label(root, bass, tones) == f"Eb:{quality}{inversion}"
+        assert chord_label(root, bass, tones) == f"Eb:{quality}{inversion}"
 
 
 def test_transposition_spells() -> None:

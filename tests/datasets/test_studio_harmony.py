@@ -13,7 +13,7 @@ from mirprobe_tasks.datasets.studio.compose import Piece, compose
 from mirprobe_tasks.datasets.studio.harmony import make_phrase, realise
 from mirprobe_tasks.music.chords import QUALITIES, Chord
 from mirprobe_tasks.music.pitch import KEYS, Key, spell
-from mirprobe_tasks.music.random_choice import home
+from mirprobe_tasks.music.random_choice import split_of_template
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_phrases_belong_to_their_split_and_resolve_applied_dominants() -> None:
             phrase = make_phrase(
                 rng, split, "major", lambda: [4, 4, 2, 2, 4], final=True, applied=0.5
             )
-            assert home(phrase.name) == split
+            assert split_of_template(phrase.name) == split
             for numeral, after in zip(phrase.numerals, phrase.numerals[1:], strict=False):
                 _, slash, target = numeral.partition("/")
                 assert not slash or target == after

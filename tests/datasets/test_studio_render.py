@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from mirprobe_tasks.datasets.studio import file_name, render
 from mirprobe_tasks.datasets.studio.compose import compose
 from mirprobe_tasks.datasets.studio.instruments import INSTRUMENTS
-from mirprobe_tasks.datasets.studio.render import SAMPLE_RATE, file_name, render, sound_font
 from mirprobe_tasks.music.midi import part_to_midi
 from mirprobe_tasks.music.mix import Mix
 from mirprobe_tasks.music.notes import Note, Part
+from mirprobe_tasks.music.rendering import SAMPLE_RATE
+from mirprobe_tasks.music.sound_fonts import studio_font
 
 CLOSE = Mix(-3.0, -20.0, 0.3, -60.0, 0.0, 9000.0, 0.0, 1)
 
@@ -85,7 +87,7 @@ def test_tuning_reaches_the_sound() -> None:
     for cents in (0.0, 30.0):
         note = Part("comp", "organ", 16, (Note(0.0, 3.0, 69, 100),), 0.0)
         wave, rate = soundfile.read(
-            io.BytesIO(midirenderer.render_wave_from(sound_font(), part_to_midi(note, cents, 3.0)))
+            io.BytesIO(midirenderer.render_wave_from(studio_font(), part_to_midi(note, cents, 3.0)))
         )
         spectrum = np.abs(np.fft.rfft(wave[:, 0] * np.hanning(len(wave)), n=2**20))
         low, high = (int(f * 2**20 / rate) for f in (420, 465))

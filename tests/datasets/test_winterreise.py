@@ -13,7 +13,7 @@ from helpers.own_miniatures import CHORDS, winterreise
 from mirprobe.api.registry import DATASETS
 from mirprobe.core.schema import SPLITS
 from mirprobe.metrics.chord import LABELS, chord_class
-from mirprobe_tasks.datasets.winterreise import Winterreise, harte
+from mirprobe_tasks.datasets.winterreise import Winterreise, normalise_chord
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_other_performances(root: Path) -> None:
     ],
 )
 def test_labels_as_mir_eval_reads_them(label: str, written: str, majmin: str | None) -> None:
-    assert harte(label) == written
+    assert normalise_chord(label) == written
     mir_eval.chord.validate([written], [written])
     assert chord_class(written) == (-1 if majmin is None else LABELS.index(majmin))
 
@@ -99,7 +99,7 @@ def test_labels_as_mir_eval_reads_them(label: str, written: str, majmin: str | N
 )
 def test_what_is_no_label(label: str) -> None:
     with pytest.raises(ValueError, match="is no chord label"):
-        harte(label)
+        normalise_chord(label)
 
 
 def test_what_is_missing(root: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from mirprobe_tasks.music.chords import Span
 from mirprobe_tasks.music.metre import Grid
 from mirprobe_tasks.music.notes import Part
 from mirprobe_tasks.music.pitch import Key
-from mirprobe_tasks.music.random_choice import home
+from mirprobe_tasks.music.random_choice import split_of_template
 from mirprobe_tasks.pretraining_corpus import arrange as arranging
 from mirprobe_tasks.pretraining_corpus.arrange import Arrangement, arrange
 from mirprobe_tasks.pretraining_corpus.bands import FAMILIES, Band, make_band
@@ -162,7 +162,7 @@ def test_patterns_are_of_the_train_split(monkeypatch: pytest.MonkeyPatch) -> Non
         timing = draw_timing(np.random.default_rng(number), sheet, band)
         played(number, sheet, band, timing)
     assert len(patterns) >= 16
-    assert {home(name) for name in patterns} == {"train"}
+    assert {split_of_template(name) for name in patterns} == {"train"}
 
 
 def test_voices_are_played_as_written() -> None:

@@ -8,7 +8,7 @@ import pytest
 from helpers.tunes import JACQUES, make_tune
 from typer.testing import CliRunner
 
-from mirprobe_tasks.datasets.studio.render import sound_font
+from mirprobe_tasks.music.sound_fonts import studio_font
 from mirprobe_tasks.pretraining_corpus import recipe, timing
 from mirprobe_tasks.pretraining_corpus.__main__ import app
 from mirprobe_tasks.pretraining_corpus.debian import Fetched
@@ -51,7 +51,7 @@ def test_fonts_that_are_there_need_no_network(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "font-packages/mine").mkdir(parents=True)
-    (tmp_path / "font-packages/mine/my.sf2").write_bytes(sound_font())
+    (tmp_path / "font-packages/mine/my.sf2").write_bytes(studio_font())
     done = CliRunner().invoke(app, ["fonts", "--work", str(tmp_path), "--package", "mine"])
     assert done.exit_code == 0, done.output
     assert (tmp_path / "fonts/my.sf2").exists()

@@ -10,7 +10,11 @@ import pytest
 from mirprobe.core.errors import ConfigError
 from mirprobe.pretraining.bank_shards import write_shard
 from mirprobe.pretraining.merge_shards import merge_shards
-from mirprobe_tasks.pretraining_corpus.exclusions import begins_alike, is_annotated, objection
+from mirprobe_tasks.pretraining_corpus.exclusions import (
+    begins_alike,
+    exclusion_reason,
+    is_annotated,
+)
 from mirprobe_tasks.pretraining_corpus.exclusions import fingerprint as print_of
 from mirprobe_tasks.pretraining_corpus.recipe import check
 from mirprobe_tasks.pretraining_corpus.tunes import Tune, voice
@@ -53,7 +57,7 @@ def test_annotated_works_are_known_by_their_file(file: str, annotated: bool) -> 
     ],
 )
 def test_what_is_tested_on_is_objected_to(id: str, source: str) -> None:
-    assert objection(id, source)
+    assert exclusion_reason(id, source)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +69,7 @@ def test_what_is_tested_on_is_objected_to(id: str, source: str) -> None:
     ],
 )
 def test_the_rest_is_not(id: str, source: str) -> None:
-    assert objection(id, source) is None
+    assert exclusion_reason(id, source) is None
 
 
 def test_a_melody_is_known_in_any_key() -> None:

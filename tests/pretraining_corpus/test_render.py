@@ -12,18 +12,26 @@ from helpers.tunes import JACQUES, make_tune
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.pretraining.bank import Bank
-from mirprobe_tasks.datasets.studio.render import loudness, sound_font, synthesise
 from mirprobe_tasks.music.midi import part_to_midi, parts_to_midi
 from mirprobe_tasks.music.notes import Part
+from mirprobe_tasks.music.rendering import loudness, synthesise
+from mirprobe_tasks.music.sound_fonts import studio_font
 from mirprobe_tasks.pretraining_corpus import render as rendering
 from mirprobe_tasks.pretraining_corpus import timing
-from mirprobe_tasks.pretraining_corpus.recipe import Workshop, bank_renderings, check
-from mirprobe_tasks.pretraining_corpus.render import RATE, Job, Plan, plan, sound, volumes
+from mirprobe_tasks.pretraining_corpus.recipe import WorkDir, bank_renderings, check
+from mirprobe_tasks.pretraining_corpus.render import (
+    RATE,
+    Job,
+    RenderPlan,
+    plan_jobs,
+    render_audio,
+    volumes,
+)
 from mirprobe_tasks.pretraining_corpus.tunes import read_tunes, write_tunes
 
 FLUTE, VIOLA = 73, 41
 TUNES = [replace(make_tune(JACQUES, up=up), id=f"oneills1850/made.abc#{up}") for up in (0, 3)]
-SMALL = Plan(hours=0.01, bands=2, versions=2, takes=1)
+SMALL = RenderPlan(hours=0.01, bands=2, versions=2, takes=1)
 
 
 @pytest.fixture(autouse=True)
@@ -33,17 +41,19 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Workshop:
-    made = Workshop(tmp_path)
+def work_dir(tmp_path: Path) -> WorkDir:
+    made = WorkDir(tmp_path)
     made.fonts.mkdir()
     for name in ("One", "TimGM6mb"):
-        (made.fonts / f"{name}.sf2").write_bytes(sound_font())
+        (made.fonts / f"{name}.sf2").write_bytes(studio_font())
     write_tunes(made.tunes, TUNES, {})
     return made
 
 
-def _jobs(shop: Workshop, wanted: Plan = SMALL) -> list[Job]:
-    return list(plan(read_tunes(shop.tunes).tunes, sorted(shop.fonts.glob("*.sf2")), wanted))
+def _jobs(work_dir: WorkDir, plan: RenderPlan = SMALL) -> list[Job]:
+    return list(
+        plan_jobs(read_tunes(work_dir.tunes).tunes, sorted(work_dir.fonts.glob("*.sf2")), plan)
+    )
 
 
 def _alone(job: Job, program: int) -> Job:
@@ -66,12 +76,12 @@ def _strongest(samples: np.ndarray, start: float, end: float) -> int:
 
 
 @pytest.mark.parametrize("program", [FLUTE, VIOLA])
-def test_the_melody_is_heard_in_its_key(shop: Workshop, program: int) -> None:
-    jobs = [_alone(job, program) for job in _jobs(shop)[:2]]
+def test_the_melody_is_heard_in_its_key(work_dir: WorkDir, program: int) -> None:
+    jobs = [_alone(job, program) for job in _jobs(work_dir)[:2]]
     moved = []
     for job in jobs:
         shift = job.timing().transposition
-        samples = sound(job)
+        samples = render_audio(job)
         notes = job.perform().parts[0].notes[:8]
         heard = [_strongest(samples, note.start + 0.03, note.end) for note in notes]
         written = [note.pitch for note in job.sheet.voices[0][:8]]
@@ -82,14 +92,14 @@ def test_the_melody_is_heard_in_its_key(shop: Workshop, program: int) -> None:
     assert (second - first) % 12 == (two - one) % 12
 
 
-def test_parts_that_are_played_together_are_the_sum_of_each(shop: Workshop) -> None:
-    arrangement = _jobs(shop)[0].perform()
+def test_parts_that_are_played_together_are_the_sum_of_each(work_dir: WorkDir) -> None:
+    arrangement = _jobs(work_dir)[0].perform()
     low, high = arrangement.parts[0], arrangement.parts[-1]
     length = round(arrangement.duration * RATE)
 
     def heard(*parts: tuple[Part, int]) -> np.ndarray:
         midi = parts_to_midi(parts, 0.0, arrangement.duration)
-        return synthesise(sound_font(), midi, length, RATE)
+        return synthesise(studio_font(), midi, length, RATE)
 
     both = heard((low, 127), (high, 64))
     alone = heard((low, 127)), heard((high, 127))
@@ -97,35 +107,35 @@ def test_parts_that_are_played_together_are_the_sum_of_each(shop: Workshop) -> N
     assert np.abs(both - expected).max() < 0.01 * np.abs(both).max()
 
 
-def test_parts_are_about_as_loud_as_their_gains_say(shop: Workshop) -> None:
-    for job in _jobs(shop)[:3]:
+def test_parts_are_about_as_loud_as_their_gains_say(work_dir: WorkDir) -> None:
+    for job in _jobs(work_dir)[:3]:
         arrangement = job.perform()
         departures = []
         for part, volume in zip(
             arrangement.parts, volumes(job.font, arrangement.parts), strict=True
         ):
             midi = part_to_midi(part, 0.0, arrangement.duration)
-            sound = synthesise(sound_font(), midi, round(arrangement.duration * RATE), RATE)
+            sound = synthesise(studio_font(), midi, round(arrangement.duration * RATE), RATE)
             level = 20 * np.log10(loudness(sound, RATE)) + 40 * np.log10(volume / 127)
             if part.role != "drums":
                 departures.append(level - part.gain)
         assert max(departures) - min(departures) < 9.0
 
 
-def test_a_track_stays_as_it_is(shop: Workshop) -> None:
-    once, again = _jobs(shop)[0], _jobs(shop)[0]
+def test_a_track_stays_as_it_is(work_dir: WorkDir) -> None:
+    once, again = _jobs(work_dir)[0], _jobs(work_dir)[0]
     assert once.key == again.key
-    samples = sound(once)
-    np.testing.assert_array_equal(samples, sound(again))
+    samples = render_audio(once)
+    np.testing.assert_array_equal(samples, render_audio(again))
     assert samples.dtype == np.float32
     assert len(samples) == round(once.perform().duration * RATE)
     assert 0.1 < np.abs(samples).max() <= 1.0
-    other = _jobs(shop, replace(SMALL, seed=1))[0]
+    other = _jobs(work_dir, replace(SMALL, seed=1))[0]
     assert other.key != once.key
 
 
-def test_another_process_plays_the_same(shop: Workshop) -> None:
-    jobs = _jobs(shop, Plan(hours=0.03, bands=6, takes=1))
+def test_another_process_plays_the_same(work_dir: WorkDir) -> None:
+    jobs = _jobs(work_dir, RenderPlan(hours=0.03, bands=6, takes=1))
     jobs = [replace(job, band=replace(job.band, swings=1.0)) for job in jobs]
     assert all(job.timing().grid.swing != 0.5 for job in jobs)
     assert any(part.role == "drums" for job in jobs for part in job.perform().parts)
@@ -135,25 +145,25 @@ def test_another_process_plays_the_same(shop: Workshop) -> None:
         assert [part.notes for part in there.parts] == [part.notes for part in here.parts]
 
 
-def test_a_bank_takes_a_second_plan(shop: Workshop) -> None:
-    bank = shop.root / "bank"
+def test_a_bank_takes_a_second_plan(work_dir: WorkDir) -> None:
+    bank = work_dir.root / "bank"
     plans = SMALL, replace(SMALL, takes=2)
-    keys = {job.key for wanted in plans for job in _jobs(shop, wanted)}
-    assert len(keys) > len(_jobs(shop))
-    for wanted in plans:
-        bank_renderings(shop, bank, wanted, jobs=1)
+    keys = {job.key for plan in plans for job in _jobs(work_dir, plan)}
+    assert len(keys) > len(_jobs(work_dir))
+    for plan in plans:
+        bank_renderings(work_dir, bank, plan, jobs=1)
     assert {track.key for track in Bank.open(bank).tracks} == keys
 
 
-def test_more_hours_are_the_same_tracks_and_more(shop: Workshop) -> None:
-    few, many = _jobs(shop), _jobs(shop, replace(SMALL, hours=0.04))
+def test_more_hours_are_the_same_tracks_and_more(work_dir: WorkDir) -> None:
+    few, many = _jobs(work_dir), _jobs(work_dir, replace(SMALL, hours=0.04))
     assert len(many) > len(few)
     assert [job.key for job in many[: len(few)]] == [job.key for job in few]
     assert len({job.key for job in many}) == len(many)
 
 
-def test_bands_play_many_tunes_and_tunes_have_many_bands(shop: Workshop) -> None:
-    jobs = _jobs(shop, Plan(hours=0.08, bands=2, versions=2, takes=1))
+def test_bands_play_many_tunes_and_tunes_have_many_bands(work_dir: WorkDir) -> None:
+    jobs = _jobs(work_dir, RenderPlan(hours=0.08, bands=2, versions=2, takes=1))
     tunes = {job.tune.id: {j.band.name for j in jobs if j.tune is job.tune} for job in jobs}
     bands = {job.band.name: {j.tune.id for j in jobs if j.band == job.band} for job in jobs}
     assert all(len(played) >= 2 for played in tunes.values())
@@ -161,9 +171,9 @@ def test_bands_play_many_tunes_and_tunes_have_many_bands(shop: Workshop) -> None
     assert len({job.font for job in jobs}) == 2
 
 
-def test_takes_differ_in_key_or_chords_alone(shop: Workshop) -> None:
-    wanted = Plan(hours=0.03, bands=2, takes=4)
-    first, *others = _jobs(shop, wanted)[:4]
+def test_takes_differ_in_key_or_chords_alone(work_dir: WorkDir) -> None:
+    plan = RenderPlan(hours=0.03, bands=2, takes=4)
+    first, *others = _jobs(work_dir, plan)[:4]
     assert [job.take for job in (first, *others)] == [0, 1, 2, 3]
     assert len({job.key for job in (first, *others)}) == 4
     once = first.perform()
@@ -188,17 +198,17 @@ def test_takes_differ_in_key_or_chords_alone(shop: Workshop) -> None:
         assert same_chords == (job.take < 2)
 
 
-def test_voices_as_written_have_two_takes(shop: Workshop) -> None:
+def test_voices_as_written_have_two_takes(work_dir: WorkDir) -> None:
     choral = [replace(tune, voices=tune.voices * 2) for tune in TUNES]
-    write_tunes(shop.tunes, choral, {})
-    assert {job.take for job in _jobs(shop, Plan(hours=0.03, bands=2, takes=4))} == {0, 1}
+    write_tunes(work_dir.tunes, choral, {})
+    assert {job.take for job in _jobs(work_dir, RenderPlan(hours=0.03, bands=2, takes=4))} == {0, 1}
 
 
-def test_a_killed_run_goes_on(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    bank = shop.root / "bank"
-    jobs = _jobs(shop)
+def test_a_killed_run_goes_on(work_dir: WorkDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = work_dir.root / "bank"
+    jobs = _jobs(work_dir)
     rendering.render_one(jobs[0], bank)  # all that a killed run had done
-    done = bank_renderings(shop, bank, SMALL, jobs=1)
+    done = bank_renderings(work_dir, bank, SMALL, jobs=1)
     assert (done.tracks, done.present) == (len(jobs), 1)
     assert done.hours > 0
     assert done.speed > 0
@@ -211,18 +221,18 @@ def test_a_killed_run_goes_on(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -
     def never(job: Job) -> None:
         raise AssertionError(job)
 
-    monkeypatch.setattr(rendering, "sound", never)
-    assert bank_renderings(shop, bank, SMALL, jobs=1).present == len(jobs)
+    monkeypatch.setattr(rendering, "render_audio", never)
+    assert bank_renderings(work_dir, bank, SMALL, jobs=1).present == len(jobs)
     assert len(Bank.open(bank).tracks) == len(jobs)
 
 
-def test_nothing_to_play_is_an_error(shop: Workshop) -> None:
-    write_tunes(shop.tunes, [make_tune(JACQUES, metre="")], {})
+def test_nothing_to_play_is_an_error(work_dir: WorkDir) -> None:
+    write_tunes(work_dir.tunes, [make_tune(JACQUES, metre="")], {})
     with pytest.raises(ConfigError, match="none of 1 tunes"):
-        _jobs(shop)
+        _jobs(work_dir)
     with pytest.raises(ConfigError, match="no tune"):
-        list(plan([], sorted(shop.fonts.glob("*.sf2")), SMALL))
+        list(plan_jobs([], sorted(work_dir.fonts.glob("*.sf2")), SMALL))
     with pytest.raises(ConfigError, match="hours=0: a number above 0"):
-        Plan(hours=0)
+        RenderPlan(hours=0)
     with pytest.raises(ConfigError, match="takes=5: 1 to 4"):
-        Plan(takes=5)
+        RenderPlan(takes=5)

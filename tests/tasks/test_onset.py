@@ -8,6 +8,7 @@ from helpers.task_checks import as_a_task, ceiling, declared, grid, scored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mirprobe.api.task import conditions_of
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations
 from mirprobe_tasks.common.activation import activation
@@ -23,7 +24,7 @@ def onsets(times: Any) -> Annotations:
 def test_is_a_task_of_one_label() -> None:
     as_a_task(ONSET)
     assert ONSET.labels == ("onset",)
-    assert ONSET.conditions([]) == ""
+    assert conditions_of(ONSET)([]) == ""
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """MTG-Jamendo: whole songs with the tags that those who uploaded them gave.
 
 Bogdanov, Won, Tovstogan, Porter, Serra: The MTG-Jamendo dataset for automatic music tagging,
-Machine Learning for Music Discovery Workshop, ICML 2019.
+Machine Learning for Music Discovery WorkDir, ICML 2019.
 """
 
 from __future__ import annotations

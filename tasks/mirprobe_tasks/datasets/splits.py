@@ -27,13 +27,13 @@ def divide(
         The tracks of each split, in the order given.
     """
     parts: dict[Split, list[Track]] = {split: [] for split in SPLITS}
-    fixed = listed(name)
+    fixed = listed_splits(name)
     for track in tracks:
-        parts[fixed.get(track.id) or by_rule(track.group, name, shares)].append(track)
+        parts[fixed.get(track.id) or split_of_group(track.group, name, shares)].append(track)
     return parts
 
 
-def by_rule(group: str, name: str, shares: tuple[float, float, float] = (8, 1, 1)) -> Split:
+def split_of_group(group: str, name: str, shares: tuple[float, float, float] = (8, 1, 1)) -> Split:
     """The split of a group: the place of a hash of both names among the shares."""
     place = int(digest("split", name, group)[:13], 16) / 16**13 * sum(shares)
     first, second = shares[0], shares[0] + shares[1]
@@ -45,7 +45,7 @@ SUFFIX = ".tsv"
 
 
 @cache
-def listed(name: str) -> Mapping[str, Split]:
+def listed_splits(name: str) -> Mapping[str, Split]:
     """Track id -> split, in the order of the data set; empty where there is no list of that name.
 
     Args:

@@ -33,7 +33,7 @@ _LABEL = re.compile(rf"({_PITCH})(?::([a-z0-9]*)(?:\((.*)\))?)?(?:/({_PITCH}))?"
 _KEY = re.compile(rf"({_PITCH}):(maj|min)")
 
 
-def harte(label: str) -> str:
+def normalise_chord(label: str) -> str:
     """A chord label of the data set in Harte's syntax as mir_eval reads it.
 
     The data set names the bass by its pitch, Harte by its interval above the root: `B:dim7/C`
@@ -149,7 +149,7 @@ class Winterreise:
             annotations=Annotations(
                 key=keys.get(path.stem),
                 keys=_segments(self._local_keys(path.name), "key", _key),
-                chords=_segments(path, "shorthand", harte),
+                chords=_segments(path, "shorthand", normalise_chord),
             ),
         )
 

@@ -1,1 +1,4 @@
-"""Notes, metre, patterns, MIDI and mixing, for generated data sets and pretraining."""
+"""Generated music: notes, metre, patterns, MIDI, sound fonts, rendering, mixing.
+
+Shared by the data sets `studio` and `scores` and by the pretraining corpus.
+"""

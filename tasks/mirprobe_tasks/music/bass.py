@@ -1,4 +1,4 @@
-"""The bass line: states each chord's bass note, then follows its pattern through the chord."""
+"""The bass line: the bass note of each chord, then a pattern over the chord."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from mirprobe_tasks.music.chords import Chord, Span
 from mirprobe_tasks.music.metre import Grid, Metre
 from mirprobe_tasks.music.notes import Event
-from mirprobe_tasks.music.patterns import Hit, Pattern, cycle_bars, rhythm, spaced
+from mirprobe_tasks.music.patterns import Hit, Pattern, cycle_bars, rhythm, step_intervals
 from mirprobe_tasks.music.random_choice import chance, pick
 
 STYLES = ("plain", "syncopated", "walking")
@@ -17,7 +17,7 @@ STYLES = ("plain", "syncopated", "walking")
 LOW, HIGH = 30, 52
 """Range of the bass, in MIDI numbers."""
 
-# Degrees that a hit may ask for: the bass note, a chord tone above it, the octave.
+# Degrees of a hit: the bass note, a chord tone above it, the octave.
 _BASS, _OTHER, _OCTAVE = 0, 1, 4
 
 
@@ -26,7 +26,7 @@ def bass_pattern(rng: np.random.Generator, metre: Metre, style: str, grain: int)
     bars = cycle_bars(rng, metre)
     period = bars * metre.bar_steps
     if style == "walking":
-        # A walk is told apart by the tones that it visits, so its cycle is always two bars.
+        # The tones distinguish walking basses from each other, so the cycle is always two bars.
         period = 2 * metre.bar_steps
         steps = list(range(0, period, metre.steps))
         skips = [s + metre.steps // 2 for s in steps if metre.steps == 4 and chance(rng, 0.1)]
@@ -38,7 +38,7 @@ def bass_pattern(rng: np.random.Generator, metre: Metre, style: str, grain: int)
         steps = sorted({0, *rhythm(rng, metre, period, count, grain, float(off))})
     hits = [
         Hit(step, length, _degree(rng, style, step), int(rng.integers(-8, 9)))
-        for step, length in zip(steps, spaced(steps, period), strict=True)
+        for step, length in zip(steps, step_intervals(steps, period), strict=True)
     ]
     return Pattern("walk" if style == "walking" else "bass", metre, period, tuple(hits))
 
@@ -59,9 +59,9 @@ def play_bass(
     velocity: int,
     articulation: float,
 ) -> list[Event]:
-    """Play a pattern. The note at each chord's start is the one that its label names.
+    """Play a pattern. The note at the start of each chord is the bass note of its label.
 
-    A walking bass steps into the next chord: the note before a change may be foreign to the
+    A walking bass steps into the next chord: the note before a change of chord may lie outside the
     chord, and is marked as an ornament.
     """
     strokes = list(pattern.unroll(grid))
@@ -93,7 +93,7 @@ def play_bass(
 
 
 def _nearest(pitch_class: int, previous: int) -> int:
-    """The pitch of a class that lies nearest to `previous` within the bass's range."""
+    """The pitch of a pitch class that is nearest to `previous` within the range of the bass."""
     options = [pitch for pitch in range(LOW, HIGH + 1) if pitch % 12 == pitch_class]
     return min(options, key=lambda pitch: (abs(pitch - previous), pitch))
 

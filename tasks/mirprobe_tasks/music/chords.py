@@ -24,16 +24,16 @@ QUALITIES: dict[str, tuple[tuple[str, int], ...]] = {
     "hdim7": (("1", 0), ("b3", 3), ("b5", 6), ("b7", 10)),
 }
 
-# Qualities whose tones can stand in the bass without turning into another chord.
+# Qualities that remain the same chord with any of their tones in the bass.
 INVERTIBLE = frozenset({"maj", "min", "dim", "7", "maj7", "min7", "hdim7", "dim7"})
 
 
 @dataclass(frozen=True)
 class Chord:
-    """A chord as it sounds: what the label says is what the accompaniment plays.
+    """A chord as the accompaniment plays it.
 
     Attributes:
-        root: spelled root.
+        root: with its spelling.
         quality: a key of `QUALITIES`.
         inversion: index of the tone in the bass, 0 for the root.
     """
@@ -54,14 +54,14 @@ class Chord:
 
     @property
     def label(self) -> str:
-        """Harte label with its inversion, such as `"Eb:min7/b3"`."""
+        """Harte label with inversion, such as `"Eb:min7/b3"`."""
         degree = QUALITIES[self.quality][self.inversion][0]
         return f"{self.root.name}:{self.quality}" + (f"/{degree}" if self.inversion else "")
 
 
 @dataclass(frozen=True)
 class Span:
-    """Beats `start` to `end` under one chord; None where no chord is played."""
+    """Beats `start` to `end` with one chord; None where no chord is played."""
 
     start: int
     end: int

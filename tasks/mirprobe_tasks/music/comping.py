@@ -1,4 +1,4 @@
-"""The chordal accompaniment: voice-led chords, played through a pattern."""
+"""The chordal accompaniment: chords with voice leading, played in a pattern."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from mirprobe_tasks.music.patterns import (
     Pattern,
     cycle_bars,
     rhythm,
-    spaced,
+    step_intervals,
 )
 from mirprobe_tasks.music.random_choice import pick
 
 STYLES = ("block", "offbeat", "arpeggio", "held")
-"""Chords struck together, on and between the beats; broken chords; long held chords."""
+"""Block chords on the beats and off the beats, broken chords, long held chords."""
 
 ALL = -1
-"""The voice of a hit that strikes the whole chord."""
+"""The voice of a hit that plays the whole chord."""
 
 Voicing = tuple[int, ...]
 
@@ -44,28 +44,30 @@ def comp_pattern(rng: np.random.Generator, metre: Metre, style: str, grain: int)
         steps = rhythm(rng, metre, period, count, grain, float(off))
     hits = [
         Hit(step, length, ALL, int(rng.integers(-12, 13)))
-        for step, length in zip(steps, spaced(steps, period), strict=True)
+        for step, length in zip(steps, step_intervals(steps, period), strict=True)
     ]
     return Pattern("chords", metre, period, tuple(hits))
 
 
 def _broken(rng: np.random.Generator, metre: Metre, period: int, grain: int) -> tuple[Hit, ...]:
-    """An even run through the voices on a contour of its own, with a few gaps."""
+    """An even sequence of single voices in a random order, with a few gaps."""
     pace = grain if metre.steps == 3 else int(pick(rng, (grain, 2), (1, 1)))
-    # Every voice of a seventh chord comes by, in an order of the pattern's own.
+    # every voice of a seventh chord occurs
     extra = rng.integers(0, 6, size=int(rng.integers(0, 5)))
     contour = [int(voice) for voice in rng.permutation([0, 1, 2, 3, *extra])]
     steps = [s for s in range(0, period, pace) if s % metre.bar_steps == 0 or rng.random() < 0.88]
     return tuple(
         Hit(step, length, contour[place % len(contour)], int(rng.integers(-10, 11)))
-        for place, (step, length) in enumerate(zip(steps, spaced(steps, period), strict=True))
+        for place, (step, length) in enumerate(
+            zip(steps, step_intervals(steps, period), strict=True)
+        )
     )
 
 
 def lead_voices(
     rng: np.random.Generator, spans: Sequence[Span], voices: int, centre: int
 ) -> list[Voicing]:
-    """A voicing for each span, each close to the one before; empty where there is no chord."""
+    """A voicing for each span, close to the previous one; empty where there is no chord."""
     reach = int(rng.integers(8, 12))
     result: list[Voicing] = []
     previous: Voicing = ()
@@ -83,14 +85,14 @@ def lead_voices(
 
 @lru_cache(maxsize=4096)
 def _voicings(chord: Chord, voices: int, low: int, high: int) -> tuple[Voicing, ...]:
-    """Ways to place the chord between two pitches that sound all that its label says.
+    """Voicings of the chord between two pitches that contain all tones of its label.
 
-    Three voices leave the fifth of a seventh chord to the imagination, as players do.
+    With three voices, a seventh chord has no fifth.
     """
     tones = chord.pitch_classes
     needed = set(tones) if voices >= len(tones) else set(tones) - {tones[2]}
     pitches = [pitch for pitch in range(low, high + 1) if pitch % 12 in tones]
-    # Of a diminished triad, a narrow range may hold no more than its three tones.
+    # a narrow range may hold only three tones of a diminished triad
     count = min(max(voices, len(needed)), len(pitches))
     return tuple(
         option
@@ -100,7 +102,7 @@ def _voicings(chord: Chord, voices: int, low: int, high: int) -> tuple[Voicing, 
 
 
 def _cost(option: Voicing, previous: Voicing, centre: int) -> float:
-    """Voice movement, with a pull to the centre and a fine for parallel fifths and octaves."""
+    """Voice movement, plus distance from the centre, plus a penalty on parallel fifths, octaves."""
     cost = 0.3 * abs(sum(option) / len(option) - centre)
     moves = list(zip(previous, option, strict=False))
     cost += sum(abs(after - before) for before, after in moves)
@@ -122,15 +124,15 @@ def play_chords(
     velocity: int,
     articulation: float,
 ) -> list[Event]:
-    """Play a pattern; each chord is struck at least once near its start.
+    """Play a pattern; each chord is played at least once near its start.
 
     Args:
         grid: of the piece.
-        spans: its harmony.
+        spans: the harmony of the piece.
         voicings: one for each span.
-        pattern: whose hits strike all voices or one.
+        pattern: a hit plays all voices or one.
         velocity: mean velocity.
-        articulation: sounding share of each note's length.
+        articulation: sounding share of the length of each note.
     """
     strokes = list(pattern.unroll(grid))
     events: list[Event] = []
@@ -146,13 +148,13 @@ def play_chords(
             inside.insert(0, (float(span.start), Hit(0, length, voice)))
         for at, hit in inside:
             sounding = min(hit.length / grid.metre.steps, span.end - at) * articulation
-            for pitch in _struck(voicing, hit.voice):
+            for pitch in _pitches(voicing, hit.voice):
                 events.append(Event(at, sounding, pitch, velocity + hit.accent))
     return events
 
 
-def _struck(voicing: Voicing, voice: int) -> Voicing:
-    """The pitches of a hit; voices above the top one continue an octave higher."""
+def _pitches(voicing: Voicing, voice: int) -> Voicing:
+    """The pitches of a hit; voices above the highest one continue an octave higher."""
     if voice == ALL:
         return voicing
     octave, index = divmod(voice, len(voicing))
@@ -160,7 +162,7 @@ def _struck(voicing: Voicing, voice: int) -> Voicing:
 
 
 def hold_chords(spans: Sequence[Span], voicings: Sequence[Voicing], velocity: int) -> list[Event]:
-    """A pad: every chord held from its start to its end, common tones tied over."""
+    """A pad: every chord held from start to end, common tones tied."""
     events: list[Event] = []
     held: dict[int, float] = {}
     for span, voicing in zip([*spans, Span(0, 0, None)], [*voicings, ()], strict=True):

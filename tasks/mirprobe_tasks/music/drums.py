@@ -1,4 +1,4 @@
-"""Drum grooves: kick, snare and a timekeeper, from backbeats to hand percussion."""
+"""Drum grooves: kick, snare and hi-hat or another timekeeper, or hand percussion."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _kit(rng: np.random.Generator, metre: Metre, period: int, grain: int) -> lis
     kick, snare, tick = pick(rng, _KICKS), pick(rng, _SNARES), pick(rng, _TICKS)
     off = float(rng.uniform(0.0, 0.6))
     kicks = set(rhythm(rng, metre, period, int(rng.integers(1, 4)), grain, off))
-    # Some grooves leave out the first beat, so that the heaviest stroke is not always the one.
+    # some grooves have no kick on the first beat: the strongest stroke must not mark the downbeat
     if chance(rng, 0.75):
         kicks |= set(range(0, period, metre.bar_steps))
     backbeats = _backbeats(rng, metre)
@@ -47,7 +47,7 @@ def _kit(rng: np.random.Generator, metre: Metre, period: int, grain: int) -> lis
 
 
 def _backbeats(rng: np.random.Generator, metre: Metre) -> tuple[int, ...]:
-    """Snare steps in a bar: the usual places, half time, or none."""
+    """Snare steps in a bar: backbeats, half time, or none."""
     if metre == FOUR:
         return pick(rng, ((4, 12), (8,), (12,), (6, 12), ()), (5, 2, 1, 1, 1))
     if metre == SIX:
@@ -56,7 +56,7 @@ def _backbeats(rng: np.random.Generator, metre: Metre) -> tuple[int, ...]:
 
 
 def _hands(rng: np.random.Generator, metre: Metre, period: int, grain: int) -> list[Hit]:
-    """Two drums that share a rhythm, over a shaker or alone."""
+    """Two drums that share a rhythm, with or without a shaker."""
     high, low = pick(rng, _HANDS)
     count = int(rng.integers(3, 7)) * period // metre.bar_steps
     steps = rhythm(rng, metre, period, count, grain, float(rng.uniform(0.2, 0.8)))
@@ -72,7 +72,7 @@ def _hands(rng: np.random.Generator, metre: Metre, period: int, grain: int) -> l
 def play_drums(
     rng: np.random.Generator, grid: Grid, pattern: Pattern, velocity: int
 ) -> list[Event]:
-    """Play a groove, with fills every few bars and now and then a crash after one."""
+    """Play a groove, with fills every few bars and a crash after some of them."""
     fills = set(range(3, grid.bars - 1, 4)) if chance(rng, 0.7) else set()
     windows = [(grid.bar(bar + 1) - 1, grid.bar(bar + 1)) for bar in sorted(fills)]
     events = [
@@ -82,7 +82,7 @@ def play_drums(
     ]
     for start, end in windows:
         if not chance(rng, 0.7):
-            continue  # a stop: the beat goes on unheard
+            continue  # a break: no drums on this beat
         for step in range(0, grid.metre.steps, grid.grain):
             if chance(rng, 0.75):
                 at = start + step / grid.metre.steps

@@ -1,7 +1,7 @@
-"""Musical time: metre, tempo curve, swing, and the way from beats to seconds.
+"""Metre, tempo curve, swing, and conversion from beats to seconds.
 
-A beat is what a listener taps: a quarter note in 3/4 and 4/4, a dotted quarter in 6/8 (two beats
-to the bar). Positions are counted in beats from the start of the piece, pickup included.
+A beat is a quarter note in 3/4 and 4/4, a dotted quarter in 6/8 (two beats per bar). Positions are
+in beats from the start of the piece, pickup included.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TEMPI = (60.0, 180.0)
 
 @dataclass(frozen=True)
 class Metre:
-    """A time signature: beats a bar, and the steps that patterns divide a beat into."""
+    """A time signature: beats per bar, and steps per beat in patterns."""
 
     name: str
     beats: int
@@ -41,14 +41,14 @@ SIX = Metre("6/8", 2, 3)
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """When each beat of a piece falls.
+    """The times of the beats of a piece.
 
     Attributes:
         metre: time signature.
         pickup: beats before the first downbeat.
         bars: whole bars after the pickup.
         boundaries: (n + 1,) seconds: the n beats, and the end of the last one.
-        swing: where in the beat its second half begins: 0.5 is straight.
+        swing: phase at which the second half of a beat starts; 0.5 is straight.
         duration: of the audio, in seconds.
     """
 
@@ -61,31 +61,31 @@ class Grid:
 
     @property
     def total(self) -> int:
-        """Beats in the piece."""
+        """Number of beats in the piece."""
         return len(self.boundaries) - 1
 
     @property
     def beats(self) -> Beats:
-        """The annotation: times in seconds, positions from 1 at each downbeat."""
+        """The annotation: times in seconds, positions from 1 at the downbeat."""
         index = np.arange(self.total)
         return Beats(self.boundaries[:-1], (index - self.pickup) % self.metre.beats + 1)
 
     @property
     def tempo(self) -> float:
-        """Beats per minute: 60 over the median time between beats."""
+        """Beats per minute: 60 over the median interval between beats."""
         return float(60.0 / np.median(np.diff(self.boundaries)))
 
     @property
     def grain(self) -> int:
-        """Shortest note in steps that is still playable at this tempo."""
+        """Shortest playable note at this tempo, in steps."""
         return 1 if 60.0 / self.tempo / self.metre.steps > 0.11 else 2
 
     def bar(self, index: int) -> int:
-        """Position in beats at which bar `index` begins."""
+        """Position of the start of bar `index`, in beats."""
         return self.pickup + index * self.metre.beats
 
     def seconds(self, position: float) -> float:
-        """Time of a position in beats, swing applied within the beat."""
+        """Time of a position in beats, with swing."""
         beat = min(max(int(position), 0), self.total - 1)
         phase = position - beat
         if self.swing != 0.5 and 0 < phase < 1:
@@ -96,7 +96,7 @@ class Grid:
 
 
 def make_grid(rng: np.random.Generator, metre: Metre) -> Grid:
-    """Draw tempo, lead-in, pickup, drift and swing of a piece of `metre`."""
+    """Draw tempo, lead-in, pickup, drift and swing of a piece."""
     fastest = 132.0 if metre == SIX else 176.0
     tempo = float(np.exp(rng.uniform(np.log(63.0), np.log(fastest))))
     beat = 60.0 / tempo
@@ -104,7 +104,7 @@ def make_grid(rng: np.random.Generator, metre: Metre) -> Grid:
     tail = float(rng.uniform(0.5, 0.9))
     pickup = int(rng.integers(1, metre.beats)) if chance(rng, 0.35) else 0
     room = LONGEST - lead - tail - pickup * beat
-    # 2 % is more than the drift can lengthen a piece by.
+    # the drift lengthens a piece by less than 2 %
     bars = int(room / (1.02 * beat * metre.beats))
     count = pickup + bars * metre.beats
     lengths = beat * (1.0 + drift(rng, count))
@@ -114,8 +114,20 @@ def make_grid(rng: np.random.Generator, metre: Metre) -> Grid:
     return Grid(metre, pickup, bars, boundaries, swing, float(boundaries[-1]) + tail)
 
 
-def drift(rng: np.random.Generator, count: int) -> Floats:
-    """Slow relative deviation of each beat's length, at most 2 %: a band that pushes and drags."""
-    knots = rng.normal(0.0, rng.uniform(0.003, 0.011), size=count // 6 + 3)
+def drift(
+    rng: np.random.Generator,
+    count: int,
+    spread: tuple[float, float] = (0.003, 0.011),
+    knot_beats: int = 6,
+) -> Floats:
+    """(count,) slow relative deviation of the length of each beat, at most 2 %.
+
+    Args:
+        rng: source of the draws.
+        count: number of beats.
+        spread: range of the standard deviation.
+        knot_beats: beats from one random value to the next; between them it is interpolated.
+    """
+    knots = rng.normal(0.0, rng.uniform(*spread), size=count // knot_beats + 3)
     curve = np.interp(np.linspace(0, len(knots) - 1, count), np.arange(len(knots)), knots)
     return np.asarray(np.clip(curve - curve.mean(), -0.02, 0.02))

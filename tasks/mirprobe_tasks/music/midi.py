@@ -1,4 +1,4 @@
-"""Parts as a standard MIDI file, one tick to half a millisecond."""
+"""Parts as a standard MIDI file, half a millisecond per tick."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from mirprobe_tasks.music.notes import Part
 
 TICK = 0.0005
-"""Seconds a tick: what every note time is a multiple of."""
+"""Seconds per tick; every note time is a multiple of it."""
 
-_DIVISION = 1000  # ticks a quarter note; with the default tempo of 0.5 s a quarter, 0.5 ms each
+_DIVISION = 1000  # ticks per quarter note: 0.5 ms at the default tempo of 0.5 s per quarter
 _DRUM_CHANNEL = 9
 _VOLUME, _REVERB, _CHORUS, _ALL_RELEASED = 7, 91, 93, 123
 
@@ -21,12 +21,12 @@ def part_to_midi(part: Part, tuning: float, duration: float) -> bytes:
 
 
 def parts_to_midi(parts: Sequence[tuple[Part, int]], tuning: float, duration: float) -> bytes:
-    """Write parts as a format 0 file, each on a channel of its own.
+    """Write parts as a format 0 file, one channel each.
 
     Args:
-        parts: what to play, and the volume of its channel, 0 to 127; at most 15 beside drums.
+        parts: parts with the volume of their channels, 0 to 127; at most 15 pitched ones.
         tuning: deviation from A = 440 Hz in cents, for pitched parts.
-        duration: at which the file ends, in seconds.
+        duration: of the file, in seconds.
     """
     events: list[tuple[int, int, bytes]] = []
     pitched = iter(channel for channel in range(16) if channel != _DRUM_CHANNEL)
@@ -47,8 +47,8 @@ def parts_to_midi(parts: Sequence[tuple[Part, int]], tuning: float, duration: fl
 
 
 def _events(part: Part, channel: int, volume: int, tuning: float) -> list[tuple[int, int, bytes]]:
-    """What a channel is told: ticks, order within one tick, message."""
-    # The synthesizer's own reverb and chorus are off: the room is added to the mix.
+    """The messages of a channel: tick, order within the tick, message."""
+    # reverb and chorus of the synthesiser are off: `rendering.record` adds the room
     setup = [(_VOLUME, volume), (_REVERB, 0), (_CHORUS, 0)]
     events = [(0, 0, bytes([0xB0 | channel, control, value])) for control, value in setup]
     if part.role != "drums":
@@ -56,7 +56,7 @@ def _events(part: Part, channel: int, volume: int, tuning: float) -> list[tuple[
         events.append((0, 0, bytes([0xC0 | channel, part.program])))
         events.append((0, 0, bytes([0xE0 | channel, bend & 0x7F, bend >> 7])))
     for note in part.notes:
-        # At one tick, what ends comes before what begins.
+        # within a tick, notes end before others start
         on = bytes([0x90 | channel, note.pitch, note.velocity])
         events.append((round(note.start / TICK), 2, on))
         events.append((round(note.end / TICK), 1, bytes([0x80 | channel, note.pitch, 0])))

@@ -1,4 +1,4 @@
-"""The recording: how loud, in what room, with how much noise, how far off concert pitch."""
+"""Parameters of a recording: level, room, noise, tuning."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from mirprobe_tasks.music.random_choice import chance, pick
 
 @dataclass(frozen=True)
 class Mix:
-    """What happens between the instruments and the file.
+    """Parameters of a recording. Names of audio files depend on them, by `repr`.
 
     Attributes:
-        peak: of the file, in dB below full scale.
-        wet: level of the room's tail relative to the direct sound, in dB.
-        decay: of the room: seconds until its tail has fallen by 60 dB.
+        peak: of the file, in dB relative to full scale.
+        wet: level of the tail of the room relative to the direct sound, in dB.
+        decay: of the room: seconds until the tail has decayed by 60 dB.
         noise: level of the noise floor relative to the music, in dB.
-        colour: 0 for white noise, 1 for noise that falls by 6 dB an octave.
-        cutoff: of the first-order low-pass that stands for the microphone, in Hz.
+        colour: 0 for white noise, 1 for noise that falls by 6 dB per octave.
+        cutoff: of a first-order low-pass that models the microphone, in Hz.
         tuning: deviation from A = 440 Hz in cents.
         seed: of room and noise.
     """
@@ -35,7 +35,7 @@ class Mix:
 
 
 def draw_mix(rng: np.random.Generator) -> Mix:
-    """Draw a recording: from close and clean to far, dull and noisy."""
+    """Draw a recording, from close and clean to distant, dull and noisy."""
     cutoff = float(rng.uniform(2500.0, 9000.0))
     return Mix(
         peak=-float(rng.uniform(1.0, 14.0)),

@@ -1,4 +1,4 @@
-"""What parts are made of, before and after the performance."""
+"""Notes and parts, in the score and as played."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from mirprobe.core.schema import Floats
 
 MERGE = 0.03
-"""Notes that start within this many seconds of an onset belong to it."""
+"""Seconds after an onset within which a note belongs to it."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Event:
         length: in beats.
         pitch: MIDI number; on the drum channel, the instrument.
         velocity: 1-127.
-        ornament: whether the note may lie outside the chord that its part otherwise spells out.
+        ornament: whether the note may lie outside the chord.
     """
 
     start: float
@@ -34,7 +34,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Note:
-    """A note as played: `start` and `end` in seconds, the rest as in `Event`."""
+    """A note as played: `start` and `end` in seconds, the others as in `Event`."""
 
     start: float
     end: float
@@ -45,7 +45,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Part:
-    """One instrument's notes.
+    """The notes of one instrument.
 
     Attributes:
         role: "melody", "comp", "pad", "bass" or "drums".
@@ -63,7 +63,7 @@ class Part:
 
 
 def onset_times(parts: Iterable[Part]) -> Floats:
-    """When notes start, in seconds: the first of each group that starts within `MERGE`."""
+    """(n,) onsets in seconds; a note within `MERGE` seconds of an onset belongs to it."""
     merged: list[float] = []
     for start in sorted(note.start for part in parts for note in part.notes):
         if not merged or start - merged[-1] > MERGE:

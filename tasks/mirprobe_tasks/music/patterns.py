@@ -1,4 +1,4 @@
-"""Accompaniment patterns: cycles of hits on the step grid, each the property of one split."""
+"""Accompaniment patterns: cycles of hits on a grid of steps. A pattern belongs to one split."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from mirprobe.core.schema import Split
 from mirprobe_tasks.music.metre import Grid, Metre
-from mirprobe_tasks.music.random_choice import chance, home, pick
+from mirprobe_tasks.music.random_choice import chance, pick, split_of_template
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Hit:
     Attributes:
         step: from the start of the cycle.
         length: in steps.
-        voice: what is struck: all or one voice of a chord, a bass degree, a drum.
+        voice: all or one voice of a chord, a degree of the bass, or a drum.
         accent: added to the velocity.
     """
 
@@ -31,7 +31,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A cycle of `period` steps that starts on a downbeat and is repeated to the end."""
+    """A cycle of `period` steps that starts on a downbeat and is repeated."""
 
     role: str
     metre: Metre
@@ -40,12 +40,12 @@ class Pattern:
 
     @property
     def name(self) -> str:
-        """The template's identity: rhythm and voices, without accents and note lengths."""
+        """Name of the template: rhythm and voices, without accents and note lengths."""
         hits = " ".join(f"{hit.step}.{hit.voice}" for hit in self.hits)
         return f"{self.role} {self.metre.name} {self.period}: {hits}"
 
     def unroll(self, grid: Grid) -> Iterator[tuple[float, Hit]]:
-        """Every hit of the piece with its position in beats, the pickup included."""
+        """Every hit of the piece with its position in beats, pickup included."""
         cycle = self.period // grid.metre.steps
         start = grid.pickup - cycle * -(-grid.pickup // cycle)
         for origin in range(start, grid.total, cycle):
@@ -61,22 +61,22 @@ def draw_pattern(
     """Draw until a pattern belongs to `split`."""
     while True:
         pattern = make(rng)
-        if home(pattern.name) == split:
+        if split_of_template(pattern.name) == split:
             return pattern
 
 
 def rhythm(
     rng: np.random.Generator, metre: Metre, period: int, count: int, grain: int, syncopation: float
 ) -> list[int]:
-    """`count` different steps of a cycle, in order.
+    """`count` different steps of a cycle, sorted.
 
     Args:
         rng: source of the draws.
         metre: time signature.
         period: length of the cycle in steps.
-        count: how many steps to choose.
+        count: number of steps.
         grain: only multiples of this step are used.
-        syncopation: 0 favours beats, 1 favours what lies between them.
+        syncopation: 0 prefers beats, 1 prefers steps between beats.
     """
     steps = list(range(0, period, grain))
     weights = []
@@ -90,12 +90,12 @@ def rhythm(
     return sorted(chosen)
 
 
-def spaced(steps: list[int], period: int) -> list[int]:
-    """Steps from each onset to the next, around the cycle."""
+def step_intervals(steps: list[int], period: int) -> list[int]:
+    """Steps from each hit to the next, cyclic."""
     following = [*steps[1:], steps[0] + period] if steps else []
     return [after - step for step, after in zip(steps, following, strict=True)]
 
 
 def cycle_bars(rng: np.random.Generator, metre: Metre) -> int:
-    """Bars in a cycle: always two in 6/8, where one holds too few steps to tell patterns apart."""
+    """Bars in a cycle; always two in 6/8, where one bar has too few steps for distinct patterns."""
     return 2 if metre.bar_steps < 12 or chance(rng, 0.5) else 1

@@ -13,7 +13,7 @@ _SCALES: dict[Mode, tuple[int, ...]] = {
     "major": (0, 2, 4, 5, 7, 9, 11),
     "minor": (0, 2, 3, 5, 7, 8, 10),
 }
-# The common spelling of each tonic; at six accidentals the sharp major and the flat minor.
+# The common spelling of each tonic; with six accidentals F# major and Eb minor.
 _TONICS: dict[Mode, str] = {
     "major": "C Db D Eb E F F# G Ab A Bb B",
     "minor": "C C# D Eb E F F# G G# A Bb B",
@@ -22,24 +22,24 @@ _TONICS: dict[Mode, str] = {
 
 @dataclass(frozen=True)
 class Spelling:
-    """A pitch class with its spelling: a letter (0 is C, 6 is B) and a pitch class (0-11)."""
+    """A spelled pitch class: a letter (0 is C, 6 is B) and a pitch class (0-11)."""
 
     letter: int
     pitch_class: int
 
     @property
     def name(self) -> str:
-        """Letter and accidentals, as in `"Eb"` or `"F##"`."""
+        """Letter and accidentals, such as `"Eb"` or `"F##"`."""
         accidental = (self.pitch_class - _NATURALS[self.letter] + 6) % 12 - 6
         return _LETTERS[self.letter] + ("#" * accidental if accidental > 0 else "b" * -accidental)
 
     def above(self, letters: int, semitones: int) -> Spelling:
-        """The spelling that lies `letters` diatonic steps and `semitones` semitones higher."""
+        """The spelling `letters` diatonic steps and `semitones` semitones higher."""
         return Spelling((self.letter + letters) % 7, (self.pitch_class + semitones) % 12)
 
 
 def spell(name: str) -> Spelling:
-    """The spelling written as `name`."""
+    """The spelling with this name; inverse of `Spelling.name`."""
     letter = _LETTERS.index(name[0])
     shift = name.count("#") - name.count("b")
     return Spelling(letter, (_NATURALS[letter] + shift) % 12)
@@ -54,7 +54,7 @@ class Key:
 
     @property
     def label(self) -> str:
-        """As mir_eval.key reads it: `"Eb major"`."""
+        """In the syntax of mir_eval.key: `"Eb major"`."""
         return f"{self.tonic.name} {self.mode}"
 
     @property

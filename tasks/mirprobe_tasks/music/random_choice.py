@@ -1,4 +1,4 @@
-"""Seeded draws: every choice of the composer goes through an explicit generator."""
+"""Seeded random choices with explicit generators."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from mirprobe.core.schema import SPLITS, Split
 T = TypeVar("T")
 
 SEED = 20_240
-"""The seed of the data set; with the split, the index and the concern it makes every stream."""
+"""The seed of `studio`; with split, index and aspect it determines every stream."""
 
-# Shares of the hash space that belong to train, valid and test, in tenths.
+# Tenths of the hash space that belong to each split.
 _BOUNDS: dict[Split, tuple[int, int]] = {"train": (0, 5), "valid": (5, 7), "test": (7, 10)}
 
 
-def stream(split: Split, index: int, concern: str) -> np.random.Generator:
-    """A generator of its own for one concern of one piece.
+def stream(split: Split, index: int, aspect: str) -> np.random.Generator:
+    """The generator for one aspect of one piece, such as `"harmony"`.
 
-    Separate streams keep the rest of a piece as it is when one part of the composer changes.
+    With separate streams, a change in one part of the composer leaves the others unchanged.
     """
-    return np.random.default_rng([SEED, SPLITS.index(split), index, *concern.encode()])
+    return np.random.default_rng([SEED, SPLITS.index(split), index, *aspect.encode()])
 
 
 def pick(rng: np.random.Generator, options: Sequence[T], weights: Sequence[float] = ()) -> T:
-    """One of `options`, with probability proportional to `weights` (equal where empty).
+    """One of `options`, with probability proportional to `weights` (equal if empty).
 
-    Several times faster on short lists than `Generator.choice`.
+    On short lists this is several times faster than `Generator.choice`.
     """
     if not weights:
         return options[int(rng.random() * len(options))]
@@ -47,11 +47,11 @@ def chance(rng: np.random.Generator, probability: float) -> bool:
     return bool(rng.random() < probability)
 
 
-def home(name: str) -> Split:
-    """The one split that may use the template called `name`.
+def split_of_template(name: str) -> Split:
+    """The only split that may use the template with this name.
 
-    The space of accompaniment patterns and phrases is divided by a hash of their content, so
-    that no template, however often it is drawn, is heard in two splits.
+    A hash of the content assigns every accompaniment pattern and phrase to a split, so that no
+    template occurs in two splits.
     """
     tenth = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") % 10
     return next(split for split, (low, high) in _BOUNDS.items() if low <= tenth < high)

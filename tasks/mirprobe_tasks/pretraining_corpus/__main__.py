@@ -11,8 +11,8 @@ import typer
 from mirprobe.cli.errors import one_line_errors
 from mirprobe_tasks.pretraining_corpus import recipe
 from mirprobe_tasks.pretraining_corpus.debian import SOUND_FONTS, Fetched
-from mirprobe_tasks.pretraining_corpus.recipe import Workshop
-from mirprobe_tasks.pretraining_corpus.render import Plan, Rendered
+from mirprobe_tasks.pretraining_corpus.recipe import WorkDir
+from mirprobe_tasks.pretraining_corpus.render import Rendered, RenderPlan
 
 app = typer.Typer(
     help="Make the bank that ViT-1D is pretrained on, from nothing.", no_args_is_help=True
@@ -34,7 +34,7 @@ WORK, BANK = Path("pretraining-data"), Path("bank")
 def fetch_command(work: Work = WORK, studio_font: StudioFont = True) -> None:
     """Fetch the recordings and the sound fonts from Debian; nothing is installed."""
     with one_line_errors():
-        complete = _fetch(Workshop(work), studio_font)
+        complete = _fetch(WorkDir(work), studio_font)
     if not complete:
         raise typer.Exit(1)
 
@@ -49,7 +49,7 @@ def fonts_command(
 ) -> None:
     """Fetch the sound fonts alone; what lies in WORK/font-packages/NAME needs no network."""
     with one_line_errors():
-        complete = _fetch_fonts(Workshop(work), studio_font, packages or SOUND_FONTS)
+        complete = _fetch_fonts(WorkDir(work), studio_font, packages or SOUND_FONTS)
     if not complete:
         raise typer.Exit(1)
 
@@ -58,14 +58,14 @@ def fonts_command(
 def tunes_command(work: Work = WORK, jobs: Jobs = 0) -> None:
     """Extract the tunes of music21's corpus into one small file."""
     with one_line_errors():
-        _tunes(Workshop(work), jobs)
+        _tunes(WorkDir(work), jobs)
 
 
 @app.command("recordings")
 def recordings_command(work: Work = WORK, bank: BankFolder = BANK, jobs: Jobs = 0) -> None:
     """Decode the recordings into the bank."""
     with one_line_errors():
-        _recordings(Workshop(work), bank, jobs)
+        _recordings(WorkDir(work), bank, jobs)
 
 
 @app.command("render")
@@ -81,8 +81,8 @@ def render_command(
 ) -> None:
     """Render tunes into the bank; needs no network and no music21."""
     with one_line_errors():
-        plan = Plan(hours=hours, seed=seed, bands=bands, versions=versions, takes=takes)
-        _rendered(recipe.bank_renderings(Workshop(work), bank, plan, jobs=jobs))
+        plan = RenderPlan(hours=hours, seed=seed, bands=bands, versions=versions, takes=takes)
+        _rendered(recipe.bank_renderings(WorkDir(work), bank, plan, jobs=jobs))
 
 
 @app.command("check")
@@ -109,24 +109,26 @@ def all_command(
     The exit status is 1 if a package could not be had; the bank is made of the others.
     """
     with one_line_errors():
-        shop = Workshop(work)
-        plan = Plan(hours=hours, seed=seed, bands=bands, versions=versions, takes=takes)
-        complete = _fetch(shop, studio_font)
-        _recordings(shop, bank, jobs)
-        _tunes(shop, jobs)
-        _rendered(recipe.bank_renderings(shop, bank, plan, jobs=jobs))
+        work_dir = WorkDir(work)
+        plan = RenderPlan(hours=hours, seed=seed, bands=bands, versions=versions, takes=takes)
+        complete = _fetch(work_dir, studio_font)
+        _recordings(work_dir, bank, jobs)
+        _tunes(work_dir, jobs)
+        _rendered(recipe.bank_renderings(work_dir, bank, plan, jobs=jobs))
         _check(bank)
     if not complete:
         raise typer.Exit(1)
 
 
-def _fetch(shop: Workshop, studio_font: bool) -> bool:
-    complete = _report(recipe.fetch_recordings(shop))
-    return _fetch_fonts(shop, studio_font) and complete
+def _fetch(work_dir: WorkDir, studio_font: bool) -> bool:
+    complete = _report(recipe.fetch_recordings(work_dir))
+    return _fetch_fonts(work_dir, studio_font) and complete
 
 
-def _fetch_fonts(shop: Workshop, studio_font: bool, packages: Sequence[str] = SOUND_FONTS) -> bool:
-    fetched, ready = recipe.fetch_fonts(shop, packages, with_studio=studio_font)
+def _fetch_fonts(
+    work_dir: WorkDir, studio_font: bool, packages: Sequence[str] = SOUND_FONTS
+) -> bool:
+    fetched, ready = recipe.fetch_fonts(work_dir, packages, with_studio=studio_font)
     for font in ready:
         typer.echo(f"sound font: {font} ({font.stat().st_size / 1e6:.0f} MB)")
     return _report(fetched)
@@ -140,21 +142,21 @@ def _report(fetched: Fetched) -> bool:
     return not fetched.failed
 
 
-def _tunes(shop: Workshop, jobs: int) -> None:
-    found = recipe.extract_tunes(shop, jobs=jobs)
+def _tunes(work_dir: WorkDir, jobs: int) -> None:
+    found = recipe.extract_tunes(work_dir, jobs=jobs)
     if found is None:
-        typer.echo(f"{shop.tunes}: there already; delete it to extract it again")
+        typer.echo(f"{work_dir.tunes}: there already; delete it to extract it again")
         return
     for folder, count in found.tunes.most_common():
         typer.echo(f"tunes: {count} of {folder}")
     for reason, count in found.left_out.most_common():
         typer.echo(f"left out: {count} ({reason})")
-    size = shop.tunes.stat().st_size / 1e6
-    typer.echo(f"{shop.tunes}: {found.tunes.total()} tunes, {found.notes} notes, {size:.1f} MB")
+    size = work_dir.tunes.stat().st_size / 1e6
+    typer.echo(f"{work_dir.tunes}: {found.tunes.total()} tunes, {found.notes} notes, {size:.1f} MB")
 
 
-def _recordings(shop: Workshop, bank: Path, jobs: int) -> None:
-    made = recipe.bank_recordings(shop, bank, jobs=jobs)
+def _recordings(work_dir: WorkDir, bank: Path, jobs: int) -> None:
+    made = recipe.bank_recordings(work_dir, bank, jobs=jobs)
     typer.echo(f"{made.path}: {len(made.tracks)} tracks, {made.hours:.1f} h after the recordings")
 
 

@@ -26,7 +26,7 @@ from mirprobe_tasks.music.pitch import KEYS, Key
 from mirprobe_tasks.music.random_choice import chance, pick
 from mirprobe_tasks.pretraining_corpus.bands import Band
 from mirprobe_tasks.pretraining_corpus.harmonise import harmonise
-from mirprobe_tasks.pretraining_corpus.leadsheet import LeadSheet, Sung
+from mirprobe_tasks.pretraining_corpus.leadsheet import LeadSheet, MelodyNote
 from mirprobe_tasks.pretraining_corpus.timing import Timing
 
 TAKES = 4
@@ -54,7 +54,7 @@ class Arrangement:
     duration: float
 
 
-def takes(sheet: LeadSheet) -> int:
+def take_count(sheet: LeadSheet) -> int:
     """How many takes of it differ: voices that are played as written have no other chords."""
     return TAKES if len(sheet.voices) == 1 else 2
 
@@ -189,26 +189,26 @@ def _choir(
     )
 
 
-def _moved(sheet: LeadSheet, semitones: int) -> tuple[Sung, ...]:
+def _moved(sheet: LeadSheet, semitones: int) -> tuple[MelodyNote, ...]:
     return tuple(_shifted(note, semitones) for note in sheet.voices[0])
 
 
-def _shifted(note: Sung, semitones: int) -> Sung:
-    return Sung(note.start, note.length, int(np.clip(note.pitch + semitones, 21, 108)))
+def _shifted(note: MelodyNote, semitones: int) -> MelodyNote:
+    return MelodyNote(note.start, note.length, int(np.clip(note.pitch + semitones, 21, 108)))
 
 
-def _centred(sheet: LeadSheet, timing: Timing, centre: int) -> list[Sung]:
+def _centred(sheet: LeadSheet, timing: Timing, centre: int) -> list[MelodyNote]:
     """The melody in its new key, in the octave in which its mean lies nearest to `centre`."""
     moved = _moved(sheet, timing.transposition)
     mean = float(np.mean([note.pitch for note in moved]))
     return [_shifted(note, 12 * round((centre - mean) / 12)) for note in moved]
 
 
-def _sung(notes: Sequence[Sung], sheet: LeadSheet, passes: Iterable[int]) -> list[Sung]:
+def _sung(notes: Sequence[MelodyNote], sheet: LeadSheet, passes: Iterable[int]) -> list[MelodyNote]:
     """The notes of some passes in order; the end of one makes way for the pickup of the next."""
     every = sorted(
         (
-            Sung(note.start + place * sheet.beats, note.length, note.pitch)
+            MelodyNote(note.start + place * sheet.beats, note.length, note.pitch)
             for place in passes
             for note in notes
         ),
@@ -216,13 +216,15 @@ def _sung(notes: Sequence[Sung], sheet: LeadSheet, passes: Iterable[int]) -> lis
     )
     following = [note.start for note in every[1:]] + [np.inf] * bool(every)
     return [
-        Sung(note.start, min(note.length, after - note.start), note.pitch)
+        MelodyNote(note.start, min(note.length, after - note.start), note.pitch)
         for note, after in zip(every, following, strict=True)
         if after > note.start
     ]
 
 
-def _performed(rng: np.random.Generator, grid: Grid, notes: Iterable[Sung]) -> tuple[Note, ...]:
+def _performed(
+    rng: np.random.Generator, grid: Grid, notes: Iterable[MelodyNote]
+) -> tuple[Note, ...]:
     """Beats into seconds, on the MIDI tick, with a player's lean, scatter, touch and legato."""
     lean, scatter = float(rng.normal(0.0, 0.005)), float(rng.uniform(0.002, 0.010))
     legato, velocity = float(rng.uniform(0.7, 1.0)), int(rng.integers(76, 104))

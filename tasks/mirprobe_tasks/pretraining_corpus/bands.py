@@ -13,7 +13,7 @@ import numpy as np
 
 from mirprobe_tasks.datasets.studio.band import Player
 from mirprobe_tasks.music.random_choice import chance, pick
-from mirprobe_tasks.pretraining_corpus.soundfonts import DRUMS
+from mirprobe_tasks.music.sound_fonts import DRUM_BANK
 
 _STRUMMED = {24: "acoustic guitar", 25: "acoustic guitar", 26: "electric guitar"}
 _STRUMMED |= dict.fromkeys((27, 28, 105, 106), "electric guitar")
@@ -190,7 +190,7 @@ def make_band(font: str, number: int, presets: Collection[tuple[int, int]]) -> B
     if chance(rng, 0.5):
         pad = pick(rng, has(family.pads))
         players.append(Player("pad", "pad", pad, int(rng.integers(58, 68))))
-    if chance(rng, family.drums) and any(bank == DRUMS for bank, _ in presets):
+    if chance(rng, family.drums) and any(bank == DRUM_BANK for bank, _ in presets):
         players.append(Player("drums", "drums", 0))
     return Band(
         name=f"{font}-{number:02d}",

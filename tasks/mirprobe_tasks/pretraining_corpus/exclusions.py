@@ -98,7 +98,7 @@ def begins_alike(tune: Tune, known: Iterable[tuple[int, ...]]) -> bool:
     return not prints.isdisjoint(known)
 
 
-def objection(id: str, source: str) -> str | None:
+def exclusion_reason(id: str, source: str) -> str | None:
     """Why a track must not be in a bank for pretraining; None where nothing speaks against it.
 
     Args:

@@ -16,7 +16,7 @@ from mirprobe_tasks.music.chords import Chord, Span
 from mirprobe_tasks.music.metre import Metre
 from mirprobe_tasks.music.pitch import Key, Mode
 from mirprobe_tasks.music.random_choice import chance
-from mirprobe_tasks.pretraining_corpus.leadsheet import LeadSheet, Sung
+from mirprobe_tasks.pretraining_corpus.leadsheet import LeadSheet, MelodyNote
 
 # (letters and semitones above the tonic, quality, function), the tonic first
 _TRIADS: dict[Mode, tuple[tuple[int, int, str, str], ...]] = {
@@ -107,7 +107,7 @@ def best_path(reward: Floats, follow: Floats) -> list[int]:
     return path[::-1]
 
 
-def _heard(notes: Sequence[Sung], first: int, units: int, unit: int, metre: Metre) -> Floats:
+def _heard(notes: Sequence[MelodyNote], first: int, units: int, unit: int, metre: Metre) -> Floats:
     """How much of each pitch class sounds in each unit, (units, 12): beats, more on its first."""
     heard = np.zeros((units, 12))
     for note in notes:

@@ -42,7 +42,7 @@ _PROFILES = {
 
 
 @dataclass(frozen=True)
-class Sung:
+class MelodyNote:
     """A note: where it starts and how long it lasts, in beats, and its MIDI number."""
 
     start: float
@@ -65,7 +65,7 @@ class LeadSheet:
     metre: Metre
     pickup: int
     bars: int
-    voices: tuple[tuple[Sung, ...], ...]
+    voices: tuple[tuple[MelodyNote, ...], ...]
     key: Key
 
     @property
@@ -89,7 +89,7 @@ def lead_sheet(tune: Tune) -> LeadSheet | None:
     shift = (-tune.pickup / ticks) % 1.0
     voices = tuple(
         tuple(
-            Sung(float(onset / ticks + shift), float(length / ticks), int(pitch))
+            MelodyNote(float(onset / ticks + shift), float(length / ticks), int(pitch))
             for onset, length, pitch in zip(line.onsets, line.durations, line.pitches, strict=True)
         )
         for line in tune.voices

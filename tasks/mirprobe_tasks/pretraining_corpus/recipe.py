@@ -20,15 +20,15 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.pretraining.bank import Bank
 from mirprobe.pretraining.build_bank import build_bank
 from mirprobe.pretraining.merge_shards import merge_shards
-from mirprobe_tasks.pretraining_corpus.corpus import Extracted, extract
+from mirprobe_tasks.music.sound_fonts import collect_fonts
 from mirprobe_tasks.pretraining_corpus.debian import RECORDINGS, SOUND_FONTS, Fetched, fetch
-from mirprobe_tasks.pretraining_corpus.exclusions import objection
-from mirprobe_tasks.pretraining_corpus.render import Plan, Rendered, render
-from mirprobe_tasks.pretraining_corpus.soundfonts import gather
+from mirprobe_tasks.pretraining_corpus.exclusions import exclusion_reason
+from mirprobe_tasks.pretraining_corpus.extract_tunes import Extracted, extract
+from mirprobe_tasks.pretraining_corpus.render import Rendered, RenderPlan, render
 
 
 @dataclass(frozen=True)
-class Workshop:
+class WorkDir:
     """The working folder, and where things lie in it."""
 
     root: Path
@@ -54,48 +54,48 @@ class Workshop:
         return self.root / "tunes.npz"
 
 
-def fetch_recordings(shop: Workshop, packages: Sequence[str] = RECORDINGS) -> Fetched:
+def fetch_recordings(work_dir: WorkDir, packages: Sequence[str] = RECORDINGS) -> Fetched:
     """Fetch the game music; see `debian.fetch`."""
-    return fetch(packages, shop.packages)
+    return fetch(packages, work_dir.packages)
 
 
 def fetch_fonts(
-    shop: Workshop, packages: Sequence[str] = SOUND_FONTS, *, with_studio: bool = True
+    work_dir: WorkDir, packages: Sequence[str] = SOUND_FONTS, *, with_studio: bool = True
 ) -> tuple[Fetched, list[Path]]:
     """Fetch the sound fonts and make them ready; returns what was fetched and all that are ready.
 
     Args:
-        shop: the working folder.
+        work_dir: the working folder.
         packages: by name.
         with_studio: whether the sound font that `studio` plays is one of them.
     """
-    fetched = fetch(packages, shop.font_packages)
-    return fetched, gather([shop.font_packages], shop.fonts, with_studio=with_studio)
+    fetched = fetch(packages, work_dir.font_packages)
+    return fetched, collect_fonts([work_dir.font_packages], work_dir.fonts, with_studio=with_studio)
 
 
-def bank_recordings(shop: Workshop, bank: Path, *, jobs: int = 0) -> Bank:
+def bank_recordings(work_dir: WorkDir, bank: Path, *, jobs: int = 0) -> Bank:
     """Decode the recordings that are there into the bank.
 
     Raises:
         ConfigError: none is there, or see `build_bank`.
     """
-    folders = sorted(path for path in shop.packages.glob("[!.]*") if path.is_dir())
+    folders = sorted(path for path in work_dir.packages.glob("[!.]*") if path.is_dir())
     if not folders:
-        raise ConfigError(f"{shop.packages}: no package in it; fetch the recordings first")
+        raise ConfigError(f"{work_dir.packages}: no package in it; fetch the recordings first")
     for folder in folders:
-        if reason := objection(folder.name, folder.name):
+        if reason := exclusion_reason(folder.name, folder.name):
             raise ConfigError(f"{folder}: {reason}; delete it")
     return build_bank(folders, bank, jobs=jobs)
 
 
-def extract_tunes(shop: Workshop, *, jobs: int = 0) -> Extracted | None:
+def extract_tunes(work_dir: WorkDir, *, jobs: int = 0) -> Extracted | None:
     """Read music21's corpus into the file of tunes; None if that is there already."""
-    return None if shop.tunes.exists() else extract(shop.tunes, jobs=jobs)
+    return None if work_dir.tunes.exists() else extract(work_dir.tunes, jobs=jobs)
 
 
-def bank_renderings(shop: Workshop, bank: Path, plan: Plan, *, jobs: int = 0) -> Rendered:
+def bank_renderings(work_dir: WorkDir, bank: Path, plan: RenderPlan, *, jobs: int = 0) -> Rendered:
     """Render what the bank lacks of a plan and pack it."""
-    done = render(bank, shop.tunes, shop.fonts, plan, jobs=jobs)
+    done = render(bank, work_dir.tunes, work_dir.fonts, plan, jobs=jobs)
     merge_shards(bank)
     return done
 
@@ -111,7 +111,7 @@ def check(bank: Path) -> Bank:
     wrong = [
         f"{track.source}: {reason}"
         for track in opened.tracks
-        if (reason := objection(track.id, track.source)) is not None
+        if (reason := exclusion_reason(track.id, track.source)) is not None
     ]
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""

@@ -24,19 +24,19 @@ from mirprobe.core.hashing import digest
 from mirprobe.core.parallel import parallel_map
 from mirprobe.pretraining import bank_shards
 from mirprobe.pretraining.merge_shards import known_keys
-from mirprobe_tasks.datasets.studio.render import loudness, record, synthesise
 from mirprobe_tasks.music.midi import part_to_midi, parts_to_midi
 from mirprobe_tasks.music.notes import Note, Part
-from mirprobe_tasks.pretraining_corpus.arrange import TAKES, Arrangement, arrange, takes
-from mirprobe_tasks.pretraining_corpus.bands import Band, make_band
-from mirprobe_tasks.pretraining_corpus.leadsheet import LeadSheet, lead_sheet
-from mirprobe_tasks.pretraining_corpus.soundfonts import (
+from mirprobe_tasks.music.rendering import loudness, record, synthesise
+from mirprobe_tasks.music.sound_fonts import (
     font_digest,
-    fonts,
+    list_fonts,
     presets,
-    read,
+    read_font,
     studio_share,
 )
+from mirprobe_tasks.pretraining_corpus.arrange import TAKES, Arrangement, arrange, take_count
+from mirprobe_tasks.pretraining_corpus.bands import Band, make_band
+from mirprobe_tasks.pretraining_corpus.leadsheet import LeadSheet, lead_sheet
 from mirprobe_tasks.pretraining_corpus.timing import Timing, draw_timing
 from mirprobe_tasks.pretraining_corpus.tunes import Tune, read_tunes
 
@@ -55,7 +55,7 @@ _PHRASES = {
 
 
 @dataclass(frozen=True)
-class Plan:
+class RenderPlan:
     """What is rendered.
 
     Attributes:
@@ -107,7 +107,7 @@ class Job:
 
     @property
     def source(self) -> str:
-        """For people to read, and for `exclusions.objection`."""
+        """For people to read, and for `exclusions.exclusion_reason`."""
         share = studio_share(self.font)
         kin = f" ({share:.0%} of it in the sound font of studio)" if share else ""
         played = f"tune {self.tune.id} band {self.band.name} take {self.take}"
@@ -148,7 +148,7 @@ class Rendered:
         return self.hours / self.core_hours if self.core_hours else 0.0
 
 
-def plan(tunes: Sequence[Tune], font_files: Sequence[Path], wanted: Plan) -> Iterator[Job]:
+def plan_jobs(tunes: Sequence[Tune], font_files: Sequence[Path], plan: RenderPlan) -> Iterator[Job]:
     """Tracks until the hours are full.
 
     Raises:
@@ -157,11 +157,11 @@ def plan(tunes: Sequence[Tune], font_files: Sequence[Path], wanted: Plan) -> Ite
     bands = [
         (make_band(path.stem, number, presets(path)), path)
         for path in font_files
-        for number in range(wanted.bands)
+        for number in range(plan.bands)
     ]
     if not tunes:
         raise ConfigError("there is no tune to play")
-    order = np.random.default_rng([wanted.seed, 1]).permutation(len(tunes))
+    order = np.random.default_rng([plan.seed, 1]).permutation(len(tunes))
     seconds, index = 0.0, 0
     for lap, place in ((lap, int(place)) for lap in count() for place in order):
         if lap and not index:
@@ -169,18 +169,18 @@ def plan(tunes: Sequence[Tune], font_files: Sequence[Path], wanted: Plan) -> Ite
         tune = tunes[place]
         if (sheet := lead_sheet(tune)) is None:
             continue
-        chosen = np.random.default_rng([wanted.seed, 2, lap, place]).permutation(len(bands))
-        for band, path in (bands[number] for number in chosen[: wanted.versions]):
-            for take in range(min(wanted.takes, takes(sheet))):
-                if seconds >= 3600 * wanted.hours:
+        chosen = np.random.default_rng([plan.seed, 2, lap, place]).permutation(len(bands))
+        for band, path in (bands[number] for number in chosen[: plan.versions]):
+            for take in range(min(plan.takes, take_count(sheet))):
+                if seconds >= 3600 * plan.hours:
                     return
-                job = Job(index, take, wanted.seed, tune, sheet, band, path)
+                job = Job(index, take, plan.seed, tune, sheet, band, path)
                 seconds += job.timing().grid.duration
                 index += 1
                 yield job
 
 
-def sound(job: Job) -> bank_shards.Samples:
+def render_audio(job: Job) -> bank_shards.Samples:
     """The samples of a track, mono, (samples,) at `RATE`."""
     from scipy.signal import butter, lfilter
 
@@ -188,7 +188,7 @@ def sound(job: Job) -> bank_shards.Samples:
     mix, duration = arrangement.mix, arrangement.duration
     parts = list(zip(arrangement.parts, volumes(job.font, arrangement.parts), strict=True))
     midi = parts_to_midi(parts, mix.tuning, duration)
-    dry = synthesise(read(job.font), midi, round(duration * RATE), RATE)
+    dry = synthesise(read_font(job.font), midi, round(duration * RATE), RATE)
     dry = lfilter(*butter(1, job.band.low_cut, "highpass", fs=RATE), dry)
     return record(np.asarray(dry), mix, RATE).astype(np.float32)
 
@@ -214,11 +214,13 @@ def _level(font: Path, role: str, program: int) -> float:
     )
     seconds = 0.5 * len(_PHRASES[role])
     midi = part_to_midi(Part(role, role, program, notes, 0.0), 0.0, seconds)
-    heard = synthesise(read(font), midi, round(seconds * RATE), RATE)
+    heard = synthesise(read_font(font), midi, round(seconds * RATE), RATE)
     return 20 * float(np.log10(loudness(heard, RATE)))
 
 
-def render(bank: Path, tunes: Path, font_folder: Path, wanted: Plan, *, jobs: int = 0) -> Rendered:
+def render(
+    bank: Path, tunes: Path, font_folder: Path, plan: RenderPlan, *, jobs: int = 0
+) -> Rendered:
     """Render what the bank lacks of a plan into its parts; `merge_shards` moves them into the bank.
 
     May be killed at any time: the same call goes on with the tracks that are missing.
@@ -227,7 +229,7 @@ def render(bank: Path, tunes: Path, font_folder: Path, wanted: Plan, *, jobs: in
         bank: the bank's folder.
         tunes: the file of tunes.
         font_folder: of sound fonts (.sf2); all of them play.
-        wanted: how much, and by which seed.
+        plan: how much, and by which seed.
         jobs: processes; 0 for one a core.
 
     Raises:
@@ -235,7 +237,7 @@ def render(bank: Path, tunes: Path, font_folder: Path, wanted: Plan, *, jobs: in
             is negative.
         StorageError: a file is missing or damaged, the disk is full, or a process died.
     """
-    planned = list(plan(read_tunes(tunes).tunes, fonts(font_folder), wanted))
+    planned = list(plan_jobs(read_tunes(tunes).tunes, list_fonts(font_folder), plan))
     present = known_keys(bank)
     missing = [job for job in planned if job.key not in present]
     # jobs of one font side by side: a worker then finds it in memory
@@ -257,7 +259,7 @@ def render_one(job: Job, bank: Path) -> tuple[float, float]:
     track = bank_shards.write_shard(
         bank,
         job.key,
-        sound(job),
+        render_audio(job),
         id=f"render-{job.key[:16]}",
         source=job.source,
         group=f"band {job.band.name}",

@@ -13,8 +13,8 @@ from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe_tasks.datasets.folder.description import Description, read_description
-from mirprobe_tasks.datasets.folder.entries import Entry, read_entries
 from mirprobe_tasks.datasets.folder.faults import Faults
+from mirprobe_tasks.datasets.folder.tracks import FolderTrack, read_tracks
 from mirprobe_tasks.datasets.splits import divide
 
 __all__ = ["Folder"]
@@ -58,14 +58,14 @@ class Folder:
             raise ConfigError(f"data set 'folder': {self.sheet.obtain}")
         description = read_description(Path(str(config)).expanduser())
         faults = Faults()
-        entries = read_entries(description, faults)
-        _refuse_doubles(entries, faults)
-        self._splits = _divide(entries, description, faults)
+        named_tracks = read_tracks(description, faults)
+        _refuse_doubles(named_tracks, faults)
+        self._splits = _divide(named_tracks, description, faults)
         faults.report(description.path)
         self.name = description.name
         self.root = description.audio
         self.trim = description.trim
-        found = [entry.track.annotations for entry in entries]
+        found = [named.track.annotations for named in named_tracks]
         tags = {tag for annotations in found for tag in annotations.tags or ()}
         columns = description.columns.get("tags")
         if isinstance(columns, tuple):
@@ -94,21 +94,21 @@ class Folder:
         yield from (track.id for track in tracks)
 
 
-def _refuse_doubles(entries: Sequence[Entry], faults: Faults) -> None:
+def _refuse_doubles(named_tracks: Sequence[FolderTrack], faults: Faults) -> None:
     known: dict[str, str] = {}
-    for entry in entries:
-        first = known.setdefault(entry.track.id, entry.where)
-        if first != entry.where:
-            faults.add(entry.where, f"id '{entry.track.id}' is that of {first} too; rename one")
+    for named in named_tracks:
+        first = known.setdefault(named.track.id, named.where)
+        if first != named.where:
+            faults.add(named.where, f"id '{named.track.id}' is that of {first} too; rename one")
 
 
 def _divide(
-    entries: Sequence[Entry], description: Description, faults: Faults
+    named_tracks: Sequence[FolderTrack], description: Description, faults: Faults
 ) -> Mapping[Split, Sequence[Track]]:
     """The splits that are given, or else a division by group; neither may be empty."""
-    tracks = [entry.track for entry in entries]
-    if any(entry.split for entry in entries):
-        return _given(entries, faults)
+    tracks = [named.track for named in named_tracks]
+    if any(named.split for named in named_tracks):
+        return _given(named_tracks, faults)
     if faults:
         return {split: [] for split in SPLITS}
     parts = _by_seed(tracks, description, description.seed)
@@ -133,18 +133,18 @@ def _by_seed(
     return divide(tracks, name=f"folder {seed}", shares=description.shares)
 
 
-def _given(entries: Sequence[Entry], faults: Faults) -> Mapping[Split, Sequence[Track]]:
+def _given(named_tracks: Sequence[FolderTrack], faults: Faults) -> Mapping[Split, Sequence[Track]]:
     parts: dict[Split, list[Track]] = {split: [] for split in SPLITS}
-    owners: dict[str, Entry] = {}
-    for entry in entries:
-        if entry.split is None:
+    owners: dict[str, FolderTrack] = {}
+    for named in named_tracks:
+        if named.split is None:
             continue
-        parts[entry.split].append(entry.track)
-        owner = owners.setdefault(entry.track.group, entry)
-        if owner.split != entry.split:
+        parts[named.split].append(named.track)
+        owner = owners.setdefault(named.track.group, named)
+        if owner.split != named.split:
             faults.add(
-                entry.where,
-                f"group '{entry.track.group}' is in {entry.split} here and in {owner.split} in "
+                named.where,
+                f"group '{named.track.group}' is in {named.split} here and in {owner.split} in "
                 f"{owner.where}; keep it in one split",
             )
     return parts

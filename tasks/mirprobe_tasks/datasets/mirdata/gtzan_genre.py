@@ -12,7 +12,7 @@ from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.schema import Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
 from mirprobe_tasks.datasets.mirdata.reading import beats
-from mirprobe_tasks.datasets.splits import listed
+from mirprobe_tasks.datasets.splits import listed_splits
 
 
 def tempo(track: Any) -> float | None:
@@ -68,4 +68,4 @@ class GtzanGenre(MirdataDataset):
         """The fault-filtered split."""
         if not self._filtered:
             return {}
-        return listed("gtzan_genre filtered")
+        return listed_splits("gtzan_genre filtered")

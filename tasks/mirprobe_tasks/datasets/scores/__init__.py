@@ -30,11 +30,11 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe_tasks.datasets.render_missing import Render, render_missing
-from mirprobe_tasks.datasets.scores.corpus import read_corpus, version
+from mirprobe_tasks.datasets.scores.music21_corpus import read_corpus, version
 from mirprobe_tasks.datasets.scores.perform import Performance, perform
-from mirprobe_tasks.datasets.scores.split import Take, takes
+from mirprobe_tasks.datasets.scores.planning import PlannedTrack, plan_tracks
 from mirprobe_tasks.datasets.scores.works import Work, read_works, write_works
-from mirprobe_tasks.datasets.studio.render import play, take_name, write_flac
+from mirprobe_tasks.music.rendering import audio_file_name, render_parts, write_flac
 
 __all__ = ["Scores"]
 
@@ -86,7 +86,7 @@ class Scores:
             StorageError: the folder cannot be written, or what was read is damaged.
         """
         if not self._splits:
-            dealt = takes(self._works(), self._versions)
+            dealt = plan_tracks(self._works(), self._versions)
             self._splits = {split: [self._track(take) for take in dealt[split]] for split in SPLITS}
         return self._splits
 
@@ -114,17 +114,17 @@ class Scores:
             write_works(path, *read_corpus())
         return read_works(path)
 
-    def _track(self, take: Take) -> Track:
+    def _track(self, take: PlannedTrack) -> Track:
         id = f"{take.work.id}-{take.version}"
         played = perform(take.work, take.passage, take.version, take.key)
         self._played[id] = played
         return Track(
             id=id,
-            audio=self._root / take_name(id, played.parts, played.mix, played.duration),
+            audio=self._root / audio_file_name(id, played.parts, played.mix, played.duration),
             group=take.work.group,
             annotations=played.annotations,
         )
 
 
 def _render(played: Performance, path: Path) -> None:
-    write_flac(path, play(played.parts, played.mix, played.duration))
+    write_flac(path, render_parts(played.parts, played.mix, played.duration))

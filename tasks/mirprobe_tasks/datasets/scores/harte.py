@@ -27,7 +27,7 @@ _FIGURE = re.compile(
 _AUGMENTED_SIXTH = re.compile(r"It|Ger|Fr|Sw")
 
 
-def harte(numeral: Any) -> str:
+def harte_label(numeral: Any) -> str:
     """The Harte label of a `music21.roman.RomanNumeral`.
 
     Examples: V6/5/V in C is `"D:7/3"`, vii/o7 `"B:hdim7"`, a cadential 6/4 `"C:maj/5"`, V[no3]
@@ -46,10 +46,10 @@ def harte(numeral: Any) -> str:
         seventh = root.above(6, 10)
         tones = [seventh if tone == sixth else tone for tone in tones]
         bass = seventh if bass == sixth else bass
-    return label(root, bass, tones)
+    return chord_label(root, bass, tones)
 
 
-def label(root: Spelling, bass: Spelling, tones: Iterable[Spelling]) -> str:
+def chord_label(root: Spelling, bass: Spelling, tones: Iterable[Spelling]) -> str:
     """The label of a chord from its spelled tones.
 
     Shorthands are those of `studio.chords.QUALITIES`. Added tones stand in brackets after the

@@ -89,7 +89,10 @@ class Piece:
 
 def compose(split: Split, index: int) -> Piece:
     """The piece with this index in this split; it depends on nothing else."""
-    key, metre = _dealt(KEYS, split, index, "keys"), _dealt(_METRES, split, index, "metres")
+    key, metre = (
+        _draw_from_block(KEYS, split, index, "keys"),
+        _draw_from_block(_METRES, split, index, "metres"),
+    )
     grid = make_grid(stream(split, index, "time"), metre)
     lineup = draw_lineup(stream(split, index, "band"), split, grid)
     progression = make_progression(
@@ -100,7 +103,7 @@ def compose(split: Split, index: int) -> Piece:
     return Piece(f"{split}-{index:04d}", key, grid, progression, parts, lineup, mix)
 
 
-def _dealt(cards: Sequence[T], split: Split, index: int, concern: str) -> T:
+def _draw_from_block(cards: Sequence[T], split: Split, index: int, concern: str) -> T:
     """One of the cards, each of which is dealt once to every block of pieces."""
     block, place = divmod(index, BLOCK)
     return cards[int(stream(split, block, concern).permutation(BLOCK)[place])]

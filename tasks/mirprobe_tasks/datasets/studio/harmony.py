@@ -15,7 +15,7 @@ import numpy as np
 from mirprobe.core.schema import Split
 from mirprobe_tasks.music.chords import Chord
 from mirprobe_tasks.music.pitch import Key, Mode
-from mirprobe_tasks.music.random_choice import chance, home, pick
+from mirprobe_tasks.music.random_choice import chance, pick, split_of_template
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def make_phrase(
         lengths = rhythm()
         numerals = _chain(rng, mode, len(lengths), final)
         phrase = Phrase(mode, _apply(rng, mode, numerals, applied), tuple(lengths))
-        if home(phrase.name) == split:
+        if split_of_template(phrase.name) == split:
             return phrase
 
 

@@ -12,14 +12,14 @@ import soundfile
 
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import Floats
-from mirprobe_tasks.datasets.studio.render import sound_font
-from mirprobe_tasks.pretraining_corpus.soundfonts import (
-    STUDIO,
-    fonts,
-    gather,
+from mirprobe_tasks.music.sound_fonts import (
+    STUDIO_FONT,
+    collect_fonts,
+    decompress,
+    list_fonts,
     presets,
+    studio_font,
     studio_share,
-    unpack,
 )
 
 RATE = 22_050
@@ -63,7 +63,7 @@ def test_samples_are_decoded_and_loops_moved(padded: bool) -> None:
     streams = [_ogg(_tone(440.0)), _ogg(_tone(1000.0))]
     # the defect that MuseScore's files have shows where the samples' bytes are odd in number
     streams[1] += bytes((len(streams[0]) + len(streams[1]) + 1) % 2)
-    font = unpack(_sound_font(streams, padded=padded))
+    font = decompress(_sound_font(streams, padded=padded))
     samples = np.frombuffer(font[font.index(b"smpl") + 8 :], np.int16, 2 * (3000 + 46)) / 2**15
     rows = list(struct.iter_unpack("<20s5IBbHH", font[font.index(b"shdr") + 8 :]))
     for number, frequency in enumerate((440.0, 1000.0)):
@@ -80,10 +80,10 @@ def test_fonts_are_gathered_once(tmp_path: Path) -> None:
     source.mkdir(parents=True)
     (source / "small.sf3").write_bytes(_sound_font([_ogg(_tone(440.0))], padded=True))
     (source / "also.sf2").symlink_to(source / "small.sf3")
-    found = gather([tmp_path / "packages"], output)
+    found = collect_fonts([tmp_path / "packages"], output)
     assert [path.name for path in found] == ["TimGM6mb.sf2", "small.sf2"]
     before = found[1].stat().st_mtime_ns
-    gather([tmp_path / "packages"], output)
+    collect_fonts([tmp_path / "packages"], output)
     assert found[1].stat().st_mtime_ns == before
     assert presets(found[1]) == {(0, 5)}
     assert studio_share(found[0]) == 1.0
@@ -91,21 +91,21 @@ def test_fonts_are_gathered_once(tmp_path: Path) -> None:
 
 
 def test_the_font_of_studio_can_be_left_out(tmp_path: Path) -> None:
-    (tmp_path / "renamed.sf2").write_bytes(sound_font())
+    (tmp_path / "renamed.sf2").write_bytes(studio_font())
     with pytest.raises(ConfigError, match="no sound font"):
-        gather([tmp_path], tmp_path / "fonts", with_studio=False)
-    assert [path.stem for path in gather([], tmp_path / "fonts")] == [STUDIO]
+        collect_fonts([tmp_path], tmp_path / "fonts", with_studio=False)
+    assert [path.stem for path in collect_fonts([], tmp_path / "fonts")] == [STUDIO_FONT]
 
 
 @pytest.mark.parametrize("damage", [b"", b"RIFF", b"RIFFxxxxsfbkLIST"])
 def test_a_damaged_font_is_refused(tmp_path: Path, damage: bytes) -> None:
     with pytest.raises(StorageError, match="not a sound font"):
-        unpack(damage)
+        decompress(damage)
     (tmp_path / "bad.sf2").write_bytes(damage)
     with pytest.raises(StorageError, match="not a sound font"):
-        presets(fonts(tmp_path)[0])
+        presets(list_fonts(tmp_path)[0])
 
 
 def test_a_sample_that_is_no_ogg_is_refused() -> None:
     with pytest.raises(StorageError, match="not a sound font"):
-        unpack(_sound_font([b"no ogg at all"], padded=True))
+        decompress(_sound_font([b"no ogg at all"], padded=True))

@@ -31,7 +31,7 @@ TEST = frozenset(
 
 
 @dataclass(frozen=True, eq=False)
-class Take:
+class PlannedTrack:
     """One track: which passage of which work is played, in which key."""
 
     work: Work
@@ -45,7 +45,7 @@ def split_of(group: str) -> Split:
     return "test" if group in TEST else "valid" if group in VALID else "train"
 
 
-def takes(works: Sequence[Work], versions: int) -> dict[Split, list[Take]]:
+def plan_tracks(works: Sequence[Work], versions: int) -> dict[Split, list[PlannedTrack]]:
     """What is played in each split: every version of one work before the next.
 
     Versions of a long work take its passages in turn. Each is transposed to the key of its mode
@@ -54,16 +54,18 @@ def takes(works: Sequence[Work], versions: int) -> dict[Split, list[Take]]:
     first versions stay the same when more are asked for.
     """
     return {
-        split: _deal([work for work in works if split_of(work.group) == split], versions, split)
+        split: _assign_keys(
+            [work for work in works if split_of(work.group) == split], versions, split
+        )
         for split in SPLITS
     }
 
 
-def _deal(works: Sequence[Work], versions: int, split: Split) -> list[Take]:
+def _assign_keys(works: Sequence[Work], versions: int, split: Split) -> list[PlannedTrack]:
     rng = np.random.default_rng([SEED, SPLITS.index(split)])
     order = [KEYS[int(place)] for place in rng.permutation(len(KEYS))]
     heard: Counter[tuple[bool, Key]] = Counter()
-    dealt: list[list[Take]] = [[] for _ in works]
+    dealt: list[list[PlannedTrack]] = [[] for _ in works]
     for version in range(versions):
         for work, mine in zip(works, dealt, strict=True):
             options = passages(work)
@@ -72,11 +74,11 @@ def _deal(works: Sequence[Work], versions: int, split: Split) -> list[Take]:
             keys = clip(work.keys, *passage)
             mode, main = longest(keys).split()[1], key_of(keys) != "X"
             known = Counter(take.key for take in mine)
-            # min takes the first of equals, in the split's own order
+            # min plan_tracks the first of equals, in the split's own order
             key = min(
                 (key for key in order if key.mode == mode),
                 key=lambda key: (known[key], heard[main, key]),
             )
             heard[main, key] += 1
-            mine.append(Take(work, version, passage, key))
+            mine.append(PlannedTrack(work, version, passage, key))
     return [take for mine in dealt for take in mine]

@@ -1,13 +1,14 @@
-"""Sound fonts: what they can play, and the compressed ones (.sf3) turned into plain ones (.sf2).
+"""Sound fonts: the font of `studio`, presets of a font, and conversion from .sf3 to .sf2.
 
-A sound font is a RIFF file: lists of chunks, of which `smpl` holds all samples one after the
-other (16 bit), `shdr` says where each begins, ends and loops, and `phdr` names the presets. In an
-.sf3 file a sample whose type has the flag 0x10 is an Ogg Vorbis stream in `smpl`: start and end
-count bytes, and the loop counts from the sample's own start.
+A sound font is a RIFF file of lists of chunks. `smpl` holds all samples in sequence (16 bit),
+`shdr` the start, end and loop of each sample, and `phdr` the presets. In an .sf3 file a sample
+whose type has the flag 0x10 is an Ogg Vorbis stream in `smpl`: start and end count bytes, and the
+loop counts from the start of the sample.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import shutil
 import struct
@@ -18,29 +19,45 @@ from pathlib import Path
 from mirprobe.core.atomic_write import replacing
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.hashing import file_digest
-from mirprobe_tasks.datasets.studio.render import sound_font as studio_font
 
-STUDIO = "TimGM6mb"
-"""Name of the sound font that `studio` plays."""
+STUDIO_FONT = "TimGM6mb"
+"""Name of the sound font of `studio`."""
 
-DRUMS = 128
+DRUM_BANK = 128
 """Bank of the drum kits."""
 
 _VORBIS, _ROM = 0x10, 0x8000
-_GAP = 46  # zeros that the format asks for between two samples
+_GAP = 46  # zeros that the format requires between two samples
 _HEADER = struct.Struct("<20s5IBbHH")
 _PRESET = struct.Struct("<20sHHH3I")
 
 
-def gather(sources: Sequence[Path], output: Path, *, with_studio: bool = True) -> list[Path]:
-    """Lay all sound fonts under some folders into one, as .sf2, and that of `studio` beside them.
+@lru_cache(maxsize=1)
+def studio_font() -> bytes:
+    """The General MIDI sound font that pretty_midi contains; does not import pretty_midi.
 
-    Those that are there already are left alone; `render` plays all that are there.
+    Raises:
+        ImportError: pretty_midi is not installed.
+    """
+    spec = importlib.util.find_spec("pretty_midi")
+    if spec is None or spec.origin is None:
+        raise ImportError("pretty_midi is not installed; it contains the sound font of studio")
+    return (Path(spec.origin).parent / f"{STUDIO_FONT}.sf2").read_bytes()
+
+
+def collect_fonts(sources: Sequence[Path], output: Path, *, with_studio: bool = True) -> list[Path]:
+    """Copy all sound fonts below some folders into one folder, as .sf2, with the font of `studio`.
+
+    Existing files are kept.
 
     Args:
-        sources: searched to the bottom for .sf2 and .sf3.
-        output: where they come to lie.
-        with_studio: False leaves out that of `studio`, and any that shares a sample with it.
+        sources: folders that are searched recursively for .sf2 and .sf3 files.
+        output: folder of the result.
+        with_studio: False leaves out the font of `studio` and every font that shares a sample with
+            it.
+
+    Returns:
+        All fonts in `output`.
 
     Raises:
         StorageError: a font is damaged, or the folder cannot be written.
@@ -57,21 +74,21 @@ def gather(sources: Sequence[Path], output: Path, *, with_studio: bool = True) -
             continue
         with replacing(target) as file:
             if path.suffix == ".sf3":
-                file.write(unpack(path.read_bytes()))
+                file.write(decompress(path.read_bytes()))
             else:
                 with path.open("rb") as original:
                     shutil.copyfileobj(original, file)
-    if with_studio and not (output / f"{STUDIO}.sf2").exists():
-        with replacing(output / f"{STUDIO}.sf2") as file:
+    if with_studio and not (output / f"{STUDIO_FONT}.sf2").exists():
+        with replacing(output / f"{STUDIO_FONT}.sf2") as file:
             file.write(studio_font())
-    return fonts(output)
+    return list_fonts(output)
 
 
-def fonts(folder: Path) -> list[Path]:
-    """The sound fonts of a folder, by name.
+def list_fonts(folder: Path) -> list[Path]:
+    """The sound fonts (.sf2) of a folder, sorted.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: the folder has none.
     """
     found = sorted(folder.glob("*.sf2"))
     if not found:
@@ -80,23 +97,23 @@ def fonts(folder: Path) -> list[Path]:
 
 
 @lru_cache(maxsize=2)
-def read(path: Path) -> bytes:
-    """A font's bytes; the last two stay in memory."""
+def read_font(path: Path) -> bytes:
+    """The bytes of a font; the last two fonts stay in memory."""
     return path.read_bytes()
 
 
 @lru_cache(maxsize=64)
 def font_digest(path: Path) -> str:
-    """A hash of a font's bytes."""
+    """A hash of the bytes of a font."""
     return file_digest(path)[:16]
 
 
 @lru_cache(maxsize=64)
 def presets(path: Path) -> frozenset[tuple[int, int]]:
-    """The (bank, program) pairs that a font can play; bank `DRUMS` holds the drum kits.
+    """The (bank, program) pairs of a font; the bank `DRUM_BANK` holds the drum kits.
 
     Raises:
-        StorageError: it is not a sound font.
+        StorageError: the file is not a sound font.
     """
     try:
         rows = _PRESET.iter_unpack(_chunks(path.read_bytes())[b"phdr"])
@@ -107,17 +124,17 @@ def presets(path: Path) -> frozenset[tuple[int, int]]:
 
 @lru_cache(maxsize=64)
 def studio_share(path: Path) -> float:
-    """Share of a font's sound, 0 to 1, that is sample for sample in the font of `studio`.
+    """Share of a font's samples by length, 0 to 1, that are bit-identical in the font of `studio`.
 
-    A compressed font, whose samples are no longer exact, shares none.
+    A compressed font shares none, since its samples are not exact.
     """
-    theirs = _prints(studio_font())
-    ours = _prints(path.read_bytes())
-    return sum(ours[name] for name in ours.keys() & theirs) / max(1, sum(ours.values()))
+    studio = _sample_lengths(studio_font())
+    lengths = _sample_lengths(path.read_bytes())
+    return sum(lengths[key] for key in lengths.keys() & studio) / max(1, sum(lengths.values()))
 
 
-def _prints(font: bytes) -> dict[bytes, int]:
-    """For each sample of a font, a stretch from near its start -> its length."""
+def _sample_lengths(font: bytes) -> dict[bytes, int]:
+    """For each sample of a font: a segment from near its start -> the length of the sample."""
     chunks = _chunks(font)
     if b"smpl" not in chunks or b"shdr" not in chunks:
         raise StorageError("damaged or not a sound font (no samples)")
@@ -130,11 +147,11 @@ def _prints(font: bytes) -> dict[bytes, int]:
     }
 
 
-def unpack(font: bytes) -> bytes:
-    """An .sf3 font as .sf2: every sample decoded, everything else as it was.
+def decompress(font: bytes) -> bytes:
+    """An .sf3 font as .sf2: every sample decoded, everything else unchanged.
 
     Raises:
-        StorageError: it is not a sound font, or a sample cannot be decoded.
+        StorageError: the bytes are not a sound font, or a sample cannot be decoded.
     """
     import soundfile
 
@@ -146,11 +163,11 @@ def unpack(font: bytes) -> bytes:
             name, start, end, loop_start, loop_end, rate, key, cents, link, kind = row
             if kind & _VORBIS:
                 stream = io.BytesIO(packed[start:end])
-                sound, _ = soundfile.read(stream, dtype="int16", always_2d=True)
-                samples = sound[:, 0].tobytes()
+                audio, _ = soundfile.read(stream, dtype="int16", always_2d=True)
+                samples = audio[:, 0].tobytes()
                 loop_start, loop_end = loop_start + position, loop_end + position
             elif kind & _ROM or end <= start:
-                samples = b""  # the terminal record too
+                samples = b""  # also the terminal record
                 loop_start = loop_end = position
             else:
                 samples = packed[2 * start : 2 * end]
@@ -168,7 +185,7 @@ def unpack(font: bytes) -> bytes:
 
 
 def _chunks(font: bytes) -> dict[bytes, bytes]:
-    """The chunks of all lists of a font by name."""
+    """Name -> body of the chunks of all lists of a font."""
     if font[:4] != b"RIFF" or font[8:12] != b"sfbk":
         raise StorageError("damaged or not a sound font (no RIFF sfbk at its start)")
     return {name: body for _, listed in _walk(font, 12) for name, body in _walk(listed, 4)}
@@ -179,7 +196,7 @@ def _walk(data: bytes, position: int) -> Iterator[tuple[bytes, bytes]]:
         name, size = struct.unpack_from("<4sI", data, position)
         yield name, data[position + 8 : position + 8 + size]
         position += 8 + size
-        # MuseScore writes chunks of odd length without the byte that RIFF asks for
+        # MuseScore writes chunks of odd length without the padding byte of RIFF
         position += size % 2 and data[position : position + 1] == b"\0"
 
 

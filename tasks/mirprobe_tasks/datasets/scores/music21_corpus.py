@@ -16,7 +16,7 @@ from typing import Any
 
 from mirprobe.core.errors import ConfigError
 from mirprobe_tasks.datasets.scores.align import Aligned, Bar, Numeral, align
-from mirprobe_tasks.datasets.scores.harte import harte
+from mirprobe_tasks.datasets.scores.harte import harte_label
 from mirprobe_tasks.datasets.scores.repeats import (
     play_beats,
     play_notes,
@@ -261,7 +261,7 @@ def numerals_of(analysis: Any) -> Iterator[Numeral]:
             yield Numeral(
                 number=measure.number,
                 place=float(numeral.offset) + float(measure.paddingLeft),
-                label=harte(numeral),
+                label=harte_label(numeral),
                 key=f"{tonic} {numeral.key.mode}",
                 tones=frozenset(int(pitch.pitchClass) for pitch in numeral.pitches),
             )

@@ -29,7 +29,7 @@ SPLIT_NAMES: Mapping[str, Split] = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class FolderTrack:
     """A track, where it was named, and its split where one is given."""
 
     where: str
@@ -37,7 +37,7 @@ class Entry:
     split: Split | None
 
 
-def read_entries(description: Description, faults: Faults) -> list[Entry]:
+def read_tracks(description: Description, faults: Faults) -> list[FolderTrack]:
     """The tracks of all rows that can be read, or of all audio files where there is no table.
 
     Raises:
@@ -48,15 +48,17 @@ def read_entries(description: Description, faults: Faults) -> list[Entry]:
         rows = _rows_of_files(files, description, faults)
     else:
         rows = _rows_of_table(description, faults)
-    read = [_Reader(description, files, faults, row).entry() for row in rows]
-    entries = [entry for entry in read if entry is not None]
+    read = [_Reader(description, files, faults, row).named() for row in rows]
+    named_tracks = [named for named in read if named is not None]
     if any("split" in row.cells for row in rows):
         given = {SPLIT_NAMES.get(row.text("split").lower()) for row in rows}
         for split in SPLITS:
             if split not in given:
                 faults.add(description.path.name, f"split '{split}' is empty; give it tracks")
     annotated = any(
-        value is not None for entry in entries for value in vars(entry.track.annotations).values()
+        value is not None
+        for named in named_tracks
+        for value in vars(named.track.annotations).values()
     )
     if not annotated and not faults:
         faults.add(
@@ -64,7 +66,7 @@ def read_entries(description: Description, faults: Faults) -> list[Entry]:
             "no track has any annotation; map columns to "
             f"{', '.join(COLUMNS[6:])}, or name the endings of files `beside` the audio",
         )
-    return entries
+    return named_tracks
 
 
 def _audio_files(folder: Path) -> dict[str, list[Path]]:
@@ -146,7 +148,7 @@ class _Reader:
     faults: Faults
     row: Row
 
-    def entry(self) -> Entry | None:
+    def named(self) -> FolderTrack | None:
         """The track, or None where it has no audio or a stretch that cannot be."""
         split = self._split() if "split" in self.row.cells else None
         labels = read_labels(self.row, self.description.separator, self._refuse)
@@ -179,7 +181,7 @@ class _Reader:
             start=start,
             stop=stop,
         )
-        return Entry(self.row.where, track, split)
+        return FolderTrack(self.row.where, track, split)
 
     def _refuse(self, what: str) -> None:
         self.faults.add(self.row.where, what)
