@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mirprobe.core.hashing import digest, file_digest
+from mirprobe.core.hashing import digest, file_digest, unit_hash
 
 
 def test_digest_is_pinned() -> None:
@@ -41,3 +41,10 @@ def test_file_digest_reads_all_of_a_long_file(tmp_path: Path) -> None:
 def test_file_digest_of_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         file_digest(tmp_path / "none")
+
+
+def test_a_hash_as_a_number_is_uniform_and_stays_what_it_was() -> None:
+    assert unit_hash("split", "tones", "a") == int(digest("split", "tones", "a")[:13], 16) / 2**52
+    numbers = sorted(unit_hash("x", number) for number in range(1000))
+    assert 0 <= numbers[0] < 0.01 < 0.99 < numbers[-1] < 1
+    assert abs(numbers[500] - 0.5) < 0.05

@@ -22,7 +22,6 @@ from mirprobe.probing.probes import (
     groups,
     losses,
     probe_config,
-    threads,
     train,
 )
 
@@ -326,18 +325,3 @@ def test_squared_error_is_summed_over_examples_and_averaged_over_labels() -> Non
     logits = torch.tensor([[1.0, 2.0], [0.0, 0.0]]).view(1, 2, 1, 1, 2)
     targets = torch.tensor([[0.0, 0.0], [3.0, 1.0]]).view(2, 1, 2)
     assert float(losses(logits, targets, "regression")) == (1 + 4) / 2 + (9 + 1) / 2
-
-
-@pytest.mark.parametrize("fails", [False, True])
-def test_threads_restores_the_count(fails: bool) -> None:
-    before = torch.get_num_threads()
-    try:
-        with threads(before + 1):
-            assert torch.get_num_threads() == before + 1
-            if fails:
-                raise KeyError
-    except KeyError:
-        assert fails
-    assert torch.get_num_threads() == before
-    with threads(None):
-        assert torch.get_num_threads() == before

@@ -1,7 +1,4 @@
-"""Fingerprints: equal inputs hash alike on every machine, different inputs do not.
-
-Pure functions; remembering a file's digest by its size and time is the caller's business.
-"""
+"""Hashes that are equal for equal inputs on every machine."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-_DIGITS = 32  # 128 bits: no accidental collision, and a file name stays readable
+_DIGITS = 32  # 128 bits
 _CHUNK = 1 << 20
 
 
@@ -21,7 +18,7 @@ def digest(*parts: object) -> str:
             of them. The order of a mapping's keys does not matter, the order of the parts does.
 
     Returns:
-        32 hexadecimal digits: the first half of the SHA-256 of the parts as canonical JSON.
+        32 hexadecimal digits: the first 128 bits of the SHA-256 of the parts as canonical JSON.
 
     Raises:
         TypeError: JSON cannot hold a part.
@@ -31,8 +28,20 @@ def digest(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
 
 
+def unit_hash(*parts: object) -> float:
+    """Hash values to a number in [0, 1), uniform over inputs: for splits that need no list.
+
+    Args:
+        parts: as for `digest`.
+
+    Returns:
+        The first 52 bits of the digest as a fraction, which is exact in float64.
+    """
+    return int(digest(*parts)[:13], 16) / 16**13
+
+
 def file_digest(path: str | Path) -> str:
-    """Hash a file's bytes, read piece by piece.
+    """Hash the bytes of a file, read in chunks.
 
     Returns:
         64 hexadecimal digits, the same as `sha256sum` prints.

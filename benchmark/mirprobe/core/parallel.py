@@ -1,8 +1,9 @@
-"""Work for all cores on the way into a bank."""
+"""Work on several cores: a map over processes with a progress bar, and torch's thread count."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
@@ -11,35 +12,65 @@ from mirprobe.core.errors import ConfigError, StorageError
 
 
 def parallel_map(
-    function: Any, calls: Sequence[tuple[Any, ...]], jobs: int, what: str
+    function: Any,
+    calls: Sequence[tuple[Any, ...]],
+    jobs: int,
+    title: str,
+    *,
+    unit: str = "track",
+    ordered: bool = True,
+    progress: bool = True,
 ) -> Iterator[Any]:
-    """Call a function many times, in processes where there is more than one, with a bar.
+    """Call a function many times in several processes, with a progress bar.
 
     Args:
-        function: that other processes can import.
-        calls: its arguments.
-        jobs: processes; 0 for one a core.
-        what: is done, for the bar and for errors.
+        function: one that other processes can import; any function if `jobs` is 1.
+        calls: its arguments, one tuple per call.
+        jobs: number of processes; 0 for one per core. With 1, calls are made in this process.
+        title: of the progress bar and of errors.
+        unit: of the progress bar.
+        ordered: whether results are yielded in the order of the calls.
+        progress: whether to show a progress bar.
 
     Yields:
-        What each call returns, in their order.
+        What each call returns.
 
     Raises:
         ConfigError: `jobs` is negative.
         StorageError: a process died.
     """
-    import joblib
+    import joblib  # its worker processes need no guard in the caller's main module
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     if jobs < 0:
         raise ConfigError(f"{jobs} jobs: give 1 or more, or 0 for one a core")
     workers = max(1, min(jobs or joblib.cpu_count(), len(calls)))
-    pool = joblib.Parallel(n_jobs=workers, return_as="generator")
-    results = pool(joblib.delayed(function)(*call) for call in calls)
+    order = "generator" if ordered else "generator_unordered"
+    results = joblib.Parallel(n_jobs=workers, return_as=order)(
+        joblib.delayed(function)(*call) for call in calls
+    )
+    if progress:
+        results = tqdm(results, title, len(calls), unit=unit, leave=False, disable=None)
     try:
-        yield from tqdm(results, what, total=len(calls), unit="track", leave=False, disable=None)
+        yield from results
     except TerminatedWorkerError as error:
         raise StorageError(
-            f"{what}: a process was killed, perhaps for want of memory; the same command with "
-            "fewer --jobs goes on from there"
+            f"{title}: a process was killed, perhaps for lack of memory; the same command "
+            "continues, better with fewer --jobs"
         ) from error
+
+
+@contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Run with `count` torch threads; None leaves the number as it is.
+
+    Small tensors are faster on one thread, and so is work that runs in several processes.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -8,6 +8,7 @@ from functools import lru_cache, partial
 import numpy as np
 import torch
 
+from mirprobe.core.parallel import torch_threads
 from mirprobe.core.schema import SPLITS, Floating, Floats, Split, Track
 from mirprobe.data.audio import load
 from mirprobe.emergence import onset_scores
@@ -18,7 +19,6 @@ from mirprobe.emergence.similarity_scores import SEQUENCE, Similarities, relatio
 from mirprobe.emergence.usable_tracks import Splits, have_onsets, map_tracks, onsets_of
 from mirprobe.encoders.spectral import Chroma
 from mirprobe.metrics.onset import scores
-from mirprobe.probing.probes import threads
 from mirprobe.vit1d.frontend import LogMel, LogMelConfig
 
 
@@ -60,7 +60,7 @@ def evaluate_track(config: LogMelConfig, seed: int, track: Track) -> BaselineTra
     """
     audio = load(track, config.sample_rate)
     whole = torch.from_numpy(audio)[None]
-    with threads(1), torch.inference_mode():
+    with torch_threads(1), torch.inference_mode():
         frames = {"logmel": _logmel(config)(whole)[0].numpy()}
         if "chroma" in names(config):
             sequence = Chroma()(whole).sequence

@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from mirprobe.core.parallel import torch_threads
 from mirprobe.core.schema import Floating, Floats, Track
 from mirprobe.data.audio import load
 from mirprobe.emergence import onset_scores
@@ -22,7 +23,6 @@ from mirprobe.emergence.onset_scores import DetectorSetting, OnsetResult, Triple
 from mirprobe.emergence.similarity_scores import SEQUENCE, Similarities, SimilarityResult, relations
 from mirprobe.emergence.usable_tracks import Splits, have_onsets, map_tracks, onsets_of
 from mirprobe.metrics.onset import scores
-from mirprobe.probing.probes import threads
 
 SOURCES = ("class", SEQUENCE, "both")
 
@@ -68,7 +68,7 @@ def evaluate_track(
         chosen: a setting for each detector, to be scored; None to score all settings.
         track: usable.
     """
-    with threads(1):  # other processes, or programs, want the other cores
+    with torch_threads(1):  # other processes, or programs, want the other cores
         model = load_model(weights, device)
         look = model.inspect(load(track, weights.config.frontend.sample_rate))
     rate, reference = model.frame_rate, onsets_of(track)

@@ -7,10 +7,10 @@ from functools import partial
 from typing import TypeVar
 
 import mir_eval.chord
-from tqdm import tqdm
 
 from mirprobe.core.annotations import check_annotation
 from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.core.parallel import parallel_map
 from mirprobe.core.schema import Floats, Split, Track
 from mirprobe.data import audio
 from mirprobe.metrics.chord import chord_class
@@ -33,14 +33,7 @@ def map_tracks(
         bar: what the bar is called.
         jobs: processes.
     """
-    if jobs == 1:
-        found: Iterator[T] = map(function, tracks)
-    else:
-        import joblib
-
-        pool = joblib.Parallel(n_jobs=jobs, return_as="generator")
-        found = pool(joblib.delayed(function)(track) for track in tracks)
-    yield from tqdm(found, bar, len(tracks), leave=False, disable=None)
+    yield from parallel_map(function, [(track,) for track in tracks], jobs, bar)
 
 
 def usable_tracks(splits: Splits, sample_rate: int, jobs: int) -> tuple[Splits, dict[str, str]]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mirprobe.core.errors import ConfigError, StorageError
-from mirprobe.core.hashing import digest
+from mirprobe.core.hashing import unit_hash
 from mirprobe.pretraining.bank_shards import Skipped
 from mirprobe.pretraining.quantise import DType, Quantiser
 from mirprobe.vit1d.frontend import LogMelConfig
@@ -53,7 +53,7 @@ class HeldOut:
 
     def assign(self, works: Iterable[str], known: Mapping[str, Split]) -> dict[str, Split]:
         """Give every work a split; the known ones keep theirs."""
-        draws = {work: self._draw(work) for work in set(works) - known.keys()}
+        draws = {work: unit_hash("held-out", self.seed, work) for work in set(works) - known.keys()}
         splits = dict(known)
         held = sum(split == "held-out" for split in known.values())
         most = (len(draws) + len(known)) // 2
@@ -62,9 +62,6 @@ class HeldOut:
             splits[work] = "held-out" if chosen and held < most and self.fraction else "train"
             held += splits[work] == "held-out"
         return splits
-
-    def _draw(self, work: str) -> float:
-        return int(digest("held-out", self.seed, work)[:13], 16) / 16**13
 
 
 VERSION = 1

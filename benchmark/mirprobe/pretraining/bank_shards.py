@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +25,7 @@ from safetensors.numpy import save
 from mirprobe.core.atomic_write import replacing
 from mirprobe.core.errors import StorageError, TrackError
 from mirprobe.core.hashing import digest
+from mirprobe.core.parallel import torch_threads
 from mirprobe.pretraining.quantise import DType, Quantiser, level
 from mirprobe.vit1d.frontend import LogMel, LogMelConfig
 
@@ -266,19 +266,8 @@ def _blocks(samples: Samples) -> Iterator[Samples]:
         yield samples[start : start + _BLOCK].astype(np.float32, copy=False)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Tracks are what goes in parallel; threads within one only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def _frames(samples: Samples, frontend: LogMel) -> Samples:
-    with torch.inference_mode(), _one_thread():
+    with torch.inference_mode(), torch_threads(1):
         frames: Samples = frontend(torch.from_numpy(samples)[None])[0].numpy()
     return frames
 

@@ -19,10 +19,11 @@ from mirprobe.api.specs import nearest
 from mirprobe.api.task import Task
 from mirprobe.core.annotations import check_annotation
 from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.core.parallel import torch_threads
 from mirprobe.core.schema import SPLITS, Embedding, Floats, Frames, Loss, Split, Track
 from mirprobe.probing.batches import Examples, InMemory, with_shuffled
 from mirprobe.probing.pca import Projection
-from mirprobe.probing.probes import ProbeConfig, Probes, threads, train
+from mirprobe.probing.probes import ProbeConfig, Probes, train
 from mirprobe.probing.selection import CellResult, Chosen, Half, Logits, Scorer, worth
 
 CONTROL_SEED = 20250623
@@ -97,7 +98,7 @@ def run_cell(
         seeds=setup.seeds,
         bar=bar,
     )
-    with threads(1):
+    with torch_threads(1):
         scorer = Scorer(task, halves["valid"], halves["test"], setup.row, setup.seeds, result)
         _score_probes(scorer, probes, _variants(task, setup))
         _score_chance(scorer, _prior(task, halves["train"].targets))

@@ -7,7 +7,6 @@ minibatch: one pass over the examples serves the whole layer-by-source table.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import inf
@@ -21,6 +20,7 @@ from tqdm import tqdm
 
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.parallel import torch_threads
 from mirprobe.core.schema import Level, Loss
 from mirprobe.probing.batches import Examples
 
@@ -233,7 +233,7 @@ def train(
         every = max(config.check_every, -(-examples.count // batch))
     stale = 0
     rng = np.random.default_rng(seeds[0])
-    with threads(1 if work < _ONE_THREAD_FLOPS else None):
+    with torch_threads(1 if work < _ONE_THREAD_FLOPS else None):
         steps = tqdm(
             _forever(examples, batch, rng), bar, config.max_steps, leave=False, disable=None
         )
@@ -296,14 +296,3 @@ def _keep_best(
             chosen = better[:, group].view(*better[:, group].shape, *[1] * (now.ndim - 2))
             best.copy_(torch.where(chosen, now, best))
     return bool(better.any())
-
-
-@contextmanager
-def threads(count: int | None) -> Iterator[None]:
-    """Run with `count` torch threads, None to leave it; small tensors are faster on one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from mirprobe.core.parallel import parallel_map
 from mirprobe.core.schema import Track
 
 Render = Callable[[], object]
@@ -23,12 +24,7 @@ def render_missing(tracks: Sequence[Track], job: Callable[[Track], Render]) -> I
     missing = [(track.id, job(track)) for track in tracks if not track.audio.exists()]
     absent = {id for id, _ in missing}
     yield from (track.id for track in tracks if track.id not in absent)
-    if missing:
-        import joblib  # its worker processes need no guard in the caller's main module
-
-        workers = min(joblib.cpu_count(), len(missing))
-        pool = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-        yield from pool(joblib.delayed(_rendered)(id, render) for id, render in missing)
+    yield from parallel_map(_rendered, missing, 0, "rendering", ordered=False, progress=False)
 
 
 def _rendered(id: str, render: Render) -> str:

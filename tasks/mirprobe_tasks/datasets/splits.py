@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
-from mirprobe.core.hashing import digest
+from mirprobe.core.hashing import unit_hash
 from mirprobe.core.schema import SPLITS, Split, Track
 
 
@@ -35,7 +35,7 @@ def divide(
 
 def split_of_group(group: str, name: str, shares: tuple[float, float, float] = (8, 1, 1)) -> Split:
     """The split of a group: the place of a hash of both names among the shares."""
-    place = int(digest("split", name, group)[:13], 16) / 16**13 * sum(shares)
+    place = unit_hash("split", name, group) * sum(shares)
     first, second = shares[0], shares[0] + shares[1]
     return SPLITS[0 if place < first else 1 if place < second else 2]
 

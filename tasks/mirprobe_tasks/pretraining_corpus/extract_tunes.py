@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.parallel import parallel_map
 from mirprobe_tasks.pretraining_corpus.exclusions import (
     FOLDERS,
     annotated_bwv,
@@ -66,8 +65,6 @@ def extract(
         ConfigError: music21 is missing, or a folder is not one that may be used.
         StorageError: the file cannot be written.
     """
-    import joblib
-
     if strange := sorted(set(folders) - set(FOLDERS)):
         raise ConfigError(f"{', '.join(strange)}: not to be used; of the corpus: {FOLDERS}")
     root = corpus_root()
@@ -83,10 +80,11 @@ def extract(
     paths = [path for folder in folders for path in _files(root, folder, limit)]
     allowed = [path for path in paths if not is_annotated(path, works)]
     left_out: dict[str, str] = dict.fromkeys(set(paths) - set(allowed), "analysed")
-    pool = joblib.Parallel(n_jobs=jobs or joblib.cpu_count(), return_as="generator")
-    results = pool(joblib.delayed(read_file)(root, path) for path in allowed)
+    results = parallel_map(
+        read_file, [(root, path) for path in allowed], jobs, "reading", unit="file"
+    )
     kept: list[Tune] = []
-    for tunes, failures in tqdm(results, "reading", total=len(allowed), unit="file", disable=None):
+    for tunes, failures in results:
         left_out |= failures
         for tune in tunes:
             if begins_alike(tune, known):

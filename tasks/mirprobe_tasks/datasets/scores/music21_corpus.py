@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.parallel import parallel_map
 from mirprobe_tasks.datasets.scores.align import Aligned, Bar, Numeral, align
 from mirprobe_tasks.datasets.scores.harte import harte_label
 from mirprobe_tasks.datasets.scores.repeats import (
@@ -79,16 +80,10 @@ def read_corpus() -> tuple[list[Work], dict[str, str]]:
     Raises:
         ConfigError: music21 or its corpus is missing.
     """
-    import joblib
-    from tqdm import tqdm
-
     pairs = analyses()
-    pool = joblib.Parallel(n_jobs=min(joblib.cpu_count(), len(pairs)), return_as="generator")
-    found = pool(joblib.delayed(_read)(*pair) for pair in pairs)
+    found = parallel_map(_read, pairs, 0, "reading scores", unit="score")
     kept, left_out = [], {}
-    for (path, _), work in zip(
-        pairs, tqdm(found, "reading scores", len(pairs), leave=False, disable=None), strict=True
-    ):
+    for (path, _), work in zip(pairs, found, strict=True):
         if isinstance(work, str):
             left_out[path.name] = work
         elif work.fit < FIT:

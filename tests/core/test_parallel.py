@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from operator import neg, pow
+
+import pytest
+import torch
+
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.parallel import parallel_map, torch_threads
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_threads_restores_the_count(fails: bool) -> None:
+    before = torch.get_num_threads()
+    try:
+        with torch_threads(before + 1):
+            assert torch.get_num_threads() == before + 1
+            if fails:
+                raise KeyError
+    except KeyError:
+        assert fails
+    assert torch.get_num_threads() == before
+    with torch_threads(None):
+        assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 2])
+def test_results_come_in_the_order_of_the_calls(jobs: int) -> None:
+    calls = [(2, power) for power in range(9)]
+    assert list(parallel_map(pow, calls, jobs, "powers")) == [2**power for power in range(9)]
+    found = parallel_map(neg, [(1,), (2,)], jobs, "negatives", ordered=False, progress=False)
+    assert sorted(found) == [-2, -1]
+    assert list(parallel_map(neg, [], jobs, "nothing")) == []
+
+
+def test_one_job_takes_any_function() -> None:
+    assert list(parallel_map(lambda x: x + 1, [(1,), (2,)], 1, "sums")) == [2, 3]
+
+
+def test_a_negative_number_of_jobs() -> None:
+    with pytest.raises(ConfigError, match="-1 jobs: give 1 or more"):
+        next(parallel_map(neg, [(1,)], -1, "negatives"))
