@@ -50,7 +50,7 @@ def test_combinations() -> None:
     assert combined_info([one, EncoderInfo(4, "MIT")]).licence == "MIT"
     assert combined_info([one, EncoderInfo()]) == EncoderInfo(None, "MIT", ("key", "chord"))
     vit1d = TrainedViT1D().info
-    for spec in ("concat(vit1d,chroma)", "pool(vit1d,5)", "pca(vit1d,8)", "layers(vit1d,4)"):
+    for spec in ("concat(vit1d,chroma)", "pool(vit1d,5)", "layers(vit1d,4)"):
         assert info_of(spec, make_encoder(spec)) == vit1d
 
 

@@ -141,7 +141,7 @@ def test_a_worker_that_is_killed_from_outside(
 ) -> None:
     taken = 0
 
-    def bar(plan: Plan, spec: str, results: Iterable[Any]) -> Iterator[Any]:
+    def progress(plan: Plan, spec: str, results: Iterable[Any]) -> Iterator[Any]:
         nonlocal taken
         for result in results:
             if not taken:
@@ -151,7 +151,7 @@ def test_a_worker_that_is_killed_from_outside(
             yield result
 
     monkeypatch.setattr(cluster, "CHUNK", 3)
-    monkeypatch.setattr(Plan, "bar", bar)
+    monkeypatch.setattr(Plan, "progress", progress)
     done = fill(bench, PLAIN)
     assert (done.encoded, done.failures, taken) == ({PLAIN: 24}, {}, 24)
     assert len(entries(bench.root / "cache")) == 48

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from mirprobe.core.bootstrap import resample
 from mirprobe.emergence.claims import (
     FAILS,
     HOLDS,
@@ -19,7 +20,7 @@ from mirprobe.emergence.claims import (
     find_crossing,
     layers_differ,
 )
-from mirprobe.emergence.intervals import Interval, difference, mean_of, measure
+from mirprobe.emergence.intervals import Interval, interval_of, mean_of, measure
 from mirprobe.emergence.onset_scores import OnsetResult, result
 from mirprobe.emergence.report import write_report
 from mirprobe.emergence.similarity_scores import SimilarityResult
@@ -50,7 +51,7 @@ def test_verdicts_follow_from_checks(checks: Sequence[Check], verdict: str) -> N
 
 def test_differences_are_paired() -> None:
     first, second = mean_of(0.5 + NOISE), mean_of(0.48 + NOISE)
-    gain = measure(difference(first, second), TRACKS)
+    gain = interval_of(resample(first, TRACKS) - resample(second, TRACKS))
     assert (gain.value, gain.low, gain.high) == pytest.approx((0.02, 0.02, 0.02))
     alone = measure(first, TRACKS)
     assert alone.high - alone.low > 0.02

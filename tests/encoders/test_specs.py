@@ -79,8 +79,6 @@ def test_combinations_nest() -> None:
         ("pool(mfcc)", "write pool(ENCODER,HOP), HOP a number of frames"),
         ("pool(mfcc,x)", "write pool(ENCODER,HOP), HOP a number of frames"),
         ("pca(mfcc)", "write pca(ENCODER,DIM), DIM a number of components"),
-        ("pca(mfcc,21)", "pca(mfcc,21): 'mfcc' has 20 dimensions; keep 1 to 20"),
-        ("pca(mfcc,0)", "keep 1 to 20"),
         ("concat(pca(mfcc,8),chroma)", "'pca(mfcc,8)' must be outermost; write pca around"),
         ("pool(pca(mfcc,8),2)", "'pca(mfcc,8)' must be outermost"),
         ("pool(mfcc,1)", "pool(mfcc,1): hop must be 2 at least"),
@@ -96,15 +94,6 @@ def test_what_does_not_fit(spec: str, message: str) -> None:
         make_encoder(spec)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def test_components_have_no_embeddings_of_their_own() -> None:
-    encoder, inner = make_encoder("pca(mfcc:coefficients=13,4)"), make_encoder("mfcc")
-    assert (encoder.dim, encoder.layers, encoder.frame_rate) == (4, inner.layers, inner.frame_rate)
-    prints = {make_encoder(f"pca(mfcc,{kept})").fingerprint for kept in (3, 4)}
-    assert len({*prints, inner.fingerprint, encoder.fingerprint}) == 4
-    with pytest.raises(EncoderError, match=r"before a run has fitted them .* use 'mfcc:coeff"):
-        encoder(AUDIO)
 
 
 def test_windows_that_differ() -> None:

@@ -91,8 +91,8 @@ def test_of_an_encoder_without_frames_there_are_clips(bench: Workbench) -> None:
     asked = call("extract", "--encoder", "summary", "--level", "frame")
     assert asked.exit_code == 2
     assert asked.stderr == (
-        "error: encoder 'summary' has no frames (frame_rate is None); clip-level tasks and "
-        "--level clip are for it\n"
+        "error: encoder 'summary' has no frames (frame_rate is None); use clip-level tasks or "
+        "--level clip\n"
     )
     both = call("extract", "--encoder", "summary", "--task", "key", "--task", "chord")
     assert both.exit_code == 2

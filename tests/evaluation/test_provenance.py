@@ -8,6 +8,7 @@ from typing import Any, cast
 from mirprobe.core.schema import SPLITS
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.provenance import cell_key
+from mirprobe.evaluation.setup import ProbedEncoder
 
 
 class First:
@@ -23,7 +24,8 @@ class Second:
 def key(task: object) -> str:
     encoder = SimpleNamespace(fingerprint="f", sources=("sequence",), frame_rate=10.0)
     tracks: Any = {split: [] for split in SPLITS}
-    return cell_key(RunConfig(), tracks, str, cast(Any, encoder), cast(Any, task), ("layer",))
+    probed = ProbedEncoder("e", "e", cast(Any, encoder), ("layer",), None)
+    return cell_key(RunConfig(), tracks, str, probed, cast(Any, task))
 
 
 def test_what_a_task_inherits_is_part_of_its_code() -> None:

@@ -15,7 +15,6 @@ from helpers.tones import Tones
 from helpers.workbench import QUICK, Workbench
 
 from mirprobe.api.registry import TASKS
-from mirprobe.core.annotations import from_json
 from mirprobe.core.bootstrap import point
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import SPLITS, Track
@@ -169,12 +168,12 @@ def test_metrics_can_be_computed_again_from_the_predictions(bench: Workbench) ->
     for name in tasks:
         task = TASKS.create(name, bench.dataset)
         cell = read_cell(result.folder.cell_path("Bands", name))
-        rows = pd.DataFrame(cell["scores"]).set_index(["kind", "decoding", "layer", "metric"])
-        for predicted in cell["predictions"]:
-            where = (predicted["kind"], predicted["decoding"], predicted["layer"])
-            tracks = predicted["tracks"]
+        rows = pd.DataFrame(cell.scores).set_index(["kind", "decoding", "layer", "metric"])
+        for predicted in cell.predictions:
+            where = (predicted.kind, predicted.decoding, predicted.layer)
+            tracks = predicted.tracks
             assert set(tracks) == set(truth)
-            estimates = [from_json(values) for values in tracks.values()]
+            estimates = list(tracks.values())
             again = task.score([truth[track] for track in tracks], estimates)
             assert set(again) == set(task.metrics)
             for metric, statistic in again.items():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mirprobe.core.schema import Floating
-from mirprobe.probing import batches as examples
+from mirprobe.probing import batches as module
 from mirprobe.probing.batches import Examples, InMemory, with_shuffled
 
 LENGTHS = (300, 1, 128, 129, 77)  # around the chunk size, and one track of a single frame
@@ -42,7 +42,7 @@ def dealt(data: Examples, size: int, seed: int) -> list[list[int]]:
 def test_an_epoch_deals_every_example_once(
     size: int, buffer: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(examples, "BUFFER_BYTES", buffer)
+    monkeypatch.setattr(module, "BUFFER_BYTES", buffer)
     data = numbered()
     batches = dealt(data, size, seed=0)
     assert data.count == sum(LENGTHS) == 635
@@ -54,7 +54,7 @@ def test_an_epoch_deals_every_example_once(
 
 @pytest.mark.parametrize("buffer", [1, 5000, 96 << 20])
 def test_order_depends_on_the_generator_alone(buffer: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examples, "BUFFER_BYTES", buffer)
+    monkeypatch.setattr(module, "BUFFER_BYTES", buffer)
     assert dealt(numbered(), 16, seed=3) == dealt(numbered(), 16, seed=3)
     assert dealt(numbered(), 16, seed=3) != dealt(numbered(), 16, seed=4)
     rng = np.random.default_rng(3)
@@ -70,7 +70,7 @@ def test_an_epoch_is_shuffled_across_tracks() -> None:
 
 
 def test_a_small_buffer_is_filled_from_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examples, "BUFFER_BYTES", 1)
+    monkeypatch.setattr(module, "BUFFER_BYTES", 1)
     batches = dealt(numbered((16,) * 60), 16, seed=0)
     rising = np.mean(np.diff([np.mean(batch) for batch in batches]) > 0)
     assert 0.3 < rising < 0.7
@@ -95,7 +95,7 @@ class Counted:
 
 def test_memory_does_not_grow_with_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
     capacity, size = 1024, 32
-    monkeypatch.setattr(examples, "BUFFER_BYTES", capacity * 4 * 4)
+    monkeypatch.setattr(module, "BUFFER_BYTES", capacity * 4 * 4)
     ahead = []
     for tracks in (10, 80):
         frames = [Counted(1000) for _ in range(tracks)]
@@ -105,14 +105,14 @@ def test_memory_does_not_grow_with_the_data(monkeypatch: pytest.MonkeyPatch) -> 
             most = max(most, sum(sum(own.reads) for own in frames) - delivered)
             delivered += len(x)
         assert delivered == data.count
-        assert max(max(own.reads) for own in frames) <= examples.CHUNK
+        assert max(max(own.reads) for own in frames) <= module.CHUNK
         ahead.append(most)
-    assert max(ahead) <= capacity + examples.CHUNK + size
+    assert max(ahead) <= capacity + module.CHUNK + size
     assert ahead[1] <= ahead[0]
 
 
 def test_in_order_reads_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examples, "READ", 50)
+    monkeypatch.setattr(module, "READ", 50)
     data = numbered()
     parts = [y[:, 0] for _, y in data.in_order()]
     assert np.concatenate(parts).tolist() == list(range(635))
@@ -124,12 +124,12 @@ def test_in_order_reads_slices(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
-def test_moments_are_numpys(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examples, "READ", 16)
+def test_mean_and_deviation_are_numpys(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "READ", 16)
     rng = np.random.default_rng(0)
     arrays = [(rng.normal(100, 3, (n, 2, 5))).astype(dtype) for n in (40, 1, 33)]
     targets = [np.zeros((len(array), 2), np.int64) for array in arrays]
-    mean, deviation = Examples([InMemory(array) for array in arrays], targets).moments()
+    mean, deviation = Examples([InMemory(array) for array in arrays], targets).mean_and_deviation()
     joined = np.concatenate(arrays).astype(np.float64)
     np.testing.assert_allclose(mean, joined.mean(0), rtol=1e-6)
     np.testing.assert_allclose(deviation, joined.std(0), rtol=1e-5)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floats, Loss, Split, Track
 from mirprobe.probing.batches import InMemory
-from mirprobe.probing.cell import DRAWS, Setup, run_cell
+from mirprobe.probing.cell import ProbeRun, run_cell
 from mirprobe.probing.probes import ProbeConfig
-from mirprobe.probing.selection import CellResult
+from mirprobe.probing.results import Cell
+from mirprobe.probing.scoring import CHANCE_DRAWS
 
 Tracks = dict[Split, list[tuple[Track, Embedding]]]
 
@@ -31,8 +32,8 @@ ROW = {name: name for name in ("encoder", "task", "dataset", "probe", "preset")}
 INFORMED: Mapping[Split, Sequence[bool]] = dict.fromkeys(SPLITS, (True, True))
 
 
-def setup(config: ProbeConfig = CONFIG, seeds: tuple[int, ...] = (0,)) -> Setup:
-    return Setup(("low", "high"), ("sequence",), 2.0, config, seeds, ROW)
+def setup(config: ProbeConfig = CONFIG, seeds: tuple[int, ...] = (0,)) -> ProbeRun:
+    return ProbeRun(("low", "high"), ("sequence",), 2.0, config, seeds, ROW)
 
 
 def make_tracks(informed: Mapping[Split, Sequence[bool]] = INFORMED, seed: int = 0) -> Tracks:
@@ -64,7 +65,7 @@ def shifted(tracks: Tracks, split: Split) -> Tracks:
     return relabelled(tracks, split, [LABELS[(n + 1) % 3] for n in range(SIZES[split])])
 
 
-def table(result: CellResult, kind: str = "probe", metric: str = "accuracy") -> pd.DataFrame:
+def table(result: Cell, kind: str = "probe", metric: str = "accuracy") -> pd.DataFrame:
     rows = pd.DataFrame(result.scores)
     return rows[(rows["kind"] == kind) & (rows["metric"] == metric)].reset_index(drop=True)
 
@@ -129,10 +130,10 @@ def test_the_labels_of_test_influence_no_choice() -> None:
     assert before.drop(columns=measured).to_csv() == after.drop(columns=measured).to_csv()
     assert (before["value"] != after["value"]).any()
     probed = [
-        [p for p in result.predictions if p["kind"] in ("probe", "shuffled")]
+        [p for p in result.predictions if p.kind in ("probe", "shuffled")]
         for result in (first, second)
     ]
-    assert probed[0] == probed[1]
+    assert list(map(asdict, probed[0])) == list(map(asdict, probed[1]))
 
 
 def test_test_logits_are_decoded_once_a_row_and_only_after_all_choices() -> None:
@@ -147,7 +148,7 @@ def test_test_logits_are_decoded_once_a_row_and_only_after_all_choices() -> None
     choices = probes * 2 * (len(decodings["shift"]) + len(decodings["fixed"]))
     assert splits.index(FRAMES["test"]) == choices * SIZES["valid"]
     described = sum(len(table(result, kind)) for kind in ("probe", "shuffled", "ceiling"))
-    drawn = DRAWS * len(decodings)
+    drawn = CHANCE_DRAWS * len(decodings)
     assert splits.count(FRAMES["test"]) == (described + drawn) * SIZES["test"]
     assert len(result.predictions) == described == 2 * (probes + len(seeds) + 1)
 
@@ -164,7 +165,7 @@ def test_chance_knows_the_class_frequencies_of_training_alone() -> None:
     assert np.isnan(row["learning_rate"])
     seen = np.exp(task.decoded[-1])
     np.testing.assert_allclose(seen, [9 / 30, 18 / 30, 3 / 30], rtol=0.01)
-    assert all(row["kind"] != "chance" for row in result.predictions)
+    assert all(one.kind != "chance" for one in result.predictions)
 
 
 def test_chance_breaks_ties_at_random() -> None:
@@ -299,7 +300,7 @@ def test_clip_vectors_are_averaged_over_windows_and_laid_out_by_source() -> None
             clip += np.stack([opposite, -opposite])
             clip[:, 0, 1] += 4 * np.eye(3)[number % 3]
             tracks[split][number] = track, Embedding(clip.astype(np.float32), None, 1.0)
-    both = Setup(("low", "high"), ("class", "sequence"), None, CONFIG, (0,), ROW)
+    both = ProbeRun(("low", "high"), ("class", "sequence"), None, CONFIG, (0,), ROW)
     rows = table(run_cell(StubTask(), tracks, both)).set_index(["layer", "source"])
     assert rows["value"][("high", "class")] == 1
     assert rows["selected"][("high", "class")]
@@ -316,7 +317,7 @@ def test_bad_tracks_are_left_out_with_reasons() -> None:
     assert "no annotation 'key'" in result.problems["train-0"]
     assert 'stub: key "x": write one of a, b, c' in result.problems["test-14"]
     assert table(result)["n"].tolist() == [14, 14]
-    assert "test-14" not in result.predictions[0]["tracks"]
+    assert "test-14" not in result.predictions[0].tracks
 
 
 @pytest.mark.parametrize("split", SPLITS)

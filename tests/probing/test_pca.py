@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.small_encoders import Bands
 from helpers.tones import Tones
@@ -13,8 +14,10 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Frames
 from mirprobe.embedding.cache import Cache, verify
-from mirprobe.encoders.combined import Pca
+from mirprobe.encoders.specs import make_encoder
+from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.runner import run
+from mirprobe.evaluation.setup import ProbedEncoder, make_encoders
 from mirprobe.probing.batches import InMemory
 from mirprobe.probing.pca import Projection
 
@@ -82,7 +85,7 @@ def test_a_run_fits_it_to_the_training_split_and_caches_the_encoder_itself(
     monkeypatch.setattr(Projection, "fit", spy)
     bands = Bands()
     config = workbench.config("pca(Bands,8)", "Bands")
-    encoders: dict[str, Encoder] = {"pca(Bands,8)": Pca("Bands", bands, 8), "Bands": bands}
+    encoders: dict[str, Encoder] = {"Bands": bands}
     result = run(config, encoders=encoders, dataset=workbench.dataset)
     assert not result.failures
     assert fitted == [len(workbench.dataset.splits()["train"])]
@@ -93,3 +96,50 @@ def test_a_run_fits_it_to_the_training_split_and_caches_the_encoder_itself(
     entries = [verify(path) for path in Cache(config.cache_dir).entries()]
     assert {entry.metadata["encoder"] for entry in entries} == {"Bands"}
     assert {entry.shape[-1] for entry in entries} == {100}
+    # the option writes the same for every encoder, and finds the cell of the other spelling
+    again = run(
+        workbench.config("Bands", pca=8), encoders=encoders, dataset=workbench.dataset
+    ).scores
+    rows = result.scores[result.scores["encoder"] == "pca(Bands,8)"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(again, rows)
+
+
+def make(spec: str, pca: int | None = None) -> ProbedEncoder:
+    (probed,) = make_encoders(RunConfig(encoders=(spec,), pca=pca)).values()
+    return probed
+
+
+def test_both_spellings_are_the_same() -> None:
+    one, other = make("pca(mfcc,4)"), make("mfcc", pca=4)
+    assert one.name == other.name == "pca(mfcc,4)"
+    assert one.base_name == other.base_name == "mfcc"
+    assert one.fingerprint == other.fingerprint != one.encoder.fingerprint
+    assert make("mfcc").components is None
+
+
+def test_components_have_no_embeddings_of_their_own() -> None:
+    probed, inner = make("pca(mfcc:coefficients=13,4)"), make_encoder("mfcc")
+    assert (probed.dim, probed.layers) == (4, inner.layers)
+    assert probed.encoder.frame_rate == inner.frame_rate
+    prints = {make(f"pca(mfcc,{kept})").fingerprint for kept in (3, 4)}
+    assert len({*prints, inner.fingerprint, probed.fingerprint}) == 4
+    with pytest.raises(ConfigError, match=r"pca is an option of the probe; use 'mfcc:coeff"):
+        make_encoder("pca(mfcc:coefficients=13,4)")
+
+
+@pytest.mark.parametrize(
+    ("spec", "pca", "message"),
+    [
+        ("pca(mfcc)", None, "write pca(ENCODER,DIM), DIM a number of components"),
+        ("pca(mfcc,21)", None, "pca(mfcc,21): 'mfcc' has 20 dimensions; keep 1 to 20"),
+        ("mfcc", 21, "pca(mfcc,21): 'mfcc' has 20 dimensions; keep 1 to 20"),
+        ("pca(mfcc,0)", None, "keep 1 to 20"),
+        ("mfcc", 0, "pca is 0; it must be at least 1"),
+        ("pca(mfcc,8)", 8, "'pca(mfcc,8)': give the components here or by pca, not both"),
+    ],
+)
+def test_components_that_do_not_fit(spec: str, pca: int | None, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        make(spec, pca)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -92,12 +92,12 @@ class Alone:
     def step(self, x: Tensor, y: Tensor) -> None:
         self.optimiser.zero_grad()
         logits = self.model(x[:, self.variant])
-        one_loss(logits, y[:, self.group.condition], self.loss).backward()  # type: ignore[no-untyped-call]
+        one_loss(logits, y[:, int(self.group.shuffled)], self.loss).backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
 
     def validation(self, valid: Examples) -> float:
         x = torch.cat([x for x, _ in valid.in_order()])[:, self.variant]
-        y = torch.cat([y for _, y in valid.in_order()])[:, self.group.condition]
+        y = torch.cat([y for _, y in valid.in_order()])[:, int(self.group.shuffled)]
         with torch.no_grad():
             return float(one_loss(self.model(x), y, self.loss))
 
@@ -119,8 +119,8 @@ def test_training_together_equals_training_alone(hidden: int | None, loss: Loss)
     batches: list[tuple[Tensor, Tensor]] = []
     train_split, valid = split(0, loss), split(1, loss)
     if loss == "regression":
-        unit = train_split.unit()
-        train_split, valid = train_split.standardised(unit), valid.standardised(unit)
+        scale = train_split.target_scale()
+        train_split, valid = train_split.scale_targets(scale), valid.scale_targets(scale)
     while len(batches) < config.max_steps:
         batches += train_split.batches(8, rng)
     moved = 0.0
@@ -143,10 +143,10 @@ def test_training_together_equals_training_alone(hidden: int | None, loss: Loss)
 
 def test_groups_are_every_rate_and_one_shuffled() -> None:
     assert groups(PRESETS["standard"]) == [
-        Group(3e-4, 0),
-        Group(1e-3, 0),
-        Group(3e-3, 0),
-        Group(1e-3, 1),
+        Group(3e-4),
+        Group(1e-3),
+        Group(3e-3),
+        Group(1e-3, shuffled=True),
     ]
 
 
@@ -304,13 +304,13 @@ def test_a_regression_finds_a_linear_map_in_the_units_of_its_targets(preset: str
         seeds=(0,),
     )
     truth = np.concatenate(examples.targets)[:, 0]
-    np.testing.assert_allclose(probes.unit[0], truth.mean(0), rtol=1e-5)
-    np.testing.assert_allclose(probes.unit[1], [*truth.std(0)[:2], 1], rtol=1e-4)
+    np.testing.assert_allclose(probes.target_scale[0], truth.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(probes.target_scale[1], [*truth.std(0)[:2], 1], rtol=1e-4)
     x, y = (torch.cat(parts) for parts in zip(*affine(2, 100).in_order(), strict=True))
     with torch.no_grad():
         found = probes.outputs(x)[0, :, :, 0].numpy()  # (n, groups, 3)
     wanted = y[:, 0].numpy()
-    true = [place for place, group in enumerate(probes.groups) if group.condition == 0]
+    true = [place for place, group in enumerate(probes.groups) if not group.shuffled]
     best = found[:, true[-1]]
     assert np.abs(best[:, 0] - wanted[:, 0]).max() < 1
     assert np.abs(best[:, 1] - wanted[:, 1]).max() < 2e-5

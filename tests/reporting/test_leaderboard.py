@@ -12,7 +12,7 @@ from helpers.score_rows import INFO, NAN, ROW, encoders, frame
 from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import Score
-from mirprobe.probing.selection import CellResult
+from mirprobe.probing.results import Cell
 from mirprobe.reporting.leaderboard import (
     leaderboard,
     mean_ranks,
@@ -137,7 +137,7 @@ def test_what_differs_in_kind_is_not_ranked_together() -> None:
 
 def save(path: Path, rows: Sequence[Score]) -> Path:
     folder = RunFolder(path)
-    cell = folder.write_cell("e", "key", "k", CellResult(list(rows)))
+    cell = folder.write_cell(Cell("k", "e", "key", list(rows)))
     folder.write_scores([cell], {row.encoder: INFO for row in rows})
     return path
 
@@ -193,7 +193,7 @@ def test_markdown_is_well_formed() -> None:
     assert text.endswith("|\n")
 
 
-def test_an_encoder_that_had_labels_is_shown_without_a_rank() -> None:
+def test_an_encoder_that_was_trained_with_labels_is_shown_without_a_rank() -> None:
     beat = [replace(row, task="beat") for row in encoders(a=0.2, b=0.9)]
     rows = [*encoders(a=0.5, b=0.9, c=0.6), *beat]
     board = leaderboard(frame(rows, b={**INFO, "supervised": "key tempo"}))
@@ -202,7 +202,7 @@ def test_an_encoder_that_had_labels_is_shown_without_a_rank() -> None:
     assert key["rank"].tolist()[1:] == [1, 2]
     assert key["rank"].isna().tolist() == [True, False, False]
     assert mean_ranks(board) == {"b": "1.00 (1 of 2)", "c": "1.00 (1 of 2)", "a": "2.00"}
-    assert "| had labels | b | 0.900 |" in to_markdown(board)
+    assert "| trained with labels | b | 0.900 |" in to_markdown(board)
     alone = leaderboard(frame(rows, b={**INFO, "supervised": "key beat"}))
     assert "b" not in mean_ranks(alone)
     assert "| b |  | 5.38 M | 192 | 31.25 |  | MIT | key, beat |\n" in to_markdown(alone)

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +11,11 @@ from helpers.small_encoders import Bands, Summary
 from helpers.tones import Tones
 from helpers.workbench import QUICK, Workbench
 
-from mirprobe.core.annotations import to_json
 from mirprobe.core.bootstrap import bootstrap, weighted_mean
 from mirprobe.core.errors import StorageError
 from mirprobe.core.schema import Annotations
 from mirprobe.probing import probes
+from mirprobe.probing.results import Cell, Prediction
 from mirprobe.reporting.leaderboard import leaderboard, read_pairs, read_runs, to_markdown
 from mirprobe.reporting.paired_differences import differences
 from mirprobe.reporting.run_folder import DIFFERENCES, RunFolder, read_differences
@@ -32,29 +31,34 @@ class Exact(Key):
     main_metric = "accuracy"
 
 
-def cell(encoder: str, *draws: list[bool], decoding: str = "argmax", valid: float = 0.5) -> Any:
-    """A finished cell, with the tracks that are right in each seed's prediction."""
+def cell(
+    encoder: str, *draws: list[bool], decoding: str = "argmax", valid: float = 0.5, drop: int = 0
+) -> Cell:
+    """A finished cell, with the tracks that are right in each seed's prediction.
+
+    The first `drop` tracks are without a prediction.
+    """
     row = replace(ROW, encoder=encoder, decoding=decoding, validation=valid, metric="accuracy")
-    told = {"kind": "probe", "layer": "12", "source": "sequence", "decoding": decoding}
     keys = [["C major" if right else "F# minor" for right in draw] for draw in draws]
-    return {
-        "key": f"key of {encoder}",
-        "encoder": encoder,
-        "task": "key",
-        "scores": [asdict(replace(row, seed=seed)) for seed in range(len(draws))],
-        "predictions": [
-            {
-                **told,
-                "selected": True,
-                "seed": seed,
-                "tracks": {
-                    track: to_json(Annotations(key=name))
-                    for track, name in zip(TRACKS, own, strict=True)
-                },
-            }
-            for seed, own in enumerate(keys)
-        ],
-    }
+    predictions = [
+        Prediction(
+            kind="probe",
+            layer="12",
+            source="sequence",
+            decoding=decoding,
+            parameters="{}",
+            learning_rate=1e-3,
+            seed=seed,
+            selected=True,
+            tracks={
+                track: Annotations(key=name)
+                for track, name in list(zip(TRACKS, own, strict=True))[drop:]
+            },
+        )
+        for seed, own in enumerate(keys)
+    ]
+    scores = [replace(row, seed=seed) for seed in range(len(draws))]
+    return Cell(f"key of {encoder}", encoder, "key", scores, predictions)
 
 
 def hits(seed: int, rate: float) -> list[bool]:
@@ -94,18 +98,17 @@ def test_seeds_are_averaged_and_validation_chooses_the_decoding(task: Exact) -> 
     good, bad = [True] * 60, [False] * 60
     mixed, none = cell("a", good, bad), cell("b", bad)
     better = cell("a", good, decoding="other", valid=0.4)
-    for part in ("scores", "predictions"):
-        mixed[part] += better[part]
+    mixed.scores += better.scores
+    mixed.predictions += better.predictions
     table = differences([mixed, none], {"key": task}, TRUTH)
     assert table["difference"].iloc[0] == 0.5
-    mixed["scores"][-1]["validation"] = 0.6
+    mixed.scores[-1] = replace(mixed.scores[-1], validation=0.6)
     assert differences([mixed, none], {"key": task}, TRUTH)["difference"].iloc[0] == 1
 
 
 def test_tracks_that_one_could_not_be_scored_on_are_left_out(task: Exact) -> None:
-    one, other = cell("a", [True] * 60), cell("b", [False] * 30 + [True] * 30)
-    for track in TRACKS[:30]:
-        del other["predictions"][0]["tracks"][track]
+    one = cell("a", [True] * 60)
+    other = cell("b", [False] * 30 + [True] * 30, drop=30)
     row = differences([one, other], {"key": task}, TRUTH).iloc[0]
     assert (row["difference"], row["n"]) == (0, 30)
     assert differences([one], {"key": task}, TRUTH).empty

@@ -5,13 +5,16 @@ import json
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from helpers.paths import ROOT
 
 from mirprobe.api.encoder import INFO_COLUMNS
+from mirprobe.core.annotations import to_json
 from mirprobe.core.errors import StorageError
-from mirprobe.core.schema import Score
-from mirprobe.probing.selection import CellResult
+from mirprobe.core.schema import Annotations, Score, Segments
+from mirprobe.probing.results import Cell, Prediction
 from mirprobe.reporting.run_folder import COLUMNS, RunFolder, read_cell, read_scores
 
 NAN = float("nan")
@@ -45,9 +48,24 @@ INFO = {
     PROBE.encoder: dict(zip(INFO_COLUMNS, (7_087_488, 192, 31.25, "MIT", "key tempo"), strict=True))
 }
 CHANCE = replace(PROBE, kind="chance", layer="", source="", learning_rate=NAN, conditions="")
-RESULT = CellResult(
+ESTIMATE = Annotations(chords=Segments(np.array([[0.0, 1.5]]), ("C:maj",)), tags={"rock": 0.5})
+PREDICTION = Prediction(
+    kind="probe",
+    layer="12",
+    source="sequence",
+    decoding="viterbi",
+    parameters='{"self_transition": 0.9}',
+    learning_rate=0.003,
+    seed=0,
+    selected=True,
+    tracks={"one": Annotations(key="C major"), "three": ESTIMATE},
+)
+CELL = Cell(
+    key="k",
+    encoder="e",
+    task="key",
     scores=[PROBE, CHANCE],
-    predictions=[{"kind": "probe", "tracks": {"one": {"key": "C major"}}}],
+    predictions=[PREDICTION],
     problems={"two": "is silent"},
 )
 
@@ -63,27 +81,45 @@ def test_encoders_whose_names_are_alike_have_files_of_their_own(folder: RunFolde
 
 
 def test_a_cell_comes_back_as_it_was_written(folder: RunFolder) -> None:
-    written = folder.write_cell(PROBE.encoder, "key", "k", RESULT)
+    named = replace(CELL, encoder=PROBE.encoder)
+    written = folder.write_cell(named)
     found = folder.read_cell(PROBE.encoder, "key", "k")
     assert found is not None
-    assert json.dumps(found) == json.dumps(written)
-    assert found["problems"] == RESULT.problems
-    assert found["predictions"] == RESULT.predictions
-    assert Score(**found["scores"][0]) == PROBE
+    for cell in (written, found):
+        assert isinstance(cell, Cell)
+        assert cell.problems == CELL.problems
+        assert cell.scores[0] == PROBE
+        assert np.isnan(cell.scores[1].learning_rate)
+        assert replace(cell.scores[1], learning_rate=0.0) == replace(CHANCE, learning_rate=0.0)
+        (one,) = cell.predictions
+        assert repr(replace(one, tracks={})) == repr(replace(PREDICTION, tracks={}))
+        assert list(one.tracks) == ["one", "three"]
+        for track, estimate in one.tracks.items():
+            assert to_json(estimate) == to_json(PREDICTION.tracks[track])
     assert [path.name for path in folder.path.rglob("*.json.gz")] == [
         "vit1d-random_seed=1_config=vit1d-rope__key.json.gz"
     ]
 
 
+def test_cells_of_earlier_versions_are_read() -> None:
+    paths = sorted((ROOT / "results" / "reference" / "studio" / "predictions").glob("*.json.gz"))
+    assert paths
+    for path in paths[:3]:
+        cell = read_cell(path)
+        assert cell.scores
+        assert cell.predictions
+        assert {score.task for score in cell.scores} == {cell.task}
+
+
 def test_equal_cells_are_equal_files(folder: RunFolder, tmp_path: Path) -> None:
     other = RunFolder(tmp_path / "other")
     for one in (folder, other):
-        one.write_cell("e", "key", "k", RESULT)
+        one.write_cell(CELL)
     assert folder.cell_path("e", "key").read_bytes() == other.cell_path("e", "key").read_bytes()
 
 
 def test_a_cell_of_another_key_or_name_is_not_found(folder: RunFolder) -> None:
-    folder.write_cell("e", "key", "k", RESULT)
+    folder.write_cell(CELL)
     assert folder.read_cell("e", "key", "other") is None
     assert folder.read_cell("e", "beat", "k") is None
     assert folder.read_cell("f", "key", "k") is None
@@ -103,19 +139,21 @@ def damaged(content: bytes) -> dict[str, bytes]:
         "not text": gzip.compress(b"\xff\xfe"),
         "not a cell": gzip.compress(b"[1]"),
         "no key": gzip.compress(b"{}"),
+        "no score": gzip.compress(
+            b'{"key":"k","encoder":"e","task":"t","scores":[{}],"predictions":[],"problems":{}}'
+        ),
     }
 
 
 @pytest.mark.parametrize("how", damaged(b"0123456789"))
 def test_a_damaged_cell_is_computed_again(how: str, folder: RunFolder) -> None:
-    folder.write_cell("e", "key", "k", RESULT)
+    folder.write_cell(CELL)
     path = folder.cell_path("e", "key")
     path.write_bytes(damaged(path.read_bytes())[how])
     assert folder.read_cell("e", "key", "k") is None
-    if how != "no key":
-        with pytest.raises(StorageError, match=r"e__key.json.gz: damaged .*; delete it"):
-            read_cell(path)
-    folder.write_cell("e", "key", "k", RESULT)
+    with pytest.raises(StorageError, match=r"e__key.json.gz: damaged .*; delete it"):
+        read_cell(path)
+    folder.write_cell(CELL)
     assert folder.read_cell("e", "key", "k") is not None
 
 
@@ -130,7 +168,7 @@ def test_a_file_in_the_folders_place(tmp_path: Path) -> None:
     assert folder.read_cell("e", "key", "k") is None
     for attempt in (
         folder.make,
-        lambda: folder.write_cell("e", "key", "k", RESULT),
+        lambda: folder.write_cell(CELL),
         lambda: folder.write_scores([], {}),
         lambda: folder.write_run({}),
     ):
@@ -142,13 +180,13 @@ def test_a_file_in_the_folders_place(tmp_path: Path) -> None:
 
 def test_make_creates_the_folder_and_leaves_what_is_there(folder: RunFolder) -> None:
     folder.make()
-    folder.write_cell("e", "key", "k", RESULT)
+    folder.write_cell(CELL)
     folder.make()
     assert folder.read_cell("e", "key", "k") is not None
 
 
 def test_scores_are_one_row_a_score_and_come_back(folder: RunFolder) -> None:
-    cell = folder.write_cell("e", "key", "k", RESULT)
+    cell = folder.write_cell(CELL)
     table = folder.write_scores([cell, cell], INFO)
     assert list(table.columns) == COLUMNS
     assert [*(field.name for field in fields(Score)), *INFO_COLUMNS] == COLUMNS
@@ -171,7 +209,7 @@ def test_no_cells_are_a_table_with_headers_alone(folder: RunFolder) -> None:
 
 
 def test_the_speed_of_encoders_comes_from_the_description_of_the_run(folder: RunFolder) -> None:
-    cell = folder.write_cell(PROBE.encoder, "key", "k", RESULT)
+    cell = folder.write_cell(CELL)
     folder.write_scores([cell], INFO)
     for said, known in (({"speed": 31.5}, 31.5), ({"speed": None}, NAN), ({}, NAN)):
         folder.write_run({"encoders": {PROBE.encoder: said}})
@@ -187,7 +225,7 @@ def test_the_speed_of_encoders_comes_from_the_description_of_the_run(folder: Run
 )
 def test_text_is_never_taken_for_a_number_or_for_missing(text: str, folder: RunFolder) -> None:
     named = replace(PROBE, encoder=text, layer=text, splits=text, fingerprint=text, cell=text)
-    cell = folder.write_cell("e", "key", "k", CellResult([named]))
+    cell = folder.write_cell(Cell("k", "e", "key", [named]))
     folder.write_scores([cell], {text: INFO[PROBE.encoder]})
     (row,) = read_scores(folder.path).to_dict("records")
     for name in ("encoder", "layer", "splits", "fingerprint", "cell"):
@@ -211,7 +249,7 @@ def test_what_is_no_table_of_scores_is_named(content: bytes, message: str, tmp_p
 
 
 def test_a_value_that_is_no_number_is_named(folder: RunFolder) -> None:
-    folder.write_scores([folder.write_cell("e", "key", "k", RESULT)], INFO)
+    folder.write_scores([folder.write_cell(CELL)], INFO)
     path = folder.path / "scores.csv"
     path.write_text(path.read_text().replace("0.25,0.75", "low,high"))
     with pytest.raises(StorageError, match=r"scores.csv: not a table of scores .*'low'"):

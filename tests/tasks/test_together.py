@@ -98,8 +98,8 @@ def test_how_bright_a_tone_is_is_read_as_a_number(result: RunResult) -> None:
     assert values["chance"] == pytest.approx(0, abs=0.01)
     assert values["shuffled"] < 0.3
     cell = read_cell(result.folder.cell_path("Bands", "emotion"))
-    for row in cell["predictions"]:
-        pairs = np.array([track["emotion"] for track in row["tracks"].values()])
+    for row in cell.predictions:
+        pairs = np.array([track.emotion for track in row.tracks.values()])
         assert pairs.shape == (6, 2)
         assert (pairs[:, 1] < -90).all()  # in the unit of the targets
 

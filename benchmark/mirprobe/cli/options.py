@@ -41,6 +41,9 @@ Dtype = Annotated[
 Precision = Annotated[
     str | None, typer.Option(help="Of encoders' arithmetic: 32 (default), bf16, fp16, auto.")
 ]
+Pca = Annotated[
+    int | None, typer.Option(help="Probe so many principal components of the embeddings.")
+]
 Engine = Annotated[
     str | None, typer.Option(help="local (default), or ray: encode on the workers of a cluster.")
 ]

@@ -33,6 +33,7 @@ def run_command(
     layers: options.Layers = None,
     probe: Annotated[str | None, typer.Option(help="linear (default) or mlp.")] = None,
     preset: Annotated[str | None, typer.Option(help="standard (default) or paper.")] = None,
+    pca: options.Pca = None,
     seed: Annotated[
         list[int] | None, typer.Option(help="Of the probes; may be repeated, default 0.")
     ] = None,

@@ -1,12 +1,13 @@
-"""Corpus statistics that can be evaluated on resampled tracks.
+"""Corpus statistics, and their bootstrap over tracks.
 
-A metric over a corpus is a function of how often each track counts. Evaluated with every track
-counted once it is the score; with multinomial counts it is one bootstrap replicate.
+A metric over a corpus is a function of how often each track counts. With every track counted once
+its value is the score; with the counts of a resampling it is one bootstrap replicate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,11 +20,11 @@ REPLICATES = 1000
 
 
 def weighted_mean(values: Sequence[float], weights: Sequence[float] | None = None) -> Statistic:
-    """Mean over tracks of `values`, weighted by e.g. annotated seconds.
+    """Weighted mean of `values` over tracks.
 
     Args:
-        values: one score a track; a track whose weight is 0 is left out, whatever its value.
-        weights: one a track, all 1 by default.
+        values: one score a track; a track of weight 0 is left out, whatever its value.
+        weights: one a track, such as annotated seconds; all 1 by default.
     """
     weight = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
     value = np.where(weight > 0, np.asarray(values, dtype=np.float64), 0.0)
@@ -37,7 +38,7 @@ def weighted_mean(values: Sequence[float], weights: Sequence[float] | None = Non
 
 
 def mean(statistics: Sequence[Statistic]) -> Statistic:
-    """Mean of several statistics on the same draw of tracks."""
+    """Mean of several statistics of the same tracks."""
 
     def statistic(counts: Floats) -> Floats:
         return np.asarray(np.mean([one(counts) for one in statistics], axis=0))
@@ -46,35 +47,56 @@ def mean(statistics: Sequence[Statistic]) -> Statistic:
 
 
 def point(statistic: Statistic, n: int) -> float:
-    """The score itself: every one of `n` tracks counted once."""
+    """The score: the statistic with each of `n` tracks counted once."""
     return float(statistic(np.ones((1, n)))[0])
 
 
-def bootstrap(statistic: Statistic, n: int, seed: int = 0) -> tuple[float, float]:
-    """95 % interval over `n` tracks drawn with replacement.
+@dataclass(frozen=True, eq=False)
+class Resampled:
+    """A statistic with its bootstrap replicates.
 
-    The percentile interval, moved by the bootstrap's own estimate of bias (Efron & Tibshirani 1993,
-    sections 10.2 and 13.3): a ranking metric gains from tracks drawn twice. Every track is drawn
-    equally often over all replicates (the balanced bootstrap, Davison et al. 1986), so that a mean
-    has a bias of exactly zero. The moved interval stays within the values that were found, and so
-    within the metric's range.
+    Two statistics of the same tracks and seed share their resamplings, so that their difference is
+    a paired one.
+
+    Attributes:
+        value: on all tracks, each counted once.
+        replicates: (replicates,) on resampled tracks.
     """
-    return interval(statistic(resampled(n, seed)), point(statistic, n))
+
+    value: float
+    replicates: Floats
+
+    def __sub__(self, other: Resampled) -> Resampled:
+        return Resampled(self.value - other.value, self.replicates - other.replicates)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval; NaN where no replicate is defined.
+
+        The percentile interval, shifted by the bootstrap's estimate of bias (Efron & Tibshirani
+        1993, sections 10.2 and 13.3): a ranking metric gains from tracks drawn twice. The shifted
+        interval is clipped to the range of the replicates, and so stays within that of the metric.
+        """
+        values = self.replicates[np.isfinite(self.replicates)]
+        if not len(values):
+            return float("nan"), float("nan")
+        bias = values.mean() - self.value
+        low, high = (np.percentile(values, [2.5, 97.5]) - bias).clip(values.min(), values.max())
+        return float(low), float(high)
 
 
-def resampled(n: int, seed: int = 0) -> Floats:
-    """How often each of `n` tracks is drawn in each replicate, (REPLICATES, n); see `bootstrap`."""
+def resample(statistic: Statistic, n: int, seed: int = 0) -> Resampled:
+    """Evaluate a statistic on `n` tracks and on `REPLICATES` drawings of `n` with replacement.
+
+    All replicates together draw every track equally often (the balanced bootstrap, Davison et al.
+    1986), so that the bias of a mean is exactly zero.
+    """
     drawn = np.random.default_rng(seed).permutation(np.tile(np.arange(n), REPLICATES))
-    cells = drawn + n * np.repeat(np.arange(REPLICATES), n)
-    counts = np.bincount(cells, minlength=n * REPLICATES).reshape(REPLICATES, n)
-    return counts.astype(np.float64)
+    bins = drawn + n * np.repeat(np.arange(REPLICATES), n)
+    counts = np.bincount(bins, minlength=n * REPLICATES).reshape(REPLICATES, n)
+    return Resampled(point(statistic, n), np.asarray(statistic(counts.astype(np.float64))))
 
 
-def interval(values: Floats, value: float) -> tuple[float, float]:
-    """95 % interval of replicates around the value on all tracks; see `bootstrap`."""
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return float("nan"), float("nan")
-    bias = values.mean() - value
-    low, high = (np.percentile(values, [2.5, 97.5]) - bias).clip(values.min(), values.max())
-    return float(low), float(high)
+def bootstrap(statistic: Statistic, n: int, seed: int = 0) -> tuple[float, float]:
+    """The 95 % interval of a statistic over `n` tracks; see `Resampled.interval`."""
+    return resample(statistic, n, seed).interval

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Protocol, TypeVar
 
-from mirprobe.core.bootstrap import Statistic
-from mirprobe.emergence.intervals import Interval, difference, measure
+from mirprobe.core.bootstrap import Statistic, resample
+from mirprobe.emergence.intervals import Interval, interval_of
 from mirprobe.emergence.models import RANDOM, TRAINED
 from mirprobe.emergence.onset_scores import CHANCE_KINDS, OnsetResult
 from mirprobe.emergence.probing import GLOBAL, LOCAL, PLAIN, ProbeResult
 from mirprobe.emergence.similarity_scores import SEQUENCE, SimilarityResult
-from mirprobe.probing.selection import worth
+from mirprobe.probing.selection import nan_is_worst
 
 HOLDS, PARTLY, FAILS, NOT_TESTED = "holds", "partly", "does not hold", "not testable"
 
@@ -95,8 +95,9 @@ class ResultTables:
 
     def check(self, text: str, first: Result, second: Result) -> Check:
         """First minus second."""
-        gain = difference(first.statistic, second.statistic)
-        return Check(text, measure(gain, _count(first), self.seed))
+        n = _count(first)
+        one, other = (resample(result.statistic, n, self.seed) for result in (first, second))
+        return Check(text, interval_of(one - other))
 
 
 def _count(result: Result) -> int:
@@ -110,7 +111,7 @@ def _count(result: Result) -> int:
 def best(results: Iterable[R], **where: Any) -> R | None:
     """The row that validation prefers among those with these values, the first of equals."""
     found = [one for one in results if all(one.row[name] == value for name, value in where.items())]
-    return max(found, key=lambda one: worth(one.row["validation"]), default=None)
+    return max(found, key=lambda one: nan_is_worst(one.row["validation"]), default=None)
 
 
 def row_label(result: Result) -> str:

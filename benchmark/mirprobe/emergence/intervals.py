@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirprobe.core.bootstrap import Statistic, bootstrap, point, weighted_mean
+from mirprobe.core.bootstrap import Resampled, Statistic, resample, weighted_mean
 from mirprobe.core.schema import Floats
 
 
@@ -25,16 +25,15 @@ class Interval:
 
 def measure(statistic: Statistic, n: int, seed: int = 0) -> Interval:
     """The value over `n` tracks and its interval."""
-    low, high = bootstrap(statistic, n, seed)
-    return Interval(point(statistic, n), low, high)
+    return interval_of(resample(statistic, n, seed))
+
+
+def interval_of(found: Resampled) -> Interval:
+    """A resampled statistic as a value with its interval."""
+    return Interval(found.value, *found.interval)
 
 
 def mean_of(values: Sequence[float] | Floats) -> Statistic:
     """Mean over tracks; a track whose value is NaN has none and is left out."""
     known = [not np.isnan(value) for value in values]
     return weighted_mean([float(value) for value in values], [float(one) for one in known])
-
-
-def difference(first: Statistic, second: Statistic) -> Statistic:
-    """First minus second on the same draw of tracks: what both find hard cancels out."""
-    return lambda counts: np.asarray(first(counts) - second(counts), dtype=np.float64)

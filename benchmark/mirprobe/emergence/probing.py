@@ -1,15 +1,14 @@
-"""What linear probes find in the tokens: the harness itself, read layer by layer and by source.
+"""Linear probes on the tokens of a model, by layer and by pooling of the clip vector.
 
-Global tasks are probed at all layers and from all sources of a clip-level vector, local ones on
-single sequence tokens at a third, two thirds and the whole of the way up.
+Global tasks are probed at all layers and with all poolings (`source`) of the clip vector, local
+tasks on single sequence tokens at one third, two thirds and the end of the layers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,21 @@ from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
 from mirprobe.api.registry import TASKS
 from mirprobe.api.task import Task
-from mirprobe.core.annotations import from_json
 from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.errors import MirprobeError
-from mirprobe.core.schema import SPLITS, Annotations
+from mirprobe.core.schema import SPLITS, Annotations, Score
 from mirprobe.data.tracks import limit_tracks
 from mirprobe.emergence.models import RANDOM, TRAINED, ModelSpec
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.runner import RunResult, run
 from mirprobe.evaluation.setup import make_task
+from mirprobe.probing.selection import best_on_validation
 from mirprobe.reporting.run_folder import read_cell
 
 GLOBAL = ("tagging", "key")
 LOCAL = ("chord", "beat")
 PLAIN = "logmel"
-LOCAL_CONTROLS = 1  # seeds of random weights that local tasks are probed on: frames are many
+LOCAL_CONTROLS = 1  # seeds of random weights probed in local tasks, which have many frames
 
 COLUMNS = [
     "model", "seed", "task", "layer", "source", "decoding", "selected", "metric", "validation",
@@ -41,13 +40,13 @@ COLUMNS = [
 
 @dataclass(frozen=True, eq=False)
 class ProbeResult:
-    """One layer and source in one task: a row of `sources.csv`, and what was predicted.
+    """One layer and source in one task: a row of `sources.csv`, and its predictions.
 
     Attributes:
         row: of the table.
-        task: that scores.
-        references: of the test tracks.
-        estimates: likewise, in the same order.
+        task: the task.
+        references: annotations of the test tracks.
+        estimates: predicted annotations, in the same order.
     """
 
     row: Mapping[str, Any]
@@ -62,7 +61,7 @@ class ProbeResult:
 
 
 def annotated_tasks(dataset: Dataset, limit: int | None, tasks: Sequence[str]) -> list[str]:
-    """Those of the tasks that the data set has annotations for, in every split."""
+    """The tasks for which the data set has annotations in every split."""
     wanted = {task: getattr(TASKS.get(task), "annotation") for task in tasks}  # noqa: B009
     splits = limit_tracks(dataset, limit)
     return [
@@ -83,17 +82,17 @@ def probe(
     config: RunConfig,
     folder: Path,
 ) -> tuple[list[ProbeResult], dict[str, str]]:
-    """Run the harness twice, on global and on local tasks; finished cells are read again.
+    """Run the harness on global and on local tasks; finished cells are not computed again.
 
     Args:
         trained: the model under study.
         controls: random weights.
-        dataset: what it is studied on.
-        config: cache, device, limit and the data set's name.
-        folder: where the runs go.
+        dataset: the data set.
+        config: cache, device, limit and the name of the data set.
+        folder: gets the folders of the runs.
 
     Returns:
-        The rows of all layers and sources, and the tracks that could not be used and why.
+        The rows of all layers and sources, and the tracks that could not be used with the reasons.
 
     Raises:
         MirprobeError: a cell failed.
@@ -135,7 +134,7 @@ def probe(
 
 
 def spec(weights: ModelSpec) -> str:
-    """What the harness calls a model."""
+    """The specification of a model as an encoder."""
     return "vit1d" if weights.name == TRAINED else f"vit1d-{RANDOM}:seed={weights.seed}"
 
 
@@ -146,40 +145,38 @@ def _read(
     task: Task,
     references: Mapping[str, Annotations],
 ) -> list[ProbeResult]:
-    """The probes of one cell; of several decodings the one that validation prefers."""
-    scores = result.scores
-    rows = scores[
-        (scores["encoder"] == encoder)
-        & (scores["task"] == task.name)
-        & (scores["kind"] == "probe")
-        & scores["main"]
-    ]
-    # what validation cannot tell (NaN) is worse than anything it can
-    rows = rows.assign(worth=rows["validation"].fillna(-inf))
-    best = rows.loc[rows.groupby(["layer", "source"], sort=False)["worth"].idxmax()]
-    preferred = best["worth"].idxmax()
+    """The probes of one cell, each with the decoding that validation chose for it."""
     cell = read_cell(result.folder.cell_path(encoder, task.name))
     predicted = {
-        (one["layer"], one["source"], one["decoding"]): one["tracks"]
-        for one in cell["predictions"]
-        if one["kind"] == "probe"
+        (one.layer, one.source, one.decoding): one.tracks
+        for one in cell.predictions
+        if one.kind == "probe"
     }
+    by_variant: dict[tuple[str, str], dict[str, Score]] = {}
+    for score in cell.scores:
+        if score.kind == "probe" and score.main:
+            by_variant.setdefault((score.layer, score.source), {})[score.decoding] = score
+    best = [
+        scores[best_on_validation({name: [one.validation] for name, one in scores.items()})]
+        for scores in by_variant.values()
+    ]
+    preferred = best_on_validation({score: [score.validation] for score in best})
     found = []
-    for index, row in best.iterrows():
-        tracks = predicted[row["layer"], row["source"], row["decoding"]]
+    for score in best:
+        tracks = predicted[score.layer, score.source, score.decoding]
         ids = sorted(tracks)
         values = {
-            **{name: row[name] for name in COLUMNS if name in row},
+            **asdict(score),
             "model": model[0],
             "seed": model[1],
-            "selected": index == preferred,
+            "selected": score is preferred,
         }
         found.append(
             ProbeResult(
                 {column: values[column] for column in COLUMNS},
                 task,
                 [references[track] for track in ids],
-                [from_json(tracks[track]) for track in ids],
+                [tracks[track] for track in ids],
             )
         )
     return found

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mirprobe.core.markdown import markdown_table
 from mirprobe.emergence.claims import Claim, ResultTables, best, format_value
 from mirprobe.emergence.models import RANDOM, TRAINED
 from mirprobe.emergence.onset_detector import SHIFTS, SMOOTHING, THRESHOLDS
@@ -48,7 +49,7 @@ def write_report(
         "# What emerges in ViT-1D\n",
         _opening(provenance),
         _RULE,
-        _table(
+        markdown_table(
             ["claim of Kong et al. (ISMIR 2025)", "verdict", "checks passed"],
             [
                 [
@@ -96,7 +97,7 @@ def _claim(number: int, claim: Claim) -> str:
             [check.text, _signed(check), "passes" if check.passes else _why(check)]
             for check in claim.checks
         ]
-        lines.append(_table(["difference", "value (95 %)", "check"], rows))
+        lines.append(markdown_table(["difference", "value (95 %)", "check"], rows))
     else:
         lines.append(
             "No two relations are told above chance by different layers: there is nothing to "
@@ -137,7 +138,7 @@ def _onsets(tables: ResultTables, charts: Sequence[str]) -> str:
             f"{1000 * SHIFTS[-1]:.0f} ms. Spectral flux is the mean rise of the same log-mel "
             "bands, tuned alike. `even` and `uniform` guess at equal distances and at random; "
             "they know each track's number of onsets. All rows: `onsets.csv`.\n",
-            _table(
+            markdown_table(
                 ["model", "layer, head", "reading", "F-measure (95 %)", "precision", "recall",
                  "validation"],
                 rows,
@@ -180,7 +181,7 @@ def _similarities(tables: ResultTables, charts: Sequence[str]) -> str:
             "textures in `studio`. Its intervals take the asking tracks as independent. All rows: "
             "`similarity.csv`.\n",
             note,
-            _table(["relation", "model", "best layer", "ROC-AUC (95 %)", "tracks"], rows),
+            markdown_table(["relation", "model", "best layer", "ROC-AUC (95 %)", "tracks"], rows),
             _image("similarity", charts),
         ]
     )
@@ -205,7 +206,7 @@ def _sources(tables: ResultTables, charts: Sequence[str]) -> str:
             "The harness's own scores: for each source the layer that validation prefers. Chord "
             "and beat are read off single sequence tokens at a third, two thirds and the whole of "
             "the way up. All rows: `sources.csv`; the runs: `runs/`.\n",
-            _table(["task", "model", "source", "layer", "metric", "score (95 %)"], rows),
+            markdown_table(["task", "model", "source", "layer", "metric", "score (95 %)"], rows),
             _image("sources", charts),
         ]
     )
@@ -239,8 +240,3 @@ def _image(name: str, charts: Sequence[str]) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [list(headers), ["---"] * len(headers), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |\n" for row in lines)

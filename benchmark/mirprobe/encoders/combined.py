@@ -1,4 +1,4 @@
-"""Encoders made of others: side by side, fewer layers, fewer frames, fewer dimensions."""
+"""Encoders made of others: side by side, fewer layers, fewer frames."""
 
 from __future__ import annotations
 
@@ -219,47 +219,6 @@ class Pool(_Made):
             weights += there
         pooled = (total / weights).reshape(len(flat), len(centres), layers, dim)
         return Tokens(pooled, tokens.class_token)
-
-
-class Pca(_Made):
-    """An encoder of which only the leading principal components are probed.
-
-    They are fitted on the training split of each task, for each layer and source on its own, and
-    never see another split. What is encoded and cached are the embeddings of the encoder itself.
-
-    Args:
-        name: the encoder's specification.
-        encoder: the encoder.
-        kept: number of components.
-
-    Raises:
-        ConfigError: it has not so many dimensions.
-
-    Attributes:
-        name: as given.
-        encoder: as given.
-    """
-
-    def __init__(self, name: str, encoder: Encoder, kept: int) -> None:
-        if not 1 <= kept <= encoder.dim:
-            raise ConfigError(
-                f"pca({name},{kept}): '{name}' has {encoder.dim} dimensions; keep 1 to "
-                f"{encoder.dim}"
-            )
-        self._copy(name, encoder)
-        self.name, self.encoder = name, encoder
-        self.dim = kept
-        self.fingerprint = digest("pca", _REVISION, encoder.fingerprint, kept)
-
-    def __call__(self, audio: Tensor) -> Tokens:
-        """Refused: without a training split there are no components.
-
-        Raises:
-            EncoderError: always.
-        """
-        raise EncoderError(
-            f"has no components before a run has fitted them to a training split; use '{self.name}'"
-        )
 
 
 def _part_call(name: str, part: Encoder, audio: Tensor) -> Tokens:

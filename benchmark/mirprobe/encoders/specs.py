@@ -2,9 +2,11 @@
 
 A combination is a call: `concat(A,B,...)`, `layers(A,4,8)`, `pool(A,5)`, where A and B are
 specifications again, options and all: `concat(pool(vit1d-random:seed=1,config=vit1d,5),chroma)`. An
-item that begins with `key=` belongs to the options before it. `pca(A,16)` can only be outermost,
-since its components are fitted to the embeddings that a run has. Outside of a combination nothing
-is read so.
+item that begins with `key=` belongs to the options before it. Outside of a combination nothing is
+read so.
+
+`pca(A,16)` is no combination but an option of the probe, `split_pca` reads it: a run fits the
+components to the embeddings of its training split.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from mirprobe.core.errors import ConfigError
 
 _COMBINATION = re.compile(r"\s*([A-Za-z_]\w*)\((.*)\)\s*", re.DOTALL)
 _OPTION = re.compile(r"\s*[A-Za-z_]\w*\s*=")
-_COMBINATORS = ("concat", "layers", "pca", "pool")
+_COMBINATORS = ("concat", "layers", "pool")
 
 
 def make_encoder(spec: str) -> Encoder:
@@ -33,9 +35,32 @@ def make_encoder(spec: str) -> Encoder:
             combination does not fit together.
     """
     found = _COMBINATION.fullmatch(spec)
+    if found is not None and found[1] == "pca":
+        name, _ = split_pca(spec)
+        raise ConfigError(f"encoder '{spec}': pca is an option of the probe; use '{name}'")
     if found is not None:
         return _combined(spec, found[1], arguments(found[2], spec))
     return ENCODERS.create(spec)
+
+
+def split_pca(spec: str) -> tuple[str, int | None]:
+    """Read `pca(ENCODER,DIM)`.
+
+    Args:
+        spec: any specification of an encoder.
+
+    Returns:
+        The specification of the encoder inside and the number of components; for any other
+        specification itself and None.
+
+    Raises:
+        ConfigError: DIM is missing or not a number.
+    """
+    found = _COMBINATION.fullmatch(spec)
+    if found is None or found[1] != "pca":
+        return spec, None
+    items = arguments(found[2], spec)
+    return items[0], _number(spec, "pca", items[1:], "DIM), DIM a number of components")
 
 
 def arguments(text: str, spec: str) -> list[str]:
@@ -71,10 +96,10 @@ def arguments(text: str, spec: str) -> list[str]:
 
 
 def _combined(spec: str, kind: str, items: list[str]) -> Encoder:
-    from mirprobe.encoders.combined import Concat, Layers, Pca, Pool  # imports torchaudio
+    from mirprobe.encoders.combined import Concat, Layers, Pool  # imports torchaudio
 
     if kind not in _COMBINATORS:
-        known = nearest(kind, _COMBINATORS)
+        known = nearest(kind, (*_COMBINATORS, "pca"))
         raise ConfigError(f"encoder '{spec}': unknown combination '{kind}'; {known}")
     if kind == "concat":
         if len(set(items)) < len(items):
@@ -83,11 +108,14 @@ def _combined(spec: str, kind: str, items: list[str]) -> Encoder:
     first, *rest = items
     if kind == "layers":
         return Layers(first, _part(spec, first), rest)
-    if len(rest) != 1 or not rest[0].isdecimal():
-        meant = {"pca": "DIM), DIM a number of components", "pool": "HOP), HOP a number of frames"}
-        raise ConfigError(f"encoder '{spec}': write {kind}(ENCODER,{meant[kind]}")
-    part, number = _part(spec, first), int(rest[0])
-    return Pca(first, part, number) if kind == "pca" else Pool(first, part, number)
+    hop = _number(spec, "pool", rest, "HOP), HOP a number of frames")
+    return Pool(first, _part(spec, first), hop)
+
+
+def _number(spec: str, kind: str, items: list[str], meant: str) -> int:
+    if len(items) != 1 or not items[0].isdecimal():
+        raise ConfigError(f"encoder '{spec}': write {kind}(ENCODER,{meant}")
+    return int(items[0])
 
 
 def _part(spec: str, item: str) -> Encoder:
@@ -96,11 +124,8 @@ def _part(spec: str, item: str) -> Encoder:
     Raises:
         ConfigError: it cannot be built, or is a `pca`.
     """
-    from mirprobe.encoders.combined import Pca
-
-    part = make_encoder(item)
-    if isinstance(part, Pca):
+    if split_pca(item)[1] is not None:
         raise ConfigError(
             f"encoder '{spec}': '{item}' must be outermost; write pca around the rest"
         )
-    return part
+    return make_encoder(item)

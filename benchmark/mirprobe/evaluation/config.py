@@ -46,6 +46,7 @@ class RunConfig:
         layers: Layers to probe: thirds, all, or names such as 4,8,12.
         probe: Kind of probe.
         preset: How probes are trained; paper follows the ViT-1D paper.
+        pca: Probe this many principal components of the embeddings, fitted on the training split.
         seeds: Seed of the probes; each seed trains one probe.
         device: Device of encoders and probes: auto, cpu, cuda, cuda:1 or mps.
         dtype: Number type of the cached embeddings.
@@ -69,6 +70,7 @@ class RunConfig:
     layers: str | tuple[str, ...] = "thirds"
     probe: ProbeKind = "linear"
     preset: Preset = "standard"
+    pca: int | None = None
     seeds: tuple[int, ...] = (0,)
     device: str = "auto"
     dtype: Dtype = "float16"
@@ -100,8 +102,10 @@ class RunConfig:
         for seed in self.seeds:
             if not 0 <= seed < 2**63:
                 raise ConfigError(f"seed {seed} must lie between 0 and 2**63 - 1")
-        if self.limit is not None and self.limit < 1:
-            raise ConfigError(f"limit is {self.limit}; it must be at least 1")
+        for name in ("limit", "pca"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} is {value}; it must be at least 1")
 
     def _complete_datasets(self) -> None:
         """Fill in the defaults of the fields on data sets, and refuse combinations of them."""

@@ -1,4 +1,4 @@
-"""The harness from Python."""
+"""`mirprobe.evaluate`: the harness as a Python function."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def evaluate(
         encoders: registered names with options, classes in files (`path/to/file.py:Class`, options
             after one more colon), or instances (known by their class's name). One name may stand
             alone.
-        tasks: registered names, or instances, likewise.
+        tasks: registered names, or instances. One name may stand alone.
         dataset: a registered name with options, or an instance; None means `studio`.
-        train_dataset: likewise, to learn from, in the place of `dataset`.
-        test_dataset: likewise, to test on; goes with `train_dataset`.
+        train_dataset: a name or an instance to train and validate on, instead of `dataset`.
+        test_dataset: a name or an instance to test on; required with `train_dataset`.
         **options: the other fields of `mirprobe.evaluation.config.RunConfig`, such as `layers`,
             `probe`, `seeds`, `limit`, `cache_dir`, `results_dir`.
 
@@ -43,8 +43,8 @@ def evaluate(
         the tracks that could not be used.
 
     Raises:
-        MirprobeError: what a user can cause or cure. When an encoder or a cell failed, this comes
-            after the others are done, and their scores lie in the run's folder.
+        MirprobeError: an error that the user can fix. When an encoder or a cell failed, it is
+            raised after all others are done; their scores are in the run's folder.
     """
     encoders = [encoders] if isinstance(encoders, str) else encoders
     tasks = [tasks] if isinstance(tasks, str) else tasks

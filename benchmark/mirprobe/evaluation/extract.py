@@ -1,4 +1,4 @@
-"""Embeddings alone: what a run asks of encoders, and `mirprobe extract` without any probing."""
+"""Fills the cache with the embeddings of a run and probes nothing: `mirprobe extract`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mirprobe.core.errors import ConfigError, EncoderError, TrackError
 from mirprobe.core.schema import Level
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.plan import Plan, planned
-from mirprobe.evaluation.setup import make_task
+from mirprobe.evaluation.setup import ProbedEncoder, make_task
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +23,13 @@ Views = Literal["clip", "frame", "both"]
 
 @dataclass
 class Extraction:
-    """What came of filling the cache.
+    """The outcome of filling the cache.
 
     Attributes:
-        tracks: of all splits.
-        encoded: encoder -> tracks that the cache did not hold.
+        tracks: number of tracks in all splits.
+        encoded: encoder -> number of tracks that were not in the cache.
         problems: track -> why it could not be used.
-        failures: encoder -> why it did not do all that was asked.
+        failures: encoder -> why it failed.
     """
 
     tracks: int
@@ -45,17 +45,17 @@ def extract(
     encoders: Mapping[str, Encoder] | None = None,
     dataset: Dataset | None = None,
 ) -> Extraction:
-    """Fill the cache with what a run of the same configuration would look for there.
+    """Fill the cache with the embeddings that a run of the same configuration reads.
 
     Args:
         config: of the run; nothing is probed and no result is written.
-        level: the views; `both` are clips and, of encoders that have them, frames. None is what
+        level: the views; `both` are clips and, of encoders that have them, frames. None means what
             the tasks of `config` need.
-        encoders: as for `planned`.
-        dataset: likewise.
+        encoders: instances to use for specifications rather than the registry's.
+        dataset: an instance to use rather than the registry's.
 
     Raises:
-        ConfigError: an unknown name, or a data set that cannot serve.
+        ConfigError: an unknown name, or an unsuitable data set.
         TrackError: a track cannot be used and `config.strict` is set.
         StorageError: the cache cannot be written.
     """
@@ -65,17 +65,17 @@ def extract(
         levels = _levels(plan, level)
         plan.prepare()
         done = Extraction(len(plan.every_track))
-        for spec, encoder in plan.encoders.items():
+        for name, probed in plan.encoders.items():
             own = levels
-            if "frame" in levels and encoder.frame_rate is None:
-                own = [name for name in levels if name != "frame"]
+            if "frame" in levels and probed.encoder.frame_rate is None:
+                own = [one for one in levels if one != "frame"]
                 if level != "both":
-                    done.failures[spec] = (
-                        f"encoder '{spec}' has no frames (frame_rate is None); clip-level tasks "
-                        "and --level clip are for it"
+                    done.failures[name] = (
+                        f"encoder '{name}' has no frames (frame_rate is None); use clip-level "
+                        "tasks or --level clip"
                     )
             if own:
-                _fill(plan, spec, own, done)
+                _fill(plan, probed, own, done)
     return done
 
 
@@ -85,15 +85,16 @@ def _levels(plan: Plan, level: Views | None) -> list[Level]:
     return ["clip", "frame"] if level == "both" else [level]
 
 
-def _fill(plan: Plan, spec: str, levels: list[Level], done: Extraction) -> None:
-    """Do the work of one encoder; its error costs the others nothing."""
-    embedder = plan.embedder(spec)
+def _fill(plan: Plan, probed: ProbedEncoder, levels: list[Level], done: Extraction) -> None:
+    """Embed the tracks with one encoder; its error does not stop the other encoders."""
+    embedder = plan.embedder(probed)
     try:
-        for track, filled in plan.bar(spec, embedder.fill(plan.every_track, levels)):
-            if isinstance(filled, TrackError):
-                plan.note(done.problems, {track.id: str(filled)})
-        plan.clock(embedder)
+        filled = embedder.fill(plan.every_track, levels)
+        for track, error in plan.progress(probed.name, filled):
+            if isinstance(error, TrackError):
+                plan.add_problems(done.problems, {track.id: str(error)})
+        plan.measure_throughput(embedder)
     except EncoderError as error:
         log.warning("%s", error)
-        done.failures[spec] = str(error)
-    done.encoded[spec] = embedder.encoded
+        done.failures[probed.name] = str(error)
+    done.encoded[probed.name] = embedder.encoded

@@ -1,8 +1,7 @@
-"""All that a configuration names, built before any work: encoders, tracks, cache, workers."""
+"""Builds everything that a configuration names: encoders, tracks, cache, workers."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,32 +18,27 @@ from mirprobe.data.tracks import Tracks, limit_tracks, prepare_audio
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
 from mirprobe.embedding.throughput import ThroughputStore
-from mirprobe.encoders.combined import Pca
-from mirprobe.encoders.specs import make_encoder
 from mirprobe.evaluation.config import Resources, RunConfig, resolve
-from mirprobe.evaluation.setup import make_dataset, probed_layers, require_complete
+from mirprobe.evaluation.setup import ProbedEncoder, make_dataset, make_encoders
 
 if TYPE_CHECKING:
     from mirprobe.embedding.ray_cluster import RayWorkers
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What encoders are to embed, and how.
+    """What a run embeds, and with what.
 
     Attributes:
-        config: the options of the run, with the resolved precision.
+        config: the configuration; its precision is never `auto`.
         resources: device and precision of encoders in this process.
         cache: where embeddings are kept.
-        dataset: whose tracks they are.
-        tracks: of each split.
-        encoders: by specification.
-        layers: that are kept of each.
-        workers: who encode; None is this process.
+        dataset: the data set.
+        tracks: its tracks, by split.
+        encoders: by their names in the rows.
+        workers: the workers of a cluster that encode; None if this process encodes.
     """
 
     config: RunConfig
@@ -52,34 +46,28 @@ class Plan:
     cache: Cache
     dataset: Dataset
     tracks: Tracks
-    encoders: Mapping[str, Encoder]
-    layers: Mapping[str, tuple[str, ...]]
+    encoders: Mapping[str, ProbedEncoder]
     workers: RayWorkers | None
 
     @property
     def every_track(self) -> list[Track]:
-        """Those of all splits."""
+        """The tracks of all splits."""
         return [track for split in SPLITS for track in self.tracks[split]]
 
     def prepare(self) -> None:
-        """Render or fetch what audio is missing, with a bar.
+        """Render or download missing audio, with a progress bar.
 
         Raises:
             ConfigError: the data set raised an error of its own.
         """
         prepare_audio(self.dataset, self.every_track)
 
-    def heard(self, spec: str) -> tuple[str, Encoder]:
-        """What of an encoder hears audio, and is cached: of `pca` the encoder within."""
-        encoder = self.encoders[spec]
-        return (encoder.name, encoder.encoder) if isinstance(encoder, Pca) else (spec, encoder)
+    def speed(self, probed: ProbedEncoder) -> float:
+        """The measured speed of an encoder on this machine; NaN if it was never measured."""
+        return self._speeds.known(probed.encoder)
 
-    def speed(self, spec: str) -> float:
-        """How fast one of the encoders is on this machine; NaN if that was never measured."""
-        return self._speeds.known(self.heard(spec)[1])
-
-    def clock(self, embedder: Embedder) -> None:
-        """Measure how fast an encoder is that has just encoded something on this machine.
+    def measure_throughput(self, embedder: Embedder) -> None:
+        """Measure the speed of an encoder that has just encoded something on this machine.
 
         Raises:
             StorageError: the cache's folder cannot be written.
@@ -91,39 +79,30 @@ class Plan:
     def _speeds(self) -> ThroughputStore:
         return ThroughputStore(self.cache.folder, self.resources.device, self.resources.precision)
 
-    def embedder(self, spec: str) -> Embedder:
-        """One of the encoders with the cache around it."""
-        name, encoder = self.heard(spec)
-        layers, dtype = self.layers[spec], self.config.dtype
-        device, precision = self.resources.device, self.resources.precision
-        if self.workers is not None:
-            from mirprobe.embedding.ray_cluster import ClusterEmbedder
-
-            return ClusterEmbedder(
-                name,
-                encoder,
-                self.cache,
-                self.workers,
-                layers=layers,
+    def embedder(self, probed: ProbedEncoder) -> Embedder:
+        """An encoder with the cache around it."""
+        base = probed.base_name, probed.encoder, self.cache
+        dtype, precision = self.config.dtype, self.resources.precision
+        if self.workers is None:
+            return Embedder(
+                *base,
+                layers=probed.layers,
+                device=self.resources.device,
                 dtype=dtype,
                 precision=precision,
             )
-        return Embedder(
-            name,
-            encoder,
-            self.cache,
-            layers=layers,
-            device=device,
-            dtype=dtype,
-            precision=precision,
+        from mirprobe.embedding.ray_cluster import ClusterEmbedder
+
+        return ClusterEmbedder(
+            *base, self.workers, layers=probed.layers, dtype=dtype, precision=precision
         )
 
-    def bar(self, spec: str, results: Iterable[T]) -> Iterable[T]:
-        """Results of an encoder's tracks, counted by a progress bar."""
-        return tqdm(results, spec, len(self.every_track), leave=False, disable=None)
+    def progress(self, name: str, results: Iterable[T]) -> Iterable[T]:
+        """The results of an encoder's tracks, counted by a progress bar."""
+        return tqdm(results, name, len(self.every_track), leave=False, disable=None)
 
-    def note(self, problems: dict[str, str], found: Mapping[str, str]) -> None:
-        """Add tracks that cannot be used to `problems`.
+    def add_problems(self, problems: dict[str, str], found: Mapping[str, str]) -> None:
+        """Add tracks that cannot be used, with the reasons, to `problems`.
 
         Raises:
             TrackError: there is one, and `config.strict` is set.
@@ -141,31 +120,26 @@ def planned(
     encoders: Mapping[str, Encoder] | None = None,
     dataset: Dataset | None = None,
 ) -> Iterator[Plan]:
-    """Build what a configuration names, before any work; workers are let go at the end.
+    """Build everything that a configuration names, before any work; workers are closed at the end.
 
     Args:
-        config: what to do.
-        encoders: instances to use for the names in `config.encoders` rather than the registry's.
-        dataset: likewise, for what the configuration names.
+        config: the configuration.
+        encoders: instances to use for specifications rather than the registry's.
+        dataset: an instance to use rather than the registry's.
 
     Raises:
-        ConfigError: an unknown name, a data set that cannot serve, or a package that is missing.
+        ConfigError: an unknown name, an unsuitable data set, or a missing package.
     """
     cache = Cache(config.cache_dir)
     resources = resolve(config)
     config = replace(config, precision=resources.precision)
     workers = _workers(config)
-    # a broken plug-in or a misspelt name must show before an hour of work, not after it
-    dataset = dataset or make_dataset(config)
-    built = {
-        spec: encoders[spec] if encoders and spec in encoders else make_encoder(spec)
-        for spec in config.encoders
-    }
-    require_complete(built, Encoder, "encoder")
-    layers = {spec: probed_layers(spec, encoder, config) for spec, encoder in built.items()}
-    tracks = limit_tracks(dataset, config.limit)
     try:
-        yield Plan(config, resources, cache, dataset, tracks, built, layers, workers)
+        # a broken plug-in or a misspelt name must show before an hour of work, not after it
+        dataset = dataset or make_dataset(config)
+        built = make_encoders(config, encoders)
+        tracks = limit_tracks(dataset, config.limit)
+        yield Plan(config, resources, cache, dataset, tracks, built, workers)
     finally:
         if workers is not None:
             workers.close()

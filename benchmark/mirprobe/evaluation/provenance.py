@@ -1,4 +1,4 @@
-"""Where results come from: the hash of all that a cell depends on, and the description of a run."""
+"""Provenance of results: the hash of everything a cell depends on, the description of a run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 
-from mirprobe.api.encoder import Encoder
 from mirprobe.api.task import Task
 from mirprobe.core.annotations import to_json
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import SPLITS, Annotations, Track
 from mirprobe.data.tracks import Tracks, splits_hash
 from mirprobe.evaluation.config import RunConfig
+from mirprobe.evaluation.setup import ProbedEncoder
 from mirprobe.probing.probes import probe_config
 
 PACKAGES = ("mirprobe", "torch", "torchaudio", "numpy", "mir_eval", "scikit-learn", "librosa")
@@ -30,11 +30,15 @@ def cell_key(
     config: RunConfig,
     tracks: Tracks,
     hashes: Callable[[Path], str],
-    encoder: Encoder,
+    probed: ProbedEncoder,
     task: Task,
-    layers: tuple[str, ...],
 ) -> str:
-    """A hash of all that a cell's scores depend on."""
+    """A hash of everything that the scores of a cell depend on.
+
+    Raises:
+        TypeError: JSON cannot hold what the task or the encoder declares.
+        ValueError: a declared number is not finite.
+    """
     described = [
         [
             split,
@@ -47,12 +51,11 @@ def cell_key(
         for split in SPLITS
         for track in tracks[split]
     ]
-    made = [encoder.fingerprint, encoder.sources, encoder.frame_rate, layers, config.dtype]
-    if config.precision != "32":  # cells in full precision keep the key that they always had
-        made.append(config.precision)
+    encoder = probed.encoder
     return digest(
         version("mirprobe"),
-        made,
+        [probed.fingerprint, encoder.sources, encoder.frame_rate, probed.layers],
+        [config.dtype, config.precision],
         [task.name, task.labels, task.metrics, task.decodings, _source(task)],
         asdict(probe_config(config.preset, config.probe)),
         config.seeds,
@@ -61,7 +64,7 @@ def cell_key(
 
 
 def _annotation(track: Track, name: str) -> str:
-    """One field as text, whatever it holds: malformed ones are the task's to refuse."""
+    """One field as text. A malformed value is no error here: the task reports it."""
     value = track.annotations.get(name)
     own = {name: value} if name in vars(track.annotations) else {"extra": {name: value}}
     try:
@@ -71,16 +74,13 @@ def _annotation(track: Track, name: str) -> str:
 
 
 def _source(task: Task) -> str:
-    """The code of the task's class and of what it inherits, where Python knows it.
-
-    A task is edited more than released.
-    """
+    """The source code of the task's class and its bases, so that an edit makes new cells."""
     found = ""
     for kind in type(task).__mro__:
         if kind.__module__ not in ("abc", "builtins", "typing"):
             try:
                 found += inspect.getsource(kind)
-            except (OSError, TypeError):  # made in an interpreter, where no source is kept
+            except (OSError, TypeError):  # a class from an interactive session has no source
                 continue
     return found
 
@@ -93,23 +93,22 @@ def describe(
     config: RunConfig,
     tracks: Tracks,
     device: str,
-    encoders: Mapping[str, Encoder],
-    layers: Mapping[str, tuple[str, ...]],
+    encoders: Mapping[str, ProbedEncoder],
     speeds: Mapping[str, float],
 ) -> dict[str, Any]:
-    """What `run.json` says of a run beside its outcome."""
+    """The content of `run.json` except the outcome of the run."""
     return {
         "config": {name: _plain(value) for name, value in asdict(config).items()},
         "encoders": {
-            spec: {
-                "fingerprint": encoder.fingerprint,
-                "dim": encoder.dim,
-                "frame_rate": encoder.frame_rate,
-                "layers": list(layers[spec]),
-                "sources": list(encoder.sources),
-                "speed": None if isnan(speeds[spec]) else round(speeds[spec], 2),
+            name: {
+                "fingerprint": probed.fingerprint,
+                "dim": probed.dim,
+                "frame_rate": probed.encoder.frame_rate,
+                "layers": list(probed.layers),
+                "sources": list(probed.encoder.sources),
+                "speed": None if isnan(speeds[name]) else round(speeds[name], 2),
             }
-            for spec, encoder in encoders.items()
+            for name, probed in encoders.items()
         },
         "splits": {split: [track.id for track in tracks[split]] for split in SPLITS},
         "splits_hash": splits_hash(tracks),

@@ -1,9 +1,9 @@
-"""What a run asks of its plug-ins and data before any work, so that faults show at once."""
+"""Builds data set, tasks and encoders of a run, and checks them before any work."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
@@ -14,23 +14,23 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.data.combined import CrossedDataset, JoinedDataset
 from mirprobe.data.paths import dataset_root, joined_specs
 from mirprobe.embedding.remote_store import local_folder
+from mirprobe.encoders.specs import make_encoder, split_pca
 from mirprobe.evaluation.config import RunConfig
-
-log = logging.getLogger(__name__)
+from mirprobe.probing.pca import components_fingerprint
 
 
 def make_dataset(config: RunConfig, instances: Mapping[str, Dataset] | None = None) -> Dataset:
-    """The data set of a run: a plain, a joined (`A+B`) or a crossed one.
+    """The data set of a run: a single, a joined (`A+B`) or a crossed one.
 
     Args:
-        config: names it.
+        config: names the data set.
         instances: data sets to use for specifications rather than the registry's.
 
     Raises:
-        ConfigError: a name is unknown or an option refused, or data sets cannot be put together.
+        ConfigError: a name or an option is unknown, or the data sets cannot be combined.
     """
 
-    def plain(spec: str) -> Dataset:
+    def single(spec: str) -> Dataset:
         folder = local_folder(config.cache_dir)
         root = dataset_root(spec, cache_dir=folder, data_home=config.data_home)
         return DATASETS.create(spec, root=root)
@@ -43,7 +43,7 @@ def make_dataset(config: RunConfig, instances: Mapping[str, Dataset] | None = No
             raise ConfigError(
                 f"data set '{spec}': give '{train}' as train_dataset and '{test}' as test_dataset"
             )
-        parts = [plain(part) for part in joined_specs(spec)]
+        parts = [single(part) for part in joined_specs(spec)]
         return JoinedDataset(parts) if len(parts) > 1 else parts[0]
 
     if config.train_dataset and config.test_dataset and config.test_tracks:
@@ -53,11 +53,11 @@ def make_dataset(config: RunConfig, instances: Mapping[str, Dataset] | None = No
 
 
 def make_task(name: str, dataset: Dataset) -> Task:
-    """A registered task, built with a run's data set.
+    """A registered task, built with the data set of a run.
 
     Raises:
-        ConfigError: the name is unknown, the data set does not serve the task, or it is crossed
-            and its two sides declare different labels.
+        ConfigError: the name is unknown, the data set lacks what the task needs, or a crossed
+            data set declares different labels on its two sides.
     """
     task = TASKS.create(name, dataset)
     if not isinstance(dataset, CrossedDataset):
@@ -75,10 +75,10 @@ def make_task(name: str, dataset: Dataset) -> Task:
 
 
 def require_complete(plugins: Mapping[str, object], protocol: type, kind: str) -> None:
-    """Refuse a plug-in that lacks an attribute of its protocol.
+    """Check that plug-ins have all attributes of their protocol.
 
     Raises:
-        ConfigError: names plug-in and attributes.
+        ConfigError: a plug-in lacks attributes; the message names both.
     """
     for name, plugin in plugins.items():
         missing = [wanted for wanted in protocol.__annotations__ if not hasattr(plugin, wanted)]
@@ -91,12 +91,12 @@ def choose_layers(layers: Sequence[str], choice: str | Sequence[str]) -> tuple[s
     """Which of an encoder's layers to probe.
 
     Args:
-        layers: all that it has.
-        choice: `all`, `thirds` (a third and two thirds of the way up, and the last: layers 4, 8
-            and 12 of 12), or names. An encoder with one layer is always probed there.
+        layers: all layers of the encoder.
+        choice: `all`, `thirds` (the layers at one third, two thirds and the end: 4, 8 and 12 of
+            12), or names. An encoder with one layer is always probed there.
 
     Raises:
-        ConfigError: no name, a name twice, or one that the encoder does not have.
+        ConfigError: `choice` is empty, names a layer twice or names an unknown one.
     """
     if choice == "all" or len(layers) == 1:
         return tuple(layers)
@@ -112,13 +112,67 @@ def choose_layers(layers: Sequence[str], choice: str | Sequence[str]) -> tuple[s
     return tuple(names)
 
 
-def probed_layers(spec: str, encoder: Encoder, config: RunConfig) -> tuple[str, ...]:
-    """The layers that a run probes in an encoder.
+@dataclass(frozen=True)
+class ProbedEncoder:
+    """An encoder of a run, and which part of its embeddings the run probes.
+
+    Attributes:
+        name: its specification in the rows of `scores.csv`: `pca(ENCODER,DIM)` with components.
+        base_name: the specification of the encoder itself: the cache knows it by this name.
+        encoder: the encoder itself.
+        layers: the probed layers.
+        components: how many principal components are probed; None for the whole embeddings.
+    """
+
+    name: str
+    base_name: str
+    encoder: Encoder
+    layers: tuple[str, ...]
+    components: int | None
+
+    @property
+    def dim(self) -> int:
+        """Size of a vector that is probed."""
+        return self.encoder.dim if self.components is None else self.components
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the encoder, or with components one of both."""
+        fingerprint = self.encoder.fingerprint
+        if self.components is None:
+            return fingerprint
+        return components_fingerprint(fingerprint, self.components)
+
+
+def make_encoders(
+    config: RunConfig, instances: Mapping[str, Encoder] | None = None
+) -> dict[str, ProbedEncoder]:
+    """The encoders of a run by the names that they have in its rows.
+
+    Args:
+        config: names encoders, layers and components.
+        instances: encoders to use for specifications rather than the registry's.
 
     Raises:
-        ConfigError: the encoder lacks one.
+        ConfigError: an encoder is unknown, incomplete or named twice, or lacks a layer or the
+            dimensions for the components.
     """
-    try:
-        return choose_layers(encoder.layers, config.layers)
-    except ConfigError as error:
-        raise ConfigError(f"encoder '{spec}': {error}") from error
+    found: dict[str, ProbedEncoder] = {}
+    for spec in config.encoders:
+        base, components = split_pca(spec)
+        if config.pca is not None:
+            if components is not None:
+                raise ConfigError(f"encoder '{spec}': give the components here or by pca, not both")
+            components, spec = config.pca, f"pca({base},{config.pca})"
+        encoder = instances[base] if instances and base in instances else make_encoder(base)
+        require_complete({base: encoder}, Encoder, "encoder")
+        try:
+            layers = choose_layers(encoder.layers, config.layers)
+        except ConfigError as error:
+            raise ConfigError(f"encoder '{spec}': {error}") from error
+        if components is not None and not 1 <= components <= encoder.dim:
+            raise ConfigError(
+                f"{spec}: '{base}' has {encoder.dim} dimensions; keep 1 to {encoder.dim}"
+            )
+        found[spec] = ProbedEncoder(spec, base, encoder, layers, components)
+    return found

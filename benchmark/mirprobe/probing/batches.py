@@ -1,8 +1,8 @@
-"""The examples of one split: embeddings read in shuffled chunks, with their targets.
+"""Batches of the examples of one split: embeddings read in shuffled chunks, with their targets.
 
-Frames stay on the disk. An epoch visits chunks of consecutive frames in random order, fills a
-buffer of bounded size with them, shuffles the buffer and deals it out in batches: memory does not
-grow with the data set.
+Frames stay on the disk. An epoch reads chunks of consecutive frames in random order into a buffer
+of bounded size, shuffles the buffer and divides it into batches: memory does not grow with the data
+set.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from torch import Tensor
 
 from mirprobe.core.schema import Floating, Frames
 
-CHUNK = 128  # consecutive frames read at once
+CHUNK = 128  # consecutive frames in one read of an epoch
 BUFFER_BYTES = 96 << 20
-READ = 4096  # frames a step when a whole track is read in order
+READ = 4096  # frames in one read when a track is read in order
 
 Targets = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
 class InMemory:
-    """Frames that are an array already, such as the one row of a clip embedding."""
+    """Frames in an array in memory, such as the single row of a clip embedding."""
 
     array: Floating
 
@@ -43,12 +43,12 @@ class InMemory:
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """The tracks of one split, ready for a probe.
+    """The inputs and targets of one split.
 
     Attributes:
         frames: of each track, (time, variants, dim).
-        targets: of each track, (time, conditions) class indices or (time, conditions, labels)
-            relevances or numbers; condition 0 is the truth, condition 1 the shuffled control.
+        targets: of each track, (time, 2) class indices or (time, 2, labels) relevances or numbers;
+            column 0 holds the true targets, column 1 the shuffled ones of the control.
     """
 
     frames: Sequence[Frames]
@@ -56,11 +56,11 @@ class Examples:
 
     @property
     def count(self) -> int:
-        """Examples in all tracks together."""
+        """Number of examples in all tracks."""
         return sum(len(target) for target in self.targets)
 
     def batches(self, size: int, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """One epoch in random order: (size, variants, dim) float32 and targets; all examples."""
+        """All examples once in random order: (size, variants, dim) float32, and targets."""
         chunks = [
             (track, start)
             for track, target in enumerate(self.targets)
@@ -68,38 +68,35 @@ class Examples:
         ]
         row_bytes = int(np.prod(self.frames[0].shape[1:])) * 4
         capacity = max(size, BUFFER_BYTES // row_bytes // size * size)
-        left: tuple[Floating, Targets] | None = None
-        waiting: list[tuple[Floating, Targets]] = []
-        held = 0
+        buffer: list[tuple[Floating, Targets]] = []
         order = rng.permutation(len(chunks))
-        for place, index in enumerate(order):
-            waiting.append(self._chunk(*chunks[index]))
-            held += len(waiting[-1][1])
-            if held < capacity and place + 1 < len(order):
+        for number, index in enumerate(order, 1):
+            buffer.append(self._chunk(*chunks[index]))
+            held = sum(len(targets) for _, targets in buffer)
+            if held < capacity and number < len(order):
                 continue
-            x, y = _join([left, *waiting] if left else waiting)
+            x, y = _join(buffer)
             shuffled = rng.permutation(len(y))
-            # what does not fill a batch waits for the next buffer; the last batch may be short
-            whole = len(y) if place + 1 == len(order) else len(y) // size * size
+            # examples that do not fill a batch stay in the buffer; the last batch may be short
+            whole = len(y) if number == len(order) else len(y) // size * size
             for start in range(0, whole, size):
                 chosen = shuffled[start : min(start + size, whole)]
                 yield _float(x[chosen]), torch.from_numpy(y[chosen])
-            left = x[shuffled[whole:]], y[shuffled[whole:]]
-            waiting, held = [], len(left[1])
+            buffer = [(x[shuffled[whole:]], y[shuffled[whole:]])]
 
     def _chunk(self, track: int, start: int) -> tuple[Floating, Targets]:
         stop = min(start + CHUNK, len(self.targets[track]))
         return self.frames[track].read(start, stop), self.targets[track][start:stop]
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every example once, track after track, at most `READ` at a time."""
+        """All examples once, track by track, at most `READ` at a time."""
         for frames, target in zip(self.frames, self.targets, strict=True):
             for start in range(0, len(target), READ):
                 stop = min(start + READ, len(target))
                 yield _float(frames.read(start, stop)), torch.from_numpy(target[start:stop])
 
-    def moments(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of every dimension, each (variants, dim), in one pass."""
+    def mean_and_deviation(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of each dimension, both (variants, dim), in one pass."""
         total = torch.zeros(self.frames[0].shape[1:], dtype=torch.float64)
         square = torch.zeros_like(total)
         for x, _ in self.in_order():
@@ -109,16 +106,20 @@ class Examples:
         variance = (square / self.count - mean.square()).clamp_min(0)
         return mean.float(), variance.sqrt().float()
 
-    def unit(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the true targets, (labels,); 1 for what varies not."""
+    def target_scale(self) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the true targets, (labels,); 1 for a constant target."""
         truth = np.concatenate([target[:, 0] for target in self.targets]).astype(np.float64)
         mean, deviation = truth.mean(axis=0), truth.std(axis=0)
         deviation = np.where(deviation > 1e-6 * np.abs(mean), deviation, 1.0)
         return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
 
-    def standardised(self, unit: tuple[Tensor, Tensor]) -> Examples:
-        """The same with numbers for targets brought to a mean of 0 and a deviation of 1."""
-        mean, deviation = (part.numpy() for part in unit)
+    def scale_targets(self, scale: tuple[Tensor, Tensor]) -> Examples:
+        """The same examples with standardised targets.
+
+        Args:
+            scale: of `target_scale`.
+        """
+        mean, deviation = (part.numpy() for part in scale)
         scaled = [((own - mean) / deviation).astype(np.float32) for own in self.targets]
         return Examples(self.frames, scaled)
 
@@ -132,10 +133,17 @@ def _float(rows: Floating) -> Tensor:
 
 
 def with_shuffled(targets: Sequence[Targets], rng: np.random.Generator) -> list[Targets]:
-    """Each example's target beside that of an example drawn without replacement, on axis 1.
+    """The targets and a permutation of them, stacked on axis 1.
 
-    Drawn from all tracks together: what is shuffled keeps the labels' frequencies and loses every
-    tie to the audio, also the weak one of what stands at the beginning of every track.
+    The permutation runs over all tracks: it keeps the frequencies of the labels and removes every
+    relation to the audio, also the weak relation to the position in the track.
+
+    Args:
+        targets: of each track, (time, ...).
+        rng: draws the permutation.
+
+    Returns:
+        Of each track (time, 2, ...): the true targets, then the shuffled ones.
     """
     joined = np.concatenate(list(targets))
     both = np.stack([joined, joined[rng.permutation(len(joined))]], axis=1)

@@ -1,4 +1,4 @@
-"""Principal components of a training split, as `pca(ENCODER,DIM)` probes them."""
+"""Principal components of the embeddings of a training split: the option `--pca` of the probe."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Floating, Frames
 from mirprobe.probing.batches import Examples
+
+_REVISION = 1  # part of the fingerprint: increase it when a change here changes the numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Projected:
-    """Frames seen along the axes of a projection.
+    """Frames that are projected when they are read.
 
     Attributes:
         frames: (time, variants, dim).
@@ -42,12 +45,12 @@ class Projected:
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """The directions in which a training split varies most, of each variant on its own.
+    """The leading principal components of each variant.
 
     Attributes:
         mean: (variants, dim).
-        axes: (variants, dim, kept), orthonormal, in the order of falling variance; the largest
-            entry of each is positive.
+        axes: (variants, dim, kept), orthonormal, by decreasing variance; the largest entry of each
+            axis is positive.
     """
 
     mean: Tensor
@@ -55,22 +58,22 @@ class Projection:
 
     @classmethod
     def fit(cls, frames: Sequence[Frames], kept: int) -> Projection:
-        """Principal components analysis by the covariance, in two passes that hold one block each.
+        """Fit by an eigendecomposition of the covariance, in two passes over the frames.
 
         Args:
-            frames: those of the training split, (time, variants, dim) each.
-            kept: how many components.
+            frames: of the training split, (time, variants, dim) each.
+            kept: number of components.
 
         Raises:
-            ConfigError: the split has too few rows to tell so many components.
+            ConfigError: the split has not more rows than components.
         """
         examples = Examples(frames, [np.zeros((own.shape[0], 1)) for own in frames])
         if examples.count <= kept:
             raise ConfigError(
                 f"pca to {kept} dimensions needs more than the {examples.count} vectors of the "
-                "training split; ask for fewer"
+                "training split; choose fewer"
             )
-        mean, _ = examples.moments()
+        mean, _ = examples.mean_and_deviation()
         _, variants, dim = frames[0].shape
         covariance = torch.zeros(variants, dim, dim, dtype=torch.float64)
         for rows, _ in examples.in_order():
@@ -81,5 +84,10 @@ class Projection:
         return cls(mean, (axes * largest.sign()).float())
 
     def of(self, frames: Sequence[Frames]) -> list[Frames]:
-        """The same tracks, projected when they are read."""
+        """Frames of several tracks that are projected when they are read."""
         return [Projected(own, self.mean, self.axes) for own in frames]
+
+
+def components_fingerprint(fingerprint: str, components: int) -> str:
+    """A hash for the embeddings of an encoder reduced to their principal components."""
+    return digest("pca", _REVISION, fingerprint, components)

@@ -1,7 +1,7 @@
-"""Linear and one-hidden-layer probes, all of a cell's trained together.
+"""Linear and one-hidden-layer probes; all probes of a cell train together.
 
 Variants (layers x sources), learning rates, seeds and the label-shuffled control share every
-minibatch: one pass over the examples serves the whole layer-by-source table.
+minibatch: one pass over the examples trains the whole layer-by-source table.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ class ProbeConfig:
         hidden: units of the hidden layer, None for a linear probe.
         learning_rates: the grid that validation chooses from.
         weight_decay: of AdamW.
-        batch: examples to a step, by level.
-        max_steps: at most.
-        check_every: steps between looks at the validation loss, at least; never less than one
-            pass over the training split. None: no early stopping, the last weights count.
-        patience: looks without improvement of any probe before training ends.
+        batch: examples a step, by level of the task.
+        max_steps: the largest number of steps.
+        check_every: least number of steps between two checks of the validation loss; it is never
+            less than one pass over the training split. None: no early stopping, the last weights
+            are kept.
+        patience: checks without improvement of any probe before training ends.
         standardise: scale every dimension to zero mean and unit variance over the training split.
     """
 
@@ -57,7 +58,7 @@ class ProbeConfig:
 
 
 PRESETS = {
-    # PAPERS: one linear layer, AdamW 1e-3, 50 epochs of 128 steps of 128, nothing searched
+    # PAPERS: one linear layer, AdamW 1e-3, 50 epochs of 128 steps of 128, no search
     "paper": ProbeConfig(None, (1e-3,), 0.01, {"clip": 128, "frame": 128}, 6400, None, 0, False),
     "standard": ProbeConfig(
         None, (3e-4, 1e-3, 3e-3), 0.01, {"clip": 64, "frame": 1024}, 2000, 20, 5, True
@@ -80,27 +81,29 @@ def probe_config(preset: str, kind: str) -> ProbeConfig:
 
 @dataclass(frozen=True)
 class Group:
-    """Probes that share a learning rate and a condition (0 true labels, 1 shuffled)."""
+    """Probes that share a learning rate and are trained on true or on shuffled labels."""
 
     learning_rate: float
-    condition: int
+    shuffled: bool = False
 
 
 def groups(config: ProbeConfig) -> list[Group]:
-    """Every learning rate on the true labels, the middle one on shuffled labels too."""
+    """One group for each learning rate, and one on shuffled labels with the middle rate."""
     rates = config.learning_rates
-    return [*(Group(rate, 0) for rate in rates), Group(rates[len(rates) // 2], 1)]
+    return [*map(Group, rates), Group(rates[len(rates) // 2], shuffled=True)]
 
 
 class Probes:
     """Trained probes of every group, variant and seed.
 
     Attributes:
-        groups: learning rate and condition of each group.
-        unit: what the targets of a regression were standardised by, see Examples.unit; 0 and 1
-            for classes.
+        groups: learning rate of each group, and whether its labels are shuffled.
+        columns: index of each group's targets among those of the examples, 1 if shuffled.
+        seeds: of the initial weights.
+        target_scale: mean and deviation by which the targets of a regression were standardised;
+            0 and 1 for classes.
         validation_loss: (variants, groups, seeds), of the weights that were kept.
-        steps: trained.
+        steps: number of training steps.
     """
 
     def __init__(
@@ -110,13 +113,13 @@ class Probes:
         seeds: Sequence[int],
         hidden: int | None,
         scale: tuple[Tensor, Tensor],
-        unit: tuple[Tensor, Tensor] = (torch.zeros(()), torch.ones(())),
+        target_scale: tuple[Tensor, Tensor] = (torch.zeros(()), torch.ones(())),
     ) -> None:
         self.groups = list(group_list)
-        self.conditions = [group.condition for group in self.groups]
+        self.columns = [int(group.shuffled) for group in self.groups]
         self.seeds = tuple(seeds)
         self.mean, self.inverse = scale
-        self.unit = unit
+        self.target_scale = target_scale
         self.parameters = [_initial(shape, seeds, hidden) for _ in self.groups]
         self.validation_loss = torch.full((shape[0], len(self.groups), len(self.seeds)), inf)
         self.steps = 0
@@ -126,20 +129,20 @@ class Probes:
         scaled = ((x - self.mean) * self.inverse).transpose(0, 1).contiguous()  # (V, n, D)
         layers = [torch.cat(own, dim=1) for own in zip(*self.parameters, strict=True)]
         out = torch.einsum("vnd,vpdc->vnpc", scaled, layers[0]) + layers[1][:, None]
-        if len(layers) > 2:  # every probe p has a hidden layer of its own
+        if len(layers) > 2:  # each probe p has its own hidden layer
             out = torch.einsum("vnpd,vpdc->vnpc", F.relu(out), layers[2]) + layers[3][:, None]
         return out.view(*out.shape[:2], len(self.groups), len(self.seeds), -1)
 
     def outputs(self, x: Tensor) -> Tensor:
-        """The logits; of a regression, estimates in the units of its targets. Shape as above."""
-        mean, deviation = self.unit
+        """Logits; in a regression estimates in the units of the targets. Shapes as `logits`."""
+        mean, deviation = self.target_scale
         return self.logits(x) * deviation + mean
 
 
 def _initial(shape: tuple[int, int, int], seeds: Sequence[int], hidden: int | None) -> list[Tensor]:
     """Weight (variants, seeds, inputs, outputs) and bias (variants, seeds, outputs) of each layer.
 
-    Uniform in +-1/sqrt(inputs) as torch.nn.Linear, the same for every variant of a seed.
+    Uniform in +-1/sqrt(inputs) like torch.nn.Linear, the same for all variants of a seed.
     """
     variants, dim, classes = shape
     sizes = (dim, classes) if hidden is None else (dim, hidden, classes)
@@ -160,7 +163,7 @@ def losses(logits: Tensor, targets: Tensor, loss: Loss) -> Tensor:
 
     Args:
         logits: (variants, n, groups, seeds, classes).
-        targets: each group's own, (n, groups) class indices, -1 to ignore, or (n, groups, classes)
+        targets: of each group, (n, groups) class indices, -1 to ignore, or (n, groups, classes)
             relevances or standardised numbers.
         loss: `multiclass` (cross-entropy), `multilabel` (binary cross-entropy, mean over labels) or
             `regression` (squared error, mean over labels).
@@ -183,7 +186,7 @@ def losses(logits: Tensor, targets: Tensor, loss: Loss) -> Tensor:
 
 
 def _counted(targets: Tensor, loss: Loss) -> Tensor:
-    """(groups,) how many examples count in the loss."""
+    """Number of examples that count in the loss, (groups,)."""
     if loss == "multiclass":
         return (targets >= 0).sum(0)
     return torch.full(targets.shape[1:2], len(targets))
@@ -198,24 +201,32 @@ def train(
     loss: Loss,
     classes: int,
     seeds: Sequence[int],
-    bar: str = "",
+    progress: str = "",
 ) -> Probes:
-    """Train every probe of a cell on `examples`; `valid` alone decides when each was best.
+    """Train all probes of a cell.
 
-    Seeds change the initial weights; the order of the examples is that of the first seed.
+    Args:
+        examples: of the training split.
+        valid: of the validation split; it only decides which weights of each probe are kept.
+        config: how to train.
+        level: of the task.
+        loss: of the task.
+        classes: number of outputs.
+        seeds: of the initial weights; the first seed also sets the order of the examples.
+        progress: label of the progress bar.
     """
     variants, dim = examples.frames[0].shape[1:]
-    unit = torch.zeros(()), torch.ones(())
+    scale = torch.zeros(()), torch.ones(())
     if loss == "regression":
-        unit = examples.unit()
-        examples, valid = examples.standardised(unit), valid.standardised(unit)
+        scale = examples.target_scale()
+        examples, valid = examples.scale_targets(scale), valid.scale_targets(scale)
     probes = Probes(
         groups(config),
         (variants, dim, classes),
         seeds,
         config.hidden,
-        _scale(examples, config.standardise),
-        unit,
+        _input_scale(examples, config.standardise),
+        scale,
     )
     batch = min(config.batch[level], examples.count)
     optimiser = torch.optim.AdamW(
@@ -235,7 +246,7 @@ def train(
     rng = np.random.default_rng(seeds[0])
     with torch_threads(1 if work < _ONE_THREAD_FLOPS else None):
         steps = tqdm(
-            _forever(examples, batch, rng), bar, config.max_steps, leave=False, disable=None
+            _forever(examples, batch, rng), progress, config.max_steps, leave=False, disable=None
         )
         for x, y in steps:
             _step(probes, optimiser, x, y, loss)
@@ -250,11 +261,11 @@ def train(
     return probes
 
 
-def _scale(examples: Examples, standardise: bool) -> tuple[Tensor, Tensor]:
+def _input_scale(examples: Examples, standardise: bool) -> tuple[Tensor, Tensor]:
     if not standardise:
         return torch.zeros(()), torch.ones(())
-    mean, deviation = examples.moments()
-    # a dimension that does not vary but for rounding says nothing: it is centred and left unscaled
+    mean, deviation = examples.mean_and_deviation()
+    # a dimension that varies only by rounding errors is centred and not scaled
     return mean, torch.where(deviation > 1e-6 * mean.abs(), 1 / deviation, 1.0)
 
 
@@ -269,9 +280,9 @@ def _step(
     probes: Probes, optimiser: torch.optim.Optimizer, x: Tensor, y: Tensor, loss: Loss
 ) -> None:
     optimiser.zero_grad(set_to_none=True)
-    targets = y[:, probes.conditions]
+    targets = y[:, probes.columns]
     each = losses(probes.logits(x), targets, loss)  # (V, G, S)
-    # probes share no weights, so the gradient of the sum is every probe's own
+    # probes share no weights: the gradient of the sum is the gradient of each probe
     total = (each / _counted(targets, loss).clamp_min(1)[:, None]).sum()
     total.backward()  # type: ignore[no-untyped-call]
     optimiser.step()
@@ -281,11 +292,15 @@ def _step(
 def _keep_best(
     probes: Probes, kept: list[list[Tensor]], valid: Examples, loss: Loss, *, last: bool
 ) -> bool:
-    """Keep each probe's weights where its validation loss improved (or at the end, `last`)."""
+    """Keep the weights of each probe whose validation loss improved; with `last` of all probes.
+
+    Returns:
+        Whether any probe improved.
+    """
     found = torch.zeros_like(probes.validation_loss)
     count = torch.zeros(len(probes.groups))
     for x, y in valid.in_order():
-        targets = y[:, probes.conditions]
+        targets = y[:, probes.columns]
         found += losses(probes.logits(x), targets, loss)
         count += _counted(targets, loss)
     found /= count.clamp_min(1)[:, None]

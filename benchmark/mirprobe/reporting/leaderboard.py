@@ -1,14 +1,14 @@
-"""Leaderboards: for each encoder and task what validation chose, ranked, with its controls.
+"""Leaderboards: the chosen score of each encoder in each task, ranked, with its controls.
 
-They are made from the `scores.csv` of runs, and the encoders' speed from their `run.json`. Encoders
-are ranked among rows that share data set, splits, task, probe, preset and conditions; one that was
-trained with labels for a task is shown there and takes no rank.
+They are made from the `scores.csv` and `run.json` of runs. Encoders are ranked among rows that
+share data set, splits, task, probe, preset and conditions. An encoder that was trained with labels
+for a task is shown in its table without a rank.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import inf, nan
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +17,29 @@ import pandas as pd
 from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.markdown import markdown_table
+from mirprobe.probing.selection import best_on_validation
 from mirprobe.reporting.published import table_of
 from mirprobe.reporting.run_folder import read_differences, read_scores
 
-ARENA = ["dataset", "splits", "task", "probe", "preset", "conditions"]
-ENTRY = [*ARENA, "encoder"]
+RANKED_TOGETHER = ["dataset", "splits", "task", "probe", "preset", "conditions"]
+ENTRY = [*RANKED_TOGETHER, "encoder"]
 _PAIR = ["cell", "reference_cell"]
 CONTROLS = ("shuffled", "chance", "ceiling")
 
 
 def read_runs(runs: Sequence[Path]) -> pd.DataFrame:
-    """The scores of several runs; of cells that stand in two, the later run's count.
+    """The scores of several runs; where two runs hold the same cell, the later run counts.
 
     Raises:
-        StorageError: a folder is not a run's.
+        StorageError: a folder is not the folder of a run.
     """
     return merge([read_scores(run) for run in runs])
 
 
 def merge(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The scores of several runs in one table, in which each cell stands once."""
-    tables = [scores.assign(run=place) for place, scores in enumerate(runs)]
+    """The scores of several runs in one table, in which each cell occurs once."""
+    tables = [scores.assign(run=number) for number, scores in enumerate(runs)]
     table = pd.concat(tables, ignore_index=True)
     latest = table.groupby(ENTRY, dropna=False)["run"].transform("max")
     return table[table["run"] == latest].drop(columns="run")
@@ -59,15 +61,15 @@ def leaderboard(
     """One row an encoder, task and metric, of the layer, source and decoding validation chose.
 
     Args:
-        scores: rows of `scores.csv`, with a column `speed` where that is known.
+        scores: rows of `scores.csv`, optionally with a column `speed`.
         reference: an encoder; `difference` is each value minus its value.
-        pairs: of `read_pairs`; where the two encoders stand in one run, `difference` is that on the
-            same tracks, and `difference_low` and `difference_high` are its 95 % interval.
+        pairs: of `read_pairs`; for two encoders of one run `difference` is taken on the same
+            tracks, and `difference_low` and `difference_high` are its 95 % interval.
 
     Returns:
-        A table sorted by task and rank. `rank` is by the main metric, NaN where the encoder had
-        labels for the task. Values of several seeds are averaged; so are the ends of their
-        intervals, which remain those of one training and are wider than that of the mean.
+        A table sorted by task and rank. `rank` is by the main metric, NaN if the encoder was
+        trained with labels for the task. Values of several seeds are averaged, and so are the ends
+        of their intervals: they describe one training and are wider than those of the mean.
 
     Raises:
         ConfigError: `reference` is not among the encoders.
@@ -76,55 +78,56 @@ def leaderboard(
     if reference is not None and reference not in encoders:
         raise ConfigError(f"no scores of encoder '{reference}'; {nearest(reference, encoders)}")
     chosen = scores[(scores["kind"] == "probe") & scores["selected"]]
-    # what validation cannot tell (NaN) is worse than anything it can, as in `scoring.worth`
-    chosen = chosen.assign(worth=chosen["validation"].fillna(-inf))
     where = [*ENTRY, "decoding", "layer", "source", "metric", "main", "n", "fingerprint", "cell"]
-    numbers = ["value", "low", "high", "validation", "worth"]
+    numbers = ["value", "low", "high", "validation"]
     board = chosen.groupby(where, dropna=False, sort=False)[numbers].mean().reset_index()
-    # the decoding, too, is for validation to choose; the first of equals
-    mains = board[board["main"]]
-    best = mains.groupby(ENTRY, sort=False)["worth"].transform("idxmax")
-    kept = board.loc[best.unique(), [*ENTRY, "decoding"]]
-    board = board.drop(columns="worth").merge(kept, on=[*ENTRY, "decoding"])
+    board = board.merge(_chosen_decodings(chosen), on=[*ENTRY, "decoding"])
     for kind in CONTROLS:
         board = board.merge(_control(scores, kind), how="left", on=[*ENTRY, "decoding", "metric"])
     board = board.merge(_facts(scores), on=["encoder", "fingerprint"])
     mains = board[board["main"]]
-    peers = mains[~_had_labels(mains)]
-    ranks = peers.assign(rank=peers.groupby(ARENA)["value"].rank(ascending=False, method="min"))
+    peers = mains[~mains.apply(_supervised, axis=1, result_type="reduce").astype(bool)]
+    ranks = peers.assign(
+        rank=peers.groupby(RANKED_TOGETHER)["value"].rank(ascending=False, method="min")
+    )
     board = board.merge(ranks[[*ENTRY, "rank"]], how="left", on=ENTRY)
     if reference is not None:
-        anchor = board[board["encoder"] == reference][[*ARENA, "metric", "value", "cell"]]
+        anchor = board[board["encoder"] == reference][[*RANKED_TOGETHER, "metric", "value", "cell"]]
         anchor = anchor.rename(columns={"value": "anchor", "cell": "reference_cell"})
-        board = board.merge(anchor, how="left", on=[*ARENA, "metric"])
+        board = board.merge(anchor, how="left", on=[*RANKED_TOGETHER, "metric"])
         board["difference"] = board["value"] - board.pop("anchor")
         if pairs is not None:
             ends = {"low": "difference_low", "high": "difference_high", "difference": "paired"}
             paired = pairs[[*_PAIR, "metric", *ends]].rename(columns=ends)
             board = board.merge(paired, how="left", on=[*_PAIR, "metric"])
-            # on the tracks that both were scored on, as the interval is
+            # like its interval, on the tracks that both encoders were scored on
             board["difference"] = board.pop("paired").fillna(board["difference"])
         board = board.drop(columns="reference_cell")
-    places = {task: place for place, task in enumerate(scores["task"].unique())}
-    board = board.assign(place=board["task"].map(places), other=~board["main"])
-    order = ["dataset", "place", "rank", "encoder", "other"]
+    tasks = {task: number for number, task in enumerate(scores["task"].unique())}
+    board = board.assign(task_number=board["task"].map(tasks), other=~board["main"])
+    order = ["dataset", "task_number", "rank", "encoder", "other"]
     board = board.sort_values(order, kind="stable", na_position="first")
-    return board.drop(columns=["place", "other"]).reset_index(drop=True)
+    return board.drop(columns=["task_number", "other"]).reset_index(drop=True)
+
+
+def _chosen_decodings(chosen: pd.DataFrame) -> pd.DataFrame:
+    """The decoding that validation chose for each entry, from the rows of the chosen layers."""
+    rows = []
+    for entry, mains in chosen[chosen["main"]].groupby(ENTRY, dropna=False, sort=False):
+        decodings = mains.groupby("decoding", sort=False)["validation"].agg(list).to_dict()
+        rows.append((*entry, best_on_validation(decodings)))
+    return pd.DataFrame(rows, columns=[*ENTRY, "decoding"])
 
 
 def _facts(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row an encoder; of several runs the last that says anything counts."""
+    """One row an encoder; of several runs the last one with a value counts."""
     known = scores if "speed" in scores else scores.assign(speed=nan)
     groups = known.groupby(["encoder", "fingerprint"], sort=False)
     return groups[[*INFO_COLUMNS, "speed"]].last().reset_index()
 
 
-def _had_labels(board: pd.DataFrame) -> pd.Series:
-    return board.apply(_trained_for, axis=1, result_type="reduce").astype(bool)
-
-
-def _trained_for(row: pd.Series) -> bool:
-    """Whether the encoder of a row had labels for its task."""
+def _supervised(row: pd.Series) -> bool:
+    """Whether the encoder of a row was trained with labels for its task."""
     return str(row["task"]) in str(row["supervised"]).split()
 
 
@@ -135,14 +138,14 @@ def _control(scores: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def mean_ranks(board: pd.DataFrame) -> dict[str, str]:
-    """Each encoder's mean rank in the tables where it has a peer, best first.
+    """The mean rank of each encoder over all tables with at least two ranked encoders, best first.
 
-    `2.25`, or `1.00 (1 of 4)` where it is ranked in one of four such tables.
+    `2.25`, or `1.00 (1 of 4)` for an encoder that is ranked in one of four such tables.
     """
     ranked = board[board["main"] & board["rank"].notna()]
-    tables = ranked.groupby(ARENA, dropna=False)
+    tables = ranked.groupby(RANKED_TOGETHER, dropna=False)
     ranked = ranked[tables["encoder"].transform("count") > 1]
-    total = ranked.groupby(ARENA, dropna=False).ngroups
+    total = ranked.groupby(RANKED_TOGETHER, dropna=False).ngroups
     ranks = ranked.groupby("encoder")["rank"].agg(["mean", "count"])
     return {
         str(name): f"{mean:.2f}" + (f" ({count} of {total})" if count < total else "")
@@ -151,19 +154,19 @@ def mean_ranks(board: pd.DataFrame) -> dict[str, str]:
 
 
 def to_csv(board: pd.DataFrame) -> str:
-    """The whole table."""
+    """The leaderboard as CSV, with all metrics."""
     return str(board.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
 def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str:
-    """A table with the main metric for each task and way of probing, and one of the encoders.
+    """A table of the main metric for each group of ranked rows, and a table of the encoders.
 
     Args:
         board: of `leaderboard`.
-        figures: of `published_beside`, each shown under the table that it can be compared with.
+        figures: of `published_beside`; each is shown below the table that it is comparable with.
     """
     parts = []
-    for rows in _arenas(board):
+    for rows in _ranked_groups(board):
         first = rows.iloc[0]
         conditions = f", {first['conditions']}" if first["conditions"] else ""
         parts.append(
@@ -172,18 +175,18 @@ def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str
             f"preset {first['preset']}{conditions}\n"
         )
         headers = [header for header, _ in _cells(first)]
-        parts.append(_markdown([headers, *(_texts(_cells(row)) for _, row in rows.iterrows())]))
+        parts.append(markdown_table(headers, [_texts(_cells(row)) for _, row in rows.iterrows()]))
         published = [] if figures is None else table_of(figures, first)
         if published:
-            parts.append(_markdown(published))
+            parts.append(markdown_table(published[0], published[1:]))
     table = encoders_of(board)
     parts.append("### encoders\n")
-    parts.append(_markdown([[header for header, _ in table[0]], *map(_texts, table)]))
+    parts.append(markdown_table([header for header, _ in table[0]], [*map(_texts, table)]))
     return "\n".join(parts)
 
 
 def encoders_of(board: pd.DataFrame) -> list[list[tuple[str, str]]]:
-    """Mean rank and facts of each encoder, the best first: shown cells with their headers."""
+    """A row for each encoder, best mean rank first: pairs of header and text."""
     ranks = mean_ranks(board)
     facts: dict[Any, Any] = (
         board.groupby("encoder", sort=False)[[*INFO_COLUMNS, "speed"]].first().to_dict("index")
@@ -198,7 +201,7 @@ def encoders_of(board: pd.DataFrame) -> list[list[tuple[str, str]]]:
             ("frames/s", _number(facts[name]["frame_rate"], ".4g")),
             ("speed", _number(facts[name]["speed"], ".0f")),
             ("licence", str(facts[name]["licence"])),
-            ("had labels for", str(facts[name]["supervised"]).replace(" ", ", ")),
+            ("trained with labels for", str(facts[name]["supervised"]).replace(" ", ", ")),
         ]
         for name in order
     ]
@@ -208,9 +211,9 @@ def _millions(count: float) -> str:
     return "" if pd.isna(count) else f"{count / 1e6:.3g} M" if count else "0"
 
 
-def _arenas(board: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The rows of main metrics that were ranked together."""
-    for _, rows in board[board["main"]].groupby(ARENA, sort=False):
+def _ranked_groups(board: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The rows of the main metric that are ranked together."""
+    for _, rows in board[board["main"]].groupby(RANKED_TOGETHER, sort=False):
         yield rows
 
 
@@ -218,17 +221,10 @@ def _texts(cells: Sequence[tuple[str, str]]) -> list[str]:
     return [text for _, text in cells]
 
 
-def _markdown(table: Sequence[Sequence[str]]) -> str:
-    """The first row is the headers."""
-    ruled = [table[0], ["---"] * len(table[0]), *table[1:]]
-    lines = [" | ".join(text.replace("|", "\\|") for text in row) for row in ruled]
-    return "".join(f"| {line} |\n" for line in lines)
-
-
 def _cells(row: pd.Series) -> list[tuple[str, str]]:
-    """What is shown of a row, with the headers."""
+    """A row of a table: pairs of header and text."""
     shown = [
-        ("rank", "had labels" if _trained_for(row) else _number(row["rank"], ".0f")),
+        ("rank", "trained with labels" if _supervised(row) else _number(row["rank"], ".0f")),
         ("encoder", str(row["encoder"])),
         (str(row["metric"]), _number(row["value"])),
         ("95 %", f"{row['low']:.3f} to {row['high']:.3f}"),
@@ -249,11 +245,11 @@ def _number(value: float, style: str = ".3f") -> str:
 
 
 def rows_of(board: pd.DataFrame) -> list[tuple[str, list[list[tuple[str, str]]]]]:
-    """Per table of `to_markdown`, a title and the shown cells of each row."""
+    """Title and rows of each table of `to_markdown`; a row is pairs of header and text."""
     return [
         (
             f"{rows['task'].iloc[0]} on {rows['dataset'].iloc[0]}",
             [_cells(row) for _, row in rows.iterrows()],
         )
-        for rows in _arenas(board)
+        for rows in _ranked_groups(board)
     ]

@@ -1,7 +1,7 @@
-"""Figures that others have published, to be read beside one's own; none was measured here.
+"""Published figures of other work, shown beside the results of a run; none was measured here.
 
-`published.csv` holds one figure a row, with where it comes from. `dataset` says on what data a run
-is comparable with it, in the words of the column `dataset` of `scores.csv`.
+`published.csv` holds one figure a row, with its citation. `dataset` is the value of that column in
+the `scores.csv` of a comparable run.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ def read_published() -> pd.DataFrame:
 
 
 def published_beside(board: pd.DataFrame) -> pd.DataFrame:
-    """The figures whose task, data set and metric stand in a leaderboard.
+    """The figures whose task, data set and metric occur in a leaderboard.
 
     Args:
-        board: of `ranking.leaderboard`.
+        board: of `leaderboard`.
 
     Returns:
-        Rows of `read_published`, with `main` as the board has it; possibly none.
+        Rows of `read_published` with the column `main` of the board; possibly none.
     """
     shared = board[[*SHARED, "main"]].drop_duplicates()
     return read_published().merge(shared, on=SHARED)
 
 
 def add_published(board: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
-    """The leaderboard with the figures under it: no rank, no interval, and who published them.
+    """The leaderboard followed by the figures, without rank and interval, with their citation.
 
-    What a figure does not tell, such as splits and probe, stays empty.
+    Columns that a figure has no value for, such as splits and probe, are empty.
     """
     if figures.empty:
         return board
@@ -44,20 +44,24 @@ def add_published(board: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([board.assign(published="", note=""), rows], ignore_index=True)
 
 
-def table_of(figures: pd.DataFrame, arena: pd.Series) -> Sequence[Sequence[str]]:
-    """The figures on an arena's main metric, as texts under headers; none is an empty list.
+def table_of(figures: pd.DataFrame, row: pd.Series) -> Sequence[Sequence[str]]:
+    """The figures that are comparable with a row of a leaderboard.
 
     Args:
         figures: of `published_beside`.
-        arena: a row of the leaderboard.
+        row: of the leaderboard.
+
+    Returns:
+        Headers, then rows of texts; an empty list without figures.
     """
-    chosen = figures[(figures[SHARED] == arena[SHARED]).all(axis=1)]
+    metric = str(row["metric"])
+    chosen = figures[(figures[SHARED] == row[SHARED]).all(axis=1)]
     if chosen.empty:
         return []
-    headers = ["published, not measured here", str(arena["metric"]), "layer", "note", "by"]
+    headers = ["published, not measured here", metric, "layer", "note", "by"]
     rows = []
-    for _, row in chosen.iterrows():
-        where = f"{row['layer']} {row['source']}".strip()
-        texts = [row["encoder"], f"{row['value']:.3f}", where, row["note"], row["citation"]]
+    for _, one in chosen.iterrows():
+        where = f"{one['layer']} {one['source']}".strip()
+        texts = [one["encoder"], f"{one['value']:.3f}", where, one["note"], one["citation"]]
         rows.append([str(text) for text in texts])
     return [headers, *rows]

@@ -1,7 +1,7 @@
 """The folder of one run: `run.json`, `splits/`, `scores.csv`, `predictions/`.
 
-A cell is one file under `predictions/`, written whole: its scores, what was predicted for each test
-track, the tracks that could not be used and why. `scores.csv` is those files' scores put together.
+A cell is one file under `predictions/`, written in one step: its scores, the predictions for all
+test tracks, the tracks that could not be used and why. `scores.csv` holds the scores of all cells.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mirprobe.api.encoder import INFO_COLUMNS
+from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import StorageError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Score, Split, Track
-from mirprobe.probing.selection import CellResult
+from mirprobe.probing.results import Cell, Prediction
 
 COLUMNS = [*(field.name for field in fields(Score)), *INFO_COLUMNS]
 DIFFERENCES = [
@@ -30,7 +31,7 @@ DIFFERENCES = [
     "cell", "reference_cell",
 ]  # fmt: skip
 _ENDS = ("difference", "low", "high")
-_LONGEST = 100  # characters of an encoder's name in a file's name
+_LONGEST = 100  # characters of an encoder's name in a file name
 _TYPES = {
     **{field.name: str(field.type) for field in fields(Score)},
     **INFO_COLUMNS,
@@ -49,10 +50,10 @@ class RunFolder:
         return self.path / "predictions" / f"{_slug(encoder)}__{_slug(task)}.json.gz"
 
     def make(self) -> None:
-        """Create the folder, so that a run which cannot write its results ends before its work.
+        """Create the folder; done first, so that a run which cannot write fails before its work.
 
         Raises:
-            StorageError: it cannot be created.
+            StorageError: the folder cannot be created.
         """
         try:
             (self.path / "predictions").mkdir(parents=True, exist_ok=True)
@@ -62,38 +63,50 @@ class RunFolder:
                 "with --results-dir"
             ) from error
 
-    def read_cell(self, encoder: str, task: str, key: str) -> dict[str, Any] | None:
-        """A finished cell, or None where it is missing, damaged or of another `key`."""
-        path = self.cell_path(encoder, task)
+    def read_cell(self, encoder: str, task: str, key: str) -> Cell | None:
+        """A finished cell; None if it is missing, damaged or has another `key`."""
         try:
-            cell = read_cell(path)
+            cell = read_cell(self.cell_path(encoder, task))
         except (FileNotFoundError, StorageError):
-            return None  # not there yet, or damaged: either way it is computed again
-        return cell if cell.get("key") == key else None
+            return None  # missing or damaged: it is computed again
+        return cell if cell.key == key else None
 
-    def write_cell(self, encoder: str, task: str, key: str, result: CellResult) -> dict[str, Any]:
-        """Commit a cell whole.
+    def write_cell(self, cell: Cell) -> Cell:
+        """Write a cell in one step.
+
+        Returns:
+            The cell as `read_cell` reads it: seconds and tag scores are rounded.
 
         Raises:
             StorageError: the folder cannot be written.
         """
-        cell = {"key": key, "encoder": encoder, "task": task, **asdict(result)}
-        content = json.dumps(cell, separators=(",", ":")).encode()
-        write_whole(self.cell_path(encoder, task), gzip.compress(content, mtime=0))
-        return cell
+        predictions = [
+            {
+                **{field.name: getattr(one, field.name) for field in fields(one)},
+                "tracks": {track: to_json(estimate) for track, estimate in one.tracks.items()},
+            }
+            for one in cell.predictions
+        ]
+        content = json.dumps(
+            asdict(replace(cell, predictions=[])) | {"predictions": predictions},
+            separators=(",", ":"),
+        )
+        path = self.cell_path(cell.encoder, cell.task)
+        write_whole(path, gzip.compress(content.encode(), mtime=0))
+        return _parse_cell(content)
 
     def write_scores(
-        self, cells: Sequence[Mapping[str, Any]], info: Mapping[str, Mapping[str, Any]]
+        self, cells: Sequence[Cell], info: Mapping[str, Mapping[str, Any]]
     ) -> pd.DataFrame:
         """Write `scores.csv`: the rows of all cells, in order, each with its encoder's `info`."""
-        rows = [{**row, **info[row["encoder"]]} for cell in cells for row in cell["scores"]]
+        rows = [{**asdict(score), **info[score.encoder]} for cell in cells for score in cell.scores]
         table = pd.DataFrame(rows, columns=COLUMNS).astype({"model_parameters": "Int64"})
         content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         write_whole(self.path / "scores.csv", content.encode())
         return table
 
     def write_differences(self, table: pd.DataFrame) -> None:
-        """Write `differences.csv`, of `mirprobe.reporting.paired_differences`."""
+        """Write `differences.csv`: a table of `mirprobe.reporting.paired_differences`."""
         content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         write_whole(self.path / "differences.csv", content.encode())
 
@@ -126,34 +139,48 @@ def write_splits(folder: Path, splits: Mapping[Split, Sequence[Track]]) -> None:
         write_whole(folder / f"{split}.txt", content.encode())
 
 
-def read_cell(path: Path) -> dict[str, Any]:
-    """The content of a cell's file.
+def read_cell(path: Path) -> Cell:
+    """Read a cell from its file.
 
     Raises:
         FileNotFoundError: it does not exist.
         StorageError: it is damaged.
     """
     try:
-        cell: Any = json.loads(gzip.decompress(path.read_bytes()))
+        return _parse_cell(gzip.decompress(path.read_bytes()))
     except FileNotFoundError:
         raise
     except (OSError, EOFError, zlib.error, ValueError) as error:
         raise StorageError(f"{path}: damaged ({error}); delete it and run again") from error
-    if not isinstance(cell, dict):
-        raise StorageError(f"{path}: damaged (not a cell); delete it and run again")
-    return cell
+    except (KeyError, TypeError) as error:
+        raise StorageError(f"{path}: damaged (not a cell); delete it and run again") from error
+
+
+def _parse_cell(content: str | bytes) -> Cell:
+    values: Any = json.loads(content)
+    return Cell(
+        key=values["key"],
+        encoder=values["encoder"],
+        task=values["task"],
+        scores=[Score(**row) for row in values["scores"]],
+        predictions=[
+            Prediction(**{**one, "tracks": {k: from_json(v) for k, v in one["tracks"].items()}})
+            for one in values["predictions"]
+        ],
+        problems=values["problems"],
+    )
 
 
 def read_scores(run: Path) -> pd.DataFrame:
     """`scores.csv` of a run's folder, with the encoders' `speed` from its `run.json`.
 
-    Speed is seconds of audio encoded in a second; NaN where it is not known.
+    Speed is seconds of audio encoded in one second; NaN if it is unknown.
 
     Raises:
-        StorageError: it is missing or not such a table, or `run.json` is damaged.
+        StorageError: `scores.csv` is missing or not a table of scores, or `run.json` is damaged.
     """
     path = run / "scores.csv"
-    # a hash may look like a number and a name like a missing value: neither is to be guessed
+    # types are given: a hash may look like a number, and a name like a missing value
     numbers = [name for name, kind in _TYPES.items() if kind in ("float", "Int64")]
     blank = {name: [""] for name in numbers}
     try:
@@ -169,10 +196,10 @@ def read_scores(run: Path) -> pd.DataFrame:
 
 
 def read_differences(run: Path) -> pd.DataFrame:
-    """`differences.csv` of a run's folder; no rows where it has none.
+    """`differences.csv` of a run's folder; no rows if the file is missing.
 
     Raises:
-        StorageError: it is not such a table.
+        StorageError: it is not a table of differences.
     """
     path = run / "differences.csv"
     kinds = {**dict.fromkeys(DIFFERENCES, "str"), **dict.fromkeys(_ENDS, "float"), "n": "int"}
@@ -189,11 +216,13 @@ def read_differences(run: Path) -> pd.DataFrame:
 
 
 def _speeds(run: Path) -> dict[str, float]:
-    """Encoder -> seconds of audio encoded in a second, where `run.json` knows it."""
+    """Encoder -> seconds of audio encoded in one second, where `run.json` has it."""
     path = run / "run.json"
     try:
         encoders = json.loads(path.read_text(encoding="utf-8"))["encoders"]
-        return {spec: float(said["speed"]) for spec, said in encoders.items() if said.get("speed")}
+        return {
+            spec: float(entry["speed"]) for spec, entry in encoders.items() if entry.get("speed")
+        }
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

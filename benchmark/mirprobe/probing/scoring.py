@@ -1,0 +1,295 @@
+"""From the outputs of probes to rows: decoding, the choices of validation, scores, controls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mirprobe.api.task import Task, conditions_of
+from mirprobe.core.bootstrap import bootstrap, mean, point
+from mirprobe.core.schema import Annotations, Floats, Frames, Score
+from mirprobe.probing.batches import Examples
+from mirprobe.probing.probes import Probes
+from mirprobe.probing.results import Cell, Prediction
+from mirprobe.probing.selection import best_on_validation
+
+CHANCE_SEED = 20250623
+CHANCE_DRAWS = 4  # random orders of the labels that are equally frequent
+_TIE = 1e-3  # in logits: breaks ties between equally frequent labels and changes no other order
+_CERTAIN = 12.0  # logit of the true label where the reference is used as an estimate
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class SplitData:
+    """The usable tracks of one split; all lists are aligned.
+
+    Attributes:
+        ids: of the tracks.
+        references: their annotations.
+        times: centres of their frames in seconds; None for clips.
+        frames: (time, variants, dim) each.
+        targets: (time, ...) each.
+    """
+
+    ids: list[str]
+    references: list[Annotations]
+    times: list[Floats | None]
+    frames: list[Frames]
+    targets: list[NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What validation chose for a decoding.
+
+    Attributes:
+        validation: main metric on the validation split.
+        parameters: of the decoding.
+        group: index of the probes' group, that is their learning rate; -1 without probes.
+    """
+
+    validation: float
+    parameters: Mapping[str, float]
+    group: int = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Scorer:
+    """Decodes logits, chooses on validation, scores on test and adds the rows to a cell.
+
+    Attributes:
+        task: the task.
+        valid: the split that chooses.
+        test: the split that is reported.
+        row: the fields of `Score` that are the same in all rows.
+        seeds: of the probes.
+        cell: gets scores and predictions.
+    """
+
+    task: Task
+    valid: SplitData
+    test: SplitData
+    row: Mapping[str, Any]
+    seeds: tuple[int, ...]
+    cell: Cell
+
+    def decode(
+        self,
+        split: SplitData,
+        logits: Sequence[Logits],
+        decoding: str,
+        parameters: Mapping[str, float],
+    ) -> list[Annotations]:
+        """Logits of each track, (time, labels), to annotations."""
+        clip = self.task.level == "clip"
+        return [
+            self.task.decode(own[0] if clip else own, times, decoding, parameters)
+            for own, times in zip(logits, split.times, strict=True)
+        ]
+
+    def choose(self, logits: Sequence[Logits], decoding: str, group: int = -1) -> Choice:
+        """The parameters from the decoding's grid that are best on validation."""
+        references, choices = self.valid.references, []
+        for parameters in self.task.decodings[decoding]:
+            estimates = self.decode(self.valid, logits, decoding, parameters)
+            statistic = self.task.score(references, estimates)[self.task.main_metric]
+            choices.append(Choice(point(statistic, len(estimates)), parameters, group))
+        return best_choice(choices)
+
+    def add(self, logits: Sequence[Logits], decoding: str, choice: Choice, **fields: Any) -> None:
+        """Decode and score the test tracks: adds a row for each metric and the predictions."""
+        estimates = self.decode(self.test, logits, decoding, choice.parameters)
+        shared = self.add_mean([estimates], decoding, choice, **fields)
+        tracks = dict(zip(self.test.ids, estimates, strict=True))
+        self.cell.predictions.append(Prediction(**shared, tracks=tracks))
+
+    def add_mean(
+        self,
+        draws: Sequence[Sequence[Annotations]],
+        decoding: str,
+        choice: Choice,
+        **fields: Any,
+    ) -> dict[str, Any]:
+        """Add a row for each metric, its mean over several sets of estimates.
+
+        Args:
+            draws: sets of estimates of the test tracks.
+            decoding: its name.
+            choice: of validation.
+            **fields: kind, layer, source, seed, selected and learning_rate of the rows.
+
+        Returns:
+            The fields of `Prediction` that all these rows share.
+        """
+        scores = [self.task.score(self.test.references, estimates) for estimates in draws]
+        shared = {**fields, "decoding": decoding, "parameters": json.dumps(dict(choice.parameters))}
+        n = len(self.test.ids)
+        conditions = conditions_of(self.task)(self.test.references)
+        for metric in scores[0]:
+            statistic = mean([draw[metric] for draw in scores])
+            low, high = bootstrap(statistic, n)
+            self.cell.scores.append(
+                Score(
+                    **self.row,
+                    **shared,
+                    metric=metric,
+                    main=metric == self.task.main_metric,
+                    value=point(statistic, n),
+                    low=low,
+                    high=high,
+                    n=n,
+                    validation=choice.validation,
+                    conditions=conditions,
+                )
+            )
+        return shared
+
+    def no_probe(self, kind: str) -> dict[str, Any]:
+        """Fields of the rows of a control that needs no probe."""
+        return {
+            "kind": kind,
+            "selected": True,
+            "learning_rate": float("nan"),
+            "layer": "",
+            "source": "",
+            "seed": self.seeds[0],
+        }
+
+
+def best_choice(choices: Iterable[Choice]) -> Choice:
+    """The choice with the highest metric on validation."""
+    return best_on_validation({choice: [choice.validation] for choice in choices})
+
+
+def score_probes(scorer: Scorer, probes: Probes, variants: Sequence[tuple[str, str]]) -> None:
+    """Score every variant, and the probes on shuffled labels of the variant that validation chose.
+
+    Args:
+        scorer: of the cell.
+        probes: trained ones.
+        variants: layer and source of each variant.
+    """
+    decodings, seeds = scorer.task.decodings, range(len(scorer.seeds))
+    true = [index for index, group in enumerate(probes.groups) if not group.shuffled]
+    shuffled = [index for index, group in enumerate(probes.groups) if group.shuffled]
+    valid = _predict(probes, scorer.valid)
+
+    def choose(variant: int, seed: int, decoding: str, groups: Sequence[int]) -> Choice:
+        return best_choice(
+            scorer.choose([one[variant, :, group, seed] for one in valid], decoding, group)
+            for group in groups
+        )
+
+    every = product(range(len(variants)), seeds, decodings)
+    chosen = {one: choose(*one, true) for one in every}
+    test = _predict(probes, scorer.test)
+
+    def add(
+        kind: str, variant: int, seed: int, decoding: str, choice: Choice, selected: bool
+    ) -> None:
+        layer, source = variants[variant]
+        scorer.add(
+            [one[variant, :, choice.group, seed] for one in test],
+            decoding,
+            choice,
+            kind=kind,
+            selected=selected,
+            learning_rate=probes.groups[choice.group].learning_rate,
+            layer=layer,
+            source=source,
+            seed=scorer.seeds[seed],
+        )
+
+    for decoding in decodings:
+        winner = best_on_validation(
+            {
+                variant: [chosen[variant, seed, decoding].validation for seed in seeds]
+                for variant in range(len(variants))
+            }
+        )
+        for variant, seed in product(range(len(variants)), seeds):
+            choice = chosen[variant, seed, decoding]
+            add("probe", variant, seed, decoding, choice, variant == winner)
+            if variant == winner:
+                choice = choose(variant, seed, decoding, shuffled)
+                add("shuffled", variant, seed, decoding, choice, True)
+
+
+def score_chance(scorer: Scorer, targets: Sequence[NDArray[Any]]) -> None:
+    """Score a prediction from the label frequencies only, ties broken at random.
+
+    In a regression the prediction is the mean of the targets.
+
+    Args:
+        scorer: of the cell.
+        targets: of the training split.
+    """
+    prior = _prior(scorer.task, targets)
+    rng = np.random.default_rng(CHANCE_SEED)
+    tie = 0.0 if scorer.task.loss == "regression" else _TIE
+
+    def predict(split: SplitData) -> list[Logits]:
+        shapes = [(len(target), len(prior)) for target in split.targets]
+        return [prior + tie * rng.standard_normal(shape, np.float32) for shape in shapes]
+
+    valid = predict(scorer.valid)
+    draws = [predict(scorer.test) for _ in range(CHANCE_DRAWS)]
+    for decoding in scorer.task.decodings:
+        choice = scorer.choose(valid, decoding)
+        estimates = [
+            scorer.decode(scorer.test, draw, decoding, choice.parameters) for draw in draws
+        ]
+        scorer.add_mean(estimates, decoding, choice, **scorer.no_probe("chance"))
+
+
+def score_ceiling(scorer: Scorer) -> None:
+    """Score the reference itself on the frames: the limit that frame rate and labels set."""
+    valid = [_certain(scorer.task, target) for target in scorer.valid.targets]
+    test = [_certain(scorer.task, target) for target in scorer.test.targets]
+    for decoding in scorer.task.decodings:
+        scorer.add(test, decoding, scorer.choose(valid, decoding), **scorer.no_probe("ceiling"))
+
+
+def _predict(probes: Probes, split: SplitData) -> list[Logits]:
+    """Logits (regression: estimates) of each track, (variants, time, groups, seeds, classes)."""
+    predicted = []
+    for frames, target in zip(split.frames, split.targets, strict=True):
+        with torch.no_grad():
+            rows = Examples([frames], [target]).in_order()
+            predicted.append(np.concatenate([probes.outputs(x).numpy() for x, _ in rows], axis=1))
+    return predicted
+
+
+def _prior(task: Task, targets: Sequence[NDArray[Any]]) -> Logits:
+    """Log frequencies of the labels, (labels,); in a regression the mean of the targets."""
+    joined = np.concatenate(list(targets))
+    if task.loss == "regression":
+        return np.asarray(joined.mean(axis=0), dtype=np.float32)
+    if task.loss == "multiclass":
+        counts = np.bincount(joined[joined >= 0], minlength=len(task.labels)) + 1e-6
+        return np.asarray(np.log(counts / counts.sum()), dtype=np.float32)
+    rate = joined.mean(axis=0).clip(1e-6, 1 - 1e-6)
+    return np.asarray(np.log(rate / (1 - rate)), dtype=np.float32)
+
+
+def _certain(task: Task, target: NDArray[Any]) -> Logits:
+    """The reference as logits (time, labels); in a regression the reference itself.
+
+    All labels of a frame outside the label space get the same logit.
+    """
+    if task.loss == "regression":
+        return np.asarray(target, dtype=np.float32)
+    if task.loss == "multiclass":
+        hit = target[:, None] == np.arange(len(task.labels))
+        return np.where(hit, _CERTAIN, 0).astype(np.float32)
+    clipped = target.clip(1e-5, 1 - 1e-5)
+    return np.asarray(np.log(clipped / (1 - clipped)), dtype=np.float32)
