@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from helpers.paths import TESTS
 from safetensors.torch import load_file
 
 from mirprobe.pretraining.bank import Bank, BankTrack, HeldOut, QuantisationError
 from mirprobe.pretraining.config import DeviceConfig, FitConfig, Intervals
-from mirprobe.pretraining.fit import FitResult, fit
+from mirprobe.pretraining.fit import fit
 from mirprobe.pretraining.quantise import Quantiser
+from mirprobe.pretraining.training_run import FitResult
 from mirprobe.vit1d.frontend import LogMelConfig
 from mirprobe.vit1d.model import CONFIGS
 
@@ -89,6 +92,12 @@ def run(
         device_config=CPU,
         intervals=intervals,
     )
+
+
+def environment() -> dict[str, str]:
+    """Environment of a subprocess that imports the helpers and the same copy of the packages."""
+    paths = [str(TESTS), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
 
 
 def rows(path: Path) -> list[dict[str, str]]:

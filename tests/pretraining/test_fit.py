@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -11,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from helpers.paths import HELPERS, TESTS
+from helpers.paths import HELPERS
 from helpers.small_training import (
     BANK,
     BINS,
@@ -20,6 +19,7 @@ from helpers.small_training import (
     INTERVALS,
     TIME,
     TINY,
+    environment,
     make_bank,
     rows,
     run,
@@ -32,9 +32,10 @@ from torch import Tensor
 
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.pretraining.config import DeviceConfig, FitConfig, Intervals
-from mirprobe.pretraining.fit import BEST, LATEST, STATE, DivergedError, fit
+from mirprobe.pretraining.fit import fit
 from mirprobe.pretraining.launch import make_fabric
 from mirprobe.pretraining.train_step import Trainer
+from mirprobe.pretraining.training_run import BEST, LATEST, STATE, DivergedError
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes
 from mirprobe.vit1d.model import CONFIGS, ViT1DConfig
 
@@ -152,8 +153,8 @@ def test_a_weight_that_is_not_finite_is_never_saved(
 ) -> None:
     original = Trainer.step
 
-    def spoiling(self: Trainer, step: int) -> dict[str, Tensor]:
-        losses = original(self, step)
+    def spoiling(self: Trainer, step: int, seconds: float) -> dict[str, Tensor]:
+        losses = original(self, step, seconds)
         if step == 7:  # as if the last gradient before the save had overflowed
             with torch.no_grad():
                 self.model.class_token[0] = torch.inf
@@ -284,8 +285,7 @@ def test_processes_share_a_batch_without_overlap(options: dict[str, Any]) -> Non
 def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
     script = HELPERS / "two_process_training.py"
     command = [sys.executable, str(script), str(tmp_path / "two"), "10"]
-    environment = {**os.environ, "PYTHONPATH": str(TESTS)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     bank = make_bank(held_out=3, frames=960)
     run(tmp_path / "one", bank, intervals=replace(INTERVALS, validate_every=5), same_group=0.5)

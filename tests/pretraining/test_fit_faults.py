@@ -26,7 +26,8 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
 from mirprobe.pretraining.config import DeviceConfig, Intervals
-from mirprobe.pretraining.fit import LATEST, STATE, fit
+from mirprobe.pretraining.fit import fit
+from mirprobe.pretraining.training_run import LATEST, STATE
 from mirprobe.vit1d.checkpoint import read_notes, save_checkpoint
 from mirprobe.vit1d.model import ViT1D
 

@@ -20,5 +20,5 @@ def one_line_errors() -> Iterator[None]:
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
         message = "interrupted: finished work is kept; the same command goes on from there"
-        typer.echo(message, err=True)
-        raise typer.Exit(130) from error
+        typer.echo(str(error) or message, err=True)
+        raise typer.Exit(getattr(error, "exit_status", 130)) from error

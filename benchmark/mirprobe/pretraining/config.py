@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from math import inf
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from mirprobe.core.errors import ConfigError
 
 ObjectiveName = Literal["ntxent", "cojepa"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "32", "bf16"]
+
+DEFAULT_STEPS = 100_000
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,10 @@ class FitConfig:
 
     Attributes:
         objective: The loss.
-        steps: Number of steps.
+        steps: Number of steps; 100,000 if neither steps nor hours nor minutes is given.
+        hours: Hours of training instead of a number of steps. The learning rate and the weight
+            decay then follow the time spent, over all calls, and the last call ends in time.
+        minutes: Minutes of training instead of a number of steps; added to the hours.
         batch: Pairs per step over all devices, each of a different work.
         lr: Peak learning rate.
         final_lr: Learning rate of the last step.
@@ -40,11 +45,15 @@ class FitConfig:
         mask: Least and greatest share of a segment's frames that CoJEPA hides.
         predictor_depth: Blocks of CoJEPA's predictor.
         jepa_weight: Weight of the JEPA loss relative to NT-Xent.
+        average: Decay per step of an exponential moving average of the weights, such as 0.999. The
+            average is saved as average.safetensors and validated like the model. Default: none.
         seed: Seed of weights, pairs and masks.
     """
 
     objective: ObjectiveName = "ntxent"
-    steps: int = 100_000
+    steps: int | None = None
+    hours: float | None = None
+    minutes: float | None = None
     batch: int = 128
     lr: float = 5e-4
     final_lr: float = 1.5e-6
@@ -62,13 +71,22 @@ class FitConfig:
     mask: tuple[float, float] = (0.5, 0.75)
     predictor_depth: int = 6
     jepa_weight: float = 1.0
+    average: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
         _require_choice("objective", self.objective, get_args(ObjectiveName))
-        for name in ("steps", "batch", "lr", "temperature", "clip"):
-            if not 0 < getattr(self, name) < inf:
-                raise ConfigError(f"{name}={getattr(self, name)}: a number above 0")
+        for name in ("steps", "hours", "minutes", "batch", "lr", "temperature", "clip"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < inf:
+                raise ConfigError(f"{name}={value}: a number above 0")
+        if self.steps is not None and self.seconds is not None:
+            raise ConfigError(
+                f"steps={self.steps} with a duration of {self.seconds / 3600:g} hours: give one of "
+                "them"
+            )
+        if self.average is not None and not 0 < self.average < 1:
+            raise ConfigError(f"average={self.average}: a decay lies between 0 and 1")
         if not 0 <= self.seed < 2**63:
             raise ConfigError(f"seed={self.seed}: a whole number from 0 to 2^63 - 1")
         if self.batch < 2:
@@ -91,6 +109,22 @@ class FitConfig:
             raise ConfigError(f"hide={self.hide}: CoJEPA hides its own frames, leave it 0")
         if not 0 < self.mask[0] <= self.mask[1] < 1:
             raise ConfigError(f"mask={self.mask}: two rising shares between 0 and 1")
+
+    @property
+    def seconds(self) -> float | None:
+        """Duration of a training that is limited by time; None if it is limited by steps."""
+        if self.hours is None and self.minutes is None:
+            return None
+        return 3600 * (self.hours or 0) + 60 * (self.minutes or 0)
+
+    @property
+    def total_steps(self) -> int | None:
+        """Number of steps; None if the training is limited by time."""
+        return self.steps or (DEFAULT_STEPS if self.seconds is None else None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All attributes, with the number of steps that applies."""
+        return {**asdict(self), "steps": self.total_steps}
 
 
 @dataclass(frozen=True)

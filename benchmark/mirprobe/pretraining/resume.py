@@ -1,14 +1,15 @@
-"""A training on disk: all that a killed run needs to go on as if nothing had happened.
+"""The state of a training on disk, from which an interrupted training resumes.
 
-One safetensors file, replaced as a whole: weights and heads, the optimiser's moments, and as JSON
-the steps done and what the run was begun with. No pickle, and no state of any random generator:
-what a step draws depends on the seed and the step alone.
+One safetensors file, replaced atomically. It holds the weights, the optimiser's moments and, as
+JSON, the steps done and the configuration. It holds no pickle and no state of a random generator:
+random numbers depend only on the seed and the step.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,15 +26,15 @@ from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes
 from mirprobe.vit1d.model import ViT1DConfig
 
 _FORMAT = "mirprobe.fit.1"
-_MODULE, _OPTIMISER = "module.", "optimiser."
+_OPTIMISER = "optimiser"
 
 
-class State(NamedTuple):
-    """What `load_state` found.
+class TrainingState(NamedTuple):
+    """Content of a state file.
 
     Attributes:
-        head: the facts that `save_state` was given.
-        tensors: by name.
+        head: the metadata passed to `save_state`.
+        tensors: tensors by name.
     """
 
     head: dict[str, Any]
@@ -44,9 +45,9 @@ class InitialWeights(NamedTuple):
     """The weights of an earlier training.
 
     Attributes:
-        digest: of their file.
-        weights: by name.
-        notes: how they came about.
+        digest: hash of their file.
+        weights: tensors by name.
+        notes: notes in their file.
     """
 
     digest: str
@@ -55,10 +56,10 @@ class InitialWeights(NamedTuple):
 
     @classmethod
     def load(cls, path: str | Path | None, model: ViT1DConfig) -> InitialWeights | None:
-        """Read them from a checkpoint; None of None.
+        """Read the weights of a checkpoint; None if `path` is None.
 
         Raises:
-            StorageError: it cannot be read, or is of another configuration.
+            StorageError: it cannot be read, or has another architecture.
         """
         if path is None:
             return None
@@ -67,29 +68,33 @@ class InitialWeights(NamedTuple):
 
 
 def save_state(
-    path: Path, module: nn.Module, optimiser: Optimizer, head: Mapping[str, Any]
+    path: Path, modules: Mapping[str, nn.Module], optimiser: Optimizer, head: Mapping[str, Any]
 ) -> None:
-    """Write the state of a training, whole or not at all.
+    """Write the state of a training atomically.
 
     Args:
         path: the file to write or replace.
-        module: what is trained.
-        optimiser: its moments are written; its options are the caller's to know.
-        head: facts that JSON can hold.
+        modules: modules whose weights are saved, by name.
+        optimiser: its moments are saved, but not its options.
+        head: JSON-compatible metadata.
 
     Raises:
         StorageError: the disk cannot be written; an older file is kept.
     """
-    tensors = {_MODULE + name: tensor for name, tensor in module.state_dict().items()}
+    tensors = {
+        f"{prefix}.{name}": tensor
+        for prefix, module in modules.items()
+        for name, tensor in module.state_dict().items()
+    }
     for index, moments in optimiser.state_dict()["state"].items():
         for name, tensor in moments.items():
-            tensors[f"{_OPTIMISER}{index}.{name}"] = tensor
+            tensors[f"{_OPTIMISER}.{index}.{name}"] = tensor
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as file:
         file.write(save(whole, metadata={"format": _FORMAT, "head": json.dumps(head)}))
 
 
-def load_state(path: Path) -> State:
+def load_state(path: Path) -> TrainingState:
     """Read the state of a training.
 
     Raises:
@@ -101,7 +106,7 @@ def load_state(path: Path) -> State:
             if metadata.get("format") != _FORMAT:
                 raise StorageError(f"{path}: not of format {_FORMAT}: name another folder")
             head: dict[str, Any] = json.loads(metadata["head"])
-            return State(head, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+            return TrainingState(head, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except (SafetensorError, KeyError, ValueError) as error:
         raise StorageError(
             f"{path}: damaged or not a training's state: name another folder, and begin with the "
@@ -111,50 +116,61 @@ def load_state(path: Path) -> State:
         raise StorageError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
-def restore(state: State, module: nn.Module, optimiser: Optimizer) -> None:
-    """Put weights and moments back where they were, on whatever device the module is.
+def restore(state: TrainingState, modules: Mapping[str, nn.Module], optimiser: Optimizer) -> None:
+    """Load weights and moments, on the devices of the modules.
 
     Raises:
-        StorageError: they do not fit.
+        StorageError: their names or shapes do not match.
     """
     moments: dict[int, dict[str, Tensor]] = {}
-    weights: dict[str, Tensor] = {}
-    for name, tensor in state.tensors.items():
-        if name.startswith(_MODULE):
-            weights[name.removeprefix(_MODULE)] = tensor
-        else:
-            index, moment = name.removeprefix(_OPTIMISER).split(".", 1)
-            moments.setdefault(int(index), {})[moment] = tensor
+    weights: dict[str, dict[str, Tensor]] = {name: {} for name in modules}
     try:
-        module.load_state_dict(weights)
+        for name, tensor in state.tensors.items():
+            prefix, rest = name.split(".", 1)
+            if prefix == _OPTIMISER:
+                index, moment = rest.split(".", 1)
+                moments.setdefault(int(index), {})[moment] = tensor
+            else:
+                weights[prefix][rest] = tensor
+        for name, module in modules.items():
+            module.load_state_dict(weights[name])
         groups = optimiser.state_dict()["param_groups"]
         optimiser.load_state_dict({"state": moments, "param_groups": groups})
-    except (RuntimeError, ValueError) as error:
+    except (KeyError, RuntimeError, ValueError) as error:
         raise StorageError("the state of this training does not fit its configuration") from error
 
 
-def as_json(**facts: Any) -> dict[str, Any]:
-    """Facts as they come back from JSON, where tuples are lists."""
-    values: dict[str, Any] = json.loads(json.dumps(facts))
-    return values
+def as_json(value: Any) -> Any:
+    """A value as strict JSON can hold it: tuples become lists, infinity becomes `"inf"`."""
+    if isinstance(value, Mapping):
+        return {name: as_json(own) for name, own in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(own) for own in value]
+    return "inf" if value == inf else value
 
 
-def check_same_run(begun: Mapping[str, Any], asked: Mapping[str, Any], place: Path) -> None:
-    """A training goes on only as it was begun.
+def check_same_run(begun: Mapping[str, Any], asked: Mapping[str, Any], folder: Path) -> None:
+    """Refuse to resume a training with another configuration.
+
+    Args:
+        begun: configuration in the state file.
+        asked: configuration of this call, from `as_json`.
+        folder: of the training, for the message.
 
     Raises:
-        ConfigError: naming the fields that differ.
+        ConfigError: names the fields that differ.
     """
+    begun = as_json(begun)  # older files hold Infinity
     fields = [name for name in asked if begun.get(name) != asked[name]]
     fields += [name for name in begun if name not in asked]
     if fields:
         raise ConfigError(
-            f"{place}: begun with another configuration (differs in {', '.join(fields)}): "
+            f"{folder}: begun with another configuration (differs in {', '.join(fields)}): "
             "give the same options, or another folder"
         )
 
 
 def all_finite(module: nn.Module) -> bool:
-    """Whether no weight is NaN or infinite; one answer from the device for all of them."""
+    """Whether all weights are finite; synchronises with the device once."""
     with torch.no_grad():
         return bool(torch.stack([p.isfinite().all() for p in module.parameters()]).all())

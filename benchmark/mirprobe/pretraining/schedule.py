@@ -1,11 +1,15 @@
-"""Schedules of the training: pure functions of the step, so that a resumed run needs no memory."""
+"""Schedules of the learning rate and the weight decay: pure functions of the progress.
+
+Progress is counted in steps, or in seconds for a training that is limited by time. A resumed
+training needs no other state.
+"""
 
 from __future__ import annotations
 
 from math import cos, pi
 
 
-def cosine(step: int, *, steps: int, first: float, last: float) -> float:
+def cosine(step: float, *, steps: float, first: float, last: float) -> float:
     """Half a cosine from `first` at step 0 to `last` at step `steps - 1`; constant outside.
 
     Source: Loshchilov and Hutter 2017 (SGDR, eq. 5, one cycle).
@@ -14,14 +18,14 @@ def cosine(step: int, *, steps: int, first: float, last: float) -> float:
     return last + (first - last) * (1 + cos(pi * progress)) / 2
 
 
-def warmup_cosine(step: int, *, steps: int, warmup: int, peak: float, last: float) -> float:
-    """A straight line to `peak`, reached at step `warmup`, then `cosine` down to `last`.
+def warmup_cosine(step: float, *, steps: float, warmup: float, peak: float, last: float) -> float:
+    """A linear rise to `peak` at step `warmup`, then `cosine` down to `last`.
 
-    Step 0 already moves: its value is `peak / (warmup + 1)`.
+    The value at step 0 is `peak / (warmup + 1)`, not 0.
 
     Args:
-        step: counted from 0.
-        steps: of the whole training; `last` is reached at step `steps - 1`.
+        step: steps done, from 0.
+        steps: steps of the whole training; `last` is reached at step `steps - 1`.
         warmup: steps before the peak.
         peak: the highest value.
         last: the value of the last step.

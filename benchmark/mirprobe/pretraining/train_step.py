@@ -1,7 +1,8 @@
-"""One step of the training, and what it needs: bank, pairs, objective, optimiser."""
+"""One training step, with the data, objective and optimiser that it uses."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
 
 def make_pair_sampler(bank: Bank, model: ViT1DConfig, config: FitConfig) -> PairSampler:
-    """What draws the batches.
+    """The sampler of the batches.
 
     Raises:
-        ConfigError: the bank is too small, or nothing is left of a segment.
+        ConfigError: the bank is too small, or all frames of a segment would be masked.
     """
     hidden = max(config.mask) if config.objective == "cojepa" else config.hide
     if ceil(hidden * model.frames) >= model.frames:
@@ -52,19 +53,20 @@ def make_pair_sampler(bank: Bank, model: ViT1DConfig, config: FitConfig) -> Pair
 
 
 class Trainer:
-    """Trains step by step; each step is a function of its number and of the weights before it.
+    """Takes training steps; each depends only on its number, the time spent and the weights.
 
     Args:
-        bank: is copied to the device as it is.
-        model: what to train.
-        config: how.
-        fabric: launched; its processes divide the batch.
+        bank: training data; copied to the device without conversion.
+        model: architecture.
+        config: hyper-parameters.
+        fabric: launched; its processes share the batch.
 
     Attributes:
-        model: being trained.
-        objective: the model and what else is trained with it.
+        model: the model in training.
+        averaged: exponential moving average of its weights; None if not requested.
+        objective: the model and the loss, which may have further weights.
         optimiser: AdamW.
-        rows: (N, bins) the bank on the device.
+        rows: (N, bins) frames of the bank on the device.
 
     Raises:
         ConfigError: the bank is too small.
@@ -73,33 +75,43 @@ class Trainer:
     def __init__(self, bank: Bank, model: ViT1DConfig, config: FitConfig, fabric: Fabric) -> None:
         self.bank, self.config, self.fabric = bank, config, fabric
         self.pairs = make_pair_sampler(bank, model, config)
-        with torch.random.fork_rng(devices=[]):  # torch's layers draw before ours do
+        with torch.random.fork_rng(devices=[]):  # the constructors of torch also draw
             self.model = ViT1D(model, generator=Generator().manual_seed(config.seed))
             self.objective = _objective(self.model, config, shared=fabric.world_size > 1)
         self.objective.to(fabric.device)
+        self.averaged = deepcopy(self.model).requires_grad_(False) if config.average else None
         self.optimiser = AdamW(_groups(self.objective), betas=config.betas, fused=True)
         self._module, self._stepper = fabric.setup(self.objective, self.optimiser)
         share = config.batch // fabric.world_size
         self._local_items = slice(fabric.global_rank * share, (fabric.global_rank + 1) * share)
         self.rows = bank.load(fabric.device)
 
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """All modules whose weights belong to the state of the training, by name."""
+        return {
+            "module": self.objective,
+            **({"average": self.averaged} if self.averaged is not None else {}),
+        }
+
     def compile(self) -> None:
-        """Have torch compile all blocks, those of CoJEPA's predictor too, when they first run."""
+        """Compile all blocks with torch, including those of CoJEPA's predictor, at first use."""
         for module in self.objective.modules():
             if isinstance(module, Block):
                 module.compile()
 
-    def step(self, step: int) -> dict[str, Tensor]:
+    def step(self, step: int, seconds: float = 0.0) -> dict[str, Tensor]:
         """Take a step.
 
         Args:
-            step: counted from 0.
+            step: number of the step, from 0.
+            seconds: time spent training, for a training that is limited by time.
 
         Returns:
-            This process's losses by name and the gradient's length, scalars on the device, which
-            nobody has waited for.
+            The losses of this process by name and the norm of the gradient, as scalars on the
+            device; the device is not synchronised.
         """
-        self._set_schedule(**self.schedule(step))
+        self._set_schedule(**self.schedule(step, seconds))
         views, masks = self.batch(step)
         losses: dict[str, Tensor] = self._module(views, masks)
         self.fabric.backward(losses["loss"])
@@ -109,24 +121,32 @@ class Trainer:
         self._stepper.step()
         self._stepper.zero_grad()
         assert norm is not None
+        if self.averaged is not None:
+            self._update_average(self.averaged, step)
         return {**{name: loss.detach() for name, loss in losses.items()}, "gradient": norm}
 
-    def schedule(self, step: int) -> dict[str, float]:
-        """Learning rate and weight decay of a step."""
-        config, steps = self.config, self.config.steps
-        return {
-            "rate": warmup_cosine(
-                step,
-                steps=steps,
-                warmup=round(config.warmup * steps),
-                peak=config.lr,
-                last=config.final_lr,
-            ),
-            "decay": cosine(step, steps=steps, first=config.decay, last=config.final_decay),
-        }
+    def schedule(self, step: int, seconds: float = 0.0) -> dict[str, float]:
+        """Learning rate and weight decay of a step, or after a time if that limits the training."""
+        config = self.config
+        progress, total = float(step), float(config.total_steps or 0)
+        if config.seconds is not None:
+            progress, total = seconds, config.seconds + 1  # the last value after all seconds
+        rate = warmup_cosine(
+            progress,
+            steps=total,
+            warmup=round(config.warmup * total),
+            peak=config.lr,
+            last=config.final_lr,
+        )
+        decay = cosine(progress, steps=total, first=config.decay, last=config.final_decay)
+        return {"rate": rate, "decay": decay}
 
     def batch(self, step: int) -> tuple[Tensor, Masks | None]:
-        """This process's part: views (2, n, time, bins) and, for CoJEPA, masks (2, n, ...)."""
+        """This process's share of a batch: views (2, n, time, bins), and masks (2, n, ...) or None.
+
+        Args:
+            step: number of the step, from 0.
+        """
         time = self.model.config.frames
         _, starts, how = self.pairs.draw(step)
         length = time if how is None else span(time)
@@ -149,10 +169,22 @@ class Trainer:
         return part[:, self._local_items].to(self.fabric.device, non_blocking=True)
 
     @torch.no_grad()
-    def class_tokens(self, rows: Tensor) -> Tensor:
-        """What retrieval compares: (n, time, bins) of the bank's type to (n, dim)."""
+    def class_tokens(self, rows: Tensor, model: ViT1D | None = None) -> Tensor:
+        """Embeddings for retrieval: (n, time, bins) rows of the bank to (n, dim).
+
+        Args:
+            rows: of the bank's type, on the device.
+            model: None for the model in training.
+        """
         with self.fabric.autocast():
-            return last_tokens(self.model, self.bank.dequantise(rows))[:, 0].float()
+            return last_tokens(model or self.model, self.bank.dequantise(rows))[:, 0].float()
+
+    @torch.no_grad()
+    def _update_average(self, averaged: ViT1D, step: int) -> None:
+        assert self.config.average is not None
+        decay = min(self.config.average, (1 + step) / (10 + step))  # short memory at the start
+        own, new = list(averaged.parameters()), list(self.model.parameters())
+        torch._foreach_lerp_(own, new, 1 - decay)
 
     def _set_schedule(self, *, rate: float, decay: float) -> None:
         decayed, others = self.optimiser.param_groups
@@ -175,7 +207,7 @@ def _objective(model: ViT1D, config: FitConfig, *, shared: bool) -> Objective:
 
 
 def _groups(module: nn.Module) -> list[dict[str, list[nn.Parameter]]]:
-    """Matrices, whose weights decay, and all others."""
+    """Parameter groups: matrices, which get weight decay, and all others."""
     decayed: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, parameter in module.named_parameters():

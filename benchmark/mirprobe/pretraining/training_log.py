@@ -1,18 +1,19 @@
-"""Logs of a training: CSV files and TensorBoard.
+"""Logs of a training: CSV files and TensorBoard event files.
 
-A run that goes on after a kill cuts away what was logged after the step it goes on from. One that
-begins anew sets aside what it finds: `training.csv` becomes `training.old.csv`.
+A resumed training removes the rows that were logged after the step that it resumes from. A new
+training renames the files that it finds: `training.csv` becomes `training.old.csv`.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from uuid import uuid4
 
 from mirprobe.core.atomic_write import replacing, unwritable
 from mirprobe.core.errors import StorageError
@@ -21,59 +22,79 @@ _KINDS = ("training", "retrieval")
 
 
 class TrainingLog:
-    """Writes rows of figures as they come; each row is flushed.
+    """Appends rows of values to the logs and flushes each row.
+
+    TensorBoard events are written in the calling thread, unlike by torch's `SummaryWriter`, so
+    that an error of the disk is raised here.
 
     Args:
-        folder: gets one CSV file a kind of row, and a folder `tensorboard`.
+        folder: gets one CSV file per kind of row, and a folder `tensorboard`.
         done: steps done before, -1 for a new training.
-        active: False writes nothing, for all processes but the first.
+        active: False writes nothing; for all processes except the first.
 
     Raises:
-        StorageError: the folder cannot be written, or a log in it not be read.
+        StorageError: the folder cannot be written, or a log in it cannot be read.
     """
 
     def __init__(self, folder: Path, *, done: int, active: bool = True) -> None:
         self._folder, self._active = folder, active
-        self._board: Any = None
         if not active:
             return
         for path in (folder / f"{kind}.csv" for kind in _KINDS):
             if path.exists() and done < 0:
                 path.replace(path.with_suffix(".old.csv"))
             elif path.exists():
-                _cut(path, done)
-        from torch.utils.tensorboard import SummaryWriter
+                _truncate(path, done)
+        from tensorboard.compat.proto.event_pb2 import SessionLog
+        from tensorboard.summary.writer.record_writer import RecordWriter
 
-        self._hook, threading.excepthook = threading.excepthook, self._thread_failed
+        board = folder / "tensorboard"
+        name = f"events.out.tfevents.{int(time.time())}.{uuid4().hex}"
         try:
-            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1)
+            board.mkdir(parents=True, exist_ok=True)
+            file = (board / name).open("wb")
         except OSError as error:
-            threading.excepthook = self._hook
-            raise unwritable(folder, error) from error
+            raise unwritable(board, error) from error
+        self._events = RecordWriter(file)
+        try:
+            self._write_event(step=done + 1, file_version="brain.Event:2")
+            # TensorBoard drops earlier events from this step on
+            self._write_event(step=done + 1, session_log=SessionLog(status=SessionLog.START))
+        except OSError as error:
+            file.close()
+            raise unwritable(board, error) from error
 
     def write(self, kind: str, step: int, row: Mapping[str, float | str]) -> None:
-        """Append a row to KIND.csv; TensorBoard gets its numbers, under its words.
+        """Append a row to KIND.csv, and its numbers to TensorBoard.
 
         Args:
-            kind: of the row: `training`, `retrieval`.
+            kind: `training` or `retrieval`.
             step: steps done.
-            row: always the same columns.
+            row: always the same columns. In TensorBoard its strings name a group of curves.
+
+        Raises:
+            StorageError: the disk cannot be written.
         """
         if not self._active:
             return
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
         path = self._folder / f"{kind}.csv"
         full = {"step": step, **row}
+        group = "/".join([kind, *(value for value in row.values() if isinstance(value, str))])
+        scalars = [
+            Summary.Value(tag=f"{group}/{name}", simple_value=value)
+            for name, value in row.items()
+            if not isinstance(value, str)
+        ]
         try:
             with path.open("a", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, list(full))
                 if file.tell() == 0:
                     writer.writeheader()
                 writer.writerow(full)
-            words = [value for value in row.values() if isinstance(value, str)]
-            for name, value in row.items():
-                if not isinstance(value, str):
-                    self._board.add_scalar("/".join((kind, *words, name)), value, step)
-            self._board.flush()
+            self._write_event(step=step, summary=Summary(value=scalars))
+            self._events.flush()
         except OSError as error:
             raise unwritable(path, error) from error
 
@@ -86,29 +107,25 @@ class TrainingLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._board is None:
-            return
-        try:
-            self._board.close()
-        except OSError as failed:
-            if error is None:  # else that one is told
-                raise unwritable(self._folder, failed) from failed
-        finally:
-            threading.excepthook = self._hook
+        if self._active:
+            try:
+                self._events.close()
+            except OSError as failed:
+                if error is None:  # otherwise the first error is raised
+                    raise unwritable(self._folder, failed) from failed
 
-    def _thread_failed(self, failed: threading.ExceptHookArgs) -> None:
-        """TensorBoard writes in a thread; what fails there is raised again by the next flush."""
-        own = type(failed.thread).__module__.startswith("tensorboard")
-        if not (own and issubclass(failed.exc_type, OSError)):
-            self._hook(failed)
+    def _write_event(self, **fields: Any) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        self._events.write(Event(wall_time=time.time(), **fields).SerializeToString())
 
 
-def _cut(path: Path, done: int) -> None:
+def _truncate(path: Path, done: int) -> None:
+    """Remove the rows after a step, and a row that a kill cut short."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             columns = reader.fieldnames
-            # a line that a kill cut short lacks its last fields
             rows = [row for row in reader if None not in row.values() and int(row["step"]) <= done]
     except (KeyError, ValueError, csv.Error) as error:
         raise StorageError(f"{path}: not the log of a training ({error}); move it away") from error
