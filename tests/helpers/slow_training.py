@@ -23,11 +23,11 @@ OPTIONS += ["--log-every", "2", "--save-every", "7"]
 if __name__ == "__main__":
     original = Trainer.step
 
-    def slow(self: Trainer, step: int, seconds: float) -> dict[str, Tensor]:
+    def slow(self: Trainer, step: int, seconds: float = 0.0) -> dict[str, Tensor]:
         time.sleep(0.5)
         return original(self, step, seconds)
 
-    mirprobe.vit1d.model.CONFIGS = TINY  # type: ignore[assignment]
+    mirprobe.vit1d.model.CONFIGS = TINY
     Bank.open = lambda path, expected: BANK  # type: ignore[method-assign, assignment, misc]
     if "--slow" in sys.argv:
         sys.argv.remove("--slow")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from mirprobe.pretraining.train_step import Trainer
 from mirprobe.pretraining.training_run import AVERAGE, LATEST, STATE
 from mirprobe.vit1d.checkpoint import read_notes
 
-MINUTES = {"steps": None, "minutes": 1.0, "warmup": 0.2}
+MINUTES: dict[str, Any] = {"steps": None, "minutes": 1.0, "warmup": 0.2}
 
 
 class FakeClock:
@@ -94,16 +95,17 @@ def test_steps_and_time_exclude_each_other() -> None:
     assert FitConfig(hours=1, minutes=30).seconds == 5400
     assert (FitConfig().total_steps, FitConfig().seconds) == (DEFAULT_STEPS, None)
     assert FitConfig(minutes=1).total_steps is None
-    for options in ({"hours": 0.0}, {"minutes": -1.0}, {"hours": float("inf")}):
+    for hours, minutes in ((0.0, None), (None, -1.0), (float("inf"), None)):
         with pytest.raises(ConfigError, match="a number above 0"):
-            FitConfig(**options)
+            FitConfig(hours=hours, minutes=minutes)
     for average in (0.0, 1.0, float("nan")):
         with pytest.raises(ConfigError, match="a decay lies between 0 and 1"):
             FitConfig(average=average)
 
 
 def test_weights_are_averaged_over_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bank, history = make_bank(held_out=3, frames=960), []
+    bank = make_bank(held_out=3, frames=960)
+    history: list[dict[str, Tensor]] = []
     original = Trainer._update_average
 
     def noted(self: Trainer, averaged: torch.nn.Module, step: int) -> None:
@@ -120,8 +122,8 @@ def test_weights_are_averaged_over_steps(tmp_path: Path, monkeypatch: pytest.Mon
         expected = {n: decay * w + (1 - decay) * weights[n] for n, w in expected.items()}
     found = load_file(tmp_path / AVERAGE)
     assert found.keys() == load_file(tmp_path / LATEST).keys()
-    for name, weights in found.items():
-        torch.testing.assert_close(weights, expected[name])
+    for name, average in found.items():
+        torch.testing.assert_close(average, expected[name])
     assert read_notes(tmp_path / AVERAGE)["step"] == "10"
     logged = [(row["step"], row["embedding"]) for row in rows(tmp_path / "retrieval.csv")]
     assert [step for step, name in logged if name == "average"] == ["5", "10"]
@@ -153,7 +155,7 @@ def test_notes_are_strict_json_and_older_states_can_be_resumed(tmp_path: Path) -
 
         json.loads(text, parse_constant=refuse)
 
-    options = {"max_gap": float("inf"), "steps": 4}
+    options: dict[str, Any] = {"max_gap": float("inf"), "steps": 4}
     run(tmp_path, **options)
     with safe_open(tmp_path / STATE, "pt") as file:
         metadata = dict(file.metadata())

@@ -107,8 +107,12 @@ def fit_command(
     begin_with: Annotated[
         Path | None, typer.Option(help="Weights of an earlier training; otherwise random ones.")
     ] = None,
-    steps: Annotated[int, typer.Option(help="In all.")] = 100_000,
-    batch: Annotated[int, typer.Option(help="PairSampler a step, over all devices.")] = 128,
+    steps: Annotated[
+        int | None, typer.Option(help="Number of steps; 100,000 if no time is given either.")
+    ] = None,
+    hours: Annotated[float | None, typer.Option(help="Hours of training instead.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes, added to the hours.")] = None,
+    batch: Annotated[int, typer.Option(help="Pairs per step, over all devices.")] = 128,
     lr: Annotated[float, typer.Option(help="Peak learning rate.")] = 5e-4,
     warmup: Annotated[
         float, typer.Option(help="Share of the steps in which the rate rises; more in short runs.")
@@ -129,6 +133,9 @@ def fit_command(
     hide: Annotated[
         float, typer.Option(help="Share of each segment that NT-Xent is trained without.")
     ] = 0.0,
+    average: Annotated[
+        float | None, typer.Option(help="Decay of a moving average of the weights, such as 0.999.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of weights, pairs and masks.")] = 0,
     device: Annotated[Devices, typer.Option(help="What to train on.")] = Devices.auto,
     precision: Annotated[
@@ -169,6 +176,8 @@ def fit_command(
             config=FitConfig(
                 objective=objective.value,
                 steps=steps,
+                hours=hours,
+                minutes=minutes,
                 batch=batch,
                 lr=lr,
                 warmup=warmup,
@@ -178,6 +187,7 @@ def fit_command(
                 same_group=same_group,
                 variants=variants,
                 hide=hide,
+                average=average,
                 seed=seed,
             ),
             begin_with=begin_with,

@@ -183,7 +183,8 @@ class Trainer:
     def _update_average(self, averaged: ViT1D, step: int) -> None:
         assert self.config.average is not None
         decay = min(self.config.average, (1 + step) / (10 + step))  # short memory at the start
-        own, new = list(averaged.parameters()), list(self.model.parameters())
+        own: list[Tensor] = list(averaged.parameters())
+        new: list[Tensor] = list(self.model.parameters())
         torch._foreach_lerp_(own, new, 1 - decay)
 
     def _set_schedule(self, *, rate: float, decay: float) -> None:
