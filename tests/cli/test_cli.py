@@ -154,8 +154,8 @@ def test_a_mistake_is_one_line(words: list[str], message: str, here: Path) -> No
 
 
 def test_size_is_an_option_of_the_data_set(here: Path) -> None:
-    assert "'tones:size=3' cannot be built" in refused(run_tones("--size", "3"))
-    assert "size 5 cannot give" in refused(call("run", "--size", "5"))
+    assert "'tones:size=3' cannot be built" in refused(call("run", "--dataset", "tones:size=3"))
+    assert "size 5 cannot give" in refused(call("run", "--dataset", "studio:size=5"))
 
 
 def test_an_encoder_that_fails_costs_status_2_and_nothing_else(here: Path) -> None:

@@ -144,7 +144,7 @@ def without_local(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_local")
 def test_a_small_studio(checkpoint: Path, tmp_path: Path) -> None:
-    words = ["--size", 72, "--limit", 3, "--controls", 1, "--checkpoint", checkpoint]
+    words = ["--dataset", "studio:size=72", "--limit", 3, "--controls", 1, "--checkpoint", checkpoint]
     code, said = emergence(*words, *folders(tmp_path))
     assert code == 0, said
     page = (tmp_path / "out" / "README.md").read_text()
@@ -205,7 +205,7 @@ def test_processes_find_what_one_finds(tones: Tones) -> None:
         (["--checkpoint", "none.safetensors"], "none.safetensors: "),
         (["--checkpoint", "alien.safetensors"], "damaged or not a safetensors file"),
         (["--dataset", "tonse"], "unknown data set 'tonse'"),
-        (["--size", 100], "studio: size 100"),
+        (["--dataset", "studio:size=100"], "studio: size 100"),
         (["--controls", 0], "--controls is 0; it must be at least 1"),
         (["--seed", -1], "--seed is -1; it must be at least 0"),
         (["--jobs", -1], "--jobs is -1; it must be at least 1"),

@@ -127,7 +127,7 @@ def test_a_suite_of_several_runs(bench: Workbench) -> None:
     result = call("extract", "--suite", str(suite))
     assert result.exit_code == 1
     assert views(bench.root / "embeddings_cache") == {"clip", "frame"}
-    assert "error: encoder 'failing' raised" in result.stderr
+    assert "error: chord on tones: encoder 'failing' raised" in result.stderr
 
 
 def test_an_unknown_level(bench: Workbench) -> None:
@@ -149,5 +149,5 @@ def test_an_address_is_not_looked_after(bench: Workbench, command: str) -> None:
     result = CliRunner().invoke(app, ["cache", command, "--cache-dir", "memory://x"])
     assert result.exit_code == 2
     assert result.stderr.startswith(
-        "error: memory://x: an address is looked after by its own tools"
+        "error: memory://x: use the store's own tools for an address"
     )

@@ -46,11 +46,6 @@ def spec_name(spec: str) -> str:
     return spec.partition(":")[0].strip() if found is None else found["factory"] or ""
 
 
-def with_option(spec: str, key: str, value: object) -> str:
-    """A specification with one more option."""
-    return f"{spec}{',' if ':' in spec else ':'}{key}={value}"
-
-
 def parse_options(
     text: str, spec: str, name: str, positional: Sequence[str] = ()
 ) -> dict[str, Any]:

@@ -3,142 +3,139 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from mirprobe.cli.errors import one_line_errors
+from mirprobe.cli.errors import OneLineErrors
+from mirprobe.cli.options import options_from
+from mirprobe.evaluation.config import RunConfig, make_config
 
 if TYPE_CHECKING:
     from mirprobe.data.status import DataFolders
 
-data_app = typer.Typer(help="Look after data sets.", no_args_is_help=True)
+data_app = typer.Typer(
+    cls=OneLineErrors, help="List, fetch and check data sets.", no_args_is_help=True
+)
 
 WIDTH = 100
+FOLDERS = ("data_home", "cache_dir")
 SHOWN = 10
 """Missing files that `status` names."""
 
-DataHome = Annotated[
-    Path | None, typer.Option(help="Data sets, one folder each. Default: ~/mir_datasets.")
-]
-CacheDir = Annotated[
-    str | None,
-    typer.Option(help="Data sets that are rendered here. Default: embeddings_cache."),
-]
 Name = Annotated[str, typer.Argument(help="NAME or NAME:option=value,...")]
 
 
 @data_app.command("list")
-def list_command(data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
+@options_from(RunConfig, only=FOLDERS)
+def list_command(**given: Any) -> None:
     """Every registered data set: size, licence, and whether it is there."""
     from mirprobe.data.status import all_statuses
 
-    with one_line_errors():
-        table = Table(box=None, pad_edge=False)
-        for header in ("data set", "tracks", "hours", "GB", "there", "licence"):
-            text = header in ("data set", "there", "licence")
-            table.add_column(
-                header,
-                justify="left" if text else "right",
-                no_wrap=header != "licence",
-                overflow="fold",
-            )
-        for held in all_statuses(_folders(data_home, cache_dir)):
-            there = "yes" if held.present else "no"
-            if held.sheet is None:
-                table.add_row(held.name, "?", "?", "?", there, "?")
-                continue
-            sheet = held.sheet
-            sizes = (str(sheet.tracks), _number(sheet.hours), _number(sheet.gigabytes))
-            notes = "; ".join(filter(None, (sheet.licence, sheet.caution)))
-            table.add_row(held.name, *sizes, there, notes)
-        console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
-        console.print(table)
-        console.print("? is what nobody says; `mirprobe data status NAME` tells how to get one")
+    table = Table(box=None, pad_edge=False)
+    for header in ("data set", "tracks", "hours", "GB", "there", "licence"):
+        text = header in ("data set", "there", "licence")
+        table.add_column(
+            header,
+            justify="left" if text else "right",
+            no_wrap=header != "licence",
+            overflow="fold",
+        )
+    for held in all_statuses(_folders(given)):
+        there = "yes" if held.present else "no"
+        if held.sheet is None:
+            table.add_row(held.name, "?", "?", "?", there, "?")
+            continue
+        sheet = held.sheet
+        sizes = (str(sheet.tracks), _number(sheet.hours), _number(sheet.gigabytes))
+        notes = "; ".join(filter(None, (sheet.licence, sheet.caution)))
+        table.add_row(held.name, *sizes, there, notes)
+    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
+    console.print(table)
+    console.print("? is what nobody says; `mirprobe data status NAME` tells how to get one")
 
 
 @data_app.command("status")
+@options_from(RunConfig, only=FOLDERS)
 def status_command(
     name: Name,
-    data_home: DataHome = None,
-    cache_dir: CacheDir = None,
     splits: Annotated[
         Path | None, typer.Option(help="Write the track ids of each split to SPLIT.txt there.")
     ] = None,
+    **given: Any,
 ) -> None:
     """Where a data set must lie, what of it is there, what is missing and how to get it."""
     from mirprobe.data.status import dataset_files
     from mirprobe.reporting.run_folder import write_splits
 
-    with one_line_errors():
-        found = dataset_files(name, _folders(data_home, cache_dir))
-        sheet, missing = found.status.sheet, found.missing
-        typer.echo(f"folder   {found.status.root}")
-        if sheet is not None:
-            typer.echo(f"source   {sheet.source}")
-            typer.echo(f"licence  {sheet.licence}")
-            typer.echo(f"to get   {sheet.obtain}")
-            if sheet.caution:
-                typer.echo(f"note     {sheet.caution}")
-        if found.problem:
-            typer.echo(f"missing  {found.problem}")
-            return
-        sizes = {split: len(tracks) for split, tracks in found.splits.items()}
-        tracks = sum(sizes.values())
-        typer.echo(f"splits   {', '.join(f'{s} {n}' for s, n in sizes.items())}; {found.hash}")
-        typer.echo(f"there    audio of {tracks - len(missing)} of {tracks} tracks")
-        shown = 0 if sheet is not None and sheet.generated else SHOWN  # made when it is needed
-        for path in missing[:shown]:
-            typer.echo(f"missing  {path}")
-        if len(missing) > shown > 0:
-            typer.echo(f"missing  and {len(missing) - shown} more files")
-        if splits is not None:
-            write_splits(splits, found.splits)
-            typer.echo(f"written  {splits}")
+    found = dataset_files(name, _folders(given))
+    sheet, missing = found.status.sheet, found.missing
+    typer.echo(f"folder   {found.status.root}")
+    if sheet is not None:
+        typer.echo(f"source   {sheet.source}")
+        typer.echo(f"licence  {sheet.licence}")
+        typer.echo(f"to get   {sheet.obtain}")
+        if sheet.caution:
+            typer.echo(f"note     {sheet.caution}")
+    if found.problem:
+        typer.echo(f"missing  {found.problem}")
+        return
+    sizes = {split: len(tracks) for split, tracks in found.splits.items()}
+    tracks = sum(sizes.values())
+    typer.echo(f"splits   {', '.join(f'{s} {n}' for s, n in sizes.items())}; {found.hash}")
+    typer.echo(f"there    audio of {tracks - len(missing)} of {tracks} tracks")
+    shown = 0 if sheet is not None and sheet.generated else SHOWN  # made when it is needed
+    for path in missing[:shown]:
+        typer.echo(f"missing  {path}")
+    if len(missing) > shown > 0:
+        typer.echo(f"missing  and {len(missing) - shown} more files")
+    if splits is not None:
+        write_splits(splits, found.splits)
+        typer.echo(f"written  {splits}")
 
 
 @data_app.command("prepare")
-def prepare_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
+@options_from(RunConfig, only=FOLDERS)
+def prepare_command(name: Name, **given: Any) -> None:
     """Fetch what can be fetched of a data set, and render what is rendered here."""
     from mirprobe.api.dataset import root_of
     from mirprobe.data.status import all_tracks, dataset_status, open_dataset, prepare_dataset
 
-    with one_line_errors():
-        held = dataset_status(name, _folders(data_home, cache_dir))
-        dataset = open_dataset(name, _folders(data_home, cache_dir))
-        generated = held.sheet is None or held.sheet.generated
-        if not prepare_dataset(dataset) and not generated:
-            typer.echo("nothing to download: what lies in its folder is used")
-        tracks = all_tracks(dataset)
-        there = sum(track.audio.is_file() for track in tracks)
-        root = root_of(dataset) or held.root
-        typer.echo(f"{root}: audio of {there} of {len(tracks)} tracks")
+    held = dataset_status(name, _folders(given))
+    dataset = open_dataset(name, _folders(given))
+    generated = held.sheet is None or held.sheet.generated
+    if not prepare_dataset(dataset) and not generated:
+        typer.echo("nothing to download: what lies in its folder is used")
+    tracks = all_tracks(dataset)
+    there = sum(track.audio.is_file() for track in tracks)
+    root = root_of(dataset) or held.root
+    typer.echo(f"{root}: audio of {there} of {len(tracks)} tracks")
 
 
 @data_app.command("check")
-def check_command(name: Name, data_home: DataHome = None, cache_dir: CacheDir = None) -> None:
+@options_from(RunConfig, only=FOLDERS)
+def check_command(name: Name, **given: Any) -> None:
     """Open every file and annotation of a data set; exit status 1 if anything is broken."""
     from mirprobe.data.status import all_tracks, check, open_dataset
 
-    with one_line_errors():
-        dataset = open_dataset(name, _folders(data_home, cache_dir))
-        found = check(dataset)
-        for finding in found:
-            what = " ".join(finding.what.split())
-            typer.echo(f"track '{finding.track}': {what}" if finding.track else what)
-        typer.echo(f"{len(all_tracks(dataset))} tracks, {len(found)} findings")
-        if found:
-            raise typer.Exit(1)
+    dataset = open_dataset(name, _folders(given))
+    found = check(dataset)
+    for finding in found:
+        what = " ".join(finding.what.split())
+        typer.echo(f"track '{finding.track}': {what}" if finding.track else what)
+    typer.echo(f"{len(all_tracks(dataset))} tracks, {len(found)} findings")
+    if found:
+        raise typer.Exit(1)
 
 
-def _folders(data_home: Path | None, cache_dir: str | None) -> DataFolders:
+def _folders(given: dict[str, Any]) -> DataFolders:
     from mirprobe.data.status import DataFolders
     from mirprobe.embedding.remote_store import local_folder
 
-    given = {"data_home": data_home, "cache_dir": cache_dir and local_folder(cache_dir)}
-    return DataFolders(**{name: path for name, path in given.items() if path})
+    config = make_config(given)
+    return DataFolders(config.data_home, local_folder(config.cache_dir))
 
 
 def _number(value: float | None) -> str:

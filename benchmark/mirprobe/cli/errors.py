@@ -1,24 +1,55 @@
-"""How every command ends on an error that its user can cure."""
+"""How every command ends on an error that its user can fix."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from mirprobe.core.errors import MirprobeError
 
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Errors that a user can cure become one line and exit status 2; Ctrl-C becomes 130."""
+    """Turn a MirprobeError into one line and exit status 2, and Ctrl-C into exit status 130."""
     try:
         yield
     except MirprobeError as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        print_error(str(error))
         raise typer.Exit(2) from error
     except KeyboardInterrupt as error:
-        message = "interrupted: finished work is kept; the same command goes on from there"
+        message = "interrupted: finished work is kept; the same command continues from there"
         typer.echo(str(error) or message, err=True)
         raise typer.Exit(getattr(error, "exit_status", 130)) from error
+
+
+class OneLineErrors(TyperGroup):
+    """A group whose commands all end on an error as `one_line_errors` says."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that the command line names."""
+        with one_line_errors():
+            return super().invoke(ctx)
+
+
+def print_error(reason: str) -> None:
+    """Print an error in one line on standard error."""
+    typer.echo(f"error: {' '.join(reason.split())}", err=True)
+
+
+def fail_if_any(reasons: Sequence[str], runs: int) -> None:
+    """End the command if something failed.
+
+    Raises:
+        MirprobeError: there was one run; the message has all reasons.
+        Exit: with status 1, after a line for each reason, if there were several runs.
+    """
+    if reasons and runs == 1:
+        raise MirprobeError("; ".join(reasons))
+    for reason in reasons:
+        print_error(reason)
+    if reasons:
+        raise typer.Exit(1)

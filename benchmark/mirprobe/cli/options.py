@@ -1,103 +1,105 @@
-"""Options and lines that `mirprobe run` and `mirprobe extract` have in common."""
+"""Options of commands, made from the fields of dataclasses.
+
+A field of `RunConfig`, `FitConfig`, `DeviceConfig` or `Intervals` is declared once: its type and
+default in the dataclass, its help text in the section `Attributes` of the dataclass's docstring.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+import inspect
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields
+from functools import wraps
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-if TYPE_CHECKING:
-    from mirprobe.evaluation.extract import Extraction
-    from mirprobe.evaluation.runner import RunResult
+from mirprobe.evaluation.config import alternatives, choices_of
 
-Encoder = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="NAME or FILE.py:CLASS, with options :option=value,..., or a combination such as "
-        "concat(A,B), layers(A,4,8), pool(A,5); may be repeated."
-    ),
-]
-Task = Annotated[list[str] | None, typer.Option(help="NAME; may be repeated.")]
-Dataset = Annotated[
-    str | None,
-    typer.Option(help="NAME or NAME:option=value,...; A+B joins two. Default: studio."),
-]
-TrainDataset = Annotated[
-    str | None, typer.Option(help="Train and validate on this one, instead of --dataset ...")
-]
-TestDataset = Annotated[str | None, typer.Option(help="... and test on this one.")]
-TestTracks = Annotated[
-    str | None,
-    typer.Option(help="Of --test-dataset: all (default), or test: both keep to their splits."),
-]
-Size = Annotated[int | None, typer.Option(help="Pieces in the data set `studio`.")]
-Layers = Annotated[str | None, typer.Option(help="thirds (default), all, or names: 4,8,12.")]
-Device = Annotated[str | None, typer.Option(help="auto (default), cpu, cuda, mps.")]
-Dtype = Annotated[
-    str | None, typer.Option(help="Of cached embeddings: float16 (default) or float32.")
-]
-Precision = Annotated[
-    str | None, typer.Option(help="Of encoders' arithmetic: 32 (default), bf16, fp16, auto.")
-]
-Pca = Annotated[
-    int | None, typer.Option(help="Probe so many principal components of the embeddings.")
-]
-Engine = Annotated[
-    str | None, typer.Option(help="local (default), or ray: encode on the workers of a cluster.")
-]
-Limit = Annotated[int | None, typer.Option(help="At most so many tracks a split.")]
-Strict = Annotated[
-    bool | None, typer.Option("--strict", help="A track that cannot be used ends the run.")
-]
-DataHome = Annotated[
-    Path | None, typer.Option(help="Data sets, one folder each. Default: ~/mir_datasets.")
-]
-CacheDir = Annotated[
-    str | None,
-    typer.Option(
-        help="A folder, or an address such as s3://bucket/path. Default: embeddings_cache."
-    ),
-]
-Suite = Annotated[
-    str | None,
-    typer.Option(
-        help="Name (see `mirprobe list suites`) or YAML file of these fields. Options win "
-        "over it; of a suite of several runs, --task chooses those that have the task."
-    ),
-]
-
-_SEVERAL = {"encoder": "encoders", "task": "tasks", "seed": "seeds"}
+T = TypeVar("T")
+Command = Callable[..., None]
 
 
-def fields_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a RunConfig that options stand for.
+def options_from(
+    *configs: type, only: Collection[str] = (), skip: Collection[str] = ()
+) -> Callable[[Command], Command]:
+    """Give a command an option for each field of some dataclasses.
+
+    The command takes them as `**given`, by name of the field: only those on the command line, so
+    that a field that is missing keeps the default of the dataclass or the value of a suite.
 
     Args:
-        given: the value of each option, by name; None where it was not given.
-
-    Raises:
-        ConfigError: `size` does not go with the data set.
+        *configs: the dataclasses.
+        only: the fields to take; empty for all.
+        skip: fields to leave out.
     """
-    from mirprobe.api.specs import with_option
+    hints = {name: hint for config in configs for name, hint in get_type_hints(config).items()}
+    options = [
+        _option(field.name, hints[field.name], field.default, texts[field.name])
+        for config in configs
+        for texts in [help_texts(config)]
+        for field in fields(config)
+        if field.name not in skip and (not only or field.name in only)
+    ]
+    made = {option.name for option in options}
 
-    values = {_SEVERAL.get(name, name): value for name, value in given.items()}
-    size, layers = values.pop("size"), values["layers"]
-    if size is not None:
-        values["dataset"] = with_option(values["dataset"] or "studio", "size", size)
-    if layers and "," in layers:
-        values["layers"] = layers.split(",")
-    return {name: value for name, value in values.items() if value is not None}
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def with_options(**values: Any) -> None:
+            command(
+                **{
+                    name: _split(value, hints[name]) if name in made else value
+                    for name, value in values.items()
+                    if name not in made or value is not None
+                }
+            )
+
+        own = inspect.signature(command, eval_str=True).parameters.values()
+        kept = [p.replace(kind=p.KEYWORD_ONLY) for p in own if p.kind is not p.VAR_KEYWORD]
+        with_options.__signature__ = inspect.Signature([*kept, *options])  # type: ignore[attr-defined]
+        return with_options
+
+    return decorate
 
 
-def report_left_out(results: Sequence[RunResult | Extraction]) -> None:
-    """A line for each track that could not be used, and their number."""
-    problems: dict[str, str] = {}
-    for result in results:
-        problems.update(result.problems)
-    for track, reason in problems.items():
-        typer.echo(f"left out: track '{track}': {reason}")
-    if problems:
-        tracks = "1 track" if len(problems) == 1 else f"{len(problems)} tracks"
-        typer.echo(f"{tracks} left out; --strict makes this an error")
+def build(config: type[T], given: Mapping[str, Any]) -> T:
+    """The dataclass with those of the given values that are its fields."""
+    names = {field.name for field in fields(config)}  # type: ignore[arg-type]
+    return config(**{name: value for name, value in given.items() if name in names})
+
+
+def help_texts(config: type) -> dict[str, str]:
+    """The description of each field in the section `Attributes` of a dataclass's docstring."""
+    _, _, section = inspect.getdoc(config).partition("Attributes:\n")  # type: ignore[union-attr]
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
+    return {name: " ".join(text.replace("`", "").split()) for name, text in entries}
+
+
+def _option(name: str, hint: Any, default: Any, text: str) -> inspect.Parameter:
+    """An option for a field. A list becomes an option in the singular that may be repeated."""
+    kinds = [kind for kind in alternatives(hint) if kind is not type(None)]
+    choices, flag, kind = choices_of(hint), name, kinds[0]
+    if len(kinds) > 1 or choices:
+        kind = str  # a choice that is unknown is refused by the dataclass, with the nearest name
+    elif get_origin(kind) is tuple:
+        kind, flag = list[get_args(kind)[0]], name.removesuffix("s")  # type: ignore[misc]
+        text += " May be repeated."
+    if isinstance(default, tuple):
+        default = ", ".join(map(str, default))
+    if default is not None and default is not False:
+        text += f" Default: {default}."
+    flag = f"--{flag.replace('_', '-')}"
+    option = typer.Option(flag, help=text, metavar=f"<{'|'.join(choices)}>" if choices else None)
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[kind | None, option],
+    )
+
+
+def _split(value: Any, hint: Any) -> Any:
+    """`4,8,12` as a list, for a field that takes a string or a list."""
+    lists = any(get_origin(kind) is tuple for kind in alternatives(hint))
+    return value.split(",") if lists and isinstance(value, str) and "," in value else value

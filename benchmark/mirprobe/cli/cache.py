@@ -1,0 +1,102 @@
+"""The commands `mirprobe cache`: what the embeddings cache holds, whether it is intact, pruning."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+from mirprobe.cli.errors import OneLineErrors
+from mirprobe.cli.options import options_from
+from mirprobe.core.errors import ConfigError
+from mirprobe.evaluation.config import RunConfig
+
+if TYPE_CHECKING:
+    from mirprobe.embedding.cache import Cache
+
+cache_app = typer.Typer(
+    cls=OneLineErrors, help="Maintain the embeddings cache.", no_args_is_help=True
+)
+
+
+@cache_app.command()
+@options_from(RunConfig, only=("cache_dir",))
+def info(**given: Any) -> None:
+    """Entries and size by encoder and view."""
+    from mirprobe.embedding.prune import list_entries
+
+    cache = _open(given)
+    totals: dict[tuple[str, str], tuple[int, int]] = {}
+    for item in list_entries(cache):
+        count, size = totals.get((item.encoder, item.view), (0, 0))
+        totals[item.encoder, item.view] = count + 1, size + item.size
+    for (encoder, view), (count, size) in sorted(totals.items()):
+        typer.echo(f"{encoder or '(unreadable)':24} {view:6} {count:8} {size / 1e6:12.1f} MB")
+    leftovers = len(list(cache.leftovers()))
+    typer.echo(f"{sum(count for count, _ in totals.values())} entries, {leftovers} leftovers")
+
+
+@cache_app.command()
+@options_from(RunConfig, only=("cache_dir",))
+def verify(**given: Any) -> None:
+    """Compare every entry with its checksum. Sets broken ones aside; exit status 1 if any is."""
+    cache = _open(given)
+    paths = list(cache.entries())
+    progress = tqdm(paths, "verifying", leave=False, disable=None)
+    broken = sum(cache.get(path.stem) is None for path in progress)
+    typer.echo(f"{len(paths)} entries, {broken} broken")
+    if broken:
+        raise typer.Exit(1)
+
+
+@cache_app.command()
+@options_from(RunConfig, only=("cache_dir",))
+def prune(
+    encoder: Annotated[str | None, typer.Option(help="Delete entries of this encoder.")] = None,
+    older_than: Annotated[
+        float | None, typer.Option(help="Delete entries older than this many days.")
+    ] = None,
+    max_gb: Annotated[
+        float | None, typer.Option(help="Delete the oldest entries above this many GB.")
+    ] = None,
+    **given: Any,
+) -> None:
+    """Delete leftovers of killed runs, broken entries, and the entries that options select."""
+    from mirprobe.embedding.prune import prune_candidates
+
+    paths = prune_candidates(
+        _open(given),
+        now=time.time(),
+        encoder=encoder,
+        older_than_days=older_than,
+        max_gb=max_gb,
+    )
+    freed = 0
+    for path in tqdm(paths, "pruning", leave=False, disable=None):
+        freed += path.stat().st_size
+        path.unlink()
+    typer.echo(f"{len(paths)} files deleted, {freed / 1e6:.1f} MB freed")
+
+
+def _open(given: dict[str, Any]) -> Cache:
+    """The cache in an existing folder.
+
+    Raises:
+        ConfigError: the folder is missing, or an address was given.
+    """
+    from mirprobe.embedding.cache import Cache
+    from mirprobe.embedding.remote_store import is_url
+    from mirprobe.evaluation.config import make_config
+
+    cache_dir = make_config(given).cache_dir
+    if is_url(cache_dir):
+        raise ConfigError(
+            f"{cache_dir}: use the store's own tools for an address; --cache-dir "
+            f"{Cache(cache_dir).root} selects the copies of its entries on this machine"
+        )
+    if not Path(cache_dir).is_dir():
+        raise ConfigError(f"{cache_dir}: no such cache folder; name it with --cache-dir")
+    return Cache(cache_dir)

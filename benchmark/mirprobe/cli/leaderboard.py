@@ -1,0 +1,48 @@
+"""The command `mirprobe leaderboard`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def leaderboard_command(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, merged into one table.")],
+    reference: Annotated[
+        str | None, typer.Option(help="Encoder to compare the others with.")
+    ] = None,
+    with_published: Annotated[
+        bool,
+        typer.Option(
+            "--with-published",
+            help="Show published figures of the same task, data set and metric; never ranked.",
+        ),
+    ] = False,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of leaderboard.csv and leaderboard.md.")
+    ] = Path("results"),
+) -> None:
+    """Rank the encoders of one or more runs; writes leaderboard.csv and leaderboard.md."""
+    from mirprobe.core.atomic_write import write_whole
+    from mirprobe.reporting.leaderboard import (
+        leaderboard,
+        read_pairs,
+        read_runs,
+        to_csv,
+        to_markdown,
+    )
+    from mirprobe.reporting.published import add_published, published_beside
+
+    board = leaderboard(read_runs(runs), reference, read_pairs(runs))
+    figures = published_beside(board) if with_published else None
+    markdown = to_markdown(board, figures)
+    if figures is not None:
+        board = add_published(board, figures)
+    write_whole(output / "leaderboard.csv", to_csv(board).encode())
+    write_whole(output / "leaderboard.md", markdown.encode())
+    typer.echo(markdown)
+    if figures is not None and figures.empty:
+        typer.echo("no figure is published on these tasks, data sets and metrics")
+    typer.echo(f"written: {output / 'leaderboard.csv'}, {output / 'leaderboard.md'}")
