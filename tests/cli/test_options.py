@@ -36,7 +36,7 @@ def parameters(*words: str) -> dict[str, Any]:
 
 
 def names(*configs: type) -> set[str]:
-    return {field.name for config in configs for field in fields(config)}  # type: ignore[arg-type]
+    return {field.name for config in configs for field in fields(config)}
 
 
 def test_every_field_of_a_run_is_an_option_of_run_and_extract() -> None:

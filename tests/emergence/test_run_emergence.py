@@ -144,7 +144,8 @@ def without_local(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_local")
 def test_a_small_studio(checkpoint: Path, tmp_path: Path) -> None:
-    words = ["--dataset", "studio:size=72", "--limit", 3, "--controls", 1, "--checkpoint", checkpoint]
+    words = ["--dataset", "studio:size=72", "--limit", 3, "--controls", 1]
+    words += ["--checkpoint", checkpoint]
     code, said = emergence(*words, *folders(tmp_path))
     assert code == 0, said
     page = (tmp_path / "out" / "README.md").read_text()

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mirprobe.api.optional import OptionalMember
-from mirprobe.core.schema import Split, Track
+
+if TYPE_CHECKING:  # imports torch, which the command line starts without
+    from mirprobe.core.schema import Split, Track
 
 
 @dataclass(frozen=True)
