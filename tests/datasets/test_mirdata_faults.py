@@ -17,7 +17,7 @@ from helpers.mirdata_miniatures import miniature
 
 from mirprobe.api.registry import DATASETS
 from mirprobe.core.errors import ConfigError
-from mirprobe_tasks.datasets.mirdata import library
+from mirprobe_tasks.datasets.mirdata import mirdata_api
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
 
 
@@ -68,7 +68,7 @@ def test_a_damaged_index_is_named(ballroom: Path) -> None:
         with pytest.raises(ConfigError, match=r"index_1\.0\.json: is not an index of mirdata"):
             build("ballroom", ballroom).splits()
     index.write_text('{"tracks": {}}')
-    with pytest.raises(ConfigError, match=r"cannot read any annotation \(it names no track\)"):
+    with pytest.raises(ConfigError, match=r"cannot read any annotation \(the index has no track\)"):
         build("ballroom", ballroom).splits()
 
 
@@ -91,7 +91,7 @@ def test_versions_are_those_of_mirdata(tmp_path: Path) -> None:
     ("name", "options", "line"),
     [
         ("tinysol", {"fold": 5}, "tinysol: no fold 5; folds are 0 to 4, or null"),
-        ("mtg_jamendo_autotagging_moodtheme", {"split": 9}, "no split 9; they are 0 to 4"),
+        ("mtg_jamendo_autotagging_moodtheme", {"split": 9}, "no split 9; splits are 0 to 4"),
     ],
 )
 def test_folds_and_splits_that_do_not_exist(
@@ -195,12 +195,12 @@ def test_without_mirdata_the_extra_is_named(
 def test_mirdata_is_kept_quiet_but_for_its_errors(caplog: pytest.LogCaptureFixture) -> None:
     root = logging.getLogger()
     before = root.handlers, root.level
-    with caplog.at_level(logging.INFO), library.quiet():
+    with caplog.at_level(logging.INFO), mirdata_api.quiet():
         warnings.warn("old", stacklevel=1)
         logging.warning("chatter")
         logging.basicConfig(level=logging.DEBUG)
     assert caplog.records == []
-    with caplog.at_level(logging.INFO), library.quiet():
+    with caplog.at_level(logging.INFO), mirdata_api.quiet():
         logging.error("broken\n  link")
     assert [record.getMessage() for record in caplog.records] == ["broken link"]
     assert (root.handlers, root.level) == before
@@ -208,7 +208,7 @@ def test_mirdata_is_kept_quiet_but_for_its_errors(caplog: pytest.LogCaptureFixtu
 
 def test_indexes_written_by_the_miniatures_are_what_mirdata_validates(tmp_path: Path) -> None:
     root = miniature("irmas", tmp_path / "irmas")
-    source = library.open_dataset("irmas", root, "default")
+    source = mirdata_api.open_dataset("irmas", root, "default")
     missing, invalid = source.validate(verbose=False)
     assert missing == {"tracks": {}}
     assert invalid == {"tracks": {}}

@@ -16,9 +16,14 @@ from hypothesis import strategies as some
 from mirprobe.api.registry import DATASETS
 from mirprobe.core.schema import SPLITS
 from mirprobe.metrics.chord import LABELS, chord_class
-from mirprobe_tasks.datasets.mirdata.groups import connected
-from mirprobe_tasks.datasets.mirdata.key_name import key_name, one_key
-from mirprobe_tasks.datasets.mirdata.reading import lab_chords, lasting, merged
+from mirprobe_tasks.datasets.mirdata.groups import connected_groups
+from mirprobe_tasks.datasets.mirdata.readers import read_lab_chords
+from mirprobe_tasks.datasets.normalise import (
+    drop_empty_segments,
+    merge_onsets,
+    normalise_key,
+    single_key,
+)
 
 KEYS = {
     "D major": "D major",
@@ -55,21 +60,21 @@ HARD_CHORDS = (
 
 @pytest.mark.parametrize(("label", "name"), KEYS.items())
 def test_keys_have_one_spelling_that_mir_eval_reads(label: str, name: str) -> None:
-    assert key_name(label) == name
+    assert normalise_key(label) == name
     mir_eval.key.validate_key(name)
 
 
 @pytest.mark.parametrize("label", ["", "H minor", "D flavour", "C major minor", "1A"])
 def test_what_is_no_key_is_refused(label: str) -> None:
     with pytest.raises(ValueError, match=r"no key|unknown mode"):
-        key_name(label)
+        normalise_key(label)
 
 
 def test_a_track_of_several_keys_has_no_one_key() -> None:
-    assert one_key(["F minor", " G minor"]) == "X"
-    assert one_key(["Db minor", "C# minor"]) == "C# minor"
+    assert single_key(["F minor", " G minor"]) == "X"
+    assert single_key(["Db minor", "C# minor"]) == "C# minor"
     with pytest.raises(ValueError, match="no key is given"):
-        one_key([])
+        single_key([])
 
 
 def assert_as_mir_eval(label: str) -> None:
@@ -98,7 +103,7 @@ def test_every_chord_of_the_miniatures_too(name: str, tmp_path: Path) -> None:
 
 
 def test_groups_are_passed_on() -> None:
-    assert connected([("b",), ("c", "b"), ("c",), ("d",), ("d", "a"), ("e",)]) == [
+    assert connected_groups([("b",), ("c", "b"), ("c",), ("d",), ("d", "a"), ("e",)]) == [
         *("b", "b", "b"),
         *("a", "a"),
         "e",
@@ -107,7 +112,7 @@ def test_groups_are_passed_on() -> None:
 
 @given(some.lists(some.lists(some.sampled_from("abcdefgh"), min_size=1, max_size=3), max_size=12))
 def test_tracks_share_a_group_where_a_path_of_names_joins_them(names: list[list[str]]) -> None:
-    groups = connected(names)
+    groups = connected_groups(names)
     reached = [{number} for number in range(len(names))]
     for _ in names:  # the naive way: spread as long as anything moves
         for mine in reached:
@@ -120,22 +125,22 @@ def test_tracks_share_a_group_where_a_path_of_names_joins_them(names: list[list[
 def test_lab_files_are_read_whatever_their_columns_are_parted_by(tmp_path: Path) -> None:
     path = tmp_path / "a.lab"
     path.write_text("0.0 1.0 N\n1.0\t1.0\tC\n1.0\t2.5\tF#:min7/b3\n")
-    chords = lab_chords(str(path))
+    chords = read_lab_chords(str(path))
     assert chords is not None
     assert chords.labels == ("N", "F#:min7/b3")
     assert chords.intervals.tolist() == [[0.0, 1.0], [1.0, 2.5]]
-    assert lab_chords(None) is None
+    assert read_lab_chords(None) is None
     path.write_text("0.0 N\n")
     with pytest.raises(ValueError, match="columns"):
-        lab_chords(str(path))
+        read_lab_chords(str(path))
 
 
 def test_segments_without_duration_fall_out() -> None:
-    kept = lasting(np.array([[0.0, 1.0], [1.0, 1.0]]), ["a", "b"])
+    kept = drop_empty_segments(np.array([[0.0, 1.0], [1.0, 1.0]]), ["a", "b"])
     assert kept.labels == ("a",)
-    assert lasting(np.empty((0, 2)), []).labels == ()
+    assert drop_empty_segments(np.empty((0, 2)), []).labels == ()
 
 
 def test_onsets_of_a_strum_are_one() -> None:
-    found = merged(np.array([2.0, 0.5, 0.51, 0.529, 0.54]))
+    found = merge_onsets(np.array([2.0, 0.5, 0.51, 0.529, 0.54]))
     assert found.tolist() == [0.5, 0.54, 2.0]  # 30 ms from the first one kept

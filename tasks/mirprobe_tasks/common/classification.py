@@ -13,6 +13,7 @@ from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.schema import Annotations, Floats, Level, Loss
 from mirprobe.metrics import classification as metrics
 from mirprobe_tasks.common.checks import declared_labels, parse_label, required
+from mirprobe_tasks.common.make_annotations import make_annotations
 
 
 class ClipClassification:
@@ -20,7 +21,7 @@ class ClipClassification:
 
     Attributes:
         name: of the task.
-        annotation: the field of `Annotations` that holds the label.
+        annotation: the field of `Annotations`, or the key of `Annotations.extra`, of the label.
         labels: the classes, fixed by the task.
         main_metric: as `Task.main_metric`.
         metrics: as `Task.metrics`.
@@ -70,8 +71,7 @@ class ClipClassification:
         parameters: Mapping[str, float],
     ) -> Annotations:
         """The label of the class with the highest logit."""
-        label: dict[str, Any] = {self.annotation: self.label_of(int(logits.argmax()))}
-        return Annotations(**label)
+        return make_annotations({self.annotation: self.label_of(int(logits.argmax()))})
 
     def score(
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]
@@ -87,7 +87,7 @@ class ClipClassification:
         Raises:
             TrackError: the track has none.
         """
-        return required(getattr(annotations, self.annotation), self.annotation)
+        return required(annotations.get(self.annotation), self.annotation)
 
 
 class VocabularyClassification(ClipClassification):
@@ -112,6 +112,6 @@ class VocabularyClassification(ClipClassification):
 
     def conditions(self, references: Sequence[Annotations]) -> str:
         """The classes that none of these tracks has."""
-        present = {getattr(track, self.annotation) for track in references}
+        present = {track.get(self.annotation) for track in references}
         absent = sorted(set(self.labels) - present)
         return f"classes without tracks: {', '.join(absent)}" if absent else ""

@@ -1,4 +1,4 @@
-"""Splits of data sets that come without official ones: as they are listed, else by a rule."""
+"""Splits of data sets without official ones: from a list, or from a hash of the group."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from mirprobe.core.schema import SPLITS, Split, Track
 def divide(
     tracks: Sequence[Track], *, name: str, shares: tuple[float, float, float] = (8, 1, 1)
 ) -> Mapping[Split, Sequence[Track]]:
-    """Divide tracks as the list of that name says, and those that it does not know by group.
+    """Divide tracks by the list with this name; tracks that are not in it by `split_of_group`.
 
-    The rule is the one that made the lists. A group's split depends on its name and the data set's
-    alone, so that it stays where it is whatever other tracks are there, on every machine.
+    The split of a group depends only on its name and the name of the division. It is the same on
+    every machine and does not depend on the other tracks. The lists were made by this rule.
 
     Args:
-        tracks: with the group that no split may tear apart.
-        name: of the data set and, where there are several divisions of it, of this one.
+        tracks: the tracks of one group are in one split.
+        name: of the division: the name of the data set, plus a suffix if it has several divisions.
         shares: of train, valid and test, in any unit.
 
     Returns:
-        The tracks of each split, in the order given.
+        The tracks of each split, in the given order.
     """
     parts: dict[Split, list[Track]] = {split: [] for split in SPLITS}
     fixed = listed_splits(name)
@@ -34,7 +34,7 @@ def divide(
 
 
 def split_of_group(group: str, name: str, shares: tuple[float, float, float] = (8, 1, 1)) -> Split:
-    """The split of a group: the place of a hash of both names among the shares."""
+    """The split of a group, from a hash of its name and the name of the division."""
     place = unit_hash("split", name, group) * sum(shares)
     first, second = shares[0], shares[0] + shares[1]
     return SPLITS[0 if place < first else 1 if place < second else 2]
@@ -46,10 +46,10 @@ SUFFIX = ".tsv"
 
 @cache
 def listed_splits(name: str) -> Mapping[str, Split]:
-    """Track id -> split, in the order of the data set; empty where there is no list of that name.
+    """Track id -> split, in the order of the data set; empty if there is no such list.
 
     Args:
-        name: of the division: that of a data set, with what else makes it another one.
+        name: of the division, as for `divide`.
     """
     file = FOLDER / f"{name}{SUFFIX}"
     if not file.is_file():

@@ -12,7 +12,7 @@ from mirprobe.core.errors import TrackError
 from mirprobe_tasks.common.checks import parse_note, validate_tempo
 from mirprobe_tasks.datasets.folder.description import LABELLED, Description
 from mirprobe_tasks.datasets.folder.table import Cell
-from mirprobe_tasks.datasets.mirdata.key_name import key_name
+from mirprobe_tasks.datasets.normalise import normalise_key
 
 Refuse = Callable[[str], None]
 """Is told what is wrong with a row."""
@@ -117,7 +117,7 @@ def _one(cell: Cell) -> str:
 
 def _key(text: str) -> str:
     try:
-        return key_name(text)
+        return normalise_key(text)
     except ValueError as error:
         raise ValueError('write tonic and mode such as "C# minor"') from error
 

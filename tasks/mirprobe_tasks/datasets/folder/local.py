@@ -12,8 +12,7 @@ import numpy as np
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Beats, Floats, Segments
 from mirprobe_tasks.common.checks import parse_chord, validate_events, validate_segments
-from mirprobe_tasks.datasets.mirdata.key_name import key_name, one_key
-from mirprobe_tasks.datasets.mirdata.reading import lasting
+from mirprobe_tasks.datasets.normalise import drop_empty_segments, normalise_key, single_key
 
 Values = dict[str, Any]
 """Field of `Annotations` -> its value."""
@@ -61,7 +60,7 @@ def stretch(values: Values, start: float, stop: float | None) -> Values:
     def within(value: Any) -> Any:
         if isinstance(value, Segments):
             intervals = np.clip(value.intervals, start, end) - start
-            return lasting(intervals, value.labels)
+            return drop_empty_segments(intervals, value.labels)
         if isinstance(value, Beats):
             inside = (value.times >= start) & (value.times < end)
             positions = None if value.positions is None else value.positions[inside]
@@ -91,13 +90,15 @@ def _segments(lines: Lines, kind: str) -> Segments:
                 f"line {number}: {error}; where these are sections rather than {kind}, write "
                 "`beside: {sections: .lab}`"
             ) from error
-    return validate_segments(lasting(np.array(intervals), labels), kind.removesuffix("s"))
+    return validate_segments(
+        drop_empty_segments(np.array(intervals), labels), kind.removesuffix("s")
+    )
 
 
 def _label(kind: str, text: str) -> str:
     """A label that its kind of segments can have, in the spelling of this house."""
     if kind == "keys":
-        return key_name(text)
+        return normalise_key(text)
     if kind == "chords":
         parse_chord(text)
     return text
@@ -180,7 +181,7 @@ def _jams_segments(kind: str) -> Callable[[Observations], Segments]:
             for label in labels:
                 parse_chord(label)
         intervals = np.stack([starts, starts + durations], axis=1)
-        return validate_segments(lasting(intervals, labels), kind.removesuffix("s"))
+        return validate_segments(drop_empty_segments(intervals, labels), kind.removesuffix("s"))
 
     return read
 
@@ -219,7 +220,10 @@ _NAMESPACES: Mapping[str, tuple[str, Callable[[Observations], Any]]] = {
     "chord_harte": ("chords", _jams_segments("chords")),
     "beat": ("beats", _jams_beats),
     "beat_position": ("beats", _jams_beats),
-    "key_mode": ("key", lambda observations: one_key([str(one["value"]) for one in observations])),
+    "key_mode": (
+        "key",
+        lambda observations: single_key([str(one["value"]) for one in observations]),
+    ),
     "tempo": ("tempo", lambda observations: float(_single(observations))),
     "onset": ("onsets", _jams_onsets),
     "mood_thayer": ("emotion", _jams_emotion),

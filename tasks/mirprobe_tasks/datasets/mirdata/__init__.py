@@ -1,1 +1,1 @@
-"""Data sets that mirdata loads: an adapter, and a file of declarations for each of them."""
+"""Data sets that mirdata loads: an adapter, and one file of declarations each."""

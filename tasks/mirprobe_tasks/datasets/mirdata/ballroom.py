@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
-from mirprobe_tasks.datasets.mirdata.reading import beats
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
+from mirprobe_tasks.datasets.mirdata.readers import read_fields
 
 REPLICAS = {
     "Albums-Chrisanne2-12": "Albums-AnaBelen_Veneo-11",
@@ -25,17 +25,17 @@ REPLICAS = {
     "Media-103414": "Albums-Latin_Jam3-02",
     "Media-103415": "Media-103402",
 }
-"""Excerpts of a recording that another excerpt is of (Sturm 2014): the first four to the bit."""
+"""Excerpt -> another excerpt of the same recording (Sturm 2014); the first four are identical."""
 
 
 class Ballroom(MirdataDataset):
     """Half-minute excerpts of ballroom dance music: beats, tempo, dance style as genre.
 
-    Second excerpts of a recording are left out, which leaves 685 of 698. An album is a group; of
-    excerpts named `Media-105901`, the first four digits are taken for it.
+    Of two excerpts of one recording one is left out, so that 685 of 698 remain. Groups are albums;
+    for names such as `Media-105901` they are the first four digits.
     """
 
-    name: str = "ballroom"
+    name = "ballroom"
     vocabularies: Mapping[str, tuple[str, ...]] = {
         "genre": (
             *("chachacha", "jive", "quickstep", "rumba"),
@@ -50,14 +50,14 @@ class Ballroom(MirdataDataset):
         source="Gouyon et al., IEEE TASLP 2006; beats: Krebs et al., ISMIR 2013",
         obtain="download, from mtg.upf.edu and GitHub by mirdata",
     )
-    fields: Mapping[str, Reader] = {
-        "beats": lambda track: beats(track.beats),
-        "tempo": lambda track: track.tempo,
+    fields = read_fields(
+        "beats",
+        "tempo",
         # Rumba-American, -International and -Misc are one style
-        "genre": lambda track: track.genre.partition("-")[0],
-    }
-    left_out: Mapping[str, str] = {
-        name: f"of the same recording as {other}" for name, other in REPLICAS.items()
+        genre=lambda track: track.genre.partition("-")[0],
+    )
+    excluded: Mapping[str, str] = {
+        name: f"same recording as {other}" for name, other in REPLICAS.items()
     }
 
     def group(self, track: Any) -> str:

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
-from mirprobe_tasks.datasets.mirdata.reading import beats, keys, lab_chords, longest_key, sections
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
+from mirprobe_tasks.datasets.mirdata.readers import read_fields
 
 _RECORD = re.compile(r"(?<=^\d\d)CD\d")
 
 
 class Beatles(MirdataDataset):
-    """All studio albums of the Beatles: chords, local keys, beats, sections.
+    """All studio albums of the Beatles: chords, key, local keys, beats, sections.
 
-    The one key of a song is that which lasts longest. An album is a group. The seed of the division
-    is the first one that leaves 12 to 30 songs to validation and to test each.
+    The key of a song is the one with the longest duration. Groups are albums. The seed of the
+    division is the first one with 12 to 30 songs each for validation and test.
     """
 
-    name: str = "beatles"
-    trim: float = 5.0
-    seed: str = "3"
+    name = "beatles"
+    trim = 5.0
+    split_seed = "3"
     sheet = DatasetInfo(
         tracks=180,
         hours=None,
@@ -33,14 +32,8 @@ class Beatles(MirdataDataset):
         obtain="annotations download; audio from the CDs into "
         "audio/01_-_Please_Please_Me/01_-_I_Saw_Her_Standing_There.wav and so on",
     )
-    fields: Mapping[str, Reader] = {
-        "chords": lambda track: lab_chords(track.chords_path),
-        "key": lambda track: longest_key(track.key),
-        "keys": lambda track: keys(track.key),
-        "beats": lambda track: beats(track.beats),
-        "sections": lambda track: sections(track.sections),
-    }
+    fields = read_fields("chords", "key", "keys", "beats", "sections")
 
     def group(self, track: Any) -> str:
-        """The album; the two records of one are in two folders, `10CD1_-_` and `10CD2_-_`."""
+        """The album; a double album is in two folders, `10CD1_-_` and `10CD2_-_`."""
         return _RECORD.sub("", Path(track.audio_path).parent.name)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
-from mirprobe_tasks.datasets.mirdata.key_name import one_key
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
+from mirprobe_tasks.datasets.mirdata.groups import artists_or_title
+from mirprobe_tasks.datasets.mirdata.readers import read_fields
+from mirprobe_tasks.datasets.normalise import single_key
 
 
 class BeatportKey(MirdataDataset):
-    """Electronic dance music, two-minute excerpts with their key.
+    """Two-minute excerpts of electronic dance music: key.
 
-    An excerpt with several keys (`F minor | G minor`) or none has the key `X`, which is neither
-    learned from nor scored. Tracks that share an artist are one group.
+    An excerpt with several keys (`F minor | G minor`) or no key has the key `X`, which is neither a
+    target nor scored. Tracks that share an artist are one group.
     """
 
-    name: str = "beatport_key"
+    name = "beatport_key"
     sheet = DatasetInfo(
         tracks=1486,
         hours=49.5,
@@ -26,8 +28,8 @@ class BeatportKey(MirdataDataset):
         source="https://doi.org/10.5281/zenodo.1101082 (Faraldo, PhD thesis, UPF 2017)",
         obtain="download, from Zenodo by mirdata",
     )
-    fields: Mapping[str, Reader] = {"key": lambda track: one_key(track.key)}
+    fields = read_fields(key=lambda track: single_key(track.key))
 
     def group(self, track: Any) -> str | Sequence[str]:
-        """Its artists; the title where none is named."""
-        return tuple(track.artists) or str(track.title)
+        """The artists, or the title."""
+        return artists_or_title(track)

@@ -1,23 +1,23 @@
-"""FMAK: keys of songs of the Free Music Archive."""
+"""FMAK: songs of the Free Music Archive with their keys."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
-from mirprobe_tasks.datasets.mirdata.key_name import key_name
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
+from mirprobe_tasks.datasets.mirdata.readers import read_fields
+from mirprobe_tasks.datasets.normalise import normalise_key
 
 
 class FmaKeys(MirdataDataset):
-    """Whole songs of the Free Music Archive in 17 genres with one key each (FMAKv2).
+    """Whole songs of the Free Music Archive in 17 genres: key (FMAKv2).
 
-    Its metadata name no artist, so every song is its own group: a division of it may have songs of
-    one artist on both sides. To train on all of it and test on another data set avoids that.
+    The metadata do not name the artists, so every song is its own group: songs of one artist may be
+    in two splits. This does not matter if all songs are for training and another data set is
+    tested.
     """
 
-    name: str = "fma_keys"
-    trim: float = 5.0
+    name = "fma_keys"
+    trim = 5.0
     sheet = DatasetInfo(
         tracks=5489,
         hours=340.0,
@@ -26,4 +26,4 @@ class FmaKeys(MirdataDataset):
         source="https://zenodo.org/records/10719860 (Wong & Hernandez, ISMIR 2023)",
         obtain="download, from Zenodo by mirdata",
     )
-    fields: Mapping[str, Reader] = {"key": lambda track: key_name(f"{track.key} {track.mode}")}
+    fields = read_fields(key=lambda track: normalise_key(f"{track.key} {track.mode}"))

@@ -1,23 +1,25 @@
-"""GiantSteps key in the revised annotation of 2017, as mirdata has it."""
+"""GiantSteps key with the revised annotation of 2017."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
-from mirprobe_tasks.datasets.mirdata.key_name import key_name
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
+from mirprobe_tasks.datasets.mirdata.groups import artists_or_title
+from mirprobe_tasks.datasets.mirdata.readers import read_fields
+from mirprobe_tasks.datasets.normalise import normalise_key
 
 
 class GiantStepsKey(MirdataDataset):
-    """Electronic dance music, two-minute excerpts with one key each (GiantSteps+).
+    """Two-minute excerpts of electronic dance music: key (GiantSteps+).
 
-    These are the labels that Faraldo revised, not the `.key` files of the first release that most
-    published figures are over. Tracks that share an artist are one group.
+    The labels are those that Faraldo revised. Most published scores use the `.key` files of the
+    first release. Tracks that share an artist are one group.
     """
 
-    name: str = "giantsteps_key"
+    name = "giantsteps_key"
     sheet = DatasetInfo(
         tracks=600,
         hours=20.0,
@@ -26,8 +28,8 @@ class GiantStepsKey(MirdataDataset):
         source="https://doi.org/10.5281/zenodo.1095691 (Faraldo, PhD thesis, UPF 2017)",
         obtain="download, from Zenodo by mirdata",
     )
-    fields: Mapping[str, Reader] = {"key": lambda track: key_name(track.key)}
+    fields = read_fields(key=lambda track: normalise_key(track.key))
 
     def group(self, track: Any) -> str | Sequence[str]:
-        """Its artists; the title where none is named."""
-        return tuple(track.artists) or str(track.title)
+        """The artists, or the title."""
+        return artists_or_title(track)

@@ -1,4 +1,4 @@
-"""GiantSteps tempo, with the crowd-sourced annotation of 2018."""
+"""GiantSteps tempo with the crowd-sourced annotation of 2018."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
+from mirprobe_tasks.datasets.mirdata.readers import read_fields
 
 
-def tempo(track: Any) -> float:
+def read_tempo(track: Any) -> float:
     """The most salient tempo of version 2, in beats per minute."""
     data = track.tempo_v2
     return float(data.tempos[data.confidence.argmax()])
 
 
 class GiantStepsTempo(MirdataDataset):
-    """Electronic dance music, two-minute excerpts with their tempo (annotation v2).
+    """Two-minute excerpts of electronic dance music: tempo (annotation v2).
 
-    Nothing but a number names the tracks, so every one is its own group.
+    The metadata do not name the artists, so every track is its own group.
     """
 
-    name: str = "giantsteps_tempo"
+    name = "giantsteps_tempo"
     sheet = DatasetInfo(
         tracks=661,
         hours=22.0,
@@ -31,7 +32,7 @@ class GiantStepsTempo(MirdataDataset):
         obtain="annotations download; audio by audio_dl.sh of "
         "github.com/GiantSteps/giantsteps-tempo-dataset into audio/*.LOFI.mp3",
     )
-    fields: Mapping[str, Reader] = {"tempo": tempo}
-    left_out: Mapping[str, str] = {
+    fields = read_fields(tempo=read_tempo)
+    excluded: Mapping[str, str] = {
         f"{number}.LOFI": "the annotators found no tempo" for number in (3041381, 3041383, 1327052)
     }

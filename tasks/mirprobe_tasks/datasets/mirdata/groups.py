@@ -1,32 +1,37 @@
-"""Which tracks belong together when they share more than one name."""
+"""Groups of tracks that share names, such as artists."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
-def connected(names: Sequence[Sequence[str]]) -> list[str]:
-    """One group a track, such that tracks which share a name share the group.
+def artists_or_title(track: Any) -> str | Sequence[str]:
+    """The artists of a mirdata track; its title if it has none."""
+    return tuple(track.artists) or str(track.title)
 
-    Sharing is passed on: where A made a track with B and B one with C, all three are one group.
+
+def connected_groups(names: Sequence[Sequence[str]]) -> list[str]:
+    """The group of each track; tracks that share a name are in one group.
+
+    The relation is transitive: if A and B share a track, and B and C, all three are one group.
 
     Args:
-        names: of each track, at least one: its artists, say.
+        names: of each track, at least one, such as its artists.
 
     Returns:
-        The group of each track: the first of its names in alphabetical order. A name that no
-        other is joined to is its own group.
+        For each track the alphabetically first name of its group.
     """
-    leader: dict[str, str] = {}
+    parent: dict[str, str] = {}
 
     def find(name: str) -> str:
-        while leader.setdefault(name, name) != name:
-            leader[name] = leader[leader[name]]  # shortens the way for whoever asks next
-            name = leader[name]
+        while parent.setdefault(name, name) != name:
+            parent[name] = parent[parent[name]]  # path halving
+            name = parent[name]
         return name
 
     for first, *others in names:
         for other in others:
             low, high = sorted((find(first), find(other)))
-            leader[high] = low
+            parent[high] = low
     return [find(first) for first, *_ in names]

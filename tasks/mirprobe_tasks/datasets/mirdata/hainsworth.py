@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
-from mirprobe_tasks.datasets.mirdata.reading import beats
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
+from mirprobe_tasks.datasets.mirdata.readers import read_fields
 
 
 class Hainsworth(MirdataDataset):
     """Excerpts of rock, dance, jazz, folk, classical and choral music: beats, tempo.
 
-    Nothing names the recordings, so every excerpt is its own group.
+    The metadata do not name the recordings, so every excerpt is its own group.
     """
 
-    name: str = "hainsworth"
+    name = "hainsworth"
     sheet = DatasetInfo(
         tracks=222,
         hours=3.7,
         gigabytes=None,
         licence="CC BY-NC-SA 4.0, as mirdata states",
         source="Hainsworth & Macleod, EURASIP JASP 2004; beats: Böck & Schedl, DAFx 2010",
-        obtain="by hand, mirdata has no download of it: H_1.0/audio/hains001.flac and so on, "
+        obtain="by hand, since mirdata cannot download it: H_1.0/audio/hains001.flac and so on, "
         "H_1.0/annotations/beats/*.beats, H_1.0/annotations/tempo/*.bpm, and "
         "hainsworth_full_index_1.0.json of mirdata's source",
     )
-    fields: Mapping[str, Reader] = {
-        "beats": lambda track: beats(track.beats),
-        "tempo": lambda track: track.tempo,
-    }
+    fields = read_fields("beats", "tempo")

@@ -1,4 +1,4 @@
-"""IRMAS: which instruments predominate."""
+"""IRMAS: predominant instruments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.schema import Split
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
+from mirprobe_tasks.datasets.mirdata.readers import read_fields
 
 INSTRUMENTS = {
     "cel": "cello",
@@ -24,22 +25,22 @@ INSTRUMENTS = {
     "vio": "violin",
     "voi": "voice",
 }
-"""The data set's abbreviations."""
+"""Abbreviation -> instrument."""
 
 _NUMBER = re.compile(r"-\d+$")
 
 
 class Irmas(MirdataDataset):
-    """Excerpts of polyphonic music: which of 11 instruments predominate, as tags.
+    """Excerpts of polyphonic music: the predominant ones of 11 instruments, as tags.
 
-    The official split: training excerpts last three seconds and have one instrument, test excerpts
-    are longer and have one or more. A ninth of the training recordings validates. Excerpts of one
-    recording are one group, told by their names: `0189__2` is the second of recording 0189,
+    In the official split, training excerpts last three seconds and have one instrument, test
+    excerpts are longer and have one or more. A ninth of the training recordings is for validation.
+    Groups are recordings, from the names: `0189__2` is the second excerpt of recording 0189,
     `02 - And The Body Will Die-8` the eighth of the test recording before the last hyphen.
     """
 
-    name: str = "irmas"
-    tags: tuple[str, ...] = tuple(INSTRUMENTS.values())
+    name = "irmas"
+    tags = tuple(INSTRUMENTS.values())
     sheet = DatasetInfo(
         tracks=9534,
         hours=None,
@@ -48,17 +49,11 @@ class Irmas(MirdataDataset):
         source="https://doi.org/10.5281/zenodo.1290750 (Bosch et al., ISMIR 2012)",
         obtain="download, from Zenodo by mirdata",
     )
-    fields: Mapping[str, Reader] = {
-        "tags": lambda track: {INSTRUMENTS[code]: 1.0 for code in track.instrument}
-    }
+    fields = read_fields(tags=lambda track: {INSTRUMENTS[code]: 1.0 for code in track.instrument})
+    split_names: Mapping[str, Split] = {"train": "train", "test": "test"}
 
     def group(self, track: Any) -> str:
         """The recording."""
         if track.split == "train":
             return f"train {track.track_id.partition('__')[0]}"
         return f"test {_NUMBER.sub('', Path(track.audio_path).stem)}"
-
-    def official(self, source: Any) -> Mapping[str, Split]:
-        """As its parts are named."""
-        places: dict[str, Split] = {"train": "train", "test": "test"}
-        return {key: places[source.track(key).split] for key in source.track_ids}

@@ -1,4 +1,4 @@
-"""Medley-solos-DB: three seconds of one instrument."""
+"""Medley-solos-DB: three-second clips of solo instruments."""
 
 from __future__ import annotations
 
@@ -7,30 +7,24 @@ from typing import Any
 
 from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.schema import Split
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader, told
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
+from mirprobe_tasks.datasets.mirdata.readers import read_fields
 
 INSTRUMENTS = (
     *("clarinet", "distorted electric guitar", "female singer", "flute"),
     *("piano", "tenor saxophone", "trumpet", "violin"),
 )
-"""In the order of the data set's `instrument_id`."""
-
-SUBSETS: Mapping[str, Split] = {
-    "train": "train",
-    "training": "train",
-    "validation": "valid",
-    "test": "test",
-}
+"""In the order of `instrument_id`."""
 
 
 class MedleySolosDb(MirdataDataset):
-    """Three-second clips of eight instruments, each playing alone: instrument.
+    """Three-second clips of eight solo instruments: instrument.
 
-    The official split: training and validation are of MedleyDB, the test of solosDB. Clips of one
-    song are one group.
+    In the official split, training and validation are from MedleyDB, the test is from solosDB.
+    Groups are songs.
     """
 
-    name: str = "medley_solos_db"
+    name = "medley_solos_db"
     vocabularies: Mapping[str, tuple[str, ...]] = {"instrument": INSTRUMENTS}
     sheet = DatasetInfo(
         tracks=21571,
@@ -40,13 +34,13 @@ class MedleySolosDb(MirdataDataset):
         source="https://zenodo.org/record/3464194 (Lostanlen & Cella, ISMIR 2016)",
         obtain="download, from Zenodo by mirdata",
     )
-    fields: Mapping[str, Reader] = {"instrument": lambda track: INSTRUMENTS[track.instrument_id]}
+    fields = read_fields(instrument=lambda track: INSTRUMENTS[track.instrument_id])
+    split_attribute = "subset"
+    split_names: Mapping[str, Split] = {
+        **{"train": "train", "training": "train"},
+        **{"validation": "valid", "test": "test"},
+    }
 
     def group(self, track: Any) -> str:
         """The song."""
         return f"song {int(track.song_id)}"
-
-    def official(self, source: Any) -> Mapping[str, Split]:
-        """As its metadata say."""
-        subsets = {key: told(key, source.track(key).subset) for key in source.track_ids}
-        return {key: SUBSETS[subset] for key, subset in subsets.items()}

@@ -1,4 +1,4 @@
-"""MTG-Jamendo, the mood and theme tags."""
+"""MTG-Jamendo with its mood and theme tags."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Split
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
+from mirprobe_tasks.datasets.mirdata.readers import read_fields
 
 _TAGS = """
 action adventure advertising background ballad calm children christmas commercial cool corporate
@@ -19,21 +20,21 @@ party positive powerful relaxing retro romantic sad sexy slow soft soundscape sp
 trailer travel upbeat uplifting
 """
 TAGS = tuple(_TAGS.split())
-"""The 56 tags that the official splits have enough tracks of."""
+"""The 56 tags with enough tracks in the official splits."""
 
-SPLITS = 5
+SPLIT_COUNT = 5
 
 
 class MtgJamendoMoodtheme(MirdataDataset):
-    """Whole tracks of Jamendo with 56 mood and theme tags.
+    """Whole tracks of Jamendo: 56 mood and theme tags.
 
-    One of the five official splits, in which no artist is on two sides. Tags outside the 56, of
-    too few tracks to be split, are dropped.
+    Uses one of the five official splits, in which no artist is in two parts. Tags outside the 56,
+    which have too few tracks, are dropped.
     """
 
-    name: str = "mtg_jamendo_autotagging_moodtheme"
-    trim: float = 5.0
-    tags: tuple[str, ...] = TAGS
+    name = "mtg_jamendo_autotagging_moodtheme"
+    trim = 5.0
+    tags = TAGS
     sheet = DatasetInfo(
         tracks=18486,
         hours=None,
@@ -43,31 +44,29 @@ class MtgJamendoMoodtheme(MirdataDataset):
         obtain="annotations download; audio by scripts/download/download.py --dataset "
         "autotagging_moodtheme of the source into audios/48/948.mp3 and so on",
     )
-    fields: Mapping[str, Reader] = {
-        "tags": lambda track: {name: 1.0 for name in track.tags if name in TAGS}
-    }
+    fields = read_fields(tags=lambda track: {name: 1.0 for name in track.tags if name in TAGS})
 
     def __init__(self, root: Path, version: str | float = "default", split: int = 0) -> None:
-        """As for every data set of mirdata.
+        """As `MirdataDataset`.
 
         Args:
-            root: its folder.
+            root: folder of the data set.
             version: of mirdata's index.
-            split: which of the official splits, 0 to 4.
+            split: number of the official split, 0 to 4.
 
         Raises:
             ConfigError: there is no such split.
         """
         super().__init__(root, version)
-        if split not in range(SPLITS):
-            raise ConfigError(f"{self.name}: no split {split!r}; they are 0 to {SPLITS - 1}")
+        if split not in range(SPLIT_COUNT):
+            raise ConfigError(f"{self.name}: no split {split!r}; splits are 0 to {SPLIT_COUNT - 1}")
         self._split = split
 
     def group(self, track: Any) -> str:
         """The artist."""
         return str(track.artist_id or "")
 
-    def official(self, source: Any) -> Mapping[str, Split]:
+    def official_split(self, source: Any) -> Mapping[str, Split]:
         """The official split."""
         lists = source.get_track_splits(self._split)
         names: dict[Split, str] = {"train": "train", "valid": "validation", "test": "test"}

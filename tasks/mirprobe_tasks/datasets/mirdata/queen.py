@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
-from mirprobe_tasks.datasets.mirdata.reading import keys, lab_chords, longest_key, sections
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
+from mirprobe_tasks.datasets.mirdata.readers import read_fields
 
 
 class Queen(MirdataDataset):
-    """Songs of three Greatest Hits albums of Queen: chords, local keys, sections.
+    """Songs of three Greatest Hits albums of Queen: chords, key, local keys, sections.
 
-    The one key of a song is that which lasts longest. Three albums of one band cannot be divided by
-    album or artist: every song is its own group.
+    The key of a song is the one with the longest duration. Three albums of one band cannot be
+    divided by album or artist, so every song is its own group.
     """
 
-    name: str = "queen"
-    trim: float = 5.0
+    name = "queen"
+    trim = 5.0
     sheet = DatasetInfo(
         tracks=51,
         hours=None,
@@ -27,9 +25,4 @@ class Queen(MirdataDataset):
         obtain="annotations download; audio from the CDs into "
         "audio/Greatest Hits I/01 Bohemian Rhapsody.flac and so on",
     )
-    fields: Mapping[str, Reader] = {
-        "chords": lambda track: lab_chords(track.chords_path),
-        "key": lambda track: longest_key(track.key),
-        "keys": lambda track: keys(track.key),
-        "sections": lambda track: sections(track.sections),
-    }
+    fields = read_fields("chords", "key", "keys", "sections")

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader
-from mirprobe_tasks.datasets.mirdata.reading import beats, lab_chords, sections
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
+from mirprobe_tasks.datasets.mirdata.readers import read_fields
 
 
 class RwcPopular(MirdataDataset):
     """A hundred pop songs made for research: chords, beats, sections, tempo.
 
-    Songs of one singer are one group. The seed of the division is the first one that gives every
-    split about its share: a third of the songs are by three singers.
+    Groups are singers. A third of the songs are by three singers; the seed of the division is the
+    first one with which every split has about its share.
     """
 
-    name: str = "rwc_popular"
-    trim: float = 5.0
-    seed: str = "1"
+    name = "rwc_popular"
+    trim = 5.0
+    split_seed = "1"
     sheet = DatasetInfo(
         tracks=100,
         hours=6.8,
@@ -30,12 +29,7 @@ class RwcPopular(MirdataDataset):
         "Bello, ISMIR 2011",
         obtain="annotations download; audio from AIST's CDs into audio/rwc-p-m01/1.wav and so on",
     )
-    fields: Mapping[str, Reader] = {
-        "chords": lambda track: lab_chords(track.chords_path),
-        "beats": lambda track: beats(track.beats),
-        "sections": lambda track: sections(track.sections),
-        "tempo": lambda track: float(track.tempo),
-    }
+    fields = read_fields("chords", "beats", "sections", "tempo")
 
     def group(self, track: Any) -> str:
         """The singer."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Split
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset, Reader, told
+from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
+from mirprobe_tasks.datasets.mirdata.readers import read_fields
 
 INSTRUMENTS = {
     "Acc": "accordion",
@@ -27,20 +27,20 @@ INSTRUMENTS = {
     "Vc": "violoncello",
     "Vn": "violin",
 }
-"""The data set's abbreviations."""
+"""Abbreviation -> instrument."""
 
 FOLDS = 5
 
 
 class TinySol(MirdataDataset):
-    """Single notes of 14 instruments at IRCAM, with pitch and instrument.
+    """Single notes of 14 instruments, recorded at IRCAM: pitch and instrument.
 
-    One of the five official folds, balanced in instrument, pitch and loudness, is tested on, the
-    next one validates. A note that was shifted from its neighbour's recording is not marked as
-    belonging to it, so that the two may be on different sides.
+    One of the five official folds, balanced in instrument, pitch and loudness, is for test, the
+    next one for validation. Some notes are pitch-shifted recordings of a neighbouring note; the
+    metadata do not say of which, so that the two may be in different splits.
     """
 
-    name: str = "tinysol"
+    name = "tinysol"
     vocabularies: Mapping[str, tuple[str, ...]] = {"instrument": tuple(INSTRUMENTS.values())}
     sheet = DatasetInfo(
         tracks=2913,
@@ -50,19 +50,19 @@ class TinySol(MirdataDataset):
         source="https://zenodo.org/record/3685367 (Cella et al., 2020)",
         obtain="download, from Zenodo by mirdata",
     )
-    fields: Mapping[str, Reader] = {
-        "pitch": lambda track: str(track.pitch),
-        "instrument": lambda track: INSTRUMENTS[track.instrument_abbr],
-    }
+    fields = read_fields(
+        pitch=lambda track: str(track.pitch),
+        instrument=lambda track: INSTRUMENTS[track.instrument_abbr],
+    )
 
     def __init__(self, root: Path, version: str | float = "default", fold: int | None = 0) -> None:
-        """As for every data set of mirdata.
+        """As `MirdataDataset`.
 
         Args:
-            root: its folder.
+            root: folder of the data set.
             version: of mirdata's index.
-            fold: the official fold to test on, 0 to 4; None divides all notes 8:1:1 at random,
-                as published figures of encoders do.
+            fold: the official fold for test, 0 to 4; None divides all notes 8:1:1 at random, as
+                published scores of encoders do.
 
         Raises:
             ConfigError: there is no such fold.
@@ -70,12 +70,6 @@ class TinySol(MirdataDataset):
         super().__init__(root, version)
         if fold is not None and fold not in range(FOLDS):
             raise ConfigError(f"tinysol: no fold {fold!r}; folds are 0 to {FOLDS - 1}, or null")
-        self._fold = fold
-
-    def official(self, source: Any) -> Mapping[str, Split]:
-        """One fold to test on, the next one to validate on."""
-        if self._fold is None:
-            return {}
-        places: dict[int, Split] = {self._fold: "test", (self._fold + 1) % FOLDS: "valid"}
-        folds = {key: told(key, source.track(key).split) for key in source.track_ids}
-        return {key: places.get(fold, "train") for key, fold in folds.items()}
+        if fold is not None:
+            folds: dict[int, Split] = dict.fromkeys(range(FOLDS), "train")
+            self.split_names = {**folds, fold: "test", (fold + 1) % FOLDS: "valid"}

@@ -1,9 +1,9 @@
-"""What mirdata fetches and unpacks, made safe while a data set is downloaded.
+"""Safe downloads and extraction of archives with mirdata.
 
-mirdata 1.0 fetches a file under its own name, so that one that was cut short stands where the whole
-one belongs, and unpacks archives wherever their members' names lead. Inside `guarded` a file has
-the ending `.part` until its checksum is right, and an archive is looked through before anything of
-it is written.
+mirdata 1.0 downloads a file under its final name, so that an incomplete file looks complete, and
+extracts archives to any path that the names of their members contain. Within `safe_downloads` a
+file has the suffix `.part` until its checksum is verified, and an archive is checked before it is
+extracted.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from typing import Any
 PART = ".part"
 
 _OUTSIDE = re.compile(r"[/\\]|[A-Za-z]:|(.*[/\\])?\.\.([/\\]|$)")
-_CONTROL = re.compile(r"[\x00-\x1f]")  # they could become dots and slashes when a name is decoded
+_CONTROL = re.compile(r"[\x00-\x1f]")  # decoding may turn them into dots and slashes
 
 
 @contextmanager
-def guarded() -> Iterator[None]:
-    """Replace mirdata's own fetching and unpacking by what this module says.
+def safe_downloads() -> Iterator[None]:
+    """Replace the download and extraction functions of mirdata by safe ones.
 
-    Raises:
-        ValueError: inside, for an archive that would write outside of its folder, or holds links.
+    Within the context, they raise ValueError on an archive that would write outside of its folder
+    or contains links.
     """
     from mirdata import download_utils
 
@@ -40,7 +40,7 @@ def guarded() -> Iterator[None]:
         folder = Path(save_dir, remote.destination_dir or "")
         target = folder / remote.filename
         if target.exists() and not force_overwrite:
-            return str(fetch(remote, save_dir, force_overwrite, *rest))  # looks at its checksum
+            return str(fetch(remote, save_dir, force_overwrite, *rest))  # verifies the checksum
         part = copy.copy(remote)
         part.filename = remote.filename + PART
         done = fetch(part, save_dir, True, *rest)
@@ -71,11 +71,11 @@ def guarded() -> Iterator[None]:
 
 
 def check_zip(path: Path) -> None:
-    """Look through a ZIP archive. Links in it are harmless: mirdata writes them as plain files.
+    """Check the members of a ZIP archive. mirdata extracts links as plain files, which is harmless.
 
     Raises:
-        ValueError: a member would lie outside of the archive's folder.
-        zipfile.BadZipFile: it is damaged.
+        ValueError: a member would be written outside of the folder of the archive.
+        zipfile.BadZipFile: the archive is damaged.
     """
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
@@ -83,25 +83,25 @@ def check_zip(path: Path) -> None:
 
 
 def check_tar(path: Path) -> None:
-    """Look through a tar archive, compressed or not.
+    """Check the members of a tar archive, compressed or not.
 
     Raises:
-        ValueError: a member would lie outside of the archive's folder, or is neither a file nor a
-            folder: links need not lead out to be of no use in a data set.
-        tarfile.TarError: it is damaged.
+        ValueError: a member would be written outside of the folder of the archive, or is neither a
+            file nor a folder.
+        tarfile.TarError: the archive is damaged.
     """
     with tarfile.open(path) as archive:
         for member in archive:
             _check_name(path, member.name)
             if not (member.isfile() or member.isdir()):
                 raise ValueError(
-                    f"{path} holds '{member.name}', which is a link or device; it is not unpacked"
+                    f"{path} contains '{member.name}', a link or device; it is not extracted"
                 )
 
 
 def _check_name(path: Path, name: str) -> None:
     if _OUTSIDE.match(name) or _CONTROL.search(name):
         raise ValueError(
-            f"{path} holds {name!r}, which would be written outside of its folder; it is not "
-            "unpacked"
+            f"{path} contains {name!r}, which would be written outside of its folder; it is not "
+            "extracted"
         )

@@ -1,9 +1,9 @@
-"""mirdata as a library: brought in when first needed, kept quiet, its index in the data's folder.
+"""Access to mirdata: lazy import, quiet logging, and the index in the folder of the data.
 
-mirdata 1.0 keeps the index of a data set (which track has which files, with their checksums) inside
-its own installed package, where a new environment loses it and a shared one may not be written.
-Here the index lies beside the data, under mirdata's own file name; one that mirdata downloaded into
-its package before is used where it lies.
+mirdata 1.0 stores the index of a data set (the files of each track with their checksums) in its
+installed package. A new environment does not have it, and a shared one may be read-only. This
+module stores the index beside the data, under mirdata's file name. An index that mirdata has
+already downloaded into its package is used there.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from types import ModuleType
 from typing import Any
 
 from mirprobe.core.errors import ConfigError
-from mirprobe_tasks.datasets.mirdata.transfer import guarded
+from mirprobe_tasks.datasets.mirdata.safe_download import safe_downloads
 
 log = logging.getLogger(__name__)
 
-_NOT_VERSIONS = ("default", "sample", "test")  # keys of mirdata's INDEXES that name no release
+_NOT_VERSIONS = ("default", "sample", "test")  # keys of mirdata's INDEXES that are no releases
 
 
 class _Errors(logging.Handler):
-    """The errors among what mirdata tells the root logger."""
+    """Collects the errors that mirdata logs to the root logger."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -42,9 +42,9 @@ class _Errors(logging.Handler):
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep mirdata's chatter out of the output: it logs to the root logger, and sets it up too.
+    """Suppress log messages and warnings of mirdata, which configures and uses the root logger.
 
-    Nothing that is raised is held back, and errors that it logs are logged here, one line each.
+    Exceptions pass. Errors that mirdata logs are logged by this module, one line each.
     """
     root, errors = logging.getLogger(), _Errors()
     handlers, level = root.handlers, root.level
@@ -61,15 +61,15 @@ def quiet() -> Iterator[None]:
 
 
 def open_dataset(name: str, root: Path, version: str) -> Any:
-    """mirdata's object for a data set in `root`; reads no file of it yet.
+    """mirdata's object for a data set in `root`; does not read a file yet.
 
     Args:
-        name: mirdata's name of it.
-        root: its folder.
-        version: one of mirdata's, or `default`.
+        name: of the data set in mirdata.
+        root: folder of the data set.
+        version: of mirdata's index, or `default`.
 
     Raises:
-        ConfigError: mirdata is not installed, or does not know the version.
+        ConfigError: mirdata is not installed, or has no such version.
     """
     module = _loader(name)
     known = [key for key in module.INDEXES if key not in _NOT_VERSIONS]
@@ -80,7 +80,7 @@ def open_dataset(name: str, root: Path, version: str) -> Any:
     elsewhere = index.get_path()
     index.indexes_dir = str(root)
     if index.remote is not None:
-        index.remote.destination_dir = None  # what mirdata calls `save_dir`
+        index.remote.destination_dir = None  # the index goes to `indexes_dir`
     dataset._index_data = index
     beside = index.get_path()
     dataset.index_path = (
@@ -90,10 +90,10 @@ def open_dataset(name: str, root: Path, version: str) -> Any:
 
 
 def track_ids(dataset: Any, name: str) -> list[str]:
-    """The ids of its index.
+    """The track ids in the index of a data set.
 
     Raises:
-        ConfigError: there is no index, or it is none.
+        ConfigError: the index is missing or damaged.
     """
     path = Path(dataset.index_path)
     if not path.is_file():
@@ -104,7 +104,7 @@ def track_ids(dataset: Any, name: str) -> list[str]:
             else f"mirdata does not offer it: take tests/indexes/{path.name} of its source and "
             "put it there"
         )
-        raise ConfigError(f"data set '{name}' is not there: no index {path}; {where}")
+        raise ConfigError(f"data set '{name}' is missing: no index {path}; {where}")
     try:
         return list(dataset.track_ids)
     except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
@@ -115,18 +115,19 @@ def track_ids(dataset: Any, name: str) -> list[str]:
 
 
 def download(dataset: Any, name: str, remotes: Sequence[str], by_hand: str) -> None:
-    """Fetch and unpack, with mirdata's bars and checksums; whole files are not fetched again.
+    """Download and unpack, with mirdata's progress bars and checksums.
 
-    A file that was cut short is fetched anew, and no archive writes outside of its folder.
+    A complete file is not downloaded again, an incomplete one is. No archive writes outside of its
+    folder.
 
     Args:
         dataset: from `open_dataset`.
-        name: of it.
-        remotes: which of mirdata's parts; none means all.
-        by_hand: how to get it otherwise, for the error line.
+        name: of the data set.
+        remotes: names of mirdata's parts; empty for all.
+        by_hand: how to get the data without mirdata, for the error message.
 
     Raises:
-        ConfigError: there is nothing to fetch, or a part cannot be had, is damaged or would
+        ConfigError: mirdata has no download, or a part cannot be downloaded, is damaged or would
             write outside of its folder.
     """
     if not dataset.remotes and dataset._index_data.remote is None:
@@ -134,13 +135,13 @@ def download(dataset: Any, name: str, remotes: Sequence[str], by_hand: str) -> N
             return  # put there by hand
         raise ConfigError(f"data set '{name}' cannot be downloaded: {by_hand}")
     try:
-        with quiet(), guarded():
-            # a list of its own: mirdata appends to what it is given
+        with quiet(), safe_downloads():
+            # a copy, since mirdata appends to the list
             dataset.download(partial_download=list(remotes) or None)
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError) as error:
         raise ConfigError(
-            f"data set '{name}' cannot be fetched ({error}); run again, what is whole is kept, but "
-            f"delete a file first that is named as corrupted; or by hand: {by_hand}"
+            f"data set '{name}' cannot be downloaded ({error}); run the command again, which keeps "
+            f"complete files; delete a corrupted file first; or by hand: {by_hand}"
         ) from error
 
 
