@@ -182,7 +182,7 @@ class Frozen(Own):
     ("task", "reason"),
     [
         (Raising(), "task 'stub' raised RuntimeError: not"),
-        (Frozen(), "task 'stub' or encoder 'Bands' declares what JSON cannot hold"),
+        (Frozen(), "task 'stub' or encoder 'Bands' declares a value that JSON cannot hold"),
     ],
 )
 def test_a_task_that_fails_costs_its_cells_alone(
@@ -250,7 +250,7 @@ def test_the_next_run_goes_on_where_one_was_killed(
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
     )
     wait_for(tmp_path / "results", process)
     time.sleep(0.3)  # into the second encoder

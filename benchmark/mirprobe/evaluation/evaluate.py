@@ -29,9 +29,9 @@ def evaluate(
 
     Args:
         encoders: registered names with options, classes in files (`path/to/file.py:Class`, options
-            after one more colon), or instances (known by their class's name). One name may stand
-            alone.
-        tasks: registered names, or instances. One name may stand alone.
+            after one more colon), or instances (known by the name of their class); or a single
+            name.
+        tasks: registered names, or instances; or a single name.
         dataset: a registered name with options, or an instance; None means `studio`.
         train_dataset: a name or an instance to train and validate on, instead of `dataset`.
         test_dataset: a name or an instance to test on; required with `train_dataset`.

@@ -173,7 +173,8 @@ def _cell_keys(
             keys[name] = cell_key(plan.config, plan.tracks, plan.cache.hashes, probed, task)
         except (TypeError, ValueError) as error:
             result.failures[failure] = (
-                f"task '{name}' or encoder '{probed.name}' declares what JSON cannot hold: {error}"
+                f"task '{name}' or encoder '{probed.name}' declares a value that JSON cannot hold: "
+                f"{error}"
             )
     return keys
 

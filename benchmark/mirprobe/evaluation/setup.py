@@ -66,7 +66,7 @@ def make_task(name: str, dataset: Dataset) -> Task:
     tested: tuple[str, ...] = getattr(task, "labels", ())
     if tuple(learned) != tuple(tested):
         odd = sorted(set(learned) ^ set(tested))
-        reason = f"'{odd[0]}' is a label of one alone" if odd else "in another order"
+        reason = f"'{odd[0]}' is a label of only one of them" if odd else "in another order"
         raise ConfigError(
             f"task '{name}': data sets '{dataset.train.name}' and '{dataset.test.name}' declare "
             f"different labels ({reason}); train and test on one of them"

@@ -1,1 +1,1 @@
-"""Pure metrics, one file a task family; each opens with its conventions."""
+"""Metrics as pure functions, one file for each family of tasks; each states its conventions."""

@@ -1,12 +1,12 @@
 """Beat metrics per piece, averaged over pieces.
 
 Conventions: beat times in seconds, increasing. The first `trim` seconds of reference and estimate
-are left out (mir_eval.beat.trim_beats). An empty estimate scores 0; fewer than two beats on either
-side score 0 where a metric needs intervals, as in mir_eval; a piece whose reference has no beat
-left is left out of every mean, since there is nothing to find. Values are in [0, 1].
+are left out (mir_eval.beat.trim_beats). An empty estimate scores 0. Where a metric needs intervals,
+fewer than two beats in the reference or in the estimate score 0, as in mir_eval. A piece whose
+reference has no beat after trimming is left out of every mean. Values are in [0, 1].
 
-Pinned: F-measure within 70 ms; continuity with phase and period thresholds of 0.175; P-score over
-0.2 of the median reference interval, at 10 ms.
+Options of mir_eval: F-measure within 70 ms; continuity with phase and period thresholds of 0.175;
+P-score over 0.2 of the median reference interval, at 10 ms.
 
 Sources: Davies, Degara & Plumbley, Evaluation Methods for Musical Audio Beat Tracking Algorithms,
 QMUL C4DM-TR-09-06, 2009 (MIREX audio beat tracking); McKinney et al., JNMR 36(1), 2007 (P-score);
@@ -43,14 +43,14 @@ METRICS: dict[str, str] = {
 
 
 def f_measure(reference: Floats, estimate: Floats) -> float:
-    """F-measure of one piece (Dixon, JNMR 36(1), 2007); 0 where either side is empty."""
+    """F-measure of one piece (Dixon, JNMR 36(1), 2007); 0 if one of the two is empty."""
     if not len(reference) or not len(estimate):
         return 0.0
     return float(mir_eval.beat.f_measure(reference, estimate, f_measure_threshold=F_MEASURE_WINDOW))
 
 
 def continuity(reference: Floats, estimate: Floats) -> tuple[float, ...]:
-    """CMLc, CMLt, AMLc, AMLt of one piece; 0 where either side has fewer than two beats."""
+    """CMLc, CMLt, AMLc, AMLt of one piece; 0 if one of the two has fewer than two beats."""
     if len(reference) < 2 or len(estimate) < 2:
         return (0.0,) * len(CONTINUITY)
     return tuple(
@@ -65,10 +65,10 @@ def continuity(reference: Floats, estimate: Floats) -> tuple[float, ...]:
 
 
 def p_score(reference: Floats, estimate: Floats) -> float:
-    """P-score of one piece; 0 where either side has fewer than two beats.
+    """P-score of one piece; 0 if one of the two has fewer than two beats.
 
-    Counts pairs of 10 ms impulses directly: mir_eval.beat.p_score correlates the whole impulse
-    trains, with the same result at a cost quadratic in the piece's length.
+    Counts pairs of 10 ms impulses. The result is that of mir_eval.beat.p_score, which correlates
+    the impulse trains at a cost quadratic in the length of the piece.
     """
     if len(reference) < 2 or len(estimate) < 2:
         return 0.0
@@ -91,7 +91,7 @@ def corpus_scores(
     """Mean of each of `METRICS` over the pieces that have a reference beat after `trim` seconds.
 
     Raises:
-        ValueError: beats that are not increasing, or lists of different length.
+        ValueError: beats do not increase, or the lists differ in length.
     """
     pieces = [
         tuple(mir_eval.beat.trim_beats(beats, min_beat_time=trim) for beats in pair)
@@ -103,8 +103,8 @@ def corpus_scores(
     def levels() -> Floats:
         return np.array([continuity(*pair) for pair in pieces])  # (pieces, 4)
 
-    # computed when first asked for: selection on validation needs the F-measure alone, and
-    # mir_eval's continuity costs many times as much
+    # computed on first use: selection on validation needs only the F-measure, and the continuity of
+    # mir_eval costs many times as much
     def lazily(column: int) -> Statistic:
         return lambda counts: weighted_mean(levels()[:, column].tolist(), weights)(counts)
 

@@ -4,18 +4,19 @@ Conventions: Harte labels over intervals in seconds, as mir_eval.chord reads the
 encoded with reduce_extended_chords=False and strict_bass_intervals=False, as its comparisons do;
 with reduce_extended_chords=True where segments are merged for `seg`).
 
-- What is scored is the span of the reference. A stretch inside it that no reference segment covers
-  is unknown: it becomes `X`, which no metric compares (mir_eval would stretch the label before it).
-  A stretch that no estimated segment covers counts as `N`. Gaps and overlaps up to
-  timeline.TOLERANCE seconds are rounding and are closed.
-- WCSR, the weighted chord symbol recall: correct seconds over compared seconds, both summed over
-  the corpus, where a metric compares what its mir_eval comparison does not mark -1 (MIREX 2013;
+- The span of the reference is scored. Time inside it that no reference segment covers is unknown:
+  its label is `X`, which no metric compares (mir_eval would extend the label before it). Time that
+  no estimated segment covers has the label `N`. Gaps and overlaps up to timeline.TOLERANCE seconds
+  are rounding errors and are closed.
+- WCSR, the weighted chord symbol recall: correct seconds divided by compared seconds, both summed
+  over the corpus. Time that the comparison of mir_eval marks with -1 is not compared (MIREX 2013;
   Pauwels & Peeters, ICASSP 2013).
 - `seg`: 1 - max of the two directional Hamming distances of a piece, adjacent equal chords merged,
   averaged over pieces weighted by duration (Harte, PhD thesis, 2010; MIREX MeanSeg).
 - `accuracy`: frames in the 25 classes of `LABELS` on a fixed grid of `GRID` seconds, pooled over
-  the corpus. The grid is the same for every encoder, so that frame rates can be compared; frames
-  whose reference is outside the classes are left out. It is `majmin` but for the grid.
+  the corpus. The grid is the same for every encoder, so that encoders of different frame rates can
+  be compared; frames whose reference is outside the classes are left out. It equals `majmin` except
+  for the grid.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from numpy.typing import NDArray
 from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.schema import Floats, Segments
 from mirprobe.metrics.pitch_classes import PITCHES
-from mirprobe.metrics.timeline import Timeline, holders, timeline
+from mirprobe.metrics.timeline import Timeline, segment_indices, timeline
 
 GRID = 0.010
 
@@ -65,11 +66,10 @@ _TRIADS = {tuple(mir_eval.chord.QUALITIES[mode][:8]): mode for mode in ("maj", "
 
 @cache
 def chord_class(label: str) -> int:
-    """Index of a Harte label in `LABELS`, -1 where it is outside.
+    """Index of a Harte label in `LABELS`, -1 if it is outside.
 
-    The rule is that of mir_eval.chord.majmin: the pitch classes up to the fifth, the bass among
-    them, decide. `C:7`, `C:maj6/3`, `C:9` are C major; dim, aug, sus, power chords and `X` are
-    outside.
+    The rule of mir_eval.chord.majmin: the pitch classes up to the fifth decide, including the bass.
+    `C:7`, `C:maj6/3`, `C:9` are C major; dim, aug, sus, power chords and `X` are outside.
 
     Raises:
         mir_eval.chord.InvalidChordException: the label cannot be read.
@@ -87,9 +87,9 @@ def corpus_scores(
     """Each of `METRICS` over a corpus of pieces.
 
     Raises:
-        ValueError: segments that are unsorted or overlap, a reference without duration, or lists
-            of different length.
-        mir_eval.chord.InvalidChordException: a label that mir_eval.chord cannot read.
+        ValueError: segments are unsorted or overlap, a reference has no duration, or the lists
+            differ in length.
+        mir_eval.chord.InvalidChordException: mir_eval.chord cannot read a label.
     """
     pairs = zip(references, estimates, strict=True)
     pieces = [_piece(reference, estimate) for reference, estimate in pairs]
@@ -108,7 +108,7 @@ def _piece(reference: Segments, estimate: Segments) -> dict[str, tuple[float, fl
     est = timeline(estimate, start, stop, mir_eval.chord.NO_CHORD)
 
     times = np.union1d(ref[0], est[0])
-    pairs = zip(holders(ref, times[:-1]), holders(est, times[:-1]), strict=True)
+    pairs = zip(segment_indices(ref, times[:-1]), segment_indices(est, times[:-1]), strict=True)
     compared = np.array([_compare(ref[1][r], est[1][e]) for r, e in pairs])  # (stretches, metrics)
     values = dict(
         zip(COMPARISONS, map(_recall, compared.T, [np.diff(times)] * len(COMPARISONS)), strict=True)
@@ -117,7 +117,7 @@ def _piece(reference: Segments, estimate: Segments) -> dict[str, tuple[float, fl
 
     frames = np.arange(start + GRID / 2, stop, GRID)
     truth, guess = (
-        np.array([chord_class(label) for label in line[1]])[holders(line, frames)]
+        np.array([chord_class(label) for label in line[1]])[segment_indices(line, frames)]
         for line in (ref, est)
     )
     hits = np.where(truth < 0, -1.0, truth == guess)
@@ -127,7 +127,7 @@ def _piece(reference: Segments, estimate: Segments) -> dict[str, tuple[float, fl
 
 @cache
 def _compare(reference: str, estimate: str) -> tuple[float, ...]:
-    """mir_eval's comparisons of one pair of labels; they look at one pair at a time."""
+    """The comparisons of mir_eval for one pair of labels."""
     return tuple(float(compare([reference], [estimate])[0]) for compare in COMPARISONS.values())
 
 
@@ -147,7 +147,7 @@ def _encode(label: str, *, reduce_extended_chords: bool) -> tuple[int, tuple[int
 
 
 def _merged(line: Timeline) -> Floats:
-    """Boundaries without those between equal chords, as mir_eval.chord.merge_chord_intervals."""
+    """Boundaries except those between equal chords, as mir_eval.chord.merge_chord_intervals."""
     boundaries, labels = line
     chords = [_encode(label, reduce_extended_chords=True) for label in labels]
     changes = [before != after for before, after in pairwise(chords)]
@@ -162,6 +162,6 @@ def _hamming(reference: Floats, estimate: Floats) -> float:
     """Directional Hamming distance of two sets of boundaries that share their first and last."""
     times = np.union1d(reference, estimate)
     first = np.searchsorted(times, reference[:-1])
-    longest = np.maximum.reduceat(np.diff(times), first)  # part of each reference segment
+    longest = np.maximum.reduceat(np.diff(times), first)  # longest part of each reference segment
     span = reference[-1] - reference[0]
     return float((span - longest.sum()) / span)

@@ -1,11 +1,11 @@
 """Metrics of classification over a corpus of tracks with one class each.
 
-Conventions: classes are names. Macro-F1 is the mean of F1 over the classes that the counted tracks
-have as reference or as estimate, each with the same weight; a class that is never right has an F1
-of 0. In a bootstrap replicate the classes that the drawn tracks lack drop out of that replicate's
-mean. These are scikit-learn's accuracy_score with normalize=True, and f1_score with
-average="macro", labels=None, zero_division=0, of tracks repeated as often as they count.
-Values are in [0, 1].
+Conventions: classes are names. Macro-F1 is the mean of F1 over the classes that occur among the
+counted tracks as reference or as estimate, each with the same weight; a class without a correct
+estimate has an F1 of 0. Classes that the tracks of a bootstrap replicate lack are left out of the
+mean of that replicate. The values equal scikit-learn's accuracy_score with normalize=True, and
+f1_score with average="macro", labels=None, zero_division=0, of tracks repeated as often as they
+count. Values are in [0, 1].
 
 Source: Manning et al., Introduction to Information Retrieval, 2008 (macro-averaging).
 """
@@ -29,7 +29,7 @@ def corpus_scores(references: Sequence[str], estimates: Sequence[str]) -> dict[s
     """Accuracy and macro-F1 over the tracks.
 
     Raises:
-        ValueError: lists of different length.
+        ValueError: the lists differ in length.
     """
     hits = [one == other for one, other in zip(references, estimates, strict=True)]
     return {"accuracy": weighted_mean(hits), "macro_f1": _macro_f1(references, estimates)}

@@ -1,9 +1,9 @@
 """Key metrics over a corpus of tracks with one key each.
 
-Conventions: keys as mir_eval.key reads them, `"C# minor"`, enharmonic spellings are one (C# = Db),
-tonic in either case, mode in lower case. A track whose reference is outside the 24 major and minor
-keys (`"X"`, mode `other`) is left out of every mean. Values are in [0, 1]. mir_eval.key has no
-options.
+Conventions: keys as mir_eval.key reads them, `"C# minor"`: enharmonic spellings are equal
+(C# = Db), the tonic is in upper or lower case, the mode in lower case. A track whose reference is
+outside the 24 major and minor keys (`"X"`, mode `other`) is left out of every mean. Values are in
+[0, 1]. mir_eval.key has no options.
 
 Sources: MIREX audio key detection, whose rules count a fifth in either direction since 2017 and
 only the ascending one before; mir_eval (Raffel et al., ISMIR 2014) still has the older rule.
@@ -53,7 +53,7 @@ def key_class(key: str) -> int:
 def key_scores(reference: str, estimate: str) -> dict[str, float]:
     """Every metric of one pair of keys.
 
-    Both directions of the fifth are had from mir_eval's one by swapping the pair: its other
+    mir_eval scores one direction of the fifth; swapping the pair gives the other one. Its other
     relations are symmetric.
     """
     ascending = float(mir_eval.key.weighted_score(reference, estimate))
@@ -73,7 +73,7 @@ def corpus_scores(references: Sequence[str], estimates: Sequence[str]) -> dict[s
     """Mean of each of `METRICS` over the tracks with a major or minor reference.
 
     Raises:
-        ValueError: a key that mir_eval.key cannot read, or lists of different length.
+        ValueError: mir_eval.key cannot read a key, or the lists differ in length.
     """
     pairs = zip(references, estimates, strict=True)
     tracks = [key_scores(reference, estimate) for reference, estimate in pairs]

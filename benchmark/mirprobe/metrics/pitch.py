@@ -1,11 +1,11 @@
 """Pitch metrics over a corpus of tracks with one note each.
 
 Conventions: notes in scientific pitch notation, a letter, any number of `#` or `b`, and the octave:
-`"A4"` is 440 Hz and MIDI number 69, `"C4"` is middle C, enharmonic spellings are one (B#3 = C4).
-The classes are the 128 notes that MIDI numbers, C-1 to G9. Values are in [0, 1].
+`"A4"` is 440 Hz and MIDI number 69, `"C4"` is middle C, enharmonic spellings are equal (B#3 = C4).
+The classes are the 128 notes of MIDI, C-1 to G9. Values are in [0, 1].
 
 Sources: accuracy as on NSynth (Engel et al., ICML 2017) and TinySOL (Cella et al., 2020); the
-chroma accuracy is that of mir_eval.melody for single notes, octave errors forgiven.
+chroma accuracy is that of mir_eval.melody for single notes: octave errors count as correct.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def midi_number(note: str) -> int:
     """MIDI number of a note, 0 to 127: its index in `NOTES`.
 
     Raises:
-        ValueError: it is no note in scientific pitch notation, or outside C-1 to G9.
+        ValueError: it is not a note in scientific pitch notation, or outside C-1 to G9.
     """
     read = _NOTE.fullmatch(note)
     if read is None:
@@ -48,7 +48,7 @@ def corpus_scores(references: Sequence[str], estimates: Sequence[str]) -> dict[s
     """Each of `METRICS` over the tracks.
 
     Raises:
-        ValueError: a note that `midi_number` cannot read, or lists of different length.
+        ValueError: `midi_number` cannot read a note, or the lists differ in length.
     """
     pairs = zip(references, estimates, strict=True)
     steps = [midi_number(estimate) - midi_number(reference) for reference, estimate in pairs]

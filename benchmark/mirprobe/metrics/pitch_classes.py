@@ -1,4 +1,4 @@
-"""The twelve pitch classes, spelled with sharps: how classes of keys and chords are named."""
+"""The twelve pitch classes, spelled with sharps, as in the classes of keys and chords."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How well a similarity tells two kinds of pairs apart.
+"""ROC-AUC of a similarity that separates two kinds of pairs.
 
-ROC-AUC: the probability that a pair of the one kind is more similar than a pair of the other, equal
-similarities counting half (Mann & Whitney 1947). 0.5 is chance, 1 perfect.
+The probability that a pair of the first kind is more similar than a pair of the second kind; equal
+similarities count half (Mann & Whitney 1947). 0.5 is chance, 1 is perfect.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ def auc(same: Floating, other: Floating) -> Floats:
     """ROC-AUC over the first axis.
 
     Args:
-        same: (n, ...) similarities of the pairs that should be the more similar ones, n >= 1.
-        other: (m, ...) those of the other pairs, m >= 1.
+        same: (n, ...) similarities of the pairs that should be more similar, n >= 1.
+        other: (m, ...) similarities of the other pairs, m >= 1.
 
     Returns:
-        (...) one value for each of the other axes.
+        (...) one value for each position on the other axes.
     """
     n, m = len(same), len(other)
     ranks = rankdata(np.concatenate([same, other]), axis=0)[:n]
@@ -28,7 +28,7 @@ def auc(same: Floating, other: Floating) -> Floats:
 
 
 def unit(vectors: Floating, axis: int = -1) -> Floats:
-    """Vectors scaled to length 1; a vector of zeros stays one."""
+    """Vectors scaled to length 1; a vector of zeros is returned as it is."""
     values = np.asarray(vectors, dtype=np.float64)
     length = np.linalg.norm(values, axis=axis, keepdims=True)
     return np.asarray(values / np.where(length > 0, length, 1.0))

@@ -1,18 +1,18 @@
 """Structure metrics per piece, averaged over pieces.
 
-Conventions: sections as labelled intervals in seconds. What is scored is the span of the reference;
-an estimate counts as reaching from its start to its end. A stretch inside that no section covers is
-a section of its own, all such stretches with the same label. Gaps and overlaps up to
-timeline.TOLERANCE seconds are rounding and are closed.
+Conventions: sections as labelled intervals in seconds. The span of the reference is scored; the
+first and the last section of an estimate are extended to it. A gap between sections is a section,
+and all gaps have the same label. Gaps and overlaps up to timeline.TOLERANCE seconds are rounding
+errors and are closed.
 
 - `hr05`, `hr3`: F-measure of boundaries within 0.5 and 3 s (MIREX HR0.5F and HR3F), each boundary
-  matched once at most. trim=True: start and end of the piece are no boundaries, since anyone knows
-  them. Untrimmed figures, which are common too, are higher. A piece whose reference has no boundary
-  inside is left out of these two means.
-- `pairwise_f`: F-measure of the pairs of frames that have the same label, frames of 0.1 s. Names
-  of labels do not matter, only which are the same; case is ignored.
+  matched at most once. trim=True: start and end of the piece do not count as boundaries. Untrimmed
+  figures, which are common too, are higher. A piece whose reference has no boundary inside is left
+  out of these two means.
+- `pairwise_f`: F-measure of the pairs of 0.1 s frames that have the same label. Only the equality
+  of labels matters, not their names; case is ignored.
 
-beta=1.0 in all of them: precision and recall weigh the same. Values are in [0, 1].
+beta=1.0 in all metrics: precision and recall have equal weight. Values are in [0, 1].
 
 Sources: Turnbull et al., ISMIR 2007 (boundaries); Levy & Sandler, IEEE TASLP 16(2), 2008
 (pairwise); mir_eval (Raffel et al., ISMIR 2014).
@@ -27,7 +27,7 @@ import numpy as np
 
 from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.schema import Floats, Segments
-from mirprobe.metrics.timeline import Timeline, holders, timeline
+from mirprobe.metrics.timeline import Timeline, segment_indices, timeline
 
 WINDOWS = {"hr05": 0.5, "hr3": 3.0}
 FRAME = 0.1
@@ -40,7 +40,7 @@ METRICS: dict[str, str] = {
 
 
 def boundary_f(reference: Floats, estimate: Floats, window: float) -> float:
-    """F-measure of the inner ones of increasing boundaries; 0 where either side has none."""
+    """F-measure of the inner boundaries; 0 if one of the two has none."""
     if len(reference) < 3 or len(estimate) < 3:
         return 0.0
     intervals = (np.stack([times[:-1], times[1:]], axis=1) for times in (reference, estimate))
@@ -49,16 +49,16 @@ def boundary_f(reference: Floats, estimate: Floats, window: float) -> float:
 
 
 def pairwise_f(reference: Timeline, estimate: Timeline) -> float:
-    """Pairwise F-measure of two timelines that start at 0; 0 where no two frames are alike.
+    """Pairwise F-measure of two timelines that start at 0; 0 if no two frames have equal labels.
 
-    Counts frames by pair of labels: mir_eval.segment.pairwise compares every frame with every
-    other, with the same result at a cost quadratic in the piece's length.
+    Counts frames by pair of labels. The result is that of mir_eval.segment.pairwise, which compares
+    all pairs of frames at a cost quadratic in the length of the piece.
     """
     times = np.arange(int(reference[0][-1] / FRAME), dtype=np.float64) * FRAME
     indices = []
     for line in (reference, estimate):
         _, labels = np.unique([label.lower() for label in line[1]], return_inverse=True)
-        indices.append(labels[holders(line, times)])
+        indices.append(labels[segment_indices(line, times)])
     table = np.zeros([len(line[1]) for line in (reference, estimate)])
     np.add.at(table, tuple(indices), 1)
 
@@ -75,8 +75,8 @@ def corpus_scores(
     """Mean of each of `METRICS` over the pieces.
 
     Raises:
-        ValueError: segments that are unsorted or overlap, a reference without duration, or lists
-            of different length.
+        ValueError: segments are unsorted or overlap, a reference has no duration, or the lists
+            differ in length.
     """
     pairs = zip(references, estimates, strict=True)
     pieces = [_timelines(reference, estimate) for reference, estimate in pairs]
@@ -89,7 +89,7 @@ def corpus_scores(
 
 
 def _timelines(reference: Segments, estimate: Segments) -> tuple[Timeline, Timeline]:
-    """Both over the reference's span, shifted to start at 0."""
+    """Both over the span of the reference, shifted to start at 0."""
     if not reference.intervals.size:
         raise ValueError("a reference of sections needs at least one")
     start, stop = float(reference.intervals.min()), float(reference.intervals.max())

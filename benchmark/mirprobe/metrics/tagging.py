@@ -1,12 +1,13 @@
 """Tagging metrics over a corpus of tracks, macro-averaged over tags.
 
-Conventions: relevance is binary, (tracks, tags); a score is any finite number, only its rank within
-the tag counts, and ties are handled as scikit-learn's roc_auc_score and average_precision_score do
-with average="macro", sample_weight=counts and no max_fpr. Values are in [0, 1].
+Conventions: relevance is binary, (tracks, tags). A score is any finite number; only its rank among
+the tracks of the tag matters. Ties are handled as by scikit-learn's roc_auc_score and
+average_precision_score with average="macro", sample_weight=counts and no max_fpr. Values are in
+[0, 1].
 
 A tag without a positive or without a negative among the counted tracks has no ROC-AUC and is left
-out of both means; `undefined_tags` lists those of a corpus. In a bootstrap replicate the tags that
-the drawn tracks leave undefined drop out of that replicate's mean.
+out of both means; `undefined_tags` lists these tags of a corpus. A bootstrap replicate leaves out
+the tags that are undefined for its tracks.
 
 Sources: Fawcett, Pattern Recognition Letters 27(8), 2006 (ROC-AUC); Manning et al., Introduction to
 Information Retrieval, 2008 (average precision); macro means as in Law et al., ISMIR 2009.
@@ -29,7 +30,7 @@ METRICS: dict[str, str] = {
 }
 
 REPLICATES_AT_ONCE = 32
-TINY = 1e-300  # stands in for a denominator of 0 whose quotient is not used
+TINY = 1e-300  # replaces a denominator of 0 whose quotient is not used
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -37,7 +38,7 @@ _TagMetric = Callable[["_Tally"], Floats]
 
 
 def undefined_tags(relevance: Bools, tags: Sequence[str]) -> tuple[str, ...]:
-    """The tags that every track has or that none has: they have no score.
+    """The tags that all tracks or no tracks have: they have no score.
 
     Args:
         relevance: (tracks, tags).
@@ -56,7 +57,7 @@ def corpus_scores(relevance: Bools, scores: Floats) -> dict[str, Statistic]:
         scores: (tracks, tags), higher is more relevant.
 
     Raises:
-        ValueError: shapes that differ, or a score that is not finite.
+        ValueError: the shapes differ, or a score is not finite.
     """
     if relevance.shape != scores.shape:
         raise ValueError(f"relevance {relevance.shape} and scores {scores.shape} differ in shape")
@@ -69,7 +70,7 @@ def corpus_scores(relevance: Bools, scores: Floats) -> dict[str, Statistic]:
 
 
 def _macro(metric: _TagMetric, relevance: Bools, scores: Floats) -> Statistic:
-    """Mean of a metric over the tags that the counted tracks define."""
+    """Mean of a metric over the tags that are defined for the counted tracks."""
     tags = [_Ranking.of(relevance[:, tag], scores[:, tag]) for tag in range(relevance.shape[1])]
 
     def few(counts: Floats) -> Floats:
@@ -92,14 +93,14 @@ def _macro(metric: _TagMetric, relevance: Bools, scores: Floats) -> Statistic:
 
 @dataclass(frozen=True, eq=False)
 class _Tally:
-    """Counted tracks at each threshold that retrieves positives, best first.
+    """Number of counted tracks at each threshold that retrieves positives, best first.
 
     Attributes:
         found: (replicates, thresholds) positives with exactly this score.
         before: (replicates, thresholds) tracks with a better score.
         upto: (replicates, thresholds) tracks with this score or a better one.
-        positives: (replicates,) all that are relevant.
-        negatives: (replicates,) all others.
+        positives: (replicates,) relevant tracks.
+        negatives: (replicates,) other tracks.
     """
 
     found: Floats
@@ -111,14 +112,14 @@ class _Tally:
 
 @dataclass(frozen=True, eq=False)
 class _Ranking:
-    """One tag's tracks from best to worst, and where the ties that hold positives lie in it.
+    """The tracks of one tag from best to worst score, and the ties that contain positives.
 
     Attributes:
         order: (tracks,) indices of the tracks.
         relevant: (positives,) ranks of the positives.
-        leaders: (thresholds,) which of the positives come first among those that tie.
-        first: (thresholds,) rank of the first track of each such tie.
-        last: (thresholds,) and of the last.
+        leaders: (thresholds,) index of the first positive of each tie.
+        first: (thresholds,) rank of the first track of each tie.
+        last: (thresholds,) rank of the last track of each tie.
     """
 
     order: Ints
@@ -152,7 +153,7 @@ class _Ranking:
 
 
 def _roc_auc(tally: _Tally) -> Floats:
-    """Chance that a positive ranks above a negative, ties half."""
+    """Probability that a positive ranks above a negative; ties count half."""
     true = np.cumsum(tally.found, axis=1)
     wrong_before = tally.before - (true - tally.found)
     wrong_upto = tally.upto - true
@@ -162,7 +163,7 @@ def _roc_auc(tally: _Tally) -> Floats:
 
 
 def _average_precision(tally: _Tally) -> Floats:
-    """Sum over thresholds of the gain in recall times the precision there."""
+    """Sum over thresholds of the gain in recall times the precision."""
     precision = np.cumsum(tally.found, axis=1) / np.maximum(tally.upto, TINY)
     gained = (tally.found * precision).sum(axis=1)
     return np.asarray(gained / np.maximum(tally.positives, TINY))

@@ -1,12 +1,12 @@
 """Tempo metrics over a corpus of tracks with one tempo each.
 
-Conventions: beats a minute, above 0. An estimate is right where it is within 4 % of the reference,
-the bounds included. Accuracy 2 also allows it to be within 4 % of two, three, half or a third times
-the reference. Values are in [0, 1].
+Conventions: beats per minute, above 0. An estimate is correct if it is within 4 % of the reference,
+including the bounds. Accuracy 2 also accepts estimates within 4 % of two, three, one half or one
+third times the reference. Values are in [0, 1].
 
-`CLASSES` divides each octave of tempo into 24 equal steps, as many for slow tempi as for fast ones,
-since the tolerance is relative as well. The centre of a class is within 1.46 % of every tempo in
-it, so the classes by themselves cost nothing: whoever finds the right class has both accuracies.
+`CLASSES` divides each octave of tempo into 24 equal steps; the tolerance is relative, too. The
+centre of a class is within 1.46 % of every tempo in it, so the classes do not limit the accuracies:
+an estimate of the correct class counts in both.
 
 Source: Gouyon et al., An experimental comparison of audio tempo induction algorithms, IEEE TASLP
 14(5), 2006.
@@ -34,11 +34,11 @@ METRICS: dict[str, str] = {
 }
 
 CLASSES: Floats = SLOWEST * 2 ** ((np.arange(STEPS * OCTAVES) + 0.5) / STEPS)
-"""(72,) the centre of each class in beats a minute, 30.4 to 236.6; they cover 30 to 240."""
+"""(72,) the centre of each class in beats per minute, 30.4 to 236.6; they cover 30 to 240."""
 
 
 def tempo_class(tempo: float) -> int:
-    """Index in `CLASSES` of a tempo above 0, -1 outside 30 to 240 beats a minute."""
+    """Index in `CLASSES` of a tempo above 0, -1 outside 30 to 240 beats per minute."""
     step = int(np.floor(STEPS * np.log2(tempo / SLOWEST)))
     return step if 0 <= step < len(CLASSES) else -1
 
@@ -47,7 +47,7 @@ def corpus_scores(references: Sequence[float], estimates: Sequence[float]) -> di
     """Accuracy 1 and 2 over the tracks.
 
     Raises:
-        ValueError: lists of different length.
+        ValueError: the lists differ in length.
     """
     pairs = list(zip(references, estimates, strict=True))
     return {
@@ -62,5 +62,5 @@ def corpus_scores(references: Sequence[float], estimates: Sequence[float]) -> di
 
 
 def _close(estimate: float, reference: float) -> bool:
-    # 104 is within 4 % of 100 whatever a float makes of that
+    # 104 is within 4 % of 100 in spite of rounding errors
     return abs(estimate - reference) <= TOLERANCE * reference * (1 + 1e-9)

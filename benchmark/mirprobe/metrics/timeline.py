@@ -1,4 +1,4 @@
-"""Segments without gaps: what metrics of chords and of sections compare."""
+"""Segments without gaps, as the metrics of chords and of sections compare them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from numpy.typing import NDArray
 from mirprobe.core.schema import Floats, Segments
 
 TOLERANCE = 1e-3
-"""Seconds: gaps and overlaps up to this are rounding, and are closed."""
+"""Seconds: gaps and overlaps up to this are rounding errors and are closed."""
 
 Timeline = tuple[Floats, tuple[str, ...]]
 """n + 1 increasing boundaries in seconds, and n labels."""
 
 
 def timeline(segments: Segments, start: float, stop: float, fill: str) -> Timeline:
-    """The segments cut to [start, stop], every uncovered stretch labelled `fill`.
+    """The segments cut to [start, stop]; the gaps get the label `fill`.
 
     Raises:
-        ValueError: segments that are unsorted or overlap, or `stop` not after `start`.
+        ValueError: the segments are unsorted or overlap, or `stop` is not after `start`.
     """
     intervals = np.array(segments.intervals, dtype=np.float64).reshape(-1, 2)
     near = np.abs(intervals[1:, 0] - intervals[:-1, 1]) <= TOLERANCE
     intervals[:-1, 1] = np.where(near, intervals[1:, 0], intervals[:-1, 1])
-    # fill, segment, fill, segment, ..., fill; what has no duration falls out
+    # fill, segment, fill, segment, ..., fill; entries without duration are dropped
     times = np.concatenate([[start], np.clip(intervals.ravel(), start, stop), [stop]])
     durations = np.diff(times)
     if (durations < 0).any() or stop <= start:
@@ -34,6 +34,6 @@ def timeline(segments: Segments, start: float, stop: float, fill: str) -> Timeli
     return np.append(times[kept], stop), tuple(labels[i] for i in kept)
 
 
-def holders(line: Timeline, times: Floats) -> NDArray[np.intp]:
-    """Which stretch of a timeline holds each time, (n,) indices."""
+def segment_indices(line: Timeline, times: Floats) -> NDArray[np.intp]:
+    """Indices of the segments of a timeline that contain each time, (n,)."""
     return np.searchsorted(line[0], times, side="right") - 1
