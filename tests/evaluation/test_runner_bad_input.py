@@ -236,7 +236,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
         (
             signal.SIGINT,
             130,
-            ["interrupted: finished work is kept; the same command goes on from there"],
+            ["interrupted: finished work is kept; the same command continues from there"],
         ),
     ],
 )
