@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 from mirprobe.cli import app
+from mirprobe.core.check import Check
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.specs import make_encoder
-from mirprobe.encoders.validation.attributes import Check
 from mirprobe.encoders.validation.checks import validate
 from mirprobe.encoders.validation.frame_alignment import measure
 

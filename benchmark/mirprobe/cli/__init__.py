@@ -17,6 +17,7 @@ from mirprobe.cli.leaderboard import leaderboard_command
 from mirprobe.cli.plugins import list_command, validate_encoder_command
 from mirprobe.cli.pretrain import pretrain_app
 from mirprobe.cli.run import run_command
+from mirprobe.cli.validate_plugins import validate_dataset_command, validate_task_command
 
 app = typer.Typer(
     cls=OneLineErrors,
@@ -28,6 +29,8 @@ app = typer.Typer(
 app.command("run")(run_command)
 app.command("extract")(extract_command)
 app.command("validate-encoder")(validate_encoder_command)
+app.command("validate-task")(validate_task_command)
+app.command("validate-dataset")(validate_dataset_command)
 app.add_typer(data_app, name="data")
 app.add_typer(cache_app, name="cache")
 app.add_typer(pretrain_app, name="pretrain")

@@ -43,7 +43,7 @@ def list_command(**given: Any) -> None:
             no_wrap=header != "licence",
             overflow="fold",
         )
-    for held in all_statuses(_folders(given)):
+    for held in all_statuses(folders_of(given)):
         there = "yes" if held.present else "no"
         if held.sheet is None:
             table.add_row(held.name, "?", "?", "?", there, "?")
@@ -70,7 +70,7 @@ def status_command(
     from mirprobe.data.status import dataset_files
     from mirprobe.reporting.run_folder import write_splits
 
-    found = dataset_files(name, _folders(given))
+    found = dataset_files(name, folders_of(given))
     sheet, missing = found.status.sheet, found.missing
     typer.echo(f"folder   {found.status.root}")
     if sheet is not None:
@@ -103,8 +103,8 @@ def prepare_command(name: Name, **given: Any) -> None:
     from mirprobe.api.dataset import root_of
     from mirprobe.data.status import all_tracks, dataset_status, open_dataset, prepare_dataset
 
-    held = dataset_status(name, _folders(given))
-    dataset = open_dataset(name, _folders(given))
+    held = dataset_status(name, folders_of(given))
+    dataset = open_dataset(name, folders_of(given))
     generated = held.sheet is None or held.sheet.generated
     if not prepare_dataset(dataset) and not generated:
         typer.echo("nothing to download: what lies in its folder is used")
@@ -120,7 +120,7 @@ def check_command(name: Name, **given: Any) -> None:
     """Open every file and annotation of a data set; exit status 1 if anything is broken."""
     from mirprobe.data.status import all_tracks, check, open_dataset
 
-    dataset = open_dataset(name, _folders(given))
+    dataset = open_dataset(name, folders_of(given))
     found = check(dataset)
     for finding in found:
         what = " ".join(finding.what.split())
@@ -130,7 +130,8 @@ def check_command(name: Name, **given: Any) -> None:
         raise typer.Exit(1)
 
 
-def _folders(given: dict[str, Any]) -> DataFolders:
+def folders_of(given: dict[str, Any]) -> DataFolders:
+    """The folders of data sets that the options `FOLDERS` name."""
     from mirprobe.data.status import DataFolders
     from mirprobe.embedding.remote_store import local_folder
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 import typer
 
 from mirprobe.cli.options import options_from
+from mirprobe.core.check import Check
 from mirprobe.evaluation.config import RunConfig
 
 _VERDICTS = {True: "pass", False: "FAIL", None: "n/a"}
@@ -50,14 +52,18 @@ def validate_encoder_command(
     from mirprobe.evaluation.config import find_device
 
     device = find_device(RunConfig(**given).device)
+    report_checks(f"encoder '{spec}'", validate(lambda: make_encoder(spec), device))
+
+
+def report_checks(plugin: str, checks: Iterable[Check]) -> None:
+    """Print one line per check and their numbers; exit status 1 if one failed."""
     counts = dict.fromkeys(_VERDICTS, 0)
-    for check in validate(lambda: make_encoder(spec), device):
+    for check in checks:
         counts[check.passed] += 1
         line = f"{_VERDICTS[check.passed]:5} {check.name:17} {' '.join(check.found.split())}"
         remedy = f"; {check.remedy}" if check.passed is False and check.remedy else ""
         typer.echo(line + remedy)
-    failed = counts[False]
-    passed = f"{counts[True]} passed, {failed} failed, {counts[None]} not applicable"
-    typer.echo(f"encoder '{spec}': {passed}")
-    if failed:
+    passed = f"{counts[True]} passed, {counts[False]} failed, {counts[None]} not applicable"
+    typer.echo(f"{plugin}: {passed}")
+    if counts[False]:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Which data sets are there, what of them is missing and what is broken."""
+"""The state of data sets: which files exist, which are missing, which are broken."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ from mirprobe.core.schema import SPLITS, Floats, Split, Track
 from mirprobe.data import tracks as data_tracks
 from mirprobe.data.audio import prefetch
 from mirprobe.data.paths import DATA_HOME, dataset_root
-from mirprobe.data.tracks import splits_hash
+from mirprobe.data.tracks import Tracks, splits_hash
 
 RATE = 16_000
-"""Hz that audio is compared at."""
+"""Sample rate in Hz at which audio is compared."""
 
 FRAMES = 25.0
-"""Frames a second at which frame-wise annotations are tried."""
+"""Frames per second at which frame-wise targets are computed."""
 
 
 @dataclass(frozen=True)
 class DataFolders:
-    """Where data sets lie.
+    """The folders of data sets.
 
     Attributes:
-        data_home: those that no program here can make, one folder each.
-        cache_dir: those that are rendered here lie in the cache.
+        data_home: has one folder for each data set that this package does not generate.
+        cache_dir: has the generated data sets.
     """
 
     data_home: Path = DATA_HOME
@@ -59,13 +59,13 @@ class DataFolders:
 
 @dataclass(frozen=True)
 class DatasetStatus:
-    """A registered data set.
+    """A data set and its folder.
 
     Attributes:
-        name: registered.
-        sheet: what its class says of it; None where it says nothing.
+        name: the registered name.
+        sheet: size, licence and source; None if its class does not state them.
         root: its folder.
-        present: whether anything lies in the folder.
+        present: whether the folder has any content.
     """
 
     name: str
@@ -76,13 +76,13 @@ class DatasetStatus:
 
 @dataclass(frozen=True)
 class DatasetFiles:
-    """What is there of a data set.
+    """The tracks and audio files of a data set.
 
     Attributes:
-        status: the data set.
-        splits: the tracks of each; empty where `problem` says why they are not known.
-        missing: audio files that are not there.
-        problem: why its tracks cannot be listed; empty where they can.
+        status: of the data set.
+        splits: the tracks of each split; empty if they are not known, see `problem`.
+        missing: audio files that do not exist.
+        problem: why the tracks cannot be listed; empty if they can.
     """
 
     status: DatasetStatus
@@ -92,202 +92,212 @@ class DatasetFiles:
 
     @property
     def hash(self) -> str:
-        """Of the ids of every split, as it stands in the rows of a run on all of them."""
+        """Hash of the track ids of every split, as in the rows of a run on all tracks."""
         return splits_hash(self.splits)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is broken.
+    """A broken part of a data set.
 
     Attributes:
-        track: its id; empty where it concerns the data set.
+        track: its id; empty if the problem concerns the data set.
         what: in one line.
+        check: what was checked: `splits`, `audio`, `annotations` or `tasks`.
     """
 
     track: str
     what: str
+    check: str
 
 
 def dataset_status(spec: str, folders: DataFolders) -> DatasetStatus:
-    """The data set of a specification, `name` or `name:option=value,...`.
+    """The status of a data set, `name` or `name:option=value,...`.
 
     Raises:
         ConfigError: the name is unknown.
     """
-    name = spec_name(spec)
     root = folders.root(spec)
-    there = root.is_dir() and any(root.iterdir())
-    return DatasetStatus(name, sheet_of(DATASETS.get(spec)), root, there)
+    present = root.is_dir() and any(root.iterdir())
+    return DatasetStatus(spec_name(spec), sheet_of(DATASETS.get(spec)), root, present)
 
 
 def all_statuses(folders: DataFolders) -> list[DatasetStatus]:
-    """Every registered data set, by name."""
+    """The status of every registered data set, by name."""
     return [dataset_status(name, folders) for name in DATASETS.names()]
 
 
 def open_dataset(spec: str, folders: DataFolders) -> Dataset:
-    """Build a data set in its folder.
+    """Build a data set with its folder.
 
     Raises:
-        ConfigError: the name is unknown or an option refused.
+        ConfigError: the name is unknown or the data set refuses an option.
     """
     return DATASETS.create(spec, root=folders.root(spec))
 
 
 def dataset_files(spec: str, folders: DataFolders) -> DatasetFiles:
-    """What is there of a data set, as far as shows without reading audio.
+    """The tracks and audio files of a data set. Audio is not read.
 
     Raises:
-        ConfigError: the name is unknown or an option refused.
+        ConfigError: the name is unknown or the data set refuses an option.
     """
-    held, dataset = dataset_status(spec, folders), open_dataset(spec, folders)
-    held = replace(held, root=root_of(dataset) or held.root)
+    status, dataset = dataset_status(spec, folders), open_dataset(spec, folders)
+    status = replace(status, root=root_of(dataset) or status.root)
     try:
-        tracks = all_tracks(dataset)
+        splits = dataset.splits()
     except ConfigError as error:
-        return DatasetFiles(held, {}, (), str(error))
-    missing = tuple(track.audio for track in tracks if not track.audio.is_file())
-    return DatasetFiles(held, dataset.splits(), missing, "")
+        return DatasetFiles(status, {}, (), str(error))
+    missing = tuple(track.audio for track in tracks_of(splits) if not track.audio.is_file())
+    return DatasetFiles(status, splits, missing, "")
 
 
 def prepare_dataset(dataset: Dataset) -> bool:
-    """Fetch a data set if it can be, and make its audio exist, with a bar.
+    """Download a data set if possible and make its audio, with a progress bar.
 
     Returns:
-        Whether it can be fetched; one that cannot is prepared from what lies there already.
+        Whether the data set can be downloaded. If not, the files in its folder are used.
 
     Raises:
-        ConfigError: files or audio cannot be had; the message says how to get them by hand.
+        ConfigError: files cannot be downloaded or audio cannot be made; the message says how to
+            get them by hand.
     """
-    fetched = isinstance(dataset, Downloadable)
+    downloadable = isinstance(dataset, Downloadable)
     if isinstance(dataset, Downloadable):
         dataset.download()
     data_tracks.prepare_audio(dataset, all_tracks(dataset))
-    return fetched
+    return downloadable
 
 
 def all_tracks(dataset: Dataset) -> list[Track]:
     """The tracks of all splits."""
-    parts = dataset.splits()
-    return [track for split in SPLITS for track in parts.get(split, ())]
+    return tracks_of(dataset.splits())
 
 
-def check(dataset: Dataset) -> list[Problem]:
-    """Open every file and annotation, with a bar, and list all that is broken.
+def tracks_of(splits: Tracks) -> list[Track]:
+    """The tracks of all splits in one list."""
+    return [track for split in SPLITS for track in splits.get(split, ())]
 
-    Found are annotations that cannot be read (a data set's own `faults`, track -> reasons), that
-    lie outside the audio, or that a task which learns from them refuses; audio that is missing,
-    truncated, silent or no audio; the same audio twice; a group or an id on both sides of a split;
-    an empty split.
+
+def check(dataset: Dataset, opened: Tracks | None = None) -> list[Problem]:
+    """Open every file and annotation, with a progress bar, and list all problems.
+
+    - `splits`: an empty split, an id that two tracks have, a group in two splits.
+    - `audio`: a file that is missing, truncated, silent or not audio, or the same audio twice.
+    - `annotations`: those that cannot be read (the data set's `faults`), that exceed the audio, or
+      a track without any.
+    - `tasks`: annotations that a task which needs them refuses.
+
+    Args:
+        dataset: to check.
+        opened: the tracks of each split whose audio and annotations are read; None for all.
 
     Raises:
-        ConfigError: the tracks cannot even be listed.
+        ConfigError: the tracks cannot be listed.
     """
-    parts = dataset.splits()
+    splits = dataset.splits()
+    opened = splits if opened is None else opened
     faults = faults_of(dataset)
-    found = [Problem(track, reason) for track, reasons in faults.items() for reason in reasons]
-    found.extend(_divided(parts))
-    tracks = all_tracks(dataset)
-    tasks, refused = _tasks(dataset, tracks)
-    found.extend(refused)
-    split_of = {id(track): split for split in SPLITS for track in parts.get(split, ())}
-    heard: dict[str, Track] = {}
-    trials = _Trials(tasks)
-    loaded = prefetch(tracks, RATE)
-    bar = tqdm(tracks, f"checking {dataset.name}", leave=False, disable=None)
-    for track, audio in zip(bar, loaded, strict=True):
+    found = [
+        Problem(track, reason, "annotations")
+        for track, reasons in faults.items()
+        for reason in reasons
+    ]
+    found.extend(_split_problems(splits))
+    tracks = tracks_of(opened)
+    tasks, refusing = _tasks(dataset, tracks)
+    found.extend(refusing)
+    split_of = {id(track): split for split in SPLITS for track in opened.get(split, ())}
+    by_audio: dict[str, Track] = {}
+    trials = _TaskTrials(tasks)
+    progress = tqdm(tracks, f"checking {dataset.name}", leave=False, disable=None)
+    for track, audio in zip(progress, prefetch(tracks, RATE), strict=True):
         if isinstance(audio, TrackError):
-            found.append(Problem(track.id, str(audio)))
+            found.append(Problem(track.id, str(audio), "audio"))
             continue
-        twin = heard.setdefault(hashlib.sha256(audio.data).hexdigest(), track)
+        twin = by_audio.setdefault(hashlib.sha256(audio.data).hexdigest(), track)
         if twin is not track:
             split, other = split_of[id(track)], split_of[id(twin)]
             where = "" if split == other else f", which is in split '{other}', this in '{split}'"
-            found.append(Problem(track.id, f"the same audio as track '{twin.id}'{where}"))
-        if track.id not in faults and not _given(track):
-            found.append(Problem(track.id, "has no annotation at all"))
-        found.extend(trials.of(track, len(audio) / RATE))
-    found.extend(trials.useless())
+            found.append(Problem(track.id, f"the same audio as track '{twin.id}'{where}", "audio"))
+        if track.id not in faults and not track.annotations.given():
+            found.append(Problem(track.id, "has no annotation at all", "annotations"))
+        found.extend(trials.run(track, len(audio) / RATE))
+    found.extend(trials.refusals())
     return found
 
 
-def _given(track: Track) -> dict[str, object]:
-    """The annotations that a track has."""
-    return track.annotations.given()
-
-
-def _divided(parts: Mapping[Split, Sequence[Track]]) -> Iterator[Problem]:
-    """What is wrong with the division into splits."""
+def _split_problems(splits: Tracks) -> Iterator[Problem]:
+    """Empty splits, ids of two tracks, groups in two splits."""
     ids: set[str] = set()
     groups: dict[str, Split] = {}
     for split in SPLITS:
-        if not parts.get(split):
-            yield Problem("", f"split '{split}' has no tracks")
-        for track in parts.get(split, ()):
+        if not splits.get(split):
+            yield Problem("", f"split '{split}' has no tracks", "splits")
+        for track in splits.get(split, ()):
             if track.id in ids:
-                yield Problem(track.id, "another track has the same id")
+                yield Problem(track.id, "another track has the same id", "splits")
             ids.add(track.id)
             first = groups.setdefault(track.group, split)
             if first != split:
-                yield Problem(
-                    track.id, f"its group '{track.group}' is in '{first}' and in '{split}'"
-                )
+                what = f"its group '{track.group}' is in '{first}' and in '{split}'"
+                yield Problem(track.id, what, "splits")
 
 
 def _tasks(dataset: Dataset, tracks: Sequence[Track]) -> tuple[list[Task], list[Problem]]:
-    """The tasks that learn from an annotation which some track has, and why others refuse."""
-    given = {name for track in tracks for name in _given(track)}
+    """The registered tasks whose annotation some track has, and why others refuse the data set."""
+    given = {name for track in tracks for name in track.annotations.given()}
     tasks: list[Task] = []
-    refused: list[Problem] = []
+    refusing: list[Problem] = []
     for name in TASKS.names():
         if getattr(TASKS.get(name), "annotation", None) not in given:
             continue
         try:
             tasks.append(TASKS.create(name, dataset))
         except ConfigError as error:
-            refused.append(Problem("", f"task '{name}': {error}"))
-    return tasks, refused
+            refusing.append(Problem("", f"task '{name}': {error}", "tasks"))
+    return tasks, refusing
 
 
-class _Trials:
-    """Annotations shown to the tasks that learn from them."""
+class _TaskTrials:
+    """Computes the targets of every task on every track that has its annotation."""
 
     def __init__(self, tasks: Sequence[Task]) -> None:
         self._tasks = tasks
-        self._served: set[str] = set()
+        self._accepted: set[str] = set()
         self._refused: dict[str, list[Problem]] = {}
 
-    def of(self, track: Track, duration: float) -> Iterator[Problem]:
-        """What is wrong with the annotations of a track of `duration` seconds, but for tasks."""
+    def run(self, track: Track, duration: float) -> Iterator[Problem]:
+        """The annotations of a track of `duration` seconds that no task can use."""
         times = np.arange(0.0, duration, 1 / FRAMES)
-        for field in _given(track):
+        for field in track.annotations.given():
             try:
                 check_annotation(track.annotations, field, duration)
             except TrackError as error:
-                yield Problem(track.id, str(error))
+                yield Problem(track.id, str(error), "annotations")
                 continue
             for task in self._tasks:
                 if task.annotation == field:
                     self._try(task, track, times if task.level == "frame" else None)
 
-    def useless(self) -> Iterator[Problem]:
-        """What tasks refused; one line for a task that refused every track it was shown."""
-        for name, findings in self._refused.items():
-            if name in self._served or len(findings) == 1:
-                yield from findings
+    def refusals(self) -> Iterator[Problem]:
+        """What tasks refused; one problem for a task that refused every track."""
+        for name, problems in self._refused.items():
+            if name in self._accepted or len(problems) == 1:
+                yield from problems
             else:
                 yield Problem(
                     "",
-                    f"no track serves task '{name}'; the first of {len(findings)}, "
-                    f"'{findings[0].track}', {findings[0].what}",
+                    f"no track serves task '{name}'; the first of {len(problems)}, "
+                    f"'{problems[0].track}', {problems[0].what}",
+                    "tasks",
                 )
 
     def _try(self, task: Task, track: Track, times: Floats | None) -> None:
         try:
             task.targets(track.annotations, times)
         except TrackError as error:
-            finding = Problem(track.id, f"task '{task.name}': {error}")
-            self._refused.setdefault(task.name, []).append(finding)
+            problem = Problem(track.id, f"task '{task.name}': {error}", "tasks")
+            self._refused.setdefault(task.name, []).append(problem)
         else:
-            self._served.add(task.name)
+            self._accepted.add(task.name)

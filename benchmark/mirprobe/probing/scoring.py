@@ -253,8 +253,8 @@ def score_chance(scorer: Scorer, targets: Sequence[NDArray[Any]]) -> None:
 
 def score_ceiling(scorer: Scorer) -> None:
     """Score the reference itself on the frames: the limit that frame rate and labels set."""
-    valid = [_certain(scorer.task, target) for target in scorer.valid.targets]
-    test = [_certain(scorer.task, target) for target in scorer.test.targets]
+    valid = [reference_logits(scorer.task, target) for target in scorer.valid.targets]
+    test = [reference_logits(scorer.task, target) for target in scorer.test.targets]
     for decoding in scorer.task.decodings:
         scorer.add(test, decoding, scorer.choose(valid, decoding), **scorer.no_probe("ceiling"))
 
@@ -281,7 +281,7 @@ def _prior(task: Task, targets: Sequence[NDArray[Any]]) -> Logits:
     return np.asarray(np.log(rate / (1 - rate)), dtype=np.float32)
 
 
-def _certain(task: Task, target: NDArray[Any]) -> Logits:
+def reference_logits(task: Task, target: NDArray[Any]) -> Logits:
     """The reference as logits (time, labels); in a regression the reference itself.
 
     All labels of a frame outside the label space get the same logit.

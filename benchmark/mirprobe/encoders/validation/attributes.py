@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from math import isfinite
 
 import torch
 from torch import Tensor, nn
 
 from mirprobe.api.encoder import Encoder
+from mirprobe.core.check import Check
 from mirprobe.encoders.encode import encode, to_device
 
 CONSTRUCTION = 5.0  # seconds that building an encoder may take
 _SOURCES = ("class", "sequence", "both")
-
-
-@dataclass(frozen=True)
-class Check:
-    """What one check found.
-
-    Attributes:
-        name: of the check.
-        passed: None where it does not apply or could not be made.
-        found: what was measured.
-        remedy: what to do where it failed.
-    """
-
-    name: str
-    passed: bool | None
-    found: str
-    remedy: str = ""
 
 
 def declared(encoder: Encoder) -> Check:

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from mirprobe.api.encoder import Encoder
+from mirprobe.core.check import Check
 from mirprobe.core.errors import EncoderError
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.encode import check_finite, difference, encode, pool, select_row, to_device
 from mirprobe.encoders.validation import attributes as promises
-from mirprobe.encoders.validation.attributes import Check
 from mirprobe.encoders.validation.frame_alignment import SECONDS, Reaction, measure
 from mirprobe.encoders.windows import layout_windows, max_frames, samples_per_call, stitch
 

@@ -1,0 +1,130 @@
+"""Checks that a data set keeps the Dataset protocol: `mirprobe validate-dataset`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from mirprobe.api.dataset import Dataset, DatasetInfo, faults_of, sheet_of, vocabularies_of
+from mirprobe.core.check import Check
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.schema import SPLITS, Track
+from mirprobe.data.status import Problem, all_tracks, check
+from mirprobe.data.tracks import limit_tracks, prepare_audio, splits_hash
+
+_SHOWN = 2  # problems of a check that are named
+
+_REMEDIES = {
+    "splits": "give every split tracks, each id once, and all tracks of a group to one split",
+    "audio": "replace these files or leave their tracks out",
+    "annotations": "correct these annotations or leave their tracks out",
+    "tasks": "write the annotations as the tasks read them (see mirprobe.Annotations)",
+}
+
+
+def validate_dataset(make: Callable[[], Dataset], limit: int | None = None) -> Iterator[Check]:
+    """Check a data set.
+
+    Args:
+        make: builds the data set; called twice.
+        limit: number of tracks of each split whose audio is opened; None for all.
+
+    Yields:
+        One result per check. If a member is wrong or the tracks cannot be listed, the checks end
+        there.
+
+    Raises:
+        MirprobeError: `make` raises it.
+    """
+    dataset = make()
+    members = _members(dataset)
+    yield members
+    if not members.passed:
+        return
+    try:
+        parts = dataset.splits()
+        again = make().splits()
+    except ConfigError as error:
+        yield Check("tracks", False, str(error), "see `mirprobe data status`")
+        return
+    tracks = _tracks(dataset, parts, again)
+    yield tracks
+    if not tracks.passed:
+        return
+    try:
+        chosen = limit_tracks(dataset, limit)
+    except ConfigError:  # named below, as a problem of the splits
+        chosen = {split: list(parts.get(split, ()))[:limit] for split in SPLITS}
+    prepared = [track for split in SPLITS for track in chosen[split]]
+    try:
+        prepare_audio(dataset, prepared)
+    except ConfigError as error:
+        yield Check("preparation", False, str(error), "see `mirprobe data status`")
+        return
+    yield Check("preparation", True, f"audio of {len(prepared)} tracks")
+    found = check(dataset, chosen)
+    for name, remedy in _REMEDIES.items():
+        yield _summary(name, [problem for problem in found if problem.check == name], remedy)
+
+
+def _members(dataset: Dataset) -> Check:
+    """Every member of the protocol exists and has the type that it declares."""
+    wrong = []
+    for name in ("name", "tags", "trim", "splits", "prepare"):
+        if not hasattr(dataset, name):
+            wrong.append(f"lacks {name}")
+    if wrong:
+        return Check("members", False, ", ".join(wrong), "define them, see mirprobe.Dataset")
+    sheet, tags, trim = sheet_of(type(dataset)), dataset.tags, dataset.trim
+    vocabularies: Any = vocabularies_of(dataset)
+    faults: Any = faults_of(dataset)
+    tests = {
+        "name is not a string": isinstance(dataset.name, str) and dataset.name,
+        "tags is not a tuple of different strings": _words(tags),
+        "trim is not a number of seconds from 0": type(trim) in (int, float)
+        and isfinite(trim)
+        and trim >= 0,
+        "splits or prepare is not a method": callable(dataset.splits) and callable(dataset.prepare),
+        "sheet is not a DatasetInfo": sheet is None or isinstance(sheet, DatasetInfo),
+        "vocabularies is not a mapping of fields to labels": isinstance(vocabularies, Mapping)
+        and all(_words(labels) for labels in vocabularies.values()),
+        "faults is not a mapping of track ids to reasons": isinstance(faults, Mapping),
+    }
+    wrong = [text for text, right in tests.items() if not right]
+    if wrong:
+        return Check("members", False, ", ".join(wrong), "correct them, see mirprobe.Dataset")
+    found = f"{len(tags)} tags, trim {trim:g} s, {'a' if sheet else 'no'} DatasetInfo"
+    return Check("members", True, found)
+
+
+def _words(value: object) -> bool:
+    return (
+        isinstance(value, tuple | list)
+        and all(isinstance(word, str) and word for word in value)
+        and len(set(value)) == len(value)
+    )
+
+
+def _tracks(dataset: Dataset, parts: Mapping[Any, Sequence[Any]], again: Any) -> Check:
+    """`splits` gives tracks, and the same ones from two instances."""
+    if strange := sorted(set(map(str, parts)) - set(SPLITS)):
+        return Check("tracks", False, f"a split '{strange[0]}'", f"use {', '.join(SPLITS)}")
+    others = [one for split in parts for one in parts[split] if not isinstance(one, Track)]
+    if others:
+        return Check("tracks", False, f"a {type(others[0]).__name__}", "return mirprobe.Track")
+    whole = {split: parts.get(split, ()) for split in SPLITS}
+    if splits_hash(whole) != splits_hash({split: again.get(split, ()) for split in SPLITS}):
+        remedy = "fix the splits: by a list, a hash of the group, or a seeded generator"
+        return Check("tracks", False, "two instances have different splits", remedy)
+    sizes = ", ".join(f"{split} {len(tracks)}" for split, tracks in whole.items())
+    fields = sorted({name for track in all_tracks(dataset) for name in track.annotations.given()})
+    return Check("tracks", True, f"{sizes}; annotated: {', '.join(fields) or 'nothing'}")
+
+
+def _summary(name: str, problems: Sequence[Problem], remedy: str) -> Check:
+    if not problems:
+        return Check(name, True, "no problems")
+    shown = [f"track '{one.track}': {one.what}" if one.track else one.what for one in problems]
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return Check(name, False, "; ".join(shown[:_SHOWN]) + more, remedy)
