@@ -152,8 +152,8 @@ def test_without_data_nothing_is_asked() -> None:
 @pytest.mark.parametrize(
     ("notes", "said"),
     [
-        ({"fit": '{"objective": "ntxent", "steps": 9}'}, "with NT-Xent on the class token alone."),
-        ({"fit": '{"objective": "cojepa"}'}, "JEPA loss on the sequence tokens. Where the claims"),
+        ({"fit": '{"objective": "ntxent", "steps": 9}'}, "with NT-Xent on the class token only."),
+        ({"fit": '{"objective": "cojepa"}'}, "JEPA loss on the sequence tokens. The claims are"),
         ({}, "with an objective that the file does not name."),
     ],
 )

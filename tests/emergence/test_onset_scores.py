@@ -76,7 +76,7 @@ def test_even_guesses_find_even_onsets() -> None:
     tracks = [OnsetTrack(str(n), np.arange(0.5, 10.0), 10.0) for n in range(4)]
     even, uniform = chance_results(tracks, tracks, 0)
     assert (even.row["model"], even.row["value"]) == ("even", 1.0)
-    assert even.row["reading"] == "1 guesses an onset"
+    assert even.row["reading"] == "1 chance onsets per onset"
     assert uniform.row["value"] < 0.5
 
 

@@ -80,7 +80,7 @@ def test_short_audio(name: str, samples: int) -> None:
 
 
 def test_audio_without_a_context() -> None:
-    with pytest.raises(ValueError, match="2047 samples: too short for a frame, which hears 1024"):
+    with pytest.raises(ValueError, match="2047 samples: too short for a frame, which needs 1024"):
         RandomViT1D()(torch.zeros(1, 2047))
 
 

@@ -131,9 +131,9 @@ def test_damaged_packs_cost_no_other_track(tmp_path: Path, monkeypatch: pytest.M
     assert sources(bank) == ["music/good.wav"]
     reasons = {entry.source: entry.reason for entry in bank.skipped}
     assert reasons.keys() == {"music/broken.pk3", "music/crc.zip!a.ogg", "music/large.zip!b.ogg"}
-    assert "not a readable pack" in reasons["music/broken.pk3"]
+    assert "not a readable archive" in reasons["music/broken.pk3"]
     assert "CRC" in reasons["music/crc.zip!a.ogg"]
-    assert "unpack it" in reasons["music/large.zip!b.ogg"]
+    assert "extract it" in reasons["music/large.zip!b.ogg"]
     assert {entry.kind for entry in bank.skipped} == {"undecodable"}
 
 
@@ -173,7 +173,7 @@ def test_folders_without_audio_are_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no audio in it"):
         build_bank([empty], tmp_path / "bank", jobs=1)
     (empty / "data.pk3").write_bytes(b"not a pack")
-    with pytest.raises(ConfigError, match=r"data\.pk3: not a readable pack"):
+    with pytest.raises(ConfigError, match=r"data\.pk3: not a readable archive"):
         build_bank([empty], tmp_path / "bank", jobs=1)
     write(empty / "short.wav", seconds=1.0)
     with pytest.raises(ConfigError, match="no track for a bank"):

@@ -1,4 +1,4 @@
-"""Figures without pyplot: matplotlib is an extra, asked for when something is drawn."""
+"""Figures without pyplot. Matplotlib is an optional dependency, imported when needed."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _STYLE: Any = {
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "legend.frameon": False,
-    "svg.hashsalt": "mirprobe",  # ids that do not change from run to run
+    "svg.hashsalt": "mirprobe",  # makes ids reproducible
 }
 
 
 def require_matplotlib() -> None:
-    """Refuse to begin work whose figures could not be drawn.
+    """Check that figures can be drawn, before work begins.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -46,19 +46,21 @@ def require_matplotlib() -> None:
 
 
 def check_ending(path: Path) -> None:
-    """Refuse a file that is neither PNG nor SVG.
+    """Check that the file of a figure is PNG or SVG.
 
     Raises:
-        ConfigError: says which endings there are.
+        ConfigError: another ending.
     """
     if path.suffix.lower() not in ENDINGS:
         raise ConfigError(f"{path}: a figure ends in {' or '.join(ENDINGS)}; rename --output")
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches, whose parts make room for each other.
+    """An empty figure with a constrained layout; call it, and draw, within `style`.
 
-    Call it, and draw, within `style`.
+    Args:
+        width: in inches.
+        height: in inches.
     """
     from matplotlib.figure import Figure
 
@@ -66,23 +68,23 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def style() -> AbstractContextManager[None]:
-    """The context in which all figures are drawn and rendered."""
+    """A context with the style of all figures; draw and render within it."""
     import matplotlib as mpl
 
     return mpl.rc_context(_STYLE)
 
 
 def render(figure: Figure, ending: str, *, dpi: int = 130) -> bytes:
-    """The figure as a file's content, equal for equal figures.
+    """Render a figure to the content of a file; equal figures give equal bytes.
 
     Args:
-        figure: what to render.
+        figure: the figure.
         ending: `.png` or `.svg`.
-        dpi: dots an inch of a PNG.
+        dpi: dots per inch, for PNG.
     """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    for axes in figure.axes:  # a layout comes out a little differently each time
+    for axes in figure.axes:  # the layout differs slightly between calls
         bounds = axes.get_position(original=True).bounds
         axes.set_position(tuple(round(value, 6) for value in bounds))
     buffer = BytesIO()

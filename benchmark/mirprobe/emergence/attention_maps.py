@@ -1,9 +1,9 @@
-"""What attention says of time: curves with one number a frame, from every layer and head.
+"""Curves over time, with one value per frame, computed from attention maps.
 
-Kong et al. (ISMIR 2025) show that note onsets stand out in the attention maps of single layers, and
-leave open how a curve is read off a map. `READINGS` are five ways, each a function of one window's
-maps alone. A map is (..., 1 + T, 1 + T): rows are queries and sum to 1, columns are keys, and token
-0 is the class token, which is no moment in time.
+Kong et al. (ISMIR 2025) show that note onsets are visible in the attention maps of single layers,
+but do not specify how to derive a curve from a map. `READINGS` holds five ways; each uses the maps
+of one window. A map is (..., 1 + T, 1 + T). Its rows are queries and sum to 1, its columns are
+keys. Token 0 is the class token, which has no position in time.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from torch import Tensor
 from mirprobe.vit1d.model import ViT1D
 
 Reading = Callable[[Tensor], Tensor]
-"""(..., 1 + T, 1 + T) attention to (..., T), one value a frame."""
+"""A function of attention maps (..., 1 + T, 1 + T) that returns curves (..., T)."""
 
 
 def received(attention: Tensor) -> Tensor:
-    """How much the other frames look at a frame: the mean of its column over the frames' rows.
+    """Attention that each frame receives: the mean of its column over the rows of the frames.
 
-    Times T, so that uniform attention reads (nearly) 1 whatever the length of the window.
+    The mean is multiplied by T, so that uniform attention gives about 1 for any window length.
     """
     return attention[..., 1:, 1:].mean(dim=-2) * (attention.shape[-1] - 1)
 
 
 def summary(attention: Tensor) -> Tensor:
-    """How much the class token looks at a frame: its row, times T."""
+    """Attention of the class token to each frame: the row of the class token, multiplied by T."""
     return attention[..., 0, 1:] * (attention.shape[-1] - 1)
 
 
 def row_change(attention: Tensor) -> Tensor:
-    """How far a frame's row departs from that of the frame before: their total variation, 0 to 1.
+    """Total variation distance, 0 to 1, between the row of each frame and the previous row.
 
-    Frames of one note look at the same places; at an onset the place changes. The first frame has
-    none before it and reads as the second does.
+    Frames within a note attend to similar positions; the positions change at an onset. The first
+    frame gets the value of the second frame.
     """
     rows = attention[..., 1:, :]
     moved = (rows[..., 1:, :] - rows[..., :-1, :]).abs().sum(dim=-1) / 2
@@ -47,7 +47,7 @@ def row_change(attention: Tensor) -> Tensor:
 
 
 def rise(curve: Tensor) -> Tensor:
-    """By how much a curve (..., T) exceeds the frame before; falls, and the first frame, are 0."""
+    """Positive difference of a curve (..., T) from the previous frame; 0 for the first frame."""
     return F.pad(curve.diff(dim=-1).clamp(min=0), (1, 0))
 
 
@@ -61,14 +61,14 @@ READINGS: Mapping[str, Reading] = {
 
 
 def curves(attention: Tensor) -> Tensor:
-    """All readings of each head's map and of the heads' mean map.
+    """All readings of the map of each head and of the mean map of the heads.
 
     Args:
         attention: (batch, heads, 1 + T, 1 + T).
 
     Returns:
-        (batch, T, heads + 1, readings), the mean map last among the heads, readings as in
-        `READINGS`.
+        (batch, T, heads + 1, readings). The mean map is last among the heads; readings are in the
+        order of `READINGS`.
     """
     maps = torch.cat((attention, attention.mean(dim=1, keepdim=True)), dim=1)
     found = torch.stack([read(maps) for read in READINGS.values()], dim=-1)  # (B, H + 1, T, R)
@@ -76,11 +76,11 @@ def curves(attention: Tensor) -> Tensor:
 
 
 def tokens_and_curves(model: ViT1D, frames: Tensor) -> tuple[Tensor, Tensor]:
-    """Run a batch of windows; each layer's maps are reduced to curves before the next layer's.
+    """Run the model on a batch of windows; only one layer's attention maps are held at a time.
 
     Args:
         model: in evaluation mode.
-        frames: (batch, T, bins) of `LogMel`.
+        frames: (batch, T, bins), from `LogMel`.
 
     Returns:
         Tokens (batch, 1 + T, layers, dim), the class token first, and curves (batch, T, layers,

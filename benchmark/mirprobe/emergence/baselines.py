@@ -1,4 +1,4 @@
-"""What needs no transformer: log-mel and chroma frames, spectral flux, and guesses of onsets."""
+"""Baselines without a transformer: log-mel and chroma frames, spectral flux, chance onsets."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from mirprobe.vit1d.frontend import LogMel, LogMelConfig
 
 @dataclass(frozen=True, eq=False)
 class BaselineTrackResult:
-    """What is kept of one track.
+    """Intermediate results of one track.
 
     Attributes:
         flux: (time,) spectral flux.
         duration: in seconds.
-        aucs: name of the frames -> their ROC-AUC of `similarity_scores.relations`.
-        clips: name of the frames -> their mean, (1, 1, dim).
+        aucs: type of the frames -> their ROC-AUC, from `similarity_scores.relations`.
+        clips: type of the frames -> their mean, (1, 1, dim).
     """
 
     flux: Floats
@@ -40,7 +40,7 @@ class BaselineTrackResult:
 
 
 def names(config: LogMelConfig) -> tuple[str, ...]:
-    """The frames that can stand in for tokens: chroma only where its grid is the model's."""
+    """Types of frames to compare; chroma only if its frame times are those of the model."""
     same = (config.sample_rate, config.frame_rate) == (Chroma.sample_rate, Chroma.frame_rate)
     return ("logmel", "chroma") if same else ("logmel",)
 
@@ -51,12 +51,12 @@ def _logmel(config: LogMelConfig) -> LogMel:
 
 
 def evaluate_track(config: LogMelConfig, seed: int, track: Track) -> BaselineTrackResult:
-    """Read one track.
+    """Compute the baselines of one track.
 
     Args:
-        config: front end of the model that all is compared with.
-        seed: of the pairs of frames.
-        track: usable.
+        config: front end of the model under study.
+        seed: seed of the pairs of frames.
+        track: a usable track.
     """
     audio = load(track, config.sample_rate)
     whole = torch.from_numpy(audio)[None]
@@ -77,13 +77,13 @@ def evaluate_track(config: LogMelConfig, seed: int, track: Track) -> BaselineTra
 
 
 def baselines(config: LogMelConfig, splits: Splits, *, seed: int, jobs: int) -> ModelResults:
-    """All of them, chosen on validation and scored on test as the models are.
+    """Evaluate all baselines, with choices on validation and scores on test, like the models.
 
     Args:
-        config: front end of the model that they are compared with.
+        config: front end of the model under study.
         splits: the usable tracks of `valid` and `test`.
-        seed: of pairs, random guesses and the bootstrap.
-        jobs: processes.
+        seed: seed of pairs, random onsets and the bootstrap.
+        jobs: number of processes.
     """
     similar = {name: Similarities((name,), (SEQUENCE,), seed) for name in names(config)}
     curves: dict[Split, list[Floats]] = {split: [] for split in SPLITS}
@@ -113,7 +113,7 @@ def _flux(
     frame_rate: float,
     seed: int,
 ) -> OnsetResult:
-    """Spectral flux through the same detector, tuned in the same way."""
+    """Onsets from spectral flux, with the same detector and the same choice of settings."""
     tallies = [
         onset_scores.f_measure_grid(curve[:, None], track.onsets, frame_rate)
         for curve, track in zip(curves["valid"], known["valid"], strict=True)

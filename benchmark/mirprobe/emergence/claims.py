@@ -1,8 +1,8 @@
-"""The five claims of Kong et al. (ISMIR 2025), each with the checks that it stands or falls by.
+"""The five claims of Kong et al. (ISMIR 2025) and the checks that decide about them.
 
-A check is a difference on the same test tracks. It passes where the difference's 95 % bootstrap
-interval lies above zero. A claim holds if all of its checks pass, does not hold if none does, and
-holds partly otherwise. Whatever a check compares (a layer, a head, a seed of random weights) was
+A check is a paired difference on the test tracks. It passes if the 95 % bootstrap interval of the
+difference lies above zero. A claim holds if all its checks pass, does not hold if none passes, and
+holds partly otherwise. The layers, heads and seeds of random weights that a check compares are
 chosen on the validation split; local tasks are probed with `probing.LOCAL_CONTROLS` seeds.
 """
 
@@ -25,7 +25,7 @@ HOLDS, PARTLY, FAILS, NOT_TESTED = "holds", "partly", "does not hold", "not test
 
 
 class Result(Protocol):
-    """What checks compare: a row of a table and its statistic over test tracks."""
+    """What a check compares: a row of a table and its statistic over test tracks."""
 
     @property
     def row(self) -> Any: ...  # noqa: D102
@@ -39,11 +39,11 @@ R = TypeVar("R", bound=Result)
 
 @dataclass(frozen=True)
 class Check:
-    """A difference that should lie above zero.
+    """A difference that a claim predicts to lie above zero.
 
     Attributes:
-        text: what is compared.
-        gain: the difference.
+        text: describes what is compared.
+        gain: the difference with its interval.
     """
 
     text: str
@@ -57,14 +57,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim and what the data say of it.
+    """A claim with its checks.
 
     Attributes:
-        statement: what is claimed.
-        rule: what is compared with what.
+        statement: the claim.
+        rule: describes the comparisons.
         checks: the comparisons.
-        remarks: further figures, which decide nothing.
-        asked: whether the data set has what the claim needs.
+        remarks: further results, which do not affect the verdict.
+        testable: whether the data set has the annotations that the claim needs.
     """
 
     statement: str
@@ -86,7 +86,7 @@ class Claim:
 
 @dataclass
 class ResultTables:
-    """All rows of a study."""
+    """All rows of the tables, and the seed of the bootstrap."""
 
     onsets: list[OnsetResult] = field(default_factory=list)
     similarities: list[SimilarityResult] = field(default_factory=list)
@@ -94,14 +94,14 @@ class ResultTables:
     seed: int = 0
 
     def check(self, text: str, first: Result, second: Result) -> Check:
-        """First minus second."""
+        """The paired difference of two results, first minus second."""
         n = _count(first)
         one, other = (resample(result.statistic, n, self.seed) for result in (first, second))
         return Check(text, interval_of(one - other))
 
 
 def _count(result: Result) -> int:
-    """Over how many tracks a statistic is taken, those without a value included."""
+    """Number of tracks of a statistic, including tracks without a value."""
     if isinstance(result, ProbeResult):
         return len(result.references)
     assert isinstance(result, OnsetResult | SimilarityResult)
@@ -109,13 +109,13 @@ def _count(result: Result) -> int:
 
 
 def best(results: Iterable[R], **where: Any) -> R | None:
-    """The row that validation prefers among those with these values, the first of equals."""
+    """The best row on validation among the rows with these values; the first of ties."""
     found = [one for one in results if all(one.row[name] == value for name, value in where.items())]
     return max(found, key=lambda one: nan_is_worst(one.row["validation"]), default=None)
 
 
 def row_label(result: Result) -> str:
-    """Where a row comes from: `trained layer 7`, `random layer 2 (seed 1)`."""
+    """Model, layer, head and seed of a row: `trained layer 7`, `random layer 2 (seed 1)`."""
     row = result.row
     layer = f" layer {row['layer']}" if row["layer"] and row["layer"] != row["model"] else ""
     head = f" head {row['head']}" if row.get("head") else ""
@@ -124,13 +124,13 @@ def row_label(result: Result) -> str:
 
 
 def format_value(result: Result) -> str:
-    """A row's value with its interval."""
+    """The value of a row with its interval."""
     row = result.row
     return str(Interval(row["value"], row["low"], row["high"]))
 
 
 def sequence_tokens(tables: ResultTables) -> Claim:
-    """Claim 1."""
+    """Claim 1: sequence tokens become useful."""
     checks, remarks = [], []
     for task in GLOBAL:
         mine = best(tables.probes, task=task, model=TRAINED, source=SEQUENCE)
@@ -144,7 +144,7 @@ def sequence_tokens(tables: ResultTables) -> Claim:
                 f"{row_label(mine)} {format_value(mine)}, {row_label(other)} {format_value(other)}"
             )
     return Claim(
-        "NT-Xent acts on the class token alone, yet the sequence tokens become useful.",
+        "NT-Xent acts only on the class token, but the sequence tokens become useful.",
         "linear probes on the mean of the sequence tokens: trained above random weights, in every "
         "global task",
         tuple(checks),
@@ -154,7 +154,7 @@ def sequence_tokens(tables: ResultTables) -> Claim:
 
 
 def mean_of_both(tables: ResultTables) -> Claim:
-    """Claim 2."""
+    """Claim 2: the mean of all tokens is better than the class token."""
     checks, remarks = [], []
     for task in GLOBAL:
         rows = {
@@ -172,10 +172,10 @@ def mean_of_both(tables: ResultTables) -> Claim:
             )
             remarks.append(f"{task} ({both.row['metric']}): {values}")
     return Claim(
-        "Global tasks: the temporal average of class and sequence tokens beats the class token "
-        "alone.",
+        "Global tasks: the mean of class and sequence tokens over time is better than the class "
+        "token.",
         "linear probes on the mean of all tokens (`both`) above those on the class token, each at "
-        "the layer that validation prefers, in every global task",
+        "the layer with the best validation score, in every global task",
         tuple(checks),
         tuple(remarks),
         bool(checks),
@@ -183,7 +183,7 @@ def mean_of_both(tables: ResultTables) -> Claim:
 
 
 def local_tasks(tables: ResultTables) -> Claim:
-    """Claim 3."""
+    """Claim 3: single tokens solve local tasks."""
     checks, remarks = [], []
     for task in LOCAL:
         mine = best(tables.probes, task=task, model=TRAINED)
@@ -207,7 +207,7 @@ def local_tasks(tables: ResultTables) -> Claim:
 
 
 def attention_onsets(tables: ResultTables) -> Claim:
-    """Claim 4."""
+    """Claim 4: attention shows onsets."""
     mine = best(tables.onsets, model=TRAINED)
     checks, remarks = [], []
     if mine:
@@ -223,9 +223,9 @@ def attention_onsets(tables: ResultTables) -> Claim:
         gain = tables.check("", mine, flux).gain
         remarks.append(f"spectral flux: {format_value(flux)}; attention minus flux: {gain}")
     return Claim(
-        "Layer-wise attention maps show note onsets, though nothing trained them to.",
-        "F-measure of onsets picked from the head that validation prefers: above guesses that know "
-        "how many onsets there are, and above random weights",
+        "Attention maps of single layers show note onsets, without training for onsets.",
+        "F-measure of onsets detected in the attention of the head with the best validation score: "
+        "above chance onsets with the known number of onsets, and above random weights",
         tuple(checks),
         tuple(remarks),
         mine is not None,
@@ -233,7 +233,7 @@ def attention_onsets(tables: ResultTables) -> Claim:
 
 
 def layers_differ(tables: ResultTables) -> Claim:
-    """Claim 5."""
+    """Claim 5: layers show different musical dimensions."""
     rows = [one for one in tables.similarities if one.row["source"] == SEQUENCE]
     crossing = find_crossing([one for one in rows if one.row["model"] == TRAINED])
     checks = []
@@ -254,8 +254,8 @@ def layers_differ(tables: ResultTables) -> Claim:
     return Claim(
         "Self-similarity matrices of the tokens show different musical dimensions at different "
         "layers.",
-        "two relations A and B with best layers a and b: A's ROC-AUC at a is above that at b, and "
-        "B's at b above that at a; of all pairs the one with the widest crossing on validation",
+        "two relations A and B with best layers a and b: the ROC-AUC of A is higher at a than at "
+        "b, and that of B higher at b than at a; the pair with the largest crossing on validation",
         tuple(checks),
         tuple(remarks),
         len({one.row["relation"] for one in rows}) > 1,
@@ -271,14 +271,15 @@ def _crosses(tables: ResultTables, rows: Sequence[SimilarityResult], seed: int) 
 def find_crossing(
     rows: Sequence[SimilarityResult],
 ) -> list[tuple[SimilarityResult, SimilarityResult]] | None:
-    """The two relations whose best layers differ most to their advantage, on validation.
+    """The two relations with the largest crossing between their best layers, on validation.
 
     Args:
-        rows: of one model, from one source.
+        rows: rows of one model and one pooling.
 
     Returns:
-        For each of the two its row at its own best layer and at the other's; None where one layer
-        is best for all relations that validation finds at all (above 0.5).
+        For each of the two relations, its row at its own best layer and its row at the best layer
+        of the other. None if one layer is best for all relations whose validation ROC-AUC is above
+        0.5.
     """
     tops = [
         best(rows, relation=name) for name in dict.fromkeys(one.row["relation"] for one in rows)
@@ -307,5 +308,5 @@ CLAIMS: tuple[Callable[[ResultTables], Claim], ...] = (
 
 
 def evaluate_claims(tables: ResultTables) -> list[Claim]:
-    """All five, in the order of the paper's summary."""
+    """Evaluate the five claims, in the order of the summary in the paper."""
     return [claim(tables) for claim in CLAIMS]

@@ -1,7 +1,7 @@
-"""One pass of a model over the validation and test tracks: onsets and similarities at once.
+"""Evaluate one model on the validation and test tracks: onsets and similarities in one pass.
 
-Each track is looked into by itself, in a process of its own if there are several; what comes back
-is small. Validation comes first, since it chooses how onsets are detected in test.
+Each track is processed separately, in parallel if requested, and reduced to small results. The
+validation tracks come first, since they choose the settings of the onset detector.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SOURCES = ("class", SEQUENCE, "both")
 
 @dataclass
 class ModelResults:
-    """What came of one model or of the baselines."""
+    """Results of one model, or of the baselines."""
 
     onsets: list[OnsetResult] = field(default_factory=list)
     similarities: list[SimilarityResult] = field(default_factory=list)
@@ -37,13 +37,13 @@ class ModelResults:
 
 @dataclass(frozen=True, eq=False)
 class TrackResult:
-    """What is kept of one track.
+    """Intermediate results of one track.
 
     Attributes:
-        tally: (detectors, readings, smoothings, thresholds, shifts) F-measures, or None.
+        f_measure_grid: (detectors, readings, smoothings, thresholds, shifts) F-measures, or None.
         found: F-measure, precision and recall of each detector, or None.
-        aucs: of `similarity_scores.relations`.
-        clips: (sources, layers, dim).
+        aucs: from `similarity_scores.relations`.
+        clips: clip vectors, (poolings, layers, dim).
     """
 
     f_measure_grid: Floats | None
@@ -59,16 +59,16 @@ def evaluate_track(
     chosen: Sequence[DetectorSetting] | None,
     track: Track,
 ) -> TrackResult:
-    """Look into one track.
+    """Evaluate a model on one track.
 
     Args:
-        weights: of the model.
-        device: where it works.
-        seed: of the pairs of frames.
-        chosen: a setting for each detector, to be scored; None to score all settings.
-        track: usable.
+        weights: the model.
+        device: device of the model.
+        seed: seed of the pairs of frames.
+        chosen: the setting of each detector; None to score all settings.
+        track: a usable track.
     """
-    with torch_threads(1):  # other processes, or programs, want the other cores
+    with torch_threads(1):  # the other cores run other tracks
         model = load_model(weights, device)
         look = model.inspect(load(track, weights.config.frontend.sample_rate))
     rate, reference = model.frame_rate, onsets_of(track)
@@ -89,10 +89,10 @@ def evaluate_track(
 
 
 def clips(look: ModelOutput) -> Floating:
-    """Clip-level vectors of a track, (sources, layers, dim) in the order of `SOURCES`.
+    """Clip vectors of a track, (poolings, layers, dim) in the order of `SOURCES`.
 
-    `class` is the mean of its windows' class tokens, `sequence` that of its sequence tokens, and
-    `both` the mean of all of them together.
+    `class` is the mean of the class tokens of all windows, `sequence` the mean of the sequence
+    tokens, and `both` the mean of all tokens.
     """
     tokens, summaries = look.tokens, look.class_tokens
     both = (tokens.sum(0) + summaries.sum(0)) / (len(tokens) + len(summaries))
@@ -102,14 +102,14 @@ def clips(look: ModelOutput) -> Floating:
 def evaluate_model(
     weights: ModelSpec, splits: Splits, *, seed: int, device: str, jobs: int
 ) -> ModelResults:
-    """Look into every track once.
+    """Evaluate a model on every track.
 
     Args:
-        weights: of the model.
+        weights: the model.
         splits: the usable tracks of `valid` and `test`.
-        seed: of the pairs of frames and of the bootstrap.
-        device: where the model works.
-        jobs: processes.
+        seed: seed of the pairs of frames and of the bootstrap.
+        device: device of the model.
+        jobs: number of processes.
     """
     similar = Similarities(weights.config.layers, SOURCES, seed)
     total, count, chosen = np.zeros(()), 0, None

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-_ABREAST = 3  # matrices in a row
+_COLUMNS = 3  # matrices per row
 _SECONDS = "seconds in the file (small ticks: the model's windows)"
-_SQUARE = 3.7  # inches of a row of them
+_MATRIX_HEIGHT = 3.7  # inches per row of matrices
 _READINGS = {
     "received": "attention that each frame receives",
     "received-rise": "rise of the attention that each frame receives",
@@ -27,20 +27,20 @@ _READINGS = {
 
 
 def draw(inspection: TrackInspection, weights: str, ending: str) -> bytes:
-    """The whole picture: log-mel, attention of all layers, of the chosen ones, similarities.
+    """Draw log-mel frames, attention curves, onsets and self-similarity matrices.
 
     Args:
-        portrait: what is drawn.
-        weights: the model's name, for the title.
+        inspection: the arrays.
+        weights: name of the model, for the title.
         ending: `.png` or `.svg`.
     """
     chosen = len(inspection.chosen)
-    rows = -(-chosen // _ABREAST)
+    rows = -(-chosen // _COLUMNS)
     tall = 1.9 + 1.6 + 1.1 * (chosen + 1)
     with style():
-        figure = new_figure(11.5, tall + _SQUARE * rows + 0.5)
+        figure = new_figure(11.5, tall + _MATRIX_HEIGHT * rows + 0.5)
         figure.suptitle(_title(inspection, weights), x=0.01, ha="left", fontsize=12, weight="bold")
-        parts: Any = figure.subfigures(2, 1, height_ratios=[tall, _SQUARE * rows])
+        parts: Any = figure.subfigures(2, 1, height_ratios=[tall, _MATRIX_HEIGHT * rows])
         _draw_time(parts[0], inspection)
         _draw_matrices(parts[1], inspection, rows)
         return render(figure, ending)
@@ -49,7 +49,7 @@ def draw(inspection: TrackInspection, weights: str, ending: str) -> bytes:
 def _title(inspection: TrackInspection, weights: str) -> str:
     first, last = inspection.times[0], inspection.times[-1]
     where = f"{clock(first)} to {clock(last)} of {clock(inspection.length)}"
-    # a file's name may hold signs that matplotlib would read as mathematics
+    # matplotlib would read $ in the name of a file as mathematics
     return f"{inspection.title}, {where}, in {weights}".replace("$", r"\$")
 
 
@@ -60,7 +60,7 @@ def clock(seconds: float) -> str:
 
 
 def _draw_time(figure: SubFigure, inspection: TrackInspection) -> None:
-    """All that runs along the file's time, one above the other."""
+    """Draw the curves over time, one above the other."""
     chosen = len(inspection.chosen)
     axes: Any = figure.subplots(
         3 + chosen, 1, sharex=True, height_ratios=[1.9, 1.6] + [1.1] * (chosen + 1)
@@ -82,7 +82,7 @@ def _draw_time(figure: SubFigure, inspection: TrackInspection) -> None:
 
 
 def _mark_windows(axes: Axes, inspection: TrackInspection) -> None:
-    """A small tick where a window of the model begins: what changes there may be no music."""
+    """Mark the starts of the windows, where changes may not be musical."""
     axes.set_xticks(inspection.windows[1:], minor=True)
 
 
@@ -96,7 +96,7 @@ def _draw_logmel(axes: Axes, inspection: TrackInspection, figure: SubFigure) -> 
 
 
 def _draw_layers(axes: Axes, inspection: TrackInspection, figure: SubFigure) -> None:
-    """Every layer's mean head, each on its own scale, so that faint layers show too."""
+    """Draw the mean map of every layer, each layer on its own scale."""
     curves = inspection.attention[:, :, -1]
     low, high = np.percentile(curves, [2, 99.5], axis=0)
     spread = np.where(high > low, high - low, 1.0)
@@ -131,7 +131,7 @@ def _draw_flux(axes: Axes, inspection: TrackInspection) -> None:
 def _draw_novelty(
     axes: Axes, inspection: TrackInspection, novelty: Floats, onsets: Floats, colour: str
 ) -> None:
-    """A curve, a dot on each peak that counts, the threshold, and flux's onsets along the top."""
+    """Draw a curve, its onsets, the threshold, and the onsets of spectral flux at the top."""
     axes.plot(inspection.times, novelty, color=colour, lw=1.0)
     low, high = max(-2.5, float(novelty.min())), max(4.0, float(np.percentile(novelty, 99)))
     heights = np.interp(onsets - inspection.peak_settings.shift, inspection.times, novelty)
@@ -151,7 +151,7 @@ def _draw_novelty(
 
 
 def _image(axes: Axes, values: Floats, inspection: TrackInspection, **options: Any) -> Any:
-    """An image (rows, time) whose pixels are centred on the frames' times."""
+    """An image (rows, time) with pixels centred on the times of the frames."""
     half = (inspection.times[1] - inspection.times[0]) / 2
     extent = (inspection.times[0] - half, inspection.times[-1] + half, -0.5, len(values) - 0.5)
     return axes.imshow(
@@ -160,8 +160,8 @@ def _image(axes: Axes, values: Floats, inspection: TrackInspection, **options: A
 
 
 def _draw_matrices(figure: SubFigure | Figure, inspection: TrackInspection, rows: int) -> None:
-    """Self-similarity of each chosen layer; a scale each, since later layers are more alike."""
-    axes: Any = figure.subplots(rows, min(_ABREAST, len(inspection.chosen)), squeeze=False)
+    """Draw the self-similarity of each chosen layer, each on its own scale."""
+    axes: Any = figure.subplots(rows, min(_COLUMNS, len(inspection.chosen)), squeeze=False)
     half = (inspection.times[1] - inspection.times[0]) / 2
     ends = (inspection.times[0] - half, inspection.times[-1] + half)
     for own, layer, matrix in zip(

@@ -1,4 +1,4 @@
-"""`mirprobe inspect`: what a ViT-1D sees in one file, as arrays."""
+"""`mirprobe inspect`: tokens, attention and onsets of a ViT-1D in one file, as arrays."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ from mirprobe.emergence.onset_detector import PeakSettings, detect, flux, novelt
 from mirprobe.evaluation.setup import choose_layers
 from mirprobe.metrics.roc_auc import unit
 
-SHOWN = 30.0  # seconds that are drawn where nothing else is asked for
-LONGEST = 300.0  # seconds; a self-similarity matrix grows with their square
+SHOWN = 30.0  # default duration in seconds
+LONGEST = 300.0  # maximum seconds; a self-similarity matrix grows with their square
 
 
 @dataclass(frozen=True, eq=False)
 class TrackInspection:
-    """One stretch of a file; frame i is centred at `times[i]` seconds of the file.
+    """Arrays of an excerpt of a file; frame i is centred at `times[i]` seconds of the file.
 
     Attributes:
-        title: the file's name.
-        length: of the file in seconds.
-        times: (time,) in seconds from the file's start.
-        windows: where the model's windows begin, in seconds from the file's start. Frames of one
-            window know of each other, so that tokens and attention change where another begins.
-        mel_hz: (bins,) centre of each mel band in Hz.
-        logmel: (time, bins) as the model reads it.
+        title: name of the file.
+        length: duration of the file in seconds.
+        times: (time,), in seconds from the start of the file.
+        windows: starts of the windows of the model, in seconds from the start of the file. Frames
+            attend only to frames of their window, so tokens and attention change between windows.
+        mel_hz: (bins,), centre of each mel band in Hz.
+        logmel: (time, bins), the input of the model.
         layers: names of all layers.
-        heads: names of the heads; `mean` is the map averaged over them.
-        reading: which of `mirprobe.emergence.attention_maps.READINGS` the curves are.
-        attention: (time, layers, heads + 1) the curves.
-        picking: how onsets were detected.
-        chosen: the layers that are drawn.
-        novelty: (time, chosen, heads + 1) the chosen layers' curves in deviations above their
-            moving average, which is what onsets are peaks of.
-        onsets: of each chosen layer's mean map, in seconds from the file's start.
-        flux: (time,) spectral flux.
-        flux_novelty: (time,) likewise.
-        flux_onsets: in seconds from the file's start.
-        similarity: (chosen, time, time) cosine of the sequence tokens.
+        heads: names of the heads; `mean` is the mean map of the heads.
+        reading: name of the curves in `mirprobe.emergence.attention_maps.READINGS`.
+        attention: (time, layers, heads + 1), the curves.
+        peak_settings: settings of the onset detector.
+        chosen: layers to draw.
+        novelty: (time, chosen, heads + 1), curves of the chosen layers in standard deviations above
+            their moving average; onsets are peaks of them.
+        onsets: onsets in the mean map of each chosen layer, in seconds from the start of the file.
+        flux: (time,), spectral flux.
+        flux_novelty: (time,), spectral flux in standard deviations above its moving average.
+        flux_onsets: onsets in spectral flux, in seconds from the start of the file.
+        similarity: (chosen, time, time), cosine similarity of the sequence tokens.
     """
 
     title: str
@@ -82,20 +82,20 @@ def inspect_track(
     duration: float = SHOWN,
     peak_settings: PeakSettings | None = None,
 ) -> TrackInspection:
-    """Read a stretch of a file.
+    """Compute the arrays of an excerpt of a file.
 
     Args:
         path: an audio file.
-        subject: the model.
-        layers: as `mirprobe.evaluation.setup.choose_layers` reads them.
-        reading: how attention becomes a curve.
-        start: where the stretch begins, in seconds.
-        duration: of the stretch in seconds; it ends with the file where that is shorter.
-        picking: of the onsets, for attention and flux alike.
+        model: the model.
+        layers: layers to draw, as in `mirprobe.evaluation.setup.choose_layers`.
+        reading: name in `mirprobe.emergence.attention_maps.READINGS`.
+        start: start of the excerpt in seconds.
+        duration: duration in seconds; shorter if the file ends before.
+        peak_settings: settings of the onset detector, for attention and spectral flux.
 
     Raises:
-        ConfigError: an unknown layer or reading, or a stretch that cannot be drawn.
-        TrackError: the file is not audio, or shorter than the model's window.
+        ConfigError: an unknown layer or reading, or an excerpt outside the file or its limits.
+        TrackError: the file is not audio, or is shorter than the window of the model.
     """
     chosen = choose_layers(model.config.layers, layers)
     if reading not in READINGS:
@@ -151,8 +151,8 @@ def inspect_track(
 def to_npz(inspection: TrackInspection) -> bytes:
     """The arrays as a compressed .npz that numpy reads without pickles.
 
-    Times and curves are in float64, log-mel and similarities in float32; the onsets of layer L are
-    called `onsets_L`.
+    Times and curves are float64, log-mel frames and similarities float32. The onsets of layer L are
+    named `onsets_L`.
     """
     arrays: dict[str, Any] = {
         "times": inspection.times,
@@ -178,7 +178,7 @@ def to_npz(inspection: TrackInspection) -> bytes:
 
 
 def _length(path: Path) -> float:
-    """Seconds in an audio file.
+    """Duration of an audio file in seconds.
 
     Raises:
         TrackError: it is missing, empty or not audio.

@@ -1,4 +1,4 @@
-"""Numbers over test tracks with their 95 % intervals, and the differences that claims rest on."""
+"""Statistics over test tracks with 95 % bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mirprobe.core.schema import Floats
 
 @dataclass(frozen=True)
 class Interval:
-    """A score, or a difference of two, with its 95 % bootstrap interval over tracks."""
+    """A score, or a difference of two scores, with its 95 % bootstrap interval over tracks."""
 
     value: float
     low: float
@@ -24,7 +24,7 @@ class Interval:
 
 
 def measure(statistic: Statistic, n: int, seed: int = 0) -> Interval:
-    """The value over `n` tracks and its interval."""
+    """The value of a statistic over `n` tracks, with its interval."""
     return interval_of(resample(statistic, n, seed))
 
 
@@ -34,6 +34,6 @@ def interval_of(found: Resampled) -> Interval:
 
 
 def mean_of(values: Sequence[float] | Floats) -> Statistic:
-    """Mean over tracks; a track whose value is NaN has none and is left out."""
+    """Mean over tracks; tracks whose value is NaN are left out."""
     known = [not np.isnan(value) for value in values]
     return weighted_mean([float(value) for value in values], [float(one) for one in known])

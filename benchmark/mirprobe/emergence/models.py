@@ -1,4 +1,4 @@
-"""The models under study: a trained ViT-1D and its twins with random weights."""
+"""The models under study: a trained ViT-1D, and the same architecture with random weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mirprobe.vit1d.checkpoint import load_checkpoint, read_config
 from mirprobe.vit1d.frontend import LogMel
 from mirprobe.vit1d.model import CONFIGS, ViT1D, ViT1DConfig
 
-BATCH = 8  # windows a call
+BATCH = 8  # windows per call
 
 TRAINED = "trained"
 RANDOM = "random"
@@ -27,14 +27,14 @@ RANDOM = "random"
 
 @dataclass(frozen=True, eq=False)
 class ModelOutput:
-    """What a model makes of one track; frame i is centred at i / frame_rate seconds.
+    """Tokens and attention curves of one track; frame i is centred at i / frame_rate seconds.
 
     Attributes:
-        curves: (time, layers, heads + 1, readings) of `mirprobe.emergence.attention_maps`.
+        curves: (time, layers, heads + 1, readings), from `mirprobe.emergence.attention_maps`.
         tokens: (time, layers, dim), the sequence tokens.
         class_tokens: (windows, layers, dim).
-        logmel: (time, bins), of the whole track at once.
-        windows: the first frame of each of the model's windows.
+        logmel: (time, bins), computed on the whole track.
+        windows: first frame of each window of the model.
     """
 
     curves: Floating
@@ -46,13 +46,13 @@ class ModelOutput:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Which model: cheap to send to another process, where it is loaded once.
+    """A description of a model, which another process can load.
 
     Attributes:
-        name: `trained_spec` or `random`.
-        seed: of random weights; -1 for trained ones.
-        config: of the model.
-        checkpoint: the file of trained weights.
+        name: `trained` or `random`.
+        seed: seed of random weights; -1 for trained weights.
+        config: architecture.
+        checkpoint: file of the trained weights; None for random weights.
     """
 
     name: str
@@ -62,11 +62,11 @@ class ModelSpec:
 
     @property
     def label(self) -> str:
-        """What rows and figures call it: `trained_spec`, `random 0`."""
+        """Its name in progress bars: `trained`, `random 0`."""
         return self.name if self.seed < 0 else f"{self.name} {self.seed}"
 
     def encoder(self) -> ViT1DEncoder:
-        """The same weights for the harness.
+        """The model as an encoder of the harness.
 
         Raises:
             StorageError: the checkpoint cannot be read.
@@ -76,7 +76,7 @@ class ModelSpec:
         return TrainedViT1D(checkpoint=self.checkpoint)
 
     def model(self) -> ViT1D:
-        """The weights themselves.
+        """The model with its weights.
 
         Raises:
             StorageError: the checkpoint cannot be read.
@@ -87,11 +87,11 @@ class ModelSpec:
 
 
 class InspectedModel:
-    """A model that can be looked into.
+    """A loaded model that gives tokens and attention curves of whole tracks.
 
     Args:
-        weights: of the model.
-        device: where it works.
+        weights: the model.
+        device: device of the model.
 
     Raises:
         StorageError: the checkpoint cannot be read.
@@ -99,23 +99,23 @@ class InspectedModel:
 
     def __init__(self, weights: ModelSpec, device: str = "cpu") -> None:
         self.config = weights.config
-        self._encoder = weights.encoder()  # it says how windows are cut
+        self._encoder = weights.encoder()  # defines how windows are cut
         self._device = device
         self._model = weights.model().eval().requires_grad_(False).to(device)
         self._logmel = LogMel(weights.config.frontend).to(device)
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second."""
+        """Frames per second."""
         return self.config.frontend.frame_rate
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """Names of the heads, `1` and up, and `mean` for their mean map."""
+        """Names of the heads, from `1`, and `mean` for their mean map."""
         return (*(str(head + 1) for head in range(self.config.heads)), "mean")
 
     def inspect(self, samples: NDArray[np.float32]) -> ModelOutput:
-        """Read a track window by window, in the harness's windows, and stitch what was read.
+        """Process a track in the windows of the harness and join the results.
 
         Args:
             samples: (samples,) at the front end's sample rate.
@@ -135,7 +135,7 @@ class InspectedModel:
                 tokens += list(found[:, 1:].cpu().numpy())
                 class_tokens += list(found[:, 0].cpu().numpy())
             whole = self._logmel(torch.from_numpy(samples)[None].to(self._device))[0].cpu().numpy()
-        # readings compare a frame with the one before: the first is read in the window before
+        # some readings use the previous frame, so the first frame is taken from the previous window
         for before, after, step in zip(curves, curves[1:], np.diff(layout.frames), strict=False):
             after[0] = before[step]
         stitched = stitch(curves, layout, self._encoder)
@@ -150,7 +150,7 @@ class InspectedModel:
 
 
 def trained_spec(checkpoint: Path) -> ModelSpec:
-    """The weights of a checkpoint, none of which are loaded yet.
+    """The description of a checkpoint; its weights are not loaded.
 
     Raises:
         StorageError: the file is missing, damaged or not a ViT-1D.
@@ -159,18 +159,21 @@ def trained_spec(checkpoint: Path) -> ModelSpec:
 
 
 def random_specs(config: ViT1DConfig, seeds: int) -> list[ModelSpec]:
-    """Random weights in the same architecture, seeds 0 to `seeds` - 1."""
+    """Descriptions of models with random weights, with seeds 0 to `seeds` - 1."""
     return [ModelSpec(RANDOM, seed, config) for seed in range(seeds)]
 
 
 @lru_cache(maxsize=1)
 def load_model(weights: ModelSpec, device: str) -> InspectedModel:
-    """The model, ready to be looked into; the last one asked for is kept."""
+    """Load a model; the last one is cached."""
     return InspectedModel(weights, device)
 
 
 def random_encoder(config: ViT1DConfig, seed: int) -> ViT1DEncoder:
-    """The registered control where it has this architecture, so that the cache may know it."""
+    """An encoder with random weights; the registered one if its architecture is this one.
+
+    The registered encoder shares its cache entries with other runs.
+    """
     for name, known in CONFIGS.items():
         if known == config:
             return RandomViT1D(seed=seed, config=name)

@@ -1,8 +1,8 @@
-"""How well attention finds note onsets: everything is chosen on validation, then scored once.
+"""Scores of onset detection: settings are chosen on validation, then scored once on test.
 
-For each layer and head the reading, the smoothing, the threshold and the shift are those with the
-best mean F-measure on the validation split; so are spectral flux's settings, and the density of the
-guesses that hear nothing.
+The reading, smoothing, threshold and shift of each layer and head are those with the best mean
+F-measure on the validation split. The settings of spectral flux and the density of the chance
+onsets are chosen in the same way.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ CHANCE_KINDS = ("even", "uniform")
 
 @dataclass(frozen=True, eq=False)
 class OnsetResult:
-    """One detector on the test split: a row of `onsets.csv`, and the F-measure of each track."""
+    """Scores of a detector on the test split: a row of `onsets.csv`, and F-measures by track."""
 
     row: Mapping[str, Any]
     tracks: Floats
@@ -54,12 +54,12 @@ class OnsetResult:
 
 @dataclass(frozen=True)
 class DetectorSetting:
-    """What validation chose for a detector.
+    """The setting of a detector that is best on validation.
 
     Attributes:
         reading: index in `mirprobe.emergence.attention_maps.READINGS`; 0 for spectral flux.
-        picking: settings of the detector.
-        validation: the mean F-measure that they reached.
+        peak_settings: settings of the peak picking.
+        validation: mean F-measure on validation.
     """
 
     reading: int
@@ -68,13 +68,13 @@ class DetectorSetting:
 
     @property
     def row(self) -> dict[str, float]:
-        """The columns of `onsets.csv` that it fills, but for the reading's name."""
+        """Its columns of `onsets.csv`, without the name of the reading."""
         return {**asdict(self.peak_settings), "validation": self.validation}
 
 
 @dataclass(frozen=True, eq=False)
 class OnsetTrack:
-    """A track as one sees it who is about to guess: onsets and duration in seconds."""
+    """The onsets and the duration of a track, in seconds."""
 
     id: str
     onsets: Floats
@@ -82,18 +82,18 @@ class OnsetTrack:
 
 
 def f_measure_grid(curves: Floating, reference: Floats, frame_rate: float) -> Floats:
-    """F-measure of one track under every setting of the detector.
+    """F-measure of one track for every setting of the detector.
 
     Args:
         curves: (time, columns).
         reference: onset times in seconds.
-        frame_rate: frames a second.
+        frame_rate: frames per second.
 
     Returns:
         (columns, smoothings, thresholds, shifts).
     """
     found = np.zeros((curves.shape[1], len(SMOOTHING), len(THRESHOLDS), len(SHIFTS)))
-    # to move the estimates later is to move the reference earlier
+    # a later estimate is equivalent to an earlier reference
     moved = [(reference - shift).tolist() for shift in SHIFTS]
     for s, smoothing in enumerate(SMOOTHING):
         novel = novelty(curves, smoothing, frame_rate)
@@ -107,7 +107,7 @@ def f_measure_grid(curves: Floating, reference: Floats, frame_rate: float) -> Fl
 
 
 def best_setting(totals: Floats) -> DetectorSetting:
-    """The best setting, the first of equals.
+    """The best setting; the first of ties.
 
     Args:
         totals: (readings, smoothings, thresholds, shifts), mean F-measure on validation.
@@ -118,13 +118,16 @@ def best_setting(totals: Floats) -> DetectorSetting:
 
 
 def chance_onsets(kind: str, track: OnsetTrack, density: float, seed: int) -> Floats:
-    """Onsets of someone who hears nothing but knows how many there are.
+    """Onsets at chance level: they depend only on the number of true onsets.
 
     Args:
         kind: `even` for equal distances, `uniform` for random times.
-        track: of its onsets only the number is used.
-        density: guesses for each onset that there is.
-        seed: of random times.
+        track: only its duration and its number of onsets are used.
+        density: chance onsets per true onset.
+        seed: seed of random times.
+
+    Returns:
+        Onset times in seconds, increasing.
     """
     count = max(1, round(density * len(track.onsets)))
     if kind == "even":
@@ -134,7 +137,7 @@ def chance_onsets(kind: str, track: OnsetTrack, density: float, seed: int) -> Fl
 
 
 def result(row: Mapping[str, Any], found: Sequence[Triple], seed: int) -> OnsetResult:
-    """A row from each test track's F-measure, precision and recall."""
+    """A row from the F-measure, precision and recall of each test track."""
     f, precision, recall = np.array(found).T
     interval = measure(mean_of(f), len(f), seed)
     row = {
@@ -152,7 +155,7 @@ def result(row: Mapping[str, Any], found: Sequence[Triple], seed: int) -> OnsetR
 
 
 def mark_selected(results: Sequence[OnsetResult]) -> list[OnsetResult]:
-    """Mark the row that validation prefers, the first of equals."""
+    """Mark the row with the best validation value; the first of ties."""
     best = max(range(len(results)), key=lambda place: results[place].row["validation"])
     return [
         OnsetResult({**one.row, "selected": place == best}, one.tracks)
@@ -163,12 +166,12 @@ def mark_selected(results: Sequence[OnsetResult]) -> list[OnsetResult]:
 def chance_results(
     validation: Sequence[OnsetTrack], test: Sequence[OnsetTrack], seed: int
 ) -> Iterator[OnsetResult]:
-    """Each kind of guess at the density that validation prefers.
+    """Scores of each kind of chance onsets, at the density that is best on validation.
 
     Args:
-        validation: its tracks.
-        test: likewise.
-        seed: of random times and of the bootstrap.
+        validation: tracks of the validation split.
+        test: tracks of the test split.
+        seed: seed of random times and of the bootstrap.
     """
     for kind in CHANCE_KINDS:
         means = [
@@ -179,7 +182,7 @@ def chance_results(
         row = {
             "model": kind,
             "seed": seed,
-            "reading": f"{best:g} guesses an onset",
+            "reading": f"{best:g} chance onsets per onset",
             "validation": float(max(means)),
         }
         yield result(row, [_chance_scores(kind, track, best, seed) for track in test], seed)

@@ -1,4 +1,4 @@
-"""The page of `mirprobe emergence`: the five claims read against the figures of the study."""
+"""The report of `mirprobe emergence`: the five claims with verdicts, tables and figures."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from mirprobe.emergence.similarity_pairs import (
 from mirprobe.emergence.similarity_scores import SEQUENCE
 
 _RULE = """\
-Each claim is read by checks: a check is a difference on the same test tracks, and passes where its
-95 % bootstrap interval over tracks lies above zero. A claim *holds* if all of its checks pass,
-*does not hold* if none does, and holds *partly* otherwise; that it does not hold means that these
-data do not show it, not that they show the contrary. Layers, heads, readings of attention, the
+Checks decide about each claim. A check is a paired difference on the test tracks. It passes if its
+95 % bootstrap interval over tracks lies above zero. A claim *holds* if all its checks pass, *does
+not hold* if none passes, and holds *partly* otherwise. "Does not hold" means that these data do not
+show the claim; it does not mean that they show the opposite. Layers, heads, readings of attention,
 settings of the onset detector and seeds of random weights are chosen on the validation split (chord
-and beat are probed with the first seed alone), and the test split is scored once.
+and beat are probed only with the first seed). The test split is scored once.
 """
 
 
@@ -37,16 +37,16 @@ def write_report(
     provenance: Mapping[str, Any],
     charts: Sequence[str],
 ) -> str:
-    """The whole page, in Markdown; every figure in it comes from the arguments.
+    """The report in Markdown.
 
     Args:
-        claims: as they were judged.
-        evidence: all rows.
-        provenance: of `mirprobe.emergence.run_emergence`.
-        charts: names of the figures beside the page.
+        claims: the claims with their checks.
+        tables: all rows.
+        provenance: as written to `emergence.json`.
+        charts: names of the figures in the folder.
     """
     parts = [
-        "# What emerges in ViT-1D\n",
+        "# Emergent properties of ViT-1D\n",
         _opening(provenance),
         _RULE,
         markdown_table(
@@ -68,9 +68,9 @@ def write_report(
 
 
 _OBJECTIVES = {
-    "ntxent": "NT-Xent on the class token alone",
-    "cojepa": "CoJEPA: NT-Xent on the class token and a JEPA loss on the sequence tokens. Where "
-    "the claims speak of tokens that no loss touched, these are others",
+    "ntxent": "NT-Xent on the class token only",
+    "cojepa": "CoJEPA: NT-Xent on the class token and a JEPA loss on the sequence tokens. The "
+    "claims are about tokens without a loss, which these are not",
 }
 
 
@@ -100,7 +100,7 @@ def _claim(number: int, claim: Claim) -> str:
         lines.append(markdown_table(["difference", "value (95 %)", "check"], rows))
     else:
         lines.append(
-            "No two relations are told above chance by different layers: there is nothing to "
+            "No two relations above chance have different best layers, so there is nothing to "
             "compare.\n"
         )
     return "\n".join([*lines, *(f"- {remark}" for remark in claim.remarks), ""])
@@ -112,7 +112,7 @@ def _signed(check: Any) -> str:
 
 
 def _why(check: Any) -> str:
-    return "fails: below zero" if check.gain.high < 0 else "fails: the interval holds zero"
+    return "fails: below zero" if check.gain.high < 0 else "fails: the interval contains zero"
 
 
 def _onsets(tables: ResultTables, charts: Sequence[str]) -> str:
@@ -129,15 +129,16 @@ def _onsets(tables: ResultTables, charts: Sequence[str]) -> str:
     return "\n".join(
         [
             "## Onsets\n",
-            "F-measure within 50 ms (`mir_eval.onset`), mean over test tracks, of the detector "
-            "that validation prefers for each model. A detector is a layer, a head (or the mean "
-            "map of all heads) and a reading of its map; peaks of the reading above its moving "
-            f"average count. Chosen on validation for each layer and head: the reading, smoothing "
-            f"over {' or '.join(map(str, SMOOTHING))} frames, one of {len(THRESHOLDS)} thresholds "
-            f"from {THRESHOLDS[0]:g} to {THRESHOLDS[-1]:g} deviations, and a shift within "
-            f"{1000 * SHIFTS[-1]:.0f} ms. Spectral flux is the mean rise of the same log-mel "
-            "bands, tuned alike. `even` and `uniform` guess at equal distances and at random; "
-            "they know each track's number of onsets. All rows: `onsets.csv`.\n",
+            "F-measure with a tolerance of 50 ms (`mir_eval.onset`), averaged over test tracks, of "
+            "the best detector of each model on validation. A detector is a layer, a head (or the "
+            "mean map of all heads) and a reading of its map. Onsets are peaks of the reading "
+            "above its moving average. Chosen on validation for each layer and head: the reading, "
+            f"smoothing over {' or '.join(map(str, SMOOTHING))} frames, one of {len(THRESHOLDS)} "
+            f"thresholds from {THRESHOLDS[0]:g} to {THRESHOLDS[-1]:g} standard deviations, and a "
+            f"shift of at most {1000 * SHIFTS[-1]:.0f} ms. Spectral flux is the mean rise of the "
+            "same log-mel bands, with settings chosen in the same way. `even` and `uniform` are "
+            "chance onsets at equal distances and at random times; they depend on the number of "
+            "onsets of each track. All rows: `onsets.csv`.\n",
             markdown_table(
                 ["model", "layer, head", "reading", "F-measure (95 %)", "precision", "recall",
                  "validation"],
@@ -161,24 +162,23 @@ def _similarities(tables: ResultTables, charts: Sequence[str]) -> str:
                 rows.append([relation, _model(row), row["layer"], format_value(one), str(row["n"])])
     missing = [name for name in (*FRAMES, *TRACKS) if name not in relations]
     note = (
-        f"Left out, since validation or test has no pair of it: {', '.join(missing)}.\n"
+        f"Left out because validation or test has no pair of it: {', '.join(missing)}.\n"
         if missing
         else ""
     )
     return "\n".join(
         [
             "## Similarity of tokens\n",
-            "How well cosine similarity tells pairs that share something from pairs that do not: "
-            "ROC-AUC, 0.5 is chance. Frames of one track lie at least "
-            f"{APART:g} s apart, with as many other pairs as same ones at every distance, "
-            "averaged over tracks. `chord`: equal major or minor triads. `beat`: places within "
-            f"the beat at most {SAME_PHASE:g} beats apart, other pairs at least {OTHER_PHASE:g}. "
-            "`section`: equal labels. Key and tags are known of whole tracks, so tracks are "
-            "compared there (the mean of their sequence tokens; other sources in the table), "
-            "those of different groups, averaged over the tracks that ask. `key`: "
-            f"equal keys. `tags`: at least {SHARED:.0%} of the tags that either has are tags of "
-            "both, other pairs share none; the tags are those of the data set, instruments and "
-            "textures in `studio`. Its intervals take the asking tracks as independent. All rows: "
+            "ROC-AUC with which cosine similarity separates same pairs from other pairs; chance is "
+            f"0.5. `chord`, `beat` and `section` compare frames of a track at least {APART:g} s "
+            "apart, with equal numbers of same and other pairs at every distance, averaged over "
+            "tracks. `chord`: equal major or minor triads. `beat`: phases within the beat that "
+            f"differ by at most {SAME_PHASE:g} beats, in other pairs by at least {OTHER_PHASE:g}. "
+            "`section`: equal labels. `key` and `tags` compare tracks of different groups by the "
+            "mean of their sequence tokens (other poolings: see the table), averaged over query "
+            f"tracks. `key`: equal keys. `tags`: at least {SHARED:.0%} of the union of the tags is "
+            "shared, in other pairs none; the tags are those of the data set (instruments and "
+            "textures in `studio`). The intervals treat query tracks as independent. All rows: "
             "`similarity.csv`.\n",
             note,
             markdown_table(["relation", "model", "best layer", "ROC-AUC (95 %)", "tracks"], rows),
@@ -202,10 +202,10 @@ def _sources(tables: ResultTables, charts: Sequence[str]) -> str:
                     )
     return "\n".join(
         [
-            "## Linear probes by source\n",
-            "The harness's own scores: for each source the layer that validation prefers. Chord "
-            "and beat are read off single sequence tokens at a third, two thirds and the whole of "
-            "the way up. All rows: `sources.csv`; the runs: `runs/`.\n",
+            "## Linear probes by pooling\n",
+            "Scores of the harness: for each pooling (`source`) the best layer on validation. "
+            "Chord and beat are predicted from single sequence tokens at one third, two thirds and "
+            "the end of the layers. All rows: `sources.csv`; the runs: `runs/`.\n",
             markdown_table(["task", "model", "source", "layer", "metric", "score (95 %)"], rows),
             _image("sources", charts),
         ]

@@ -1,4 +1,4 @@
-"""The figures of `mirprobe emergence`: onsets, similarities and probes, layer by layer."""
+"""The figures of `mirprobe emergence`: onsets, similarities and probes by layer."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 _SOURCES = {"class": ORANGE, SEQUENCE: BLUE, "both": GREEN}
 _LEVELS = {PLAIN: (ORANGE, "--"), "chroma": (GREEN, "-.")}
-_HEARD = {
+_BASELINES = {
     "flux": ("spectral flux", "black", "-"),
-    "even": ("guesses, evenly spaced", GREY, "--"),
-    "uniform": ("guesses at random", GREY, ":"),
+    "even": ("chance, evenly spaced", GREY, "--"),
+    "uniform": ("chance, random times", GREY, ":"),
 }
 _RELATIONS = {
     "chord": "same chord (frames of a track)",
-    "beat": "same place in the beat (frames of a track)",
+    "beat": "same phase within the beat (frames of a track)",
     "section": "same section (frames of a track)",
     "key": "same key (tracks)",
     "tags": "shared tags (tracks)",
@@ -34,7 +34,7 @@ _RELATIONS = {
 
 
 def onsets_chart(results: Sequence[OnsetResult]) -> bytes:
-    """F-measure of every layer's heads, beside random weights, spectral flux and guesses."""
+    """F-measure of the heads of every layer, random weights, spectral flux and chance onsets."""
     own = [one for one in results if one.row["model"] == TRAINED]
     layers = _names(own, "layer")
     with style():
@@ -60,18 +60,18 @@ def onsets_chart(results: Sequence[OnsetResult]) -> bytes:
                 color=BLUE if mean else ORANGE, marker="s" if mean else "o", lw=0, ms=3.5,
                 label="mean of the heads" if mean else ("each head" if number == 0 else None),
             )  # fmt: skip
-        for model, (label, colour, dash) in _HEARD.items():
+        for model, (label, colour, dash) in _BASELINES.items():
             for one in _of(results, model):
                 axes.axhline(one.row["value"], color=colour, ls=dash, lw=1, label=label)
         _layers(axes, layers)
         axes.set_ylabel("F-measure, 50 ms")
-        axes.set_title("Onsets picked from attention; bars: 95 % over test tracks")
+        axes.set_title("Onsets detected in attention; bars: 95 % over test tracks")
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         return render(figure, ".png")
 
 
 def similarity_chart(results: Sequence[SimilarityResult]) -> bytes:
-    """ROC-AUC of sequence tokens in each relation."""
+    """ROC-AUC of the sequence tokens in each relation."""
     rows = [one for one in results if one.row["source"] == SEQUENCE]
     relations = _names(rows, "relation")
 
@@ -94,7 +94,7 @@ def similarity_chart(results: Sequence[SimilarityResult]) -> bytes:
 
 
 def sources_chart(results: Sequence[ProbeResult]) -> bytes:
-    """Scores of linear probes by layer and source, trained and random."""
+    """Scores of linear probes by layer and pooling, of trained and random weights."""
 
     def panel(axes: Axes, task: str) -> None:
         here = [one for one in results if one.row["task"] == task]
@@ -116,12 +116,12 @@ def sources_chart(results: Sequence[ProbeResult]) -> bytes:
 
 
 def _panels(names: Sequence[str], draw: Callable[[Axes, str], None], label: str) -> bytes:
-    """Small multiples, two or three abreast, with one legend for all."""
-    abreast = 2 if len(names) == 4 else min(3, len(names))
-    rows = -(-len(names) // abreast)
+    """A figure with one panel per name, in two or three columns, with a common legend."""
+    columns = 2 if len(names) == 4 else min(3, len(names))
+    rows = -(-len(names) // columns)
     with style():
-        figure = new_figure(3.6 * abreast, 2.7 * rows + 0.5)
-        axes: Any = figure.subplots(rows, abreast, squeeze=False)
+        figure = new_figure(3.6 * columns, 2.7 * rows + 0.5)
+        axes: Any = figure.subplots(rows, columns, squeeze=False)
         handles: dict[str, Any] = {}
         for own, name in zip(axes.flat, names, strict=False):
             draw(own, name)
@@ -132,17 +132,17 @@ def _panels(names: Sequence[str], draw: Callable[[Axes, str], None], label: str)
         for own in axes.flat[len(names) :]:
             own.set_axis_off()
         figure.legend(
-            handles.values(), handles, loc="outside lower center", ncols=5 if abreast > 2 else 3
+            handles.values(), handles, loc="outside lower center", ncols=5 if columns > 2 else 3
         )
         return render(figure, ".png")
 
 
-def _line(axes: Axes, place: Any, rows: Sequence[Result], **look: Any) -> None:
-    """Values with their intervals."""
+def _line(axes: Axes, place: Any, rows: Sequence[Result], **style: Any) -> None:
+    """Draw values with their intervals."""
     values = np.array([[one.row[name] for name in ("value", "low", "high")] for one in rows])
-    # the interval of a bootstrap need not hold the value itself
+    # a bootstrap interval may not contain the value
     reach = np.abs(np.stack([values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]]))
-    axes.errorbar(place, values[:, 0], yerr=reach, elinewidth=0.8, **look)
+    axes.errorbar(place, values[:, 0], yerr=reach, elinewidth=0.8, **style)
 
 
 def _layers(axes: Axes, layers: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""`mirprobe emergence`: surveys, probes, verdicts, and the folder that they are written to."""
+"""`mirprobe emergence`: evaluate models and probes, check the claims and write the report."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from mirprobe.vit1d.checkpoint import read_notes
 
 @dataclass(frozen=True)
 class EmergenceResult:
-    """What came of it.
+    """Outcome of `mirprobe emergence`.
 
     Attributes:
-        claims: the five, judged.
-        folder: where everything lies.
-        problems: track -> why it was left out.
+        claims: the five claims with their verdicts.
+        folder: output folder.
+        problems: id of a track -> the reason why it was left out.
     """
 
     claims: list[Claim]
@@ -55,19 +55,19 @@ def run_emergence(
     controls: int = 3,
     jobs: int = 1,
 ) -> EmergenceResult:
-    """Do all of it.
+    """Evaluate a model against random weights and baselines, and check the five claims.
 
     Args:
         config: data set, limit, cache, device and number types; its other fields are not used.
-        checkpoint: of the model under study.
+        checkpoint: weights of the model under study.
         folder: gets `README.md`, three tables, three figures, `emergence.json` and `runs/`.
-        seed: of pairs, random guesses and the bootstrap.
-        controls: how many random weights, at least 1.
-        jobs: processes.
+        seed: seed of pairs, chance onsets and the bootstrap.
+        controls: number of models with random weights, at least 1.
+        jobs: number of processes.
 
     Raises:
-        ConfigError: a name, a number or the data set cannot serve.
-        StorageError: the checkpoint cannot be read or the folder not written.
+        ConfigError: a name, a number or the data set is not usable.
+        StorageError: the checkpoint cannot be read or the folder cannot be written.
         MirprobeError: a probe failed.
     """
     require_matplotlib()
@@ -118,7 +118,7 @@ def run_emergence(
 
 
 def _describe(checkpoint: Path) -> dict[str, Any]:
-    """Name, digest and notes of a checkpoint."""
+    """File name, hash and notes of a checkpoint."""
     try:
         digest = file_digest(checkpoint)
     except OSError as error:
@@ -127,7 +127,7 @@ def _describe(checkpoint: Path) -> dict[str, Any]:
 
 
 def _make(folder: Path) -> None:
-    """Create the folder before any work, so that one which cannot be written shows at once."""
+    """Create the folder before any work, so that an error is reported at once."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -148,7 +148,7 @@ def _write(
     tables: ResultTables,
     provenance: Mapping[str, Any],
 ) -> None:
-    """Figures, provenance, and last the page that shows them."""
+    """Write figures and provenance, and the report last."""
     charts: dict[str, bytes] = {}
     if tables.onsets:
         charts["onsets"] = onsets_chart(tables.onsets)

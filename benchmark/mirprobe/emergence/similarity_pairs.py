@@ -1,15 +1,16 @@
-"""Which pairs of frames, and which pairs of tracks, should be more alike than others.
+"""Pairs of frames and pairs of tracks that share a musical property ("same"), or not ("other").
 
-Frames of one track, at least `APART` seconds from each other:
-- `chord`: both lie within one of the 24 major and minor triads (mir_eval's rule); same: equal ones.
-- `beat`: their places within the beat differ by at most 0.1 beat; other: by at least 0.25.
-- `section`: same: sections of equal label.
-Frames that are near each other are alike for that alone, so at every distance in time (in whole
-seconds) there are as many other pairs as same ones.
+Frames of one track, at least `APART` seconds apart:
+- `chord`: both frames have one of the 24 major and minor triads (rule of mir_eval). Same: equal
+  triads.
+- `beat`: phases within the beat. Same: they differ by at most 0.1 beat; other: by at least 0.25.
+- `section`: labels of sections. Same: equal labels.
+Frames that are close in time are similar for that reason alone. The numbers of same and other
+pairs are therefore equal at every distance in time (in whole seconds).
 
-Tracks, never of one group (an artist or a work):
-- `key`: same: equal keys, enharmonics counted as one.
-- `tags`: same: at least a third of the tags that either has are tags of both; other: none is.
+Tracks of different groups (artists or works):
+- `key`: keys, with enharmonic keys merged. Same: equal keys.
+- `tags`: same: at least one third of the union of their tags is shared; other: no tag is shared.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from mirprobe.metrics.key import key_class
 
 Ints = NDArray[np.int64]
 Kinds = NDArray[np.int8]
-"""1 for a pair that is the same, 0 for another one, -1 for one that is left out."""
+"""1 for a same pair, 0 for an other pair, -1 for a pair that is left out."""
 
-APART = 1.0  # seconds between two frames, at least
-CANDIDATES = 40_000  # pairs of frames that are drawn from a track
-PAIRS = 1000  # of each kind that are kept
-FEWEST = 50  # of each kind, or the track is left out
+APART = 1.0  # minimum seconds between two frames
+CANDIDATES = 40_000  # pairs of frames drawn from a track
+PAIRS = 1000  # maximum pairs of each kind
+FEWEST = 50  # minimum pairs of each kind; tracks with fewer are left out
 SAME_PHASE, OTHER_PHASE = 0.1, 0.25  # of a beat
-SHARED = 1 / 3  # of the tags of two tracks
+SHARED = 1 / 3  # minimum share of the union of the tags
 
 Compare = Callable[[Ints, Ints], Kinds]
 
 
 def _by_label(labels: Ints) -> Compare:
-    """Compare labels; a negative one is none."""
+    """Compare labels; a negative label means none."""
 
     def compare(first: Ints, second: Ints) -> Kinds:
         a, b = labels[first], labels[second]
@@ -49,14 +50,14 @@ def _by_label(labels: Ints) -> Compare:
 
 
 def _frame_labels(segments: Segments, numbers: Sequence[int], times: Floats) -> Ints:
-    """Each frame's segment's number, -1 outside all of them."""
+    """The number of the segment of each frame, -1 outside all segments."""
     place = np.searchsorted(segments.intervals[:, 0], times, side="right") - 1
     inside = (place >= 0) & (times < segments.intervals[np.maximum(place, 0), 1])
     return np.where(inside, np.asarray(numbers, dtype=np.int64)[np.maximum(place, 0)], -1)
 
 
 def chord(annotations: Annotations, times: Floats) -> Compare | None:
-    """Major and minor triads; `N` (no chord) and all others are left out."""
+    """Compare major and minor triads; `N` (no chord) and other chords are left out."""
     if annotations.chords is None or not annotations.chords.labels:
         return None
     classes = [chord_class(label) for label in annotations.chords.labels]
@@ -66,7 +67,7 @@ def chord(annotations: Annotations, times: Floats) -> Compare | None:
 
 
 def section(annotations: Annotations, times: Floats) -> Compare | None:
-    """Labels of sections."""
+    """Compare the labels of sections."""
     if annotations.sections is None or not annotations.sections.labels:
         return None
     names = sorted(set(annotations.sections.labels))
@@ -75,7 +76,7 @@ def section(annotations: Annotations, times: Floats) -> Compare | None:
 
 
 def beat(annotations: Annotations, times: Floats) -> Compare | None:
-    """Places within the beat, 0 to 1 from one beat to the next; none outside the beats."""
+    """Compare phases within the beat; frames before the first and after the last are left out."""
     if annotations.beats is None or len(annotations.beats.times) < 2:
         return None
     beats = annotations.beats.times
@@ -85,7 +86,7 @@ def beat(annotations: Annotations, times: Floats) -> Compare | None:
         apart = np.abs(place[first] - place[second]) % 1
         apart = np.minimum(apart, 1 - apart)
         kinds = np.where(apart <= SAME_PHASE, 1, np.where(apart >= OTHER_PHASE, 0, -1))
-        return kinds.astype(np.int8)  # NaN is neither
+        return kinds.astype(np.int8)  # NaN gives -1
 
     return compare
 
@@ -104,14 +105,14 @@ def frame_pairs(
 
     Args:
         relation: one of `FRAMES`.
-        track: with its annotations.
-        frames: how many it has; frame i is at i / frame_rate seconds.
-        frame_rate: frames a second.
-        seed: pairs depend on it, the relation and the track's id alone.
+        track: a track with its annotations.
+        frames: number of frames; frame i is at i / frame_rate seconds.
+        frame_rate: frames per second.
+        seed: pairs depend only on the seed, the relation and the id of the track.
 
     Returns:
-        Same pairs and other pairs, (n, 2) frame indices each, equally many at every distance; None
-        where the track lacks the annotation or has fewer than `FEWEST`.
+        Same pairs and other pairs, (n, 2) frame indices each, in equal numbers at every distance.
+        None if the track has no such annotation or fewer than `FEWEST` pairs of a kind.
     """
     compare = FRAMES[relation](track.annotations, np.arange(frames) / frame_rate)
     if compare is None:
@@ -119,7 +120,7 @@ def frame_pairs(
     rng = np.random.default_rng(int(digest("pairs", relation, track.id, seed)[:16], 16))
     drawn = rng.integers(0, frames, (CANDIDATES, 2))
     drawn = drawn[drawn[:, 1] - drawn[:, 0] >= np.ceil(APART * frame_rate)]
-    # a pair as one number: unique rows would take ten times as long
+    # a pair as one number: np.unique over rows takes ten times as long
     numbers = rng.permutation(np.unique(drawn[:, 0] * frames + drawn[:, 1]))
     drawn = np.stack(np.divmod(numbers, frames), axis=1)
     kinds = compare(drawn[:, 0], drawn[:, 1])
@@ -139,7 +140,7 @@ def frame_pairs(
 
 
 def key_kinds(tracks: Sequence[Track]) -> Kinds:
-    """(tracks, tracks) of pairs of tracks by key."""
+    """Kinds of pairs of tracks by key, (tracks, tracks)."""
     classes = np.array(
         [-1 if t.annotations.key is None else key_class(t.annotations.key) for t in tracks]
     )
@@ -148,7 +149,7 @@ def key_kinds(tracks: Sequence[Track]) -> Kinds:
 
 
 def tag_kinds(tracks: Sequence[Track]) -> Kinds:
-    """(tracks, tracks) of pairs of tracks by their tags; a relevance above 0.5 is a tag."""
+    """Kinds of pairs of tracks by tags, (tracks, tracks); a relevance above 0.5 is a tag."""
     sets = [
         {tag for tag, relevance in (track.annotations.tags or {}).items() if relevance > 0.5}
         for track in tracks
@@ -166,7 +167,7 @@ def tag_kinds(tracks: Sequence[Track]) -> Kinds:
 
 
 def _apart(kinds: Kinds, tracks: Sequence[Track]) -> Kinds:
-    """Leave out pairs of one group, and a track with itself."""
+    """Leave out pairs of tracks within a group, and pairs of a track with itself."""
     groups = np.array([track.group for track in tracks])
     return np.where(groups[:, None] == groups, -1, kinds).astype(np.int8)
 

@@ -1,7 +1,7 @@
-"""How well cosine similarity tells same pairs from other pairs: ROC-AUC, layer by layer.
+"""ROC-AUC with which cosine similarity separates same pairs from other pairs, for each layer.
 
-For pairs of frames it is computed in each track and averaged over tracks. For pairs of tracks each
-track in turn asks all others of its split, and the average is over the tracks that ask.
+For pairs of frames it is computed in each track and averaged over tracks. For pairs of tracks it is
+computed for each query track against the other tracks of its split and averaged over queries.
 """
 
 from __future__ import annotations
@@ -29,25 +29,28 @@ SEQUENCE = "sequence"
 
 @dataclass(frozen=True, eq=False)
 class SimilarityResult:
-    """One layer's tokens in one relation: a row of `similarity.csv`, and each track's ROC-AUC."""
+    """One layer in one relation: a row of `similarity.csv`, and the ROC-AUC of each track."""
 
     row: Mapping[str, Any]
     tracks: Floats
 
     @property
     def statistic(self) -> Statistic:
-        """The mean over tracks that have a value."""
+        """The mean over the tracks that have a value."""
         return mean_of(self.tracks)
 
 
 def relations(track: Track, tokens: Floating, frame_rate: float, seed: int) -> dict[str, Floats]:
-    """ROC-AUC of each layer, (layers,), in each relation of pairs of frames that a track has.
+    """ROC-AUC in each relation of pairs of frames for which a track has annotations.
 
     Args:
-        track: with its annotations.
+        track: a track with its annotations.
         tokens: (time, layers, dim).
-        frame_rate: frames a second.
-        seed: of the pairs, which are the same whatever the tokens.
+        frame_rate: frames per second.
+        seed: seed of the pairs, which do not depend on the tokens.
+
+    Returns:
+        Name of the relation -> ROC-AUC of each layer, (layers,).
     """
     drawn = {name: frame_pairs(name, track, len(tokens), frame_rate, seed) for name in FRAMES}
     return {name: frame_aucs(tokens, pairs) for name, pairs in drawn.items() if pairs}
@@ -58,7 +61,7 @@ def frame_aucs(tokens: Floating, pairs: tuple[Ints, Ints]) -> Floats:
 
     Args:
         tokens: (time, layers, dim).
-        pairs: same ones and other ones, (n, 2) frame indices.
+        pairs: same pairs and other pairs, (n, 2) frame indices each.
 
     Returns:
         (layers,).
@@ -71,14 +74,14 @@ def frame_aucs(tokens: Floating, pairs: tuple[Ints, Ints]) -> Floats:
 
 
 def track_aucs(vectors: Floating, kinds: Kinds) -> Floats:
-    """ROC-AUC of each track's similarities to all others.
+    """ROC-AUC of each track as a query against all other tracks.
 
     Args:
         vectors: (tracks, variants, dim).
-        kinds: (tracks, tracks) of `mirprobe.emergence.similarity_pairs`.
+        kinds: (tracks, tracks), from `mirprobe.emergence.similarity_pairs`.
 
     Returns:
-        (tracks, variants), NaN for a track without a same or without another one.
+        (tracks, variants), NaN for a track without a same pair or without another pair.
     """
     directions = unit(vectors)
     found = np.full(vectors.shape[:2], np.nan)
@@ -90,12 +93,12 @@ def track_aucs(vectors: Floating, kinds: Kinds) -> Floats:
 
 
 class Similarities:
-    """Collects what one model makes of each track, then compares.
+    """Collects the results of one model for each track, then computes the scores.
 
     Args:
-        layers: names of its layers.
-        sources: of its clip-level vectors.
-        seed: of the bootstrap.
+        layers: names of the layers.
+        sources: poolings of the clip vectors.
+        seed: seed of the bootstrap.
     """
 
     def __init__(self, layers: Sequence[str], sources: Sequence[str], seed: int) -> None:
@@ -107,13 +110,13 @@ class Similarities:
         self._frames: dict[tuple[Split, str], list[Floats]] = defaultdict(list)
 
     def add(self, split: Split, track: Track, aucs: Mapping[str, Floats], clips: Floating) -> None:
-        """One track.
+        """Add the results of a track.
 
         Args:
-            split: that it belongs to.
-            track: with its annotations.
-            aucs: of `relations`.
-            clips: (sources, layers, dim).
+            split: split of the track.
+            track: a track with its annotations.
+            aucs: from `relations`.
+            clips: clip vectors, (poolings, layers, dim).
         """
         self._tracks[split].append(track)
         self._clips[split].append(clips.reshape(-1, clips.shape[-1]))
@@ -122,7 +125,7 @@ class Similarities:
             self._frames[split, relation].append(aucs.get(relation, none))
 
     def results(self, model: str, seed: int) -> list[SimilarityResult]:
-        """Every relation that both splits have, at every layer and from every source."""
+        """Scores of every relation that both splits have, for every layer and pooling."""
         found: list[SimilarityResult] = []
         for relation in FRAMES:
             split_aucs = [np.array(self._frames[split, relation]) for split in ("valid", "test")]
@@ -147,7 +150,7 @@ class Similarities:
         valid: Floats,
         test: Floats,
     ) -> list[SimilarityResult]:
-        """The rows of one relation; none where a split has no pair of it."""
+        """The rows of one relation; none if a split has no pairs."""
         if np.isnan(valid).all() or np.isnan(test).all():
             return []
         means = [point(mean_of(values), len(values)) for values in valid.T]

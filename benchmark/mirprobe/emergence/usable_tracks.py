@@ -1,4 +1,4 @@
-"""The tracks of a study: which can be used, and how they are worked through."""
+"""Selection of the tracks whose audio and annotations can be read."""
 
 from __future__ import annotations
 
@@ -23,27 +23,25 @@ T = TypeVar("T")
 
 
 def map_tracks(
-    function: Callable[[Track], T], tracks: Sequence[Track], bar: str, jobs: int
+    function: Callable[[Track], T], tracks: Sequence[Track], title: str, jobs: int
 ) -> Iterator[T]:
-    """A function's value for each track, in their order, with a bar.
-
-    Args:
-        function: can be sent to another process unless `jobs` is 1.
-        tracks: its arguments.
-        bar: what the bar is called.
-        jobs: processes.
-    """
-    yield from parallel_map(function, [(track,) for track in tracks], jobs, bar)
+    """Apply a function to each track, in order; see `parallel_map`."""
+    yield from parallel_map(function, [(track,) for track in tracks], jobs, title)
 
 
 def usable_tracks(splits: Splits, sample_rate: int, jobs: int) -> tuple[Splits, dict[str, str]]:
     """The validation and test tracks whose audio and annotations can be read.
 
+    Args:
+        splits: tracks of the data set.
+        sample_rate: sample rate in Hz at which the audio is read.
+        jobs: number of processes.
+
     Returns:
-        The tracks, and why each of the others is left out.
+        The usable tracks, and the reason for each track that is left out.
 
     Raises:
-        ConfigError: a split has none.
+        ConfigError: no track of a split is usable.
     """
     kept: dict[Split, list[Track]] = {"valid": [], "test": []}
     problems: dict[str, str] = {}
@@ -56,15 +54,17 @@ def usable_tracks(splits: Splits, sample_rate: int, jobs: int) -> tuple[Splits, 
                 into.append(track)
         if not into:
             first = f" (track '{splits[split][0].id}': {problems[splits[split][0].id]})"
-            raise ConfigError(f"no track of split '{split}' can be used{first}; mend the data set")
+            raise ConfigError(
+                f"no track of split '{split}' can be used{first}; correct the data set"
+            )
     return kept, problems
 
 
 def _fault(sample_rate: int, track: Track) -> str:
-    """Why a track cannot be used; empty where it can.
+    """The reason why a track cannot be used, empty if it can.
 
-    Annotations that are malformed are faults; those that are missing are not, since they only leave
-    the track out of a part of the study.
+    Malformed annotations are faults. Missing annotations are not: the track is only left out of the
+    parts that need them.
     """
     try:
         duration = len(audio.load(track, sample_rate)) / sample_rate
@@ -83,11 +83,11 @@ def _fault(sample_rate: int, track: Track) -> str:
 
 
 def onsets_of(track: Track) -> Floats | None:
-    """A track's onsets, None where it has none."""
+    """The onsets of a track in seconds; None if it has none."""
     onsets = track.annotations.onsets
     return onsets if onsets is not None and len(onsets) else None
 
 
 def have_onsets(splits: Splits) -> bool:
-    """Whether both splits have a track with onsets."""
+    """Whether both splits have at least one track with onsets."""
     return all(any(onsets_of(track) is not None for track in splits[s]) for s in ("valid", "test"))

@@ -1,4 +1,4 @@
-"""Recordings in folders and packs: found, told apart by content, decoded block by block."""
+"""Audio files in folders and archives: search, content hash and decoding in blocks."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.pretraining.bank_shards import Samples, Skipped
 
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
-ARCHIVES = frozenset({".zip", ".pk3", ".pk4", ".dpk", ".wz"})  # all of them are zip files
+ARCHIVES = frozenset({".zip", ".pk3", ".pk4", ".dpk", ".wz"})  # all of them are ZIP archives
 
-_VALUES = 1 << 20  # samples of all channels that are decoded at a time
-_LARGEST = 1 << 30  # bytes of a pack's member: it is unpacked in memory
+_VALUES = 1 << 20  # samples of all channels decoded at a time
+_LARGEST = 1 << 30  # maximum bytes of a member of an archive, which is read into memory
 
-# soundfile raises RuntimeErrors and, for absurd headers, ValueErrors; zipfile RuntimeErrors for
-# encrypted members and NotImplementedErrors, which are such, for compressions that it lacks
+# soundfile raises RuntimeError, and ValueError for invalid headers; zipfile raises RuntimeError for
+# encrypted members and NotImplementedError, a subclass, for unsupported compression
 _UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
 class AudioFile:
-    """A file, or a member of a pack.
+    """An audio file, or a member of an archive.
 
     Attributes:
-        path: of the file or pack.
-        member: its name in the pack; empty for a file.
-        source: the path from the folder that was searched, its own name included.
-        group: the source's parent.
+        path: path of the file or archive.
+        member: name in the archive; empty for a file.
+        source: path relative to the parent of the searched folder.
+        group: parent of the source.
     """
 
     path: Path
@@ -49,9 +49,9 @@ class AudioFile:
 
 
 def find_audio(folders: Sequence[Path]) -> tuple[list[AudioFile], list[Skipped]]:
-    """All audio_files under some folders, in the order of their sources, and unreadable packs.
+    """All audio files in folders, in the order of their sources, and unreadable archives.
 
-    Nothing is unpacked, and a member's name, whatever it is, never becomes a path on disk.
+    Archives are not extracted, and names of members are never used as paths on disk.
 
     Raises:
         ConfigError: a folder does not exist, or holds no audio.
@@ -66,14 +66,14 @@ def find_audio(folders: Sequence[Path]) -> tuple[list[AudioFile], list[Skipped]]
         if not here:
             reasons = "".join(f"; {entry.source}: {entry.reason}" for entry in broken[:3])
             kinds = ", ".join(sorted(suffix[1:] for suffix in AUDIO))
-            raise ConfigError(f"{folder}: no audio in it ({kinds}, or packs of them){reasons}")
+            raise ConfigError(f"{folder}: no audio in it ({kinds}, or archives of them){reasons}")
         for audio_file in here:
             found.setdefault((audio_file.path.resolve(), audio_file.member), audio_file)
     return sorted(found.values(), key=lambda one: (one.source, str(one.path))), skipped
 
 
 def content_hash(audio_file: AudioFile) -> str | Skipped:
-    """The SHA-256 of a audio_file's bytes, or why they cannot be read."""
+    """The SHA-256 of the bytes of an audio file, or the reason why they cannot be read."""
     hasher = hashlib.sha256()
     try:
         with _open(audio_file) as file:
@@ -85,13 +85,13 @@ def content_hash(audio_file: AudioFile) -> str | Skipped:
 
 
 def decode(audio_file: AudioFile, sample_rate: int) -> Iterator[Samples]:
-    """Decode a audio_file, average its channels and resample it (soxr, HQ), block by block.
+    """Decode an audio file in blocks, average its channels and resample it (soxr, HQ).
 
     Yields:
-        (samples,) at `sample_rate`.
+        Blocks (samples,) at `sample_rate`.
 
     Raises:
-        TrackError: it cannot be read or is not audio.
+        TrackError: the file cannot be read or is not audio.
     """
     try:
         with _open(audio_file) as raw, soundfile.SoundFile(_seekable(raw, audio_file)) as file:
@@ -126,14 +126,14 @@ def _search(folder: Path) -> tuple[list[AudioFile], list[Skipped]]:
                 try:
                     found += _members(path, source)
                 except _UNREADABLE as error:
-                    reason = f"not a readable pack ({_reason(error)})"
+                    reason = f"not a readable archive ({_reason(error)})"
                     skipped.append(Skipped("", source, "undecodable", reason))
     return found, skipped
 
 
 def _members(path: Path, source: str) -> list[AudioFile]:
-    with zipfile.ZipFile(path) as pack:
-        names = (entry.filename for entry in pack.infolist() if not entry.is_dir())
+    with zipfile.ZipFile(path) as archive:
+        names = (entry.filename for entry in archive.infolist() if not entry.is_dir())
         return [
             AudioFile(path, name, f"{source}!{name}", f"{source}!{name.rpartition('/')[0]}")
             for name in names
@@ -147,22 +147,22 @@ def _open(audio_file: AudioFile) -> Iterator[BinaryIO]:
         with audio_file.path.open("rb") as file:
             yield file
         return
-    with zipfile.ZipFile(audio_file.path) as pack:
-        size = pack.getinfo(audio_file.member).file_size
+    with zipfile.ZipFile(audio_file.path) as archive:
+        size = archive.getinfo(audio_file.member).file_size
         if size > _LARGEST:
-            raise ValueError(f"{size / 1e9:.1f} GB in a pack, which is too much: unpack it")
-        with pack.open(audio_file.member) as member:
+            raise ValueError(f"{size / 1e9:.1f} GB in an archive is too large: extract it")
+        with archive.open(audio_file.member) as member:
             yield member  # type: ignore[misc]
 
 
 def _seekable(file: BinaryIO, audio_file: AudioFile) -> BinaryIO:
-    """What soundfile opens; a member is unpacked in memory, since decoders seek."""
-    # a file goes in open: given a path, libsndfile hands it to mpg123, which writes to the terminal
+    """A seekable file for soundfile; a member of an archive is read into memory."""
+    # an open file, not a path: for a path libsndfile uses mpg123, which writes to the terminal
     return BytesIO(file.read()) if audio_file.member else file
 
 
 def _reason(error: BaseException) -> str:
-    """The words of an error without the path that some libraries put among them."""
+    """The message of an error, without the path that some libraries include."""
     if isinstance(error, soundfile.LibsndfileError):
         return str(error.error_string)
     return str(getattr(error, "strerror", None) or error or type(error).__name__)

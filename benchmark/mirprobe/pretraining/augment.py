@@ -1,10 +1,10 @@
-"""Variants of a track in other keys and tempi, made on its log-mel frames where the bank lies.
+"""Augmentation: transpose and time-stretch log-mel frames on the device.
 
-Two variants of one track have the same timbre and differ in harmony and rhythm, so that a loss
-that must tell them apart cannot do it by timbre. Frames are resampled in time; in frequency each
-mel band takes the level that lies the wanted number of semitones away from it. A small detuning,
-drawn for each view, and an upper limit of frequency, drawn too, keep the traces of this resampling
-from being what tells variants apart.
+Two versions of a track have the same timbre but another key and tempo, so the loss cannot
+distinguish them by timbre. Frames are resampled in time. In frequency, each mel band takes the
+value at a distance of the given number of semitones. A small random detuning and a random upper
+limit of the frequency, drawn for each view, mask the artefacts of resampling, which could otherwise
+identify a version.
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from torch import Generator, Tensor
 
 from mirprobe.vit1d.frontend import LogMelConfig
 
-SEMITONES = 3  # variants are transposed by up to so many, either way
-TEMPO = 0.12  # and are up to so much faster or slower, as a natural logarithm
-_DETUNING = 0.1  # semitones, of each view, either way
+SEMITONES = 3  # maximum transposition, up or down
+TEMPO = 0.12  # maximum absolute natural logarithm of the change of tempo
+_DETUNING = 0.1  # maximum detuning of each view in semitones, up or down
 
 
 class Warp(NamedTuple):
-    """How the two views of each pair in a batch are resampled; the views of a pair go together.
+    """Parameters of the augmentation of a batch; both views of a pair share key and tempo.
 
     Attributes:
-        semitones: (2, batch) upwards.
-        tempo: (2, batch) above 1 is faster.
-        limit: (2, batch) of the front end's upper edge; what the source has above is not heard.
+        semitones: (2, batch), transposition upwards.
+        tempo: (2, batch), factor; above 1 is faster.
+        limit: (2, batch), share of the upper edge of the front end; higher frequencies of the
+            source are not used.
     """
 
     semitones: Tensor
@@ -38,17 +39,17 @@ class Warp(NamedTuple):
 
 
 def span(frames: int) -> int:
-    """How many frames of a bank a variant of so many can need."""
+    """Maximum number of source frames for a version of `frames` frames."""
     return ceil((frames - 1) * exp(TEMPO)) + 1
 
 
 def draw_warp(tracks: int, variants: int, *, generator: Generator) -> Warp:
-    """Draw variants, those of a track side by side, each in another key.
+    """Draw the parameters of several versions of each track, each version in another key.
 
     Args:
-        tracks: in the batch.
-        variants: of each, at most 2 SEMITONES + 1.
-        generator: on the CPU.
+        tracks: number of tracks in the batch.
+        variants: versions of each track, at most 2 SEMITONES + 1; they are adjacent in the batch.
+        generator: random generator on the CPU.
     """
     batch = tracks * variants
     keys = torch.rand(tracks, 2 * SEMITONES + 1, generator=generator).argsort(dim=1) - SEMITONES
@@ -60,22 +61,22 @@ def draw_warp(tracks: int, variants: int, *, generator: Generator) -> Warp:
 
 
 def warp(frames: Tensor, how: Warp, config: LogMelConfig, *, time: int) -> Tensor:
-    """Resample frames, by cubic convolution.
+    """Transpose and stretch frames by cubic convolution.
 
     Args:
         frames: (2, batch, span, bins), float32.
-        how: of (2, batch) each, on the same device.
-        config: of the front end: its bands, on the HTK scale.
-        time: frames to give.
+        how: parameters, on the same device.
+        config: configuration of the front end, whose bands are on the HTK mel scale.
+        time: number of frames to return.
 
     Returns:
-        (2, batch, time, bins); where a band or a moment lies beyond the source, its edge.
+        (2, batch, time, bins). Outside the source, values at its edge are repeated.
     """
     device, bins = frames.device, config.bins
     semitones, tempo, limit = (part.flatten()[:, None] for part in how)  # (2 batch, 1)
     centres = config.centres().to(device, torch.float32)
-    heard = torch.minimum(centres * 2 ** (-semitones / 12), config.f_max * limit)
-    columns = config.band(heard)  # (2 batch, bins)
+    source = torch.minimum(centres * 2 ** (-semitones / 12), config.f_max * limit)
+    columns = config.band(source)  # (2 batch, bins)
     rows = torch.arange(time, device=device) * tempo  # (2 batch, time)
     grid = torch.stack(
         (

@@ -1,10 +1,10 @@
-"""A bank: the log-mel frames of many tracks in one file, ready to be cut into pairs.
+"""A bank: the log-mel frames of many tracks in one file, the training data of ViT-1D.
 
-A folder of two files. `frames.npy` holds the frames of all tracks one after the other, (N, bins)
-uint8 or float16; a number q stands for `q * scale + offset`. `bank.json` says what they are: the
-front end, the type, offset and scale, the quantisation error, the tracks with their place and
-split, and what was skipped. While tracks are added their frames lie in `parts/`
-(`bank_shards.write_shard`), from where `merge_shards` moves them into the two files.
+A bank is a folder with two files. `frames.npy` holds the concatenated frames of all tracks, (N,
+bins) uint8 or float16; a number q stands for `q * scale + offset`. `bank.json` holds the front end,
+the number type, offset and scale, the quantisation error, the tracks with their rows and splits,
+and the skipped tracks. While tracks are added, `bank_shards.write_shard` writes their frames to
+`parts/`, and `merge_shards` moves them into the two files.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ Split = Literal["train", "held-out"]
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Which tracks validate and never train: a seeded hash of their work decides.
+    """Rule that holds out tracks for validation, by a seeded hash of their work.
 
-    A track keeps its split when others are added, as long as the rule stays the same.
+    A track keeps its split when other tracks are added, as long as the rule does not change.
 
     Attributes:
-        fraction: of the works, expected; 0 holds out none. Never more than half of them.
-        minimum: of works; again never more than half of them.
-        seed: another seed, another choice.
+        fraction: expected share of works; 0 holds out none. At most half of the works are held out.
+        minimum: minimum number of works, but at most half of them.
+        seed: seed of the hash.
     """
 
     fraction: float = 0.05
@@ -49,10 +49,10 @@ class HeldOut:
 
     def __post_init__(self) -> None:
         if not 0 <= self.fraction <= 0.5:
-            raise ConfigError(f"held out {self.fraction}: give a share of the tracks, 0 to 0.5")
+            raise ConfigError(f"held out {self.fraction}: give a share of the works, 0 to 0.5")
 
     def assign(self, works: Iterable[str], known: Mapping[str, Split]) -> dict[str, Split]:
-        """Give every work a split; the known ones keep theirs."""
+        """Assign a split to every work; known works keep theirs."""
         draws = {work: unit_hash("held-out", self.seed, work) for work in set(works) - known.keys()}
         splits = dict(known)
         held = sum(split == "held-out" for split in known.values())
@@ -65,24 +65,24 @@ class HeldOut:
 
 
 VERSION = 1
-_ROWS = 1 << 20  # rows that are copied at a time
+_ROWS = 1 << 20  # rows copied at a time
 
 
 @dataclass(frozen=True)
 class BankTrack:
-    """Where one track lies in a bank.
+    """A track in a bank.
 
     Attributes:
         id: unique in the bank.
-        source: where it comes from, for people to read.
-        group: tracks of one group sound alike (album, instrumentation).
-        start: its first row.
-        frames: its number of rows.
-        split: of which part of the music it is.
-        work: tracks of one work are the same music; they are in the same split.
-        duration: seconds of audio, silence included.
-        key: what tells its content from any other.
-        digest: hash of its rows.
+        source: origin of the audio, human-readable.
+        group: tracks of a group sound alike (album, instrumentation).
+        start: first row.
+        frames: number of rows.
+        split: `train` or `held-out`.
+        work: tracks of a work are the same music; they are in the same split.
+        duration: seconds of audio, with silence.
+        key: identifies the content.
+        digest: hash of the rows.
     """
 
     id: str
@@ -99,7 +99,7 @@ class BankTrack:
 
 @dataclass(frozen=True)
 class QuantisationError:
-    """Of all values of a bank, in units of the front end."""
+    """Quantisation error over all values of a bank, in units of the front end."""
 
     rms: float
     largest: float
@@ -107,17 +107,17 @@ class QuantisationError:
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """An open bank; `frames` is a memory map, of which only what is used is read.
+    """An open bank; `frames` is a memory map.
 
     Attributes:
-        path: its folder.
-        config: the front end of its frames.
-        tracks: in the order of their rows.
+        path: folder of the bank.
+        config: the front end.
+        tracks: tracks in the order of their rows.
         frames: (N, bins), uint8 or float16.
-        quantiser: between these numbers and frames.
-        error: of the quantisation, measured.
-        held_out: the rule of the split.
-        skipped: what is not in it, and why.
+        quantiser: converts between stored numbers and frames.
+        error: measured quantisation error.
+        held_out: rule of the split.
+        skipped: tracks that are not in the bank, with reasons.
     """
 
     path: Path
@@ -134,11 +134,11 @@ class Bank:
         """Open a bank.
 
         Args:
-            path: its folder.
-            expected: refuse the frames of any other front end.
+            path: folder of the bank.
+            expected: the front end that the bank must have; None for any.
 
         Raises:
-            StorageError: it is missing, unfinished, damaged or cut short.
+            StorageError: the bank is missing, unfinished, damaged or truncated.
             ConfigError: its front end is not the expected one.
         """
         path = Path(path)
@@ -173,27 +173,27 @@ class Bank:
 
     @property
     def dtype(self) -> DType:
-        """Of the frames on disk."""
+        """Number type of the frames on disk."""
         return self.quantiser.dtype
 
     @property
     def offset(self) -> float:
-        """What 0 on disk stands for."""
+        """The value of a stored 0."""
         return self.quantiser.offset
 
     @property
     def scale(self) -> float:
-        """What one step on disk stands for."""
+        """The difference between adjacent stored numbers."""
         return self.quantiser.scale
 
     @property
     def hours(self) -> float:
-        """Of music in it."""
+        """Hours of audio in the bank, without silence."""
         return len(self.frames) / self.config.frame_rate / 3600
 
     @property
     def error_db(self) -> float:
-        """The quantisation error's root mean square in dB."""
+        """Root mean square of the quantisation error in dB."""
         return self.error.rms * self.config.deviation * 10 / math.log(10)
 
     def split(self, name: Split) -> tuple[BankTrack, ...]:
@@ -205,18 +205,18 @@ class Bank:
     @overload
     def dequantise(self, rows: NDArray[Any]) -> NDArray[np.float32]: ...
     def dequantise(self, rows: Tensor | NDArray[Any]) -> Tensor | NDArray[np.float32]:
-        """Rows of `frames`, in any arrangement, to what the model reads, in float32.
+        """Convert rows of `frames`, of any shape, to inputs of the model in float32.
 
-        Tensors may lie on any device and stay there.
+        Tensors stay on their device.
         """
         return self.quantiser.dequantise(rows)
 
     def load(self, device: torch.device | str = "cpu") -> Tensor:
-        """All of `frames` on a device, (N, bins), as they are on disk; read piece by piece."""
+        """Load `frames` to a device, (N, bins), in the number type on disk."""
         dtype = {"uint8": torch.uint8, "float16": torch.float16}[self.dtype]
         tensor = torch.empty(self.frames.shape, dtype=dtype, device=device)
         for start in range(0, len(tensor), _ROWS):
-            rows = np.array(self.frames[start : start + _ROWS])  # torch wants writable memory
+            rows = np.array(self.frames[start : start + _ROWS])  # torch needs writable memory
             tensor[start : start + _ROWS] = torch.from_numpy(rows)
         return tensor
 
@@ -254,7 +254,5 @@ def _open_frames(file: Path, total: int, bins: int, dtype: DType) -> NDArray[Any
             f"{file}: holds {frames.shape} {frames.dtype}, bank.json says {(total, bins)} {dtype}; "
             f"{remedy}"
         )
-    rows: NDArray[Any] = frames[
-        :total
-    ]  # more were there if `merge_shards` was killed: they come again
+    rows: NDArray[Any] = frames[:total]  # a killed merge can leave more rows
     return rows

@@ -1,9 +1,9 @@
-"""One track on its way into a bank: samples to quantised frames in a file of their own.
+"""Shards of a bank: the quantised frames of one track in a file.
 
-A part is a safetensors file, `BANK/parts/HASH.safetensors`, named by the track's key, the front end
-and the number type. It is written whole or not at all, by any number of processes at once, and
-waits there for `merge_shards`. A track that cannot be used has a part as well,
-without frames: the reason stands in it, so that nobody tries again.
+A shard is a safetensors file, `BANK/parts/HASH.safetensors`. HASH depends on the key of the track,
+the front end and the number type. Shards are written atomically, by any number of processes, and
+later moved into the bank by `merge_shards`. A track that cannot be used gets a shard without frames
+that holds the reason, so that it is not processed again.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ Kind = Literal["undecodable", "too short", "silent", "duplicate"]
 Samples = NDArray[np.float32]
 
 FOLDER, SUFFIX = "parts", ".safetensors"
-SEGMENTS = 252  # frames of two segments of 4 s side by side: the least that gives a pair
-SILENCE = -70.0  # dB of a full-scale sine: a frame is silent if none of its bands comes up to it
-REST = 16  # frames, 0.5 s: kept of a silence on either side, so that a cut lies within silence
+SEGMENTS = 252  # frames of two adjacent segments of 4 s, the minimum for a pair
+SILENCE = -70.0  # dB relative to a full-scale sine; a frame with all bands below it is silent
+REST = 16  # frames (0.5 s) kept of a silence at each side, so that cuts are within silence
 
 _FORMAT = "mirprobe.vit1d.part.1"
 _BLOCK = 60 * 16_000
@@ -43,17 +43,17 @@ _BLOCK = 60 * 16_000
 
 @dataclass(frozen=True)
 class Shard:
-    """One track's frames on disk.
+    """The frames of one track on disk.
 
     Attributes:
-        key: what tells this content from any other.
-        id: the track's name in the bank.
-        source: where it comes from, for people to read.
-        group: tracks of one group sound alike (album, instrumentation).
-        work: tracks of one work are the same music; they fall into the same split.
-        frames: how many are left without silence.
-        duration: seconds of audio, silence included.
-        largest: quantisation error, in units of the front end.
+        key: identifies the content.
+        id: name of the track in the bank.
+        source: origin of the audio, human-readable.
+        group: tracks of a group sound alike (album, instrumentation).
+        work: tracks of a work are the same music; they are in the same split.
+        frames: number of frames without silence.
+        duration: seconds of audio, with silence.
+        largest: largest quantisation error, in units of the front end.
         squares: sum of the squared errors of all values.
         digest: hash of the quantised frames.
     """
@@ -72,7 +72,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A track that is not in the bank, and why; `key` is empty where it could not be read."""
+    """A track that is not in the bank, with the reason; `key` is empty if it cannot be read."""
 
     key: str
     source: str
@@ -82,7 +82,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class ShardFile:
-    """What a part's file says: the track, and how its frames were made."""
+    """Metadata of a shard file: the track, the front end and the number type."""
 
     path: Path
     config: LogMelConfig
@@ -117,23 +117,23 @@ def write_shard(
     config: LogMelConfig | None = None,
     dtype: DType = "uint8",
 ) -> Shard | Skipped:
-    """Compute a track's frames and store them; may run in any process.
+    """Compute and store the frames of a track.
 
     Args:
-        bank: the bank's folder.
-        key: names the content: a hash of the audio file, or of all that a rendering depends on. A
-            part that is there already is left alone, and `samples` is not even begun.
-        samples: mono, at the rate of the front end, in [-1, 1]; whole, (samples,), or block by
-            block. A block that raises TrackError makes the track undecodable.
+        bank: folder of the bank.
+        key: identifies the content: a hash of the audio file, or of all inputs of a rendering. If
+            its shard exists, the shard is kept and `samples` is not read.
+        samples: mono, at the sample rate of the front end, in [-1, 1]; one array (samples,) or
+            blocks. If a block raises TrackError, the track is recorded as undecodable.
         id: unique in the bank.
-        source: where the audio comes from, for people to read.
-        group: tracks of one group sound alike; batches may be drawn from one.
-        work: tracks of one work are never torn apart by the split; None takes the id.
-        config: the front end; None for the default one.
+        source: origin of the audio, human-readable.
+        group: tracks of a group sound alike; batches may be drawn from one group.
+        work: tracks of a work are in the same split; None uses the id.
+        config: the front end; None for the default.
         dtype: uint8 or float16.
 
     Raises:
-        StorageError: the disk cannot be written; no other part is touched.
+        StorageError: the disk cannot be written; other shards are not affected.
     """
     config = config or LogMelConfig()
     path = shard_path(bank, key, config, dtype)
@@ -161,15 +161,15 @@ def write_shard(
 
 
 def shard_path(bank: Path, key: str, config: LogMelConfig, dtype: DType) -> Path:
-    """Where the part of this content, front end and type lies."""
+    """Path of the shard of a content, front end and number type."""
     return bank / FOLDER / f"{digest(_FORMAT, key, asdict(config), dtype)}{SUFFIX}"
 
 
 def read_shard(path: Path) -> ShardFile:
-    """Read what a part says of itself; its frames stay on the disk.
+    """Read the metadata of a shard, without its frames.
 
     Raises:
-        StorageError: the file is missing, damaged or not a part.
+        StorageError: the file is missing, damaged or not a shard.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -178,25 +178,25 @@ def read_shard(path: Path) -> ShardFile:
         track = kind(**head["track"])
         return ShardFile(path, LogMelConfig(**head["config"]), head["dtype"], track)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise StorageError(f"{path}: damaged or not a part ({error})") from error
+        raise StorageError(f"{path}: damaged or not a shard ({error})") from error
 
 
 def stream(blocks: Iterable[Samples], frontend: LogMel) -> Iterator[Samples]:
-    """Frames of audio that comes in blocks: joined, those of `frontend` on the whole.
+    """Compute the frames of audio block by block; joined they equal the frames of the whole.
 
     Args:
-        blocks: (samples,) each, of any length.
-        frontend: on the CPU.
+        blocks: arrays (samples,) of any length.
+        frontend: the front end, on the CPU.
 
     Yields:
-        (time, bins).
+        Frames, (time, bins).
     """
     hop, half = frontend.config.hop, frontend.config.n_fft // 2
-    margin = -(-half // hop) + 1  # frames that may hear across a cut
-    held, given = np.empty(0, np.float32), 0  # of the frames of `held`, how many were given before
+    margin = -(-half // hop) + 1  # frames whose window may cross a block border
+    held, given = np.empty(0, np.float32), 0  # number of frames of `held` that were yielded
     for block in blocks:
         held = np.concatenate((held, block))
-        ready = (len(held) - half) // hop + 1  # frames whose whole window has come
+        ready = (len(held) - half) // hop + 1  # frames with a complete window
         if ready > given + margin:
             yield _frames(held, frontend)[given:ready]
             held, given = held[(ready - margin) * hop :], margin
@@ -205,14 +205,14 @@ def stream(blocks: Iterable[Samples], frontend: LogMel) -> Iterator[Samples]:
 
 @dataclass(frozen=True)
 class _Measured:
-    rows: NDArray[Any]  # (frames that are kept, bins)
+    rows: NDArray[Any]  # (frames without silence, bins)
     duration: float
     largest: float
     squares: float
 
 
 def _measure(blocks: Iterable[Samples], config: LogMelConfig, quantiser: Quantiser) -> _Measured:
-    """Quantise block by block, so that a long track's float frames never lie in memory at once."""
+    """Quantise block by block, so that the float frames of a long track are not held at once."""
     threshold = level(config, SILENCE)
     samples = 0
 
@@ -245,13 +245,13 @@ def _unfit(measured: _Measured, config: LogMelConfig) -> tuple[Kind | None, str]
     if not rows:
         return "silent", f"{duration:.1f} s, all under {SILENCE:g} dB"
     if rows < SEGMENTS:
-        heard, needed = rows / config.frame_rate, SEGMENTS / config.frame_rate
-        return "too short", f"{heard:.1f} s of {duration:.1f} s sound, {needed:.1f} needed"
+        sound, needed = rows / config.frame_rate, SEGMENTS / config.frame_rate
+        return "too short", f"{sound:.1f} s of sound in {duration:.1f} s, {needed:.1f} s needed"
     return None, ""
 
 
 def _near(sounds: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    """Which frames lie at most `reach` frames from one that sounds."""
+    """Mask of the frames within `reach` frames of a frame with sound."""
     where = np.flatnonzero(sounds)
     edges = np.zeros(len(sounds) + 2 * reach + 1, np.int64)
     edges[where] += 1

@@ -23,18 +23,18 @@ def build_bank(
     held_out: HeldOut | None = None,
     jobs: int = 0,
 ) -> Bank:
-    """Add all audio under some folders to a bank, which is made where there is none.
+    """Add all audio files in folders to a bank, which is created if it is missing.
 
-    What the bank holds already, by the content of the files and not by their names, is skipped.
-    Whatever ends the run early, finished tracks wait in the bank's `parts/` for the next one.
+    Files that the bank already holds are skipped; they are compared by content, not by name. If the
+    run is interrupted, finished tracks are kept as shards, and the next run merges them.
 
     Args:
-        folders: searched to the bottom; packs (`audio_files.ARCHIVES`) are looked into.
-        bank: the bank's folder.
-        config: the front end; None for the default one.
-        dtype: of the frames on disk.
-        held_out: the rule of the split; None keeps the bank's own, or takes the default.
-        jobs: processes; 0 for one a core.
+        folders: searched recursively, including archives (`audio_files.ARCHIVES`).
+        bank: folder of the bank.
+        config: the front end; None for the default.
+        dtype: number type of the frames on disk.
+        held_out: rule of the split; None keeps the rule of the bank, or uses the default.
+        jobs: number of processes; 0 for one per core.
 
     Raises:
         ConfigError: a folder is missing or holds no audio, no track is usable, or the bank is of

@@ -1,4 +1,4 @@
-"""Where a training runs: Lightning Fabric for device, precision and processes."""
+"""Device, precision and processes of a training, by Lightning Fabric."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def make_fabric(device_config: DeviceConfig) -> Fabric:
-    """Start all processes of a training; returns in each of them.
+    """Start all processes of a training. Returns in each of them.
 
     Raises:
-        ConfigError: the device is not there, or Lightning Fabric or TensorBoard is missing.
+        ConfigError: the device is not available, or Lightning Fabric or TensorBoard is missing.
     """
     try:
         import tensorboard  # noqa: F401
@@ -30,9 +30,11 @@ def make_fabric(device_config: DeviceConfig) -> Fabric:
         ) from error
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-    device = _found(device_config.device)
+    device = _available_device(device_config.device)
     if device_config.compile and device == "cpu" and which(getenv("CXX", "g++")) is None:
-        raise ConfigError("compiling needs a C++ compiler, g++ or what CXX names; or do without")
+        raise ConfigError(
+            "compiling needs a C++ compiler: install g++, set CXX, or leave out --compile"
+        )
     bf16 = device == "cuda" and torch.cuda.is_bf16_supported()
     half = device_config.precision == "bf16" or (device_config.precision == "auto" and bf16)
     try:
@@ -49,20 +51,20 @@ def make_fabric(device_config: DeviceConfig) -> Fabric:
 
 
 def describe(fabric: Fabric) -> str:
-    """What a training runs on, in a line for its notes."""
+    """Processes, device, precision and torch version, as one line for the notes."""
     device = fabric.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return f"{fabric.world_size} x {name}, {fabric._precision.precision}, torch {torch.__version__}"
 
 
-def _found(device: Device) -> Device:
-    there: dict[str, bool] = {
+def _available_device(device: Device) -> Device:
+    available: dict[str, bool] = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
     if device == "auto":
-        return "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
-    if not there[device]:
+        return "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
+    if not available[device]:
         raise ConfigError(f"device {device!r} is not there: choose auto or cpu")
     return device

@@ -1,8 +1,8 @@
-"""Shards into a bank: appended, split and described.
+"""Merge shards into a bank.
 
-Tracks are only ever appended, so the first rows of a new `frames.npy` are the old ones: a bank is
-valid at every moment, also between the renaming of its one file and of the other. Shards are
-deleted last.
+Tracks are only appended, so the first rows of a new `frames.npy` are the old rows. The bank is
+therefore valid at every moment, also between the replacement of its two files. Shards are deleted
+last.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from mirprobe.vit1d.frontend import LogMelConfig
 
 log = logging.getLogger(__name__)
 
-_ROWS = 1 << 20  # rows that are copied at a time
+_ROWS = 1 << 20  # rows copied at a time
 _Format = tuple[LogMelConfig, DType]
 
 
 def known_keys(path: Path, config: LogMelConfig | None = None, dtype: DType = "uint8") -> set[str]:
-    """The keys of all tracks that need no work: in the bank, in a shard, or skipped for good.
+    """Keys of all tracks that need no processing: in the bank, in a shard, or skipped.
 
     Args:
-        path: the bank's folder, which need not exist.
-        config: the front end that is to be added; None for the default one.
-        dtype: the type that is to be added.
+        path: folder of the bank, which may not exist.
+        config: front end of the tracks to add; None for the default.
+        dtype: number type of the tracks to add.
 
     Raises:
         ConfigError: the bank holds frames of another front end or type.
@@ -57,15 +57,15 @@ def known_keys(path: Path, config: LogMelConfig | None = None, dtype: DType = "u
 def merge_shards(
     path: str | Path, *, held_out: HeldOut | None = None, skipped: Sequence[Skipped] = ()
 ) -> Bank:
-    """Move all shards into the bank and delete them; the bank is formats where there is none.
+    """Move all shards into the bank and delete them; the bank is created if it is missing.
 
     Args:
-        path: the bank's folder.
-        held_out: the rule of the split; None keeps the bank's own, or takes the default.
-        skipped: to be listed beside what the shards say.
+        path: folder of the bank.
+        held_out: rule of the split; None keeps the rule of the bank, or uses the default.
+        skipped: further tracks to list as skipped.
 
     Raises:
-        ConfigError: nothing to pack, or shards of different front ends.
+        ConfigError: there is no track, or shards have different front ends.
         StorageError: the disk cannot be written, or the bank is damaged; nothing is lost.
     """
     path = Path(path)
@@ -107,21 +107,21 @@ def merge_shards(
 
 
 def _shards(path: Path) -> Iterator[ShardFile]:
-    """All shards whose head can be read; any other is deleted, so that it is formats again."""
+    """All shards with readable metadata; others are deleted, so that they are computed again."""
     for file in sorted((path / FOLDER).glob(f"*{SUFFIX}")):
         try:
             yield read_shard(file)
         except StorageError as error:
-            log.warning("%s: deleted, the next run makes it again", error)
+            log.warning("%s: deleted, the next run computes it again", error)
             file.unlink(missing_ok=True)
 
 
 def _is_intact(shard: ShardFile) -> bool:
-    """Whether a shard's frames are what was written; if not it is deleted."""
+    """Whether the checksum of a shard is correct; otherwise it is deleted."""
     try:
         shard.rows()
     except StorageError as error:
-        log.warning("%s: deleted, the next run makes it again", error)
+        log.warning("%s: deleted, the next run computes it again", error)
         shard.path.unlink(missing_ok=True)
         return False
     return True
@@ -138,7 +138,7 @@ def _check_same_format(path: Path, found: _Format, wanted: _Format) -> None:
 def _select_new(
     stored: Sequence[ShardFile], tracks: Sequence[BankTrack]
 ) -> tuple[list[tuple[Shard, ShardFile]], list[Skipped]]:
-    """Shards that are new, in the order of their sources, and those that repeat another track."""
+    """New shards in the order of their sources, and shards that repeat another track."""
     pairs = [(shard.track, shard) for shard in stored if isinstance(shard.track, Shard)]
     keys = {track.key for track in tracks}
     taken = {track.digest: track.source for track in tracks}
@@ -147,7 +147,7 @@ def _select_new(
     duplicates: list[Skipped] = []
     for track, shard in sorted(pairs, key=lambda pair: (pair[0].source, pair[0].id)):
         if track.key in keys:
-            continue  # packed by a run that was killed before it deleted the shard
+            continue  # merged by a run that was killed before it deleted the shard
         same = taken.get(track.digest)
         if same is not None or track.id in names:
             reason = f"the same as {same}" if same else f"{names[track.id]} has its id {track.id}"
@@ -220,7 +220,7 @@ def _error(old: Bank | None, added: Sequence[Shard], config: LogMelConfig) -> Qu
 
 
 def _latest_skipped(entries: Sequence[Skipped], tracks: Sequence[BankTrack]) -> list[Skipped]:
-    """Skipped tracks, each once, without those that could be read at last."""
+    """Skipped tracks without duplicates and without those that were read later."""
     read = {track.source for track in tracks}
     latest = {(entry.key, entry.source): entry for entry in entries if entry.source not in read}
     return sorted(latest.values(), key=lambda entry: (entry.source, entry.key))

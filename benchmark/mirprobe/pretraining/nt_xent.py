@@ -15,27 +15,27 @@ def nt_xent(
     candidates: tuple[Tensor, Tensor] | None = None,
     offset: int = 0,
 ) -> Tensor:
-    """Contrast the two views of each item with all other embeddings of the batch.
+    """NT-Xent loss of pairs of views, with all other items of the batch as negatives.
 
-    Symmetric: each of the 2n embeddings is an anchor once; its positive is the item's other view,
-    its negatives are the 2(N - 1) embeddings of other items. With one process N = n. With several,
-    each passes what it gathered from all (with gradients) as `candidates`, and the mean of the
-    processes' losses is the loss of the whole batch.
+    The loss is symmetric: each of the 2n embeddings is an anchor; its positive is the other view of
+    the item, and its negatives are the 2(N - 1) embeddings of other items. With one process, N = n.
+    With several processes, each passes the gathered embeddings of all (with gradients) as
+    `candidates`; the mean of the losses over processes is the loss of the whole batch.
 
     Args:
-        first: (n, dim) one view of each item; the length of a vector does not matter.
-        second: (n, dim) the other view, in the same order.
+        first: (n, dim), one view of each item; vectors need not be normalised.
+        second: (n, dim), the other view, in the same order.
         temperature: divides the cosine similarities.
-        candidates: both views of all N items, each (N, dim), this process's among them; None where
+        candidates: both views of all N items, (N, dim) each, with those of this process; None if
             `first` and `second` are the whole batch.
-        offset: where this process's items begin among the candidates.
+        offset: index of the first item of this process among the candidates.
 
     Returns:
-        The mean loss over the 2n anchors, a scalar in float32 or better whatever autocast says.
-        Identical embeddings throughout give log(2N - 1).
+        The mean loss over the 2n anchors, a scalar in float32 or higher precision, also under
+        autocast. If all embeddings are identical, it is log(2N - 1).
 
     Raises:
-        ValueError: the views differ in shape, or do not lie among the candidates.
+        ValueError: the views differ in shape, or are not within the candidates.
     """
     firsts, seconds = candidates or (first, second)
     local, total = len(first), len(firsts)
@@ -45,8 +45,8 @@ def nt_xent(
         raise ValueError(f"{local} items at offset {offset} of {total} candidates")
 
     own = torch.arange(offset, offset + local, device=first.device)
-    itself = torch.cat((own, own + total))  # (2n,) the anchors' own columns
-    positive = torch.cat((own + total, own))  # (2n,) and those of their other views
+    itself = torch.cat((own, own + total))  # (2n,) columns of the anchors
+    positive = torch.cat((own + total, own))  # (2n,) columns of their other views
     with torch.autocast(first.device.type, enabled=False):
         anchors = _directions(first, second)  # (2n, D)
         keys = anchors if candidates is None else _directions(firsts, seconds)  # (2N, D)

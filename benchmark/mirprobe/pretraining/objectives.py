@@ -1,4 +1,4 @@
-"""What is minimised: NT-Xent, or CoJEPA, which adds a JEPA loss; one interface for both."""
+"""Training objectives: NT-Xent, and CoJEPA, which adds a JEPA loss."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from mirprobe.vit1d.model import ViT1D
 
 
 class Objective(nn.Module):
-    """A model and the loss that it is trained with.
+    """A model and its training loss.
 
-    Called with views (2, n, time, bins), the two segments of each of n tracks, and for objectives
-    that mask with `Masks` of (2, n, ...). Returns scalars by name: "loss", whose mean over the
-    processes is that of the whole batch, and its parts without gradients.
+    The inputs are views (2, n, time, bins), the two segments of each of n tracks, and for masked
+    objectives `Masks` of shape (2, n, ...). The outputs are scalars by name: "loss", whose mean
+    over processes is the loss of the whole batch, and its parts, without gradients.
 
     Args:
-        model: the encoder; only its class tokens meet NT-Xent.
-        temperature: of NT-Xent.
-        shared: the batch is spread evenly over torch's default process group, and NT-Xent sees
-            all of it.
-        masked: it is called with masks.
+        model: the encoder; NT-Xent uses only its class tokens.
+        temperature: temperature of NT-Xent.
+        shared: whether the batch is divided evenly over torch's default process group; NT-Xent then
+            uses the whole batch.
+        masked: whether the objective is called with masks.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Objective(nn.Module):
         self.masked = masked
 
     def forward(self, views: Tensor, masks: Masks | None = None) -> dict[str, Tensor]:
-        """The losses of this process's part of a batch."""
+        """The losses of this process's share of a batch."""
         raise NotImplementedError
 
     def contrast(self, classes: Tensor) -> Tensor:
@@ -55,10 +55,10 @@ class Objective(nn.Module):
 
 
 class NTXent(Objective):
-    """Contrast alone; with masks, of what is visible."""
+    """NT-Xent only; with masks, on the visible frames."""
 
     def forward(self, views: Tensor, masks: Masks | None = None) -> dict[str, Tensor]:
-        """The losses of this process's part of a batch."""
+        """The losses of this process's share of a batch."""
         frames = views.flatten(0, 1)
         if masks is None:
             tokens = last_tokens(self.model, frames)  # (2n, 1 + T, D)
@@ -68,15 +68,15 @@ class NTXent(Objective):
 
 
 class CoJEPA(Objective):
-    """Contrast on the full pass, and prediction of what a second pass was not shown.
+    """NT-Xent on the full pass, and the JEPA loss of a second, masked pass.
 
     Args:
         model: as `Objective`.
         temperature: as `Objective`.
         shared: as `Objective`.
-        depth: blocks of the predictor.
-        weight: of the JEPA loss; the paper adds the two as they are.
-        generator: draws the predictor's weights.
+        depth: number of blocks of the predictor.
+        weight: weight of the JEPA loss; the paper uses 1.
+        generator: random generator of the initial weights of the predictor.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class CoJEPA(Objective):
         self.weight = weight
 
     def forward(self, views: Tensor, masks: Masks | None = None) -> dict[str, Tensor]:
-        """The losses of this process's part of a batch."""
+        """The losses of this process's share of a batch."""
         if masks is None:
             raise ValueError("CoJEPA needs masks")
         frames = views.flatten(0, 1)  # (2n, T, F)
@@ -109,22 +109,23 @@ class CoJEPA(Objective):
 
 
 def last_tokens(model: ViT1D, frames: Tensor) -> Tensor:
-    """The last layer alone, (n, 1 + time, dim), of (n, time, bins)."""
+    """Tokens of the last layer: (n, time, bins) to (n, 1 + time, dim)."""
     for layer in model.stream(frames):
         tokens = layer.tokens
     return tokens
 
 
 def gather(classes: Tensor) -> Tensor:
-    """Class tokens (2, n, dim) of every process, (2, N, dim) in the order of their ranks.
+    """Class tokens (2, n, dim) of all processes, (2, N, dim) in the order of their ranks.
 
-    Backward sums what all processes send to this one's part; since they also average their
-    parameters' gradients, the result is the gradient of the mean of their losses.
+    The backward pass sums the gradients from all processes for this process's share. Since
+    processes also average the gradients of the parameters, the result is the gradient of the mean
+    of their losses.
     """
     parts: tuple[Tensor, ...] = all_gather(classes)  # type: ignore[no-untyped-call]
     return torch.cat(parts, dim=1)
 
 
 def _paired(classes: Tensor) -> Tensor:
-    """(2n, dim), first views before second ones, to (2, n, dim)."""
+    """(2n, dim), first views before second views, to (2, n, dim)."""
     return classes.view(2, -1, classes.shape[-1])

@@ -1,11 +1,11 @@
-"""Positive pairs: two segments of one track, cut from the bank where it lies, on the device.
+"""Sampling of positive pairs: two segments of one track.
 
-Which segments a step sees is a pure function of the seed and the step, drawn on the CPU (a few
-hundred integers, ahead of the device), so it is the same on every device, for any number of ranks
-and after a restart. Only integers travel; the frames stay where they are.
+The segments of a step depend only on the seed and the step. They are drawn on the CPU, so they are
+equal on every device, for any number of processes and after a restart. Only indices are copied to
+the device; the segments are cut there from the bank.
 
-Source: two random segments of a track, near each other in time (Meseguer-Brocal et al., CoJEPA,
-pretraining). That the two share no frame is a choice made here.
+Source: two random segments of a track that are close in time (Meseguer-Brocal et al., CoJEPA,
+section on pretraining). That the two segments do not overlap is a choice of this implementation.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ from mirprobe.pretraining.augment import SEMITONES, Warp, draw_warp
 
 
 class TrackSpan(Protocol):
-    """What is asked of a track in a bank: where its rows lie, and what it shares with others."""
+    """The rows, the group and the work of a track in a bank."""
 
     @property
     def group(self) -> str:
-        """Tracks of one group sound alike, such as by instrumentation."""
+        """Tracks of a group sound alike, for example by instrumentation."""
 
     @property
     def work(self) -> str:
-        """Tracks of one work are the same music, so none may be another's negative, unless the
-        same players play it: in another key, say, or with other chords."""
+        """Tracks of a work are the same music. They are not used as negatives of each other, except
+        takes within one group, for example in another key or with other chords."""
 
     @property
     def start(self) -> int:
-        """Its first row in the bank."""
+        """First row in the bank."""
 
     @property
     def frames(self) -> int:
-        """How many rows are its."""
+        """Number of rows."""
 
 
 class PairBatch(NamedTuple):
     """One batch.
 
     Attributes:
-        tracks: (batch,) indices into the tracks that can give pairs. Two are of one work only in
-            a batch that is filled group by group, and then of one group.
-        starts: (2, batch) rows of the bank at which the two segments of each track begin.
-        warp: how the segments are transposed and stretched; None where they stay as they are.
+        tracks: (batch,), indices into the tracks of the sampler. Only a batch that is filled group
+            by group has several tracks of a work, and those are of one group.
+        starts: (2, batch), first rows in the bank of the two segments of each track.
+        warp: parameters of the augmentation; None without augmentation.
     """
 
     tracks: Tensor
@@ -62,25 +62,27 @@ class PairBatch(NamedTuple):
 class PairSampler:
     """Draws batches of pairs.
 
-    Works are drawn evenly, then one of a work's tracks. Every start of it that has a partner is
-    equally likely to be the first segment's; the second is drawn evenly from the starts at an
-    allowed distance, before or behind.
+    Works are drawn uniformly, then one track of each work. The start of the first segment is drawn
+    uniformly from all starts for which a second segment exists. The start of the second segment is
+    drawn uniformly from the starts at an allowed distance, before or after the first.
 
     Args:
-        tracks: to draw from; those too short for one pair are left out.
-        length: frames in a segment.
-        batch: pairs in a batch, each of another work, or in batches of one group of another track.
-        frame_rate: frames a second.
-        gaps: fewest and most seconds between the end of the earlier segment and the start of the
-            later; the most may be infinite.
-        same_group: the share of batches filled group by group, so that their negatives sound
-            alike. Groups come in random order, larger ones sooner. All that a group has of a
-            work comes together: its takes differ in little, and are each other's hardest negatives.
-        variants: in batches filled group by group, the keys and tempi in which each track comes.
-        seed: of all draws.
+        tracks: tracks to draw from; tracks that are too short for a pair are left out.
+        length: frames per segment.
+        batch: pairs per batch, each of a different work, or of a different track in batches that
+            are filled group by group.
+        frame_rate: frames per second.
+        gaps: minimum and maximum seconds between the end of the earlier segment and the start of
+            the later segment; the maximum may be infinite.
+        same_group: share of batches that are filled group by group, so that negatives sound alike.
+            Groups are in random order, larger groups earlier on average. All takes of a work in a
+            group are adjacent; they differ little and are hard negatives of each other.
+        variants: number of augmented versions of each track in these batches, in other keys and
+            tempi.
+        seed: seed of all draws.
 
     Raises:
-        ConfigError: fewer works with room for a pair than the batch needs, or impossible options.
+        ConfigError: fewer works are long enough than the batch needs, or options are invalid.
     """
 
     def __init__(
@@ -100,13 +102,13 @@ class PairSampler:
             raise ConfigError(f"gaps of {low} to {high} s: the larger must not be the smaller")
         if not 0 <= same_group <= 1:
             raise ConfigError(f"same_group={same_group}: a share of batches lies between 0 and 1")
-        longest = max((track.frames for track in tracks), default=0)  # no gap is as long
-        # between the two starts
+        longest = max((track.frames for track in tracks), default=0)  # no gap can be longer
+        # distances between the two starts
         self.nearest, self.farthest = (
             length + round(min(gap * frame_rate, longest)) for gap in gaps
         )
         fit = [track for track in tracks if track.frames >= length + self.nearest]
-        self.tracks = sorted(fit, key=lambda track: track.work)  # those of a work side by side
+        self.tracks = sorted(fit, key=lambda track: track.work)  # tracks of a work are adjacent
         works = [work for work, _ in groupby(self.tracks, key=lambda track: track.work)]
         if len(works) < max(batch, 2):
             raise ConfigError(
@@ -123,94 +125,96 @@ class PairSampler:
         self.variants = variants
         self._first = torch.tensor([track.start for track in self.tracks])  # (N,)
         self._last = torch.tensor([track.frames - length for track in self.tracks])  # last start
-        self._group = _numbered([track.group for track in self.tracks])
-        self._takes = _numbered([f"{track.group}\0{track.work}" for track in self.tracks])
-        self._work = _numbered([track.work for track in self.tracks])
-        self._versions = self._work.bincount()  # (works,)
-        self._first_of = self._versions.cumsum(0) - self._versions  # each work's first track
+        self._group = _numbers([track.group for track in self.tracks])
+        self._takes = _numbers([f"{track.group}\0{track.work}" for track in self.tracks])
+        self._work = _numbers([track.work for track in self.tracks])
+        self._tracks_per_work = self._work.bincount()  # (works,)
+        self._first_track = (
+            self._tracks_per_work.cumsum(0) - self._tracks_per_work
+        )  # first track of each work
 
     def draw(self, step: int) -> PairBatch:
-        """The batch of a step."""
+        """Draw the batch of a step."""
         generator = seeded("pairs", self.seed, step)
         together = torch.rand((), generator=generator) < self.same_group
-        count, warp = len(self._first_of), None
+        count, warp = len(self._first_track), None
         if together:
-            tracks = self._alike(self._version(torch.arange(count), generator), generator)
+            tracks = self._grouped(self._draw_track(torch.arange(count), generator), generator)
             if self.variants > 1:
                 tracks = tracks[: self.batch // self.variants]
                 warp = draw_warp(len(tracks), self.variants, generator=generator)
                 tracks = tracks.repeat_interleave(self.variants)
         else:
             works = torch.randperm(count, generator=generator)[: self.batch]
-            tracks = self._version(works, generator)
+            tracks = self._draw_track(works, generator)
         starts = self._first[tracks] + self._segments(self._last[tracks], generator)
         return PairBatch(tracks, starts, warp)
 
-    def _version(self, works: Tensor, generator: Generator) -> Tensor:
-        """One track of each work."""
-        return self._first_of[works] + _below(self._versions[works], generator)
+    def _draw_track(self, works: Tensor, generator: Generator) -> Tensor:
+        """Draw one track of each work."""
+        return self._first_track[works] + _below(self._tracks_per_work[works], generator)
 
-    def _alike(self, versions: Tensor, generator: Generator) -> Tensor:
-        """A batch of these and their other takes, group by group, and work by work in a group.
+    def _grouped(self, versions: Tensor, generator: Generator) -> Tensor:
+        """A batch of these tracks and their other takes, ordered by group, then by work.
 
-        Efraimidis and Spirakis 2006 orders the groups.
+        The random order of the groups is weighted by size (Efraimidis and Spirakis 2006).
         """
         tracks = torch.isin(self._takes, self._takes[versions]).nonzero().flatten()
         group = self._group[tracks]
         sizes = group.bincount()
-        waits = -_uniform(sizes.shape, generator).log() / sizes  # an empty group waits for ever
+        waits = -_uniform(sizes.shape, generator).log() / sizes  # an empty group comes last
         ranks = waits.argsort().argsort()
-        order = ranks[group] + _uniform(self._first_of.shape, generator)[self._work[tracks]]
+        order = ranks[group] + _uniform(self._first_track.shape, generator)[self._work[tracks]]
         return tracks[order.argsort(stable=True)[: self.batch]]
 
     def _segments(self, last: Tensor, generator: Generator) -> Tensor:
-        """Two starts a track, counted from its first frame: (2, batch)."""
+        """Draw two starts per track, counted from its first frame: (2, batch)."""
         near = self.nearest
         far = last.clamp(max=self.farthest)
-        # starts with a partner: [0, last - near] and [near, last], which overlap in long tracks
+        # possible first starts: [0, last - near] and [near, last], which overlap in long tracks
         side = last - near + 1
         count = torch.minimum(2 * side, last + 1)
         first = _below(count, generator)
         first = torch.where((count > last) | (first < side), first, first - side + near)
-        # partners before it: [first - far, first - near]; behind it: [first + near, first + far]
+        # second starts before: [first - far, first - near]; after: [first + near, first + far]
         lowest = (first - far).clamp(min=0)
         before = (first - near - lowest + 1).clamp(min=0)
-        behind = (torch.minimum(first + far, last) - first - near + 1).clamp(min=0)
-        pick = _below(before + behind, generator)
+        after = (torch.minimum(first + far, last) - first - near + 1).clamp(min=0)
+        pick = _below(before + after, generator)
         second = torch.where(pick < before, lowest + pick, first + near + pick - before)
         return torch.stack((first, second))
 
 
 def seeded(*key: str | int) -> Generator:
-    """A generator on the CPU whose numbers depend on the key alone."""
+    """A random generator on the CPU whose numbers depend only on the key."""
     return Generator().manual_seed(int(digest(*key)[:15], 16))
 
 
 def cut(rows: Tensor, starts: Tensor, length: int) -> Tensor:
-    """Segments of the bank.
+    """Cut segments from the bank.
 
     Args:
-        rows: (N, bins) all frames.
-        starts: (...) the segments' first rows, on the same device.
-        length: frames in a segment.
+        rows: (N, bins), all frames.
+        starts: (...), first rows of the segments, on the same device.
+        length: frames per segment.
 
     Returns:
-        (..., length, bins), of the bank's type.
+        (..., length, bins), in the number type of the bank.
     """
     return rows[starts[..., None] + torch.arange(length, device=rows.device)]
 
 
-def _numbered(names: Sequence[str]) -> Tensor:
-    """Equal names to equal numbers, from 0 in the names' order."""
+def _numbers(names: Sequence[str]) -> Tensor:
+    """Number names from 0 in their order; equal names get equal numbers."""
     numbers = {name: number for number, name in enumerate(sorted(set(names)))}
     return torch.tensor([numbers[name] for name in names])
 
 
 def _uniform(shape: Sequence[int], generator: Generator) -> Tensor:
-    """Within (0, 1): its logarithm is finite."""
+    """Uniform numbers within (0, 1), excluding 0, so that their logarithms are finite."""
     return torch.rand(shape, generator=generator, dtype=torch.float64).clamp(min=2.0**-53)
 
 
 def _below(count: Tensor, generator: Generator) -> Tensor:
-    """Integers from 0 to count - 1, evenly; 2^53 steps make the unevenness immeasurable."""
+    """Uniform integers from 0 to count - 1; the deviation from uniform is below 2^-50."""
     return (torch.rand(count.shape, generator=generator, dtype=torch.float64) * count).long()

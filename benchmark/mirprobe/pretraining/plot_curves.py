@@ -1,4 +1,4 @@
-"""The figure of `mirprobe pretrain curves`: how trainings went."""
+"""The figure of `mirprobe pretrain curves`: loss and retrieval of trainings."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 _COLOURS = (BLUE, ORANGE, GREEN, "#7b4fa3", "#b0882b", "#c23b5a")
 _CONTROLS = {"logmel": ("mean log-mel", "--"), "random": ("random weights", ":")}
-_SHARE = 20  # a drawn loss averages over such a part of a training
+_SHARE = 20  # the loss is smoothed over this fraction (1 / 20) of the rows
 
 
 def read(run: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The losses and the retrievals that a training logged.
+    """Read the logged losses and retrievals of a training.
 
     Raises:
         StorageError: the folder has no such logs, or they cannot be read.
@@ -33,10 +33,10 @@ def read(run: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def draw(runs: Sequence[Path], ending: str) -> bytes:
-    """Loss, and retrieval among held-out tracks, against the step: one line a training.
+    """Draw loss and retrieval against the step, with one line per training.
 
     Args:
-        runs: folders of `mirprobe pretrain fit`.
+        runs: output folders of `mirprobe pretrain fit`.
         ending: `.png` or `.svg`.
 
     Raises:
@@ -55,21 +55,21 @@ def draw(runs: Sequence[Path], ending: str) -> bytes:
             axes[1].plot([], [], lw=0.8, ls=dash, color=GREY, label=name)
         axes[0].set_title("NT-Xent of the training batches")
         axes[1].set_title("retrieval among held-out tracks: mean reciprocal rank")
-        for own in axes:
-            own.set_xlabel("step")
+        for panel in axes:
+            panel.set_xlabel("step")
         axes[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
         return render(figure, ending)
 
 
 def _loss(axes: Axes, name: str, training: pd.DataFrame, colour: str) -> None:
-    loss = training["ntxent" if "ntxent" in training else "loss"]  # CoJEPA's total is another thing
+    loss = training["ntxent" if "ntxent" in training else "loss"]
     axes.plot(training["step"], loss, lw=0.4, alpha=0.4, color=colour)
     smooth = loss.rolling(max(1, len(loss) // _SHARE), min_periods=1, center=True).mean()
     axes.plot(training["step"], smooth, lw=1.4, color=colour, label=name)
 
 
 def _controls(axes: Axes, retrieval: pd.DataFrame, colour: str) -> None:
-    """What mean log-mel and random weights reach on the same held-out tracks."""
+    """Draw the results of mean log-mel frames and random weights."""
     for name, (_, dash) in _CONTROLS.items():
         for mrr in retrieval.loc[retrieval["embedding"] == name, "mrr"]:
             axes.axhline(mrr, color=colour, lw=0.8, ls=dash)

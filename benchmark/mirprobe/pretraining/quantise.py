@@ -1,4 +1,4 @@
-"""Log-mel frames in 8 or 16 bits: a fixed scale for any music, so that banks can be joined."""
+"""Quantisation of log-mel frames to 8 or 16 bits, with a fixed scale for all audio."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _HEADROOM = 8.0
 
 
 def level(config: LogMelConfig, decibels: float) -> float:
-    """The value that a sine of this level has in its mel band, in units of the front end.
+    """The log-mel value of a sine of a given level in its mel band.
 
     Args:
-        config: of the front end.
-        decibels: relative to a sine of amplitude 1, whose power in a Hann window of n samples is
-            n squared over 16.
+        config: configuration of the front end.
+        decibels: level relative to a sine of amplitude 1, whose power in a Hann window of n samples
+            is n squared over 16.
     """
     power = config.n_fft**2 / 16 * 10 ** (decibels / 10)
     return (math.log(max(power, config.floor)) - config.mean) / config.deviation
@@ -32,13 +32,13 @@ def level(config: LogMelConfig, decibels: float) -> float:
 
 @dataclass(frozen=True)
 class Quantiser:
-    """A number q on disk stands for `q * scale + offset`.
+    """Quantiser of log-mel frames: a stored number q stands for `q * scale + offset`.
 
-    For uint8 the range goes from digital silence (exactly 0) to 8 dB above a full-scale sine. No
-    audio in [-1, 1] comes above 4.8 dB (Parseval: a band holds at most 3/16 of n_fft squared), the
-    rest is room for decoders that overshoot; what lies beyond is clipped. Within the range the
-    error is at most half of `scale`: 0.014 deviations or 0.22 dB for the default front end. For
-    float16 it is at most 2 ** -11 of the value.
+    For uint8 the range is from digital silence (exactly 0) to 8 dB above a full-scale sine. Audio
+    in [-1, 1] does not exceed 4.8 dB (Parseval: a band holds at most 3/16 of n_fft squared); the
+    rest is headroom for decoders that overshoot. Values outside are clipped. Within the range the
+    error is at most half of `scale`: 0.014 units of the front end, or 0.22 dB for the default front
+    end. For float16 the error is at most 2 ** -11 of the value.
     """
 
     dtype: DType
@@ -47,14 +47,14 @@ class Quantiser:
 
     @classmethod
     def make(cls, config: LogMelConfig, dtype: DType) -> Quantiser:
-        """The one quantiser for frames of this front end in this type."""
+        """The quantiser for frames of a front end and a number type."""
         if dtype == "float16":
             return cls(dtype, 0.0, 1.0)
         bottom = (math.log(config.floor) - config.mean) / config.deviation
         return cls(dtype, bottom, (level(config, _HEADROOM) - bottom) / 255)
 
     def quantise(self, frames: NDArray[np.float32]) -> NDArray[Any]:
-        """Frames of any shape to numbers for the disk, of the same shape."""
+        """Quantise frames of any shape; returns an array of the same shape."""
         if self.dtype == "float16":
             return frames.astype(np.float16)
         steps = np.rint((frames - np.float32(self.offset)) / np.float32(self.scale))
@@ -66,7 +66,7 @@ class Quantiser:
     @overload
     def dequantise(self, rows: NDArray[Any]) -> NDArray[np.float32]: ...
     def dequantise(self, rows: Tensor | NDArray[Any]) -> Tensor | NDArray[np.float32]:
-        """Numbers from the disk to frames in float32; tensors stay on their device."""
+        """Convert stored numbers to frames in float32; tensors stay on their device."""
         if isinstance(rows, Tensor):
             return rows.to(torch.float32).mul_(self.scale).add_(self.offset)
         frames: NDArray[np.float32] = rows.astype(np.float32)

@@ -1,9 +1,9 @@
-"""Validation: is a segment's nearest neighbour, among all held-out music, from its own track?
+"""Validation by retrieval of segments of the same track among held-out music.
 
-A query's positives are the segments of its own track that begin at least 30 s away; nearer ones are
-left out. Each positive is ranked by cosine similarity among the segments of all other works (other
-versions of the same music are left out too). Near positives would tell nothing: with positives
-within 16 s and 40 tracks, random weights already find 73 %.
+The positives of a query are the segments of its track that start at least 30 s away; closer
+segments are left out. Each positive is ranked by cosine similarity among the segments of all other
+works (other versions of the same music are also left out). Closer positives would be too easy: with
+positives within 16 s and 40 tracks, random weights already retrieve 73 %.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from mirprobe.core.hashing import digest
 from mirprobe.pretraining.bank import BankTrack
 from mirprobe.pretraining.pair_sampler import cut
 
-APART = 30.0  # seconds between the starts of a query and its positive
+APART = 30.0  # minimum seconds between the starts of a query and of its positive
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Means over positives, then over queries.
+    """Results of retrieval: means over positives, then over queries.
 
     Attributes:
-        top1: share of positives that are more similar than everything else.
+        top1: share of positives with rank 1.
         mrr: mean reciprocal rank.
-        queries: segments that have a positive.
-        segments: all that were searched.
+        queries: number of segments that have a positive.
+        segments: number of all segments.
     """
 
     top1: float
@@ -42,13 +42,13 @@ class Retrieval:
 
 @dataclass(frozen=True)
 class Segments:
-    """What is searched: segments side by side, from the start of each track.
+    """Adjacent segments of held-out tracks.
 
     Attributes:
-        starts: (S,) first rows in the bank.
-        track: (S,) number of the track, not decreasing.
-        work: (S,) number of the work.
-        apart: rows between a query and its positive, at least.
+        starts: (S,), first rows in the bank.
+        track: (S,), number of the track, not decreasing.
+        work: (S,), number of the work.
+        apart: minimum rows between the starts of a query and of its positive.
     """
 
     starts: Tensor
@@ -65,20 +65,20 @@ class Segments:
         frame_rate: float,
         limit: int = 8192,
     ) -> Segments:
-        """Lay segments over tracks.
+        """Divide tracks into segments.
 
         Args:
-            tracks: held out from training.
-            length: frames in a segment.
-            frame_rate: frames a second.
-            limit: whole tracks are taken, in an order that depends on their names alone, until
-                there are so many segments.
+            tracks: held-out tracks.
+            length: frames per segment.
+            frame_rate: frames per second.
+            limit: stop adding tracks at this number of segments. The order of the tracks depends
+                only on their ids.
 
         Raises:
-            ConfigError: no positive, or nothing to tell it from.
+            ConfigError: fewer than two works are long enough.
         """
         apart = round(APART * frame_rate)
-        shortest = -(-apart // length) * length + length  # holds a segment and its first positive
+        shortest = -(-apart // length) * length + length  # of a segment and its first positive
         starts: list[Tensor] = []
         chosen: list[BankTrack] = []
         for track in sorted(tracks, key=lambda track: digest("retrieval", track.id)):
@@ -91,7 +91,7 @@ class Segments:
         if len(works) < 2:
             raise ConfigError(
                 f"{len(works)} held-out works of {shortest / frame_rate:.0f} s or longer, "
-                "retrieval needs 2: hold out more of the bank, or validate every 0 steps, never"
+                "retrieval needs 2: hold out more of the bank, or validate every 0 steps (never)"
             )
         sizes = torch.tensor([len(part) for part in starts])
         numbers = torch.tensor([works.index(track.work) for track in chosen])
@@ -110,11 +110,11 @@ def embed(
     """Embed every segment.
 
     Args:
-        segments: S of them.
-        rows: (N, bins) the bank on its device.
-        embedder: (n, length, bins) of the bank's type to (n, dim).
-        length: frames in a segment.
-        batch: segments a call.
+        segments: S segments.
+        rows: (N, bins), frames of the bank on its device.
+        embedder: maps (n, length, bins) of the bank's type to (n, dim).
+        length: frames per segment.
+        batch: segments per call.
 
     Returns:
         (S, dim) on the bank's device.
@@ -126,18 +126,18 @@ def embed(
 def retrieve(embeddings: Tensor, segments: Segments) -> Retrieval:
     """Rank every positive of every query.
 
-    A tie counts against the positive, so that embeddings that all agree find nothing.
+    A tie counts against the positive; constant embeddings therefore retrieve nothing.
 
     Args:
         embeddings: (S, dim), finite.
-        segments: whose they are.
+        segments: the segments of the embeddings.
     """
     device = embeddings.device
     directions = F.normalize(embeddings.float(), dim=-1)
     starts, works = segments.starts.to(device), segments.work.to(device)
     top1, mrr, queries = 0.0, 0.0, 0
     first = 0
-    for size in segments.track.bincount().tolist():  # a track's queries at a time
+    for size in segments.track.bincount().tolist():  # the queries of one track
         own = slice(first, first + size)
         first += size
         similar = directions[own] @ directions.T  # (size, S)
@@ -145,11 +145,11 @@ def retrieve(embeddings: Tensor, segments: Segments) -> Retrieval:
         same = works == works[own][0]
         others = similar[:, ~same].sort(dim=-1).values
         worse = torch.searchsorted(others, positives).cpu()
-        better = others.shape[-1] - worse  # as similar, or more
+        better = others.shape[-1] - worse  # as similar as the positive, or more
         far = (starts[own, None] - starts[own]).abs().cpu() >= segments.apart
-        count = far.sum(-1).double()  # (size,) positives of each query
-        asking = count > 0
-        top1 += float(((far & (better == 0)).sum(-1) / count)[asking].sum())
-        mrr += float(((far / (1 + better).double()).sum(-1) / count)[asking].sum())
-        queries += int(asking.sum())
+        count = far.sum(-1).double()  # (size,) number of positives
+        has_positive = count > 0
+        top1 += float(((far & (better == 0)).sum(-1) / count)[has_positive].sum())
+        mrr += float(((far / (1 + better).double()).sum(-1) / count)[has_positive].sum())
+        queries += int(has_positive.sum())
     return Retrieval(top1 / queries, mrr / queries, queries, len(embeddings))

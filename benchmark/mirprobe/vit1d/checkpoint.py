@@ -1,7 +1,7 @@
-"""ViT-1D on disk: a safetensors file that alone rebuilds the model. No pickle anywhere.
+"""Checkpoints of ViT-1D: one safetensors file with weights and configuration, without pickles.
 
-The weights lie under the names of the model's state dict; the file's metadata holds the format's
-name and version, the configuration as JSON, and notes that the writer may add.
+The tensors have the names of the model's state dict. The metadata holds the name and version of the
+format, the configuration as JSON, and optional notes.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ def save_checkpoint(
     dtype: torch.dtype = torch.float16,
     notes: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a model: whole or not at all, whatever interrupts it.
+    """Write a model atomically.
 
     Args:
-        model: its weights and configuration are written.
-        path: the file to write or replace; its folder is made where it is missing.
-        dtype: of the weights on disk, float16 or float32.
-        notes: further metadata, such as the number of steps; `format` and `config` are taken.
+        model: the model.
+        path: the file to write or replace; its folder is created if it is missing.
+        dtype: number type on disk, float16 or float32.
+        notes: further metadata, such as the number of steps; `format` and `config` are reserved.
 
     Raises:
-        ValueError: another dtype, or notes that use a taken name.
-        StorageError: a weight that is not finite in this dtype, or a disk that cannot be written.
+        ValueError: another dtype, or notes with a reserved name.
+        StorageError: a weight is not finite in this dtype, or the disk cannot be written.
     """
     notes = dict(notes or {})
     if dtype not in (torch.float16, torch.float32) or {"format", "config"} & notes.keys():
@@ -58,7 +58,7 @@ def save_checkpoint(
 
 
 def read_config(path: str | Path) -> ViT1DConfig:
-    """Read a checkpoint's configuration alone; no weights are loaded.
+    """Read the configuration of a checkpoint without loading its weights.
 
     Raises:
         StorageError: the file is missing, damaged, not safetensors or not a ViT-1D.
@@ -68,7 +68,7 @@ def read_config(path: str | Path) -> ViT1DConfig:
 
 
 def read_notes(path: str | Path) -> dict[str, str]:
-    """Read what `save_checkpoint` was given as notes.
+    """Read the notes of a checkpoint.
 
     Raises:
         StorageError: as `read_config`.
@@ -78,11 +78,11 @@ def read_notes(path: str | Path) -> dict[str, str]:
 
 
 def load_checkpoint(path: str | Path, *, expected: ViT1DConfig | None = None) -> ViT1D:
-    """Rebuild a model from its file, on the CPU and in float32 whatever the file holds.
+    """Load a model, on the CPU and in float32 for any number type on disk.
 
     Args:
-        path: a file of `save_checkpoint`.
-        expected: refuse any other configuration; None takes the file's.
+        path: a file written by `save_checkpoint`.
+        expected: the configuration that the file must have; None for any.
 
     Raises:
         StorageError: the file is missing, damaged, not safetensors or not a ViT-1D, a weight is
@@ -98,7 +98,7 @@ def load_checkpoint(path: str | Path, *, expected: ViT1DConfig | None = None) ->
     broken = _not_finite(weights)
     if broken:
         raise StorageError(f"{path}: {broken[0]} is not finite: give weights from before that step")
-    with torch.random.fork_rng(devices=[]):  # initial weights are drawn only to be overwritten
+    with torch.random.fork_rng(devices=[]):  # the initial weights are overwritten
         model = ViT1D(config)
     try:
         model.load_state_dict(weights)
@@ -110,14 +110,14 @@ def load_checkpoint(path: str | Path, *, expected: ViT1DConfig | None = None) ->
 
 
 def export(checkpoint: str | Path, output: str | Path) -> None:
-    """Write a training's weights in float16, as they ship; its notes go with them.
+    """Convert a checkpoint of a training to float16, the number type of the shipped weights.
 
     Args:
         checkpoint: `model.safetensors` or `best.safetensors` of a training.
         output: the file to write or replace.
 
     Raises:
-        StorageError: the one cannot be read or the other not be written.
+        StorageError: the checkpoint cannot be read, or the output cannot be written.
     """
     save_checkpoint(load_checkpoint(checkpoint), output, notes=read_notes(checkpoint))
 
@@ -161,10 +161,10 @@ SHIPPED = Path(__file__).parent / "weights" / "vit1d.safetensors"
 
 
 def weights_path(checkpoint: Path | None) -> Path:
-    """The weights to use: those named, or those that ship.
+    """The given checkpoint, or the shipped weights if it is None.
 
     Raises:
-        ConfigError: none are named and none ship.
+        ConfigError: `checkpoint` is None and no weights are shipped.
     """
     if checkpoint is not None:
         return checkpoint

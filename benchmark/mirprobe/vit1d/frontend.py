@@ -1,4 +1,4 @@
-"""The front end: mono audio to the log-mel frames that ViT-1D reads, one token a frame."""
+"""The front end of ViT-1D: mono audio to log-mel frames, one token per frame."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from torchaudio.transforms import MelSpectrogram
 
 @dataclass(frozen=True)
 class LogMelConfig:
-    """Every number of the front end; a bank and a checkpoint fit together if theirs are equal.
+    """Configuration of the front end; a bank and a checkpoint must have equal ones.
 
-    Two of its choices are not in the papers. The window is 2048 samples (128 ms): its main lobe,
-    31 Hz, is about as wide as a mel band is below 1 kHz, so that the bands, not the window, limit
-    how finely pitch is resolved, and none of the 128 bands is empty. The normalisation is one mean
-    and one deviation for all bands, pinned here and never computed from the audio at hand: those of
-    31 minutes of music (the 11 tracks of Debian's asc-music and wizznic-data), rounded.
+    The papers do not specify the window and the normalisation. The window is 2048 samples (128 ms).
+    Its main lobe of 31 Hz is about as wide as a mel band below 1 kHz, so the resolution of pitch is
+    limited by the bands, not by the window, and none of the 128 bands is empty. The normalisation
+    uses one fixed mean and standard deviation for all bands. They are the rounded values of 31
+    minutes of music (the 11 tracks of Debian's asc-music and wizznic-data) and are never computed
+    from other audio.
 
     Attributes:
         sample_rate: in Hz.
-        n_fft: samples in a Hann window.
-        hop: samples from one frame's centre to the next's; 512 at 16 kHz is 31.25 frames a second.
-        bins: mel bands (HTK scale, triangles of height 1).
+        n_fft: samples of the Hann window.
+        hop: samples between the centres of frames; 512 at 16 kHz is 31.25 frames per second.
+        bins: number of mel bands (HTK scale, triangles of height 1).
         f_min: lower edge of the lowest band in Hz.
         f_max: upper edge of the highest band in Hz.
-        floor: power under which a band counts as silent. A full-scale sine has 2.6e5 in its band
-            (n_fft squared over 16), so 1e-5 lies 104 dB below, under the noise of 16-bit audio.
+        floor: lower limit of the power. A full-scale sine has a power of 2.6e5 in its band (n_fft
+            squared over 16), so 1e-5 is 104 dB lower, below the noise of 16-bit audio.
         mean: subtracted from the natural logarithm of the power.
-        deviation: what remains is divided by it.
+        deviation: divides the difference.
     """
 
     sample_rate: int = 16_000
@@ -47,22 +48,22 @@ class LogMelConfig:
 
     @property
     def frame_rate(self) -> float:
-        """Frames a second."""
+        """Frames per second."""
         return self.sample_rate / self.hop
 
     @property
     def edge(self) -> int:
-        """Frames at either end of a stretch of audio that hear beyond it."""
+        """Frames at each end of a signal whose windows reach beyond it."""
         return ceil(self.n_fft / 2 / self.hop)
 
     def centres(self) -> Tensor:
-        """Centre frequencies of the bands in Hz, (bins,), float64: even on the HTK mel scale."""
+        """Centre frequencies of the bands in Hz, (bins,), float64, equidistant on the HTK scale."""
         low, high = self._edges()
         mel = torch.linspace(low, high, self.bins + 2, dtype=torch.float64)[1:-1]
         return 700 * (10 ** (mel / 2595) - 1)
 
     def band(self, hertz: Tensor) -> Tensor:
-        """Where frequencies of any shape lie among the bands: i is the centre of band i."""
+        """Convert frequencies in Hz, of any shape, to bands; i is the centre of band i."""
         low, high = self._edges()
         return (_mel(hertz) - low) / (high - low) * (self.bins + 1) - 1
 
@@ -71,7 +72,7 @@ class LogMelConfig:
         return low, high
 
     def mel_options(self) -> dict[str, Any]:
-        """What `torchaudio.transforms.MelSpectrogram` takes beside the sample rate, all pinned."""
+        """All options of `torchaudio.transforms.MelSpectrogram` except the sample rate."""
         return {
             "n_fft": self.n_fft,
             "hop_length": self.hop,
@@ -91,11 +92,11 @@ def _mel(hertz: Tensor) -> Tensor:
 
 
 def pad_to_fit(audio: Tensor, n_fft: int) -> Tensor:
-    """Append zeros to audio too short for reflect padding, which needs n_fft / 2 + 1 samples.
+    """Append zeros to audio that is too short for reflect padding (n_fft / 2 + 1 samples).
 
     Args:
         audio: (batch, samples).
-        n_fft: samples in a window.
+        n_fft: samples of a window.
 
     Returns:
         (batch, max(samples, n_fft // 2 + 1)).
@@ -104,10 +105,10 @@ def pad_to_fit(audio: Tensor, n_fft: int) -> Tensor:
 
 
 class LogMel(nn.Module):
-    """Normalised log-mel spectrogram: the natural logarithm of mel power, shifted and scaled.
+    """Normalised log-mel spectrogram: the natural logarithm of the mel power, shifted and scaled.
 
-    Frame i is centred at sample i * hop. At both ends the audio is mirrored to fill the window of
-    the transform, so that the frames there are off: `inner` leaves them out.
+    Frame i is centred at sample i * hop. The audio is mirrored at both ends to fill the windows, so
+    the frames at the ends differ from those within longer audio; `inner` leaves them out.
     """
 
     def __init__(self, config: LogMelConfig | None = None) -> None:
@@ -116,13 +117,14 @@ class LogMel(nn.Module):
         self.mel = MelSpectrogram(self.config.sample_rate, **self.config.mel_options())
 
     def forward(self, audio: Tensor) -> Tensor:
-        """Turn audio into frames.
+        """Compute the frames of audio.
 
         Args:
-            audio: (batch, samples) in [-1, 1] at the configured rate, of any length.
+            audio: (batch, samples) in [-1, 1], at the configured sample rate, of any length.
 
         Returns:
-            (batch, samples // hop + 1, bins), float32 whatever the audio's type and autocast say.
+            (batch, samples // hop + 1, bins), in float32 for any type of the audio, also under
+            autocast.
         """
         config = self.config
         time = audio.shape[-1] // config.hop + 1
@@ -133,22 +135,22 @@ class LogMel(nn.Module):
             return frames.transpose(1, 2).contiguous()  # (B, T, F)
 
     def inner(self, audio: Tensor) -> Tensor:
-        """The frames none of which hears a mirrored end: those of a whole track, there cut out.
+        """The frames whose windows do not reach beyond the audio; equal to those of longer audio.
 
         Args:
-            audio: (batch, edge * hop + samples + edge * hop) in [-1, 1].
+            audio: (batch, edge * hop + samples + edge * hop), in [-1, 1].
 
         Returns:
             (batch, samples // hop + 1, bins), frame i centred at sample (edge + i) * hop.
 
         Raises:
-            ValueError: the audio is too short to have such a frame.
+            ValueError: the audio is too short for such a frame.
         """
         edge = self.config.edge
         if audio.shape[-1] < 2 * edge * self.config.hop:
             raise ValueError(
-                f"{audio.shape[-1]} samples: too short for a frame, which hears "
-                f"{edge * self.config.hop} on either side of its centre"
+                f"{audio.shape[-1]} samples: too short for a frame, which needs "
+                f"{edge * self.config.hop} on each side of its centre"
             )
         frames: Tensor = self(audio)[:, edge:-edge]
         return frames
