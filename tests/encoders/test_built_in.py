@@ -311,7 +311,7 @@ def test_the_weights_that_ship() -> None:
     assert SHIPPED.stat().st_size <= 15e6
     assert read_config(SHIPPED) in CONFIGS.values()
     assert int(read_notes(SHIPPED)["step"]) > 0
-    assert "model card" in (SHIPPED.parent / "README.md").read_text(encoding="utf-8")
+    assert "# Model card" in (SHIPPED.parent / "README.md").read_text(encoding="utf-8")
     audio = 0.1 * torch.randn(1, 4 * RATE)
     trained = TrainedViT1D()
     assert trained.fingerprint == TrainedViT1D(checkpoint=SHIPPED).fingerprint
