@@ -86,7 +86,7 @@ def test_all_faults_of_the_description(here: Path) -> None:
             "audio: recordings\ntable: labels.xls",
             "it takes a file ending in .csv, .tsv or .parquet",
         ),
-        ("audio: recordings\ncolumns: {key: Key}", "'columns' is of no use without a 'table'"),
+        ("audio: recordings\ncolumns: {key: Key}", "'columns' needs a 'table'"),
         (PLAIN + "columns: {kye: Key}", "it takes no 'kye'; did you mean 'key'?"),
         (PLAIN + "columns: {key: [a]}", "it takes a name of a column for 'key'"),
         (PLAIN + "columns: {tags: [a, a]}", "it takes a list of different labels"),
@@ -117,17 +117,17 @@ def test_all_faults_of_the_table_with_their_rows(here: Path) -> None:
     assert faults(here, table=table) == [
         "labels.csv row 7: has 2 fields, the header 11; quote what holds a ','",
         "labels.csv row 2: key 'H major': write tonic and mode such as \"C# minor\"",
-        "labels.csv row 2: tempo 'fast': write beats a minute, a number above 0",
+        "labels.csv row 2: tempo 'fast': write beats per minute, a number above 0",
         "labels.csv row 2: pitch 'X9': write letter, accidentals and octave such as \"A#4\"",
         "labels.csv row 2: has only one of valence and arousal; give both or neither",
-        "labels.csv row 4: split 'dev' is none of train, valid and test",
-        "labels.csv row 4: tempo '-3': write beats a minute, a number above 0",
+        "labels.csv row 4: split 'dev' is not train, valid or test",
+        "labels.csv row 4: tempo '-3': write beats per minute, a number above 0",
         "labels.csv row 4: valence 'high': write a number",
         f"labels.csv row 5: audio 'nowhere' is not in {here / 'recordings'}",
-        "labels.csv row 6: split '' is none of train, valid and test",
+        "labels.csv row 6: split '' is not train, valid or test",
         "labels.csv row 6: lasts from 2.0 to 1.0 s; stop must come after start",
         "my.yaml: split 'valid' is empty; give it tracks",
-        "labels.csv row 4: id '1' is that of labels.csv row 2 too; rename one",
+        "labels.csv row 4: id '1' is also that of labels.csv row 2; rename one",
     ]
 
 
@@ -202,7 +202,7 @@ def test_audio_that_is_ambiguous_or_foreign(here: Path) -> None:
     text(here / "recordings" / "four.m4a", "x")
     found = faults(here, table=GOOD + "four,C major,test\nfour.m4a,C major,test\n")
     assert found == [
-        "labels.csv row 2: audio 'one' is one of 2 files; write the ending too",
+        "labels.csv row 2: audio 'one' is one of 2 files; write the suffix too",
         "labels.csv row 5: audio 'four' cannot be decoded; convert it to FLAC",
         "labels.csv row 6: audio 'four.m4a' cannot be decoded; convert it to FLAC",
     ]
@@ -247,8 +247,8 @@ def test_parquet_that_cannot_be_read(here: Path, monkeypatch: pytest.MonkeyPatch
         ("one.beats", "0.5\nx", "line 2: write a time"),
         ("one.beats", "0.5 1.5", "line 1: write a time"),
         ("one.beats", "0.5 1 1", "line 1: write a time"),
-        ("one.beats", "0.5 1\n1.0", "2 beats have 1 places in the bar; give each one, or none"),
-        ("one.beats", "0.5 0", "a place in the bar is below 1; count from 1, the downbeat"),
+        ("one.beats", "0.5 1\n1.0", "2 beats have 1 positions in the bar; give all or none"),
+        ("one.beats", "0.5 0", "a position in the bar is below 1; count from 1, the downbeat"),
         ("one.beats", "1.0\n0.5", "beat 1 at 0.500 s must come after the one before it"),
         ("one.beats", "\udcff", "is not text in UTF-8"),
         ("one.jams", "{", "is no JAMS file (JSONDecodeError"),
@@ -276,5 +276,5 @@ def test_a_field_that_is_given_twice(here: Path) -> None:
         '[{"time": 0, "duration": 1, "value": "D:minor", "confidence": null}]}]}',
     )
     assert faults(here) == [
-        "labels.csv row 2: has key already, and once more in recordings/one.jams; drop one of them"
+        "labels.csv row 2: has key already, and again in recordings/one.jams; remove one of them"
     ]

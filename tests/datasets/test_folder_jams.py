@@ -89,8 +89,8 @@ def test_keys_that_differ_are_none_that_could_be_scored(path: Path) -> None:
     [
         ("chord", observed((0, 1, "verse")), 'cannot read chord "verse"'),
         ("chord", observed((0, 2, "C"), (1, 1, "D")), "chord 1 from 1.000"),
-        ("beat", observed((0, 0, 1), (1, 0, 1.5)), "a place in the bar is no whole number"),
-        ("beat", observed((0, 0, 1), (1, 0, None)), "2 beats have 1 places in the bar"),
+        ("beat", observed((0, 0, 1), (1, 0, 1.5)), "a position in the bar is not a whole number"),
+        ("beat", observed((0, 0, 1), (1, 0, None)), "2 beats have 1 positions in the bar"),
         ("beat", observed((1, 0, 1), (0, 0, 2)), "beat 1 at 0.000 s must come after"),
         ("tempo", observed((0, 1, 120), (1, 1, 90)), "has several values, 120 and others"),
         ("tempo", observed((0, 1, None)), "is no JAMS file (TypeError"),

@@ -56,7 +56,7 @@ def test_what_is_missing(tmp_path: Path) -> None:
     assert f"{tmp_path / 'annotations' / 'annotations.txt'} is missing; clone" in message
     table(tmp_path)
     tracks = list(tracks_of(dataset).values())
-    assert "none of its audio files is there" in refusal(lambda: list(dataset.prepare(tracks)))
+    assert "all of its audio files are missing" in refusal(lambda: list(dataset.prepare(tracks)))
 
 
 def test_a_table_that_is_not_the_original(tmp_path: Path) -> None:

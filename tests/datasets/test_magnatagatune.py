@@ -58,10 +58,14 @@ def test_lists_that_are_missing_or_others(root: Path) -> None:
     path = root / "clean" / "valid.npy"
     for content in (b"", b"no array", b"PK\x03\x04"):
         path.write_bytes(content)
-        assert refusal(dataset.splits).startswith(f"{path}: holds no lines of number, tab and path")
+        assert refusal(dataset.splits).startswith(
+            f"{path}: does not contain lines of number, tab and path"
+        )
     for array in (np.array(["one"]), np.arange(3), np.array("x")):
         np.save(path, array)
-        assert refusal(dataset.splits).startswith(f"{path}: holds no lines of number, tab and path")
+        assert refusal(dataset.splits).startswith(
+            f"{path}: does not contain lines of number, tab and path"
+        )
     np.save(path, np.array([{"a": 1}], dtype=object))  # a pickle is never opened
     assert "allow_pickle" in refusal(dataset.splits)
     np.save(path, np.array([f"0\t{CLIPS['57881'][0]}"]))
@@ -80,7 +84,7 @@ def test_what_is_missing(tmp_path: Path) -> None:
     tag_table(tmp_path)
     dataset = MagnaTagATune(tmp_path)
     tracks = dataset.splits()["train"]
-    assert "none of its audio files is there" in refusal(lambda: list(dataset.prepare(tracks)))
+    assert "all of its audio files are missing" in refusal(lambda: list(dataset.prepare(tracks)))
 
 
 def test_an_unknown_split(tmp_path: Path) -> None:

@@ -106,14 +106,14 @@ def test_what_is_missing(root: Path, tmp_path: Path) -> None:
     dataset = MtgJamendo(root)
     (root / "audio").rename(root / "music")
     tracks = dataset.splits()["train"]
-    assert "none of its audio files is there" in refusal(lambda: list(dataset.prepare(tracks)))
+    assert "all of its audio files are missing" in refusal(lambda: list(dataset.prepare(tracks)))
 
 
 def test_an_artist_in_two_parts(root: Path) -> None:
     path = root / "data" / "splits" / "split-0" / "autotagging_top50tags-test.tsv"
     path.write_text(path.read_text() + SONGS[0])
     assert refusal(MtgJamendo(root).splits) == (
-        f"{path} line 3: artist_000104 is in train too; replace the file by the original"
+        f"{path} line 3: artist_000104 is also in train; replace the file by the original"
     )
 
 

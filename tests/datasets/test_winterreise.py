@@ -98,7 +98,7 @@ def test_labels_as_mir_eval_reads_them(label: str, written: str, majmin: str | N
     "label", ["", "H:min", "C:minor", "C:min/", "C:maj(z)", "C:maj/3", "c:min"]
 )
 def test_what_is_no_label(label: str) -> None:
-    with pytest.raises(ValueError, match="is no chord label"):
+    with pytest.raises(ValueError, match="is not a chord label"):
         normalise_chord(label)
 
 
@@ -109,7 +109,7 @@ def test_what_is_missing(root: Path, tmp_path: Path) -> None:
     (root / "01_RawData").rename(root / "audio")
     dataset = Winterreise(root)
     tracks = list(tracks_of(dataset).values())
-    assert "none of its audio files is there" in refusal(lambda: list(dataset.prepare(tracks)))
+    assert "all of its audio files are missing" in refusal(lambda: list(dataset.prepare(tracks)))
     for name in ("ann_audio_localkey-ann1/Schubert_D911-05_SC06.csv", "ann_audio_globalkey.csv"):
         (root / "02_Annotations" / name).unlink()
         assert f"{name} is missing" in refusal(dataset.splits)
@@ -119,8 +119,12 @@ def test_what_is_missing(root: Path, tmp_path: Path) -> None:
     ("old", "new", "fault"),
     [
         ("shorthand", "chord", "begins with 'start;end;chord' rather than 'start;end;shorthand'"),
-        ('"B:dim7/C"', '"B:dim7/"', "line 3: 'B:dim7/' is no chord label"),
-        ('"B:dim7/C"', '"B:odd"', "line 3: 'B:odd' is no chord label (Invalid chord label: B:odd)"),
+        ('"B:dim7/C"', '"B:dim7/"', "line 3: 'B:dim7/' is not a chord label"),
+        (
+            '"B:dim7/C"',
+            '"B:odd"',
+            "line 3: 'B:odd' is not a chord label (Invalid chord label: B:odd)",
+        ),
         ("4.74;5.34", "4,74;5.34", "line 3: could not convert string to float: '4,74'"),
         (';"C:min";"C:(b3,5)";"C:min";"C:min"', "", "line 2: has 2 fields"),
     ],
@@ -137,5 +141,5 @@ def test_a_key_that_is_none(root: Path) -> None:
     path = root / "02_Annotations" / "ann_audio_globalkey.csv"
     path.write_text(path.read_text().replace("C:min", "C"))
     assert refusal(Winterreise(root).splits) == (
-        f"{path} line 2: 'C' is no key such as C:min; replace the file by the original"
+        f"{path} line 2: 'C' is not a key such as C:min; replace the file by the original"
     )

@@ -5,13 +5,12 @@ The harness checks before that an annotation fits its audio (mirprobe.core.annot
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import mir_eval.chord
 import numpy as np
 
-from mirprobe.api.dataset import Dataset
+from mirprobe.api.dataset import Dataset, vocabularies_of
 from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import Beats, Floats, Segments
 from mirprobe.metrics.chord import chord_class
@@ -43,7 +42,7 @@ def declared_labels(dataset: Dataset, field: str) -> tuple[str, ...]:
     Raises:
         ConfigError: the data set declares none.
     """
-    vocabularies: Mapping[str, Sequence[str]] = getattr(dataset, "vocabularies", {})
+    vocabularies = vocabularies_of(dataset)
     if not vocabularies.get(field):
         raise ConfigError(
             f"data set {dataset.name} declares no vocabulary of '{field}': choose another data set "

@@ -1,1 +1,1 @@
-"""Data sets: one a file or folder."""
+"""The built-in data sets."""

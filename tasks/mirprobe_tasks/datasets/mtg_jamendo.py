@@ -1,4 +1,4 @@
-"""MTG-Jamendo: whole songs with the tags that those who uploaded them gave.
+"""MTG-Jamendo: whole songs with the tags of their uploaders.
 
 Bogdanov, Won, Tovstogan, Porter, Serra: The MTG-Jamendo dataset for automatic music tagging,
 Machine Learning for Music Discovery WorkDir, ICML 2019.
@@ -13,7 +13,7 @@ from pathlib import Path
 from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Annotations, Split, Track
-from mirprobe_tasks.datasets.table_files import Row, bad_row, existing, read_rows, ready
+from mirprobe_tasks.datasets.table_files import Row, TableDataset, bad_row, read_rows
 
 SUBSETS: Mapping[str, str] = {
     "top50": "autotagging_top50tags",
@@ -22,7 +22,7 @@ SUBSETS: Mapping[str, str] = {
     "moodtheme": "autotagging_moodtheme",
     "all": "autotagging",
 }
-"""Option -> how the subset's files are named."""
+"""Subset -> prefix of its files."""
 
 SPLIT_COUNT = 5
 
@@ -30,16 +30,16 @@ _PARTS: Mapping[Split, str] = {"train": "train", "valid": "validation", "test": 
 _HEADER = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS")
 
 
-class MtgJamendo:
+class MtgJamendo(TableDataset):
     """Songs with tags such as `genre---rock`, in one of five official splits by artist.
 
-    The vocabulary is what occurs in the files of a subset in any of its five splits: it does not
-    change with the split, and what one split happens to lack stays in it. The authors have dropped
-    the tags that not all of the splits have.
+    The vocabulary has the tags in any of the five splits of a subset, so it is the same for every
+    split, and a tag that one split lacks is still in it. The authors have dropped tags that are not
+    in all splits.
     """
 
-    name: str = "mtg_jamendo"
-    trim: float = 5.0
+    name = "mtg_jamendo"
+    trim = 5.0
     sheet = DatasetInfo(
         tracks=55_525,
         hours=None,
@@ -51,10 +51,10 @@ class MtgJamendo:
     )
 
     def __init__(self, root: Path, split: int = 0, subset: str = "top50") -> None:
-        """Describe the data set; nothing is read yet.
+        """Set the options; nothing is read yet.
 
         Args:
-            root: holds `data/splits/split-0` to `split-4` and `audio/NN/ID.mp3` or `ID.low.mp3`.
+            root: contains `data/splits/split-0` to `split-4` and `audio/NN/ID.mp3` or `ID.low.mp3`.
             split: 0 to 4.
             subset: `top50`, `genre`, `instrument`, `moodtheme` or `all`.
 
@@ -67,15 +67,15 @@ class MtgJamendo:
             )
         if split not in range(SPLIT_COUNT) or isinstance(split, bool):
             raise ConfigError(f"{self.name}: unknown split '{split}'; it is 0, 1, 2, 3 or 4")
-        self._root = Path(root)
+        super().__init__(root)
         self._split = split
         self._subset = SUBSETS[subset]
 
     def _tags(self) -> tuple[str, ...]:
-        """The tags of the subset, sorted: in any part of any of the five splits.
+        """The tags in any part of any of the five splits of the subset, sorted.
 
         Raises:
-            ConfigError: a file is missing or not as it was published.
+            ConfigError: a file is missing or differs from the published one.
         """
         found = {
             tag
@@ -86,15 +86,15 @@ class MtgJamendo:
         }
         return tuple(sorted(found))
 
-    # read when a task asks, from 15 files; the protocol knows an attribute
+    # read on demand, from 15 files; the protocol has an attribute
     tags: tuple[str, ...] = cached_property(_tags)  # type: ignore[assignment]
 
     def splits(self) -> Mapping[Split, Sequence[Track]]:
-        """Every track by split; needs no audio.
+        """The tracks of each split; needs no audio.
 
         Raises:
-            ConfigError: a file is missing or not as it was published, such as an artist in two
-                parts of a split.
+            ConfigError: a file is missing or differs from the published one, or an artist is in two
+                parts of the split.
         """
         owners: dict[str, Split] = {}
         parts = {}
@@ -104,26 +104,18 @@ class MtgJamendo:
             for line, fields in self._rows(path):
                 owner = owners.setdefault(fields[1], part)
                 if owner != part:
-                    raise bad_row(path, line, f"{fields[1]} is in {_PARTS[owner]} too")
+                    raise bad_row(path, line, f"{fields[1]} is also in {_PARTS[owner]}")
                 tracks.append(self._track(fields))
             parts[part] = tracks
         return parts
 
-    def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:
-        """Look whether there is audio; nothing is fetched.
-
-        Raises:
-            ConfigError: there is none at all.
-        """
-        yield from ready(tracks, self._root, self.name, self.sheet)
-
     def _file(self, split: int, part: Split) -> Path:
         folder = self._root / "data" / "splits" / f"split-{split}"
         path = folder / f"{self._subset}-{_PARTS[part]}.tsv"
-        return existing(path, self.name, self.sheet)
+        return self.require(path)
 
     def _rows(self, path: Path) -> Iterator[Row]:
-        """Rows of five fields and as many more as there are tags."""
+        """Rows of five fields and the tags."""
         for line, fields in read_rows(path, "\t", _HEADER):
             if not all("---" in tag for tag in fields[5:]):
                 raise bad_row(path, line, f"'{fields[5:]}' are not all tags such as genre---rock")

@@ -1,4 +1,4 @@
-"""Data sets that are made here: what audio is missing is rendered on all cores."""
+"""Generated data sets: renders missing audio on all cores."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from mirprobe.core.parallel import parallel_map
 from mirprobe.core.schema import Track
 
 Render = Callable[[], object]
-"""Writes one track's audio; can be sent to another process."""
+"""Writes the audio of one track; can be pickled."""
 
 
 def render_missing(tracks: Sequence[Track], job: Callable[[Track], Render]) -> Iterator[str]:
-    """Make the audio of `tracks` exist.
+    """Render the missing audio of tracks.
 
     Args:
-        tracks: those whose audio is there already are left alone.
-        job: what renders a track; asked for every missing one before any is rendered.
+        tracks: existing audio is kept.
+        job: returns the function that renders a track; called for all missing tracks first.
 
     Yields:
-        The id of each track as its audio becomes ready.
+        The id of each track as soon as its audio exists.
     """
     missing = [(track.id, job(track)) for track in tracks if not track.audio.exists()]
     absent = {id for id, _ in missing}

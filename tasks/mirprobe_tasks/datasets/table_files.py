@@ -1,4 +1,4 @@
-"""What a loader asks of a data set's folder: a failure is one ConfigError with a remedy."""
+"""Base and readers of data sets that are tables and audio files in one folder."""
 
 from __future__ import annotations
 
@@ -11,59 +11,78 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Track
 
 Row = tuple[int, list[str]]
-"""The line on which a row ends, the first being 1, and its fields."""
+"""The line on which a row ends, counted from 1, and its fields."""
 
 
-def existing(path: Path, name: str, sheet: DatasetInfo) -> Path:
-    """The path itself.
+class TableDataset:
+    """A data set whose files the user puts into one folder.
 
-    Args:
-        path: a file or folder that the data set must have.
-        name: of the data set.
-        sheet: of the data set: says how to get it.
-
-    Raises:
-        ConfigError: it is not there.
+    Attributes:
+        name: the registered name.
+        sheet: as `Dataset.sheet`.
+        tags: as `Dataset.tags`.
+        trim: as `Dataset.trim`.
     """
-    if not path.exists():
-        raise ConfigError(
-            f"data set '{name}': {path} is missing; {sheet.obtain} (source: {sheet.source})"
-        )
-    return path
 
+    name: str
+    sheet: DatasetInfo
+    tags: tuple[str, ...] = ()
+    trim: float = 0.0
 
-def ready(tracks: Sequence[Track], root: Path, name: str, sheet: DatasetInfo) -> Iterator[str]:
-    """Look whether there is audio; single missing files are reported track by track later.
+    def __init__(self, root: Path) -> None:
+        """Set the folder; nothing is read yet.
 
-    Yields:
-        The id of each track.
+        Args:
+            root: folder of the files, as `sheet.obtain` describes it.
+        """
+        self._root = Path(root)
 
-    Raises:
-        ConfigError: the folder is missing, or holds the audio of none of the tracks.
-    """
-    existing(root, name, sheet)
-    if tracks and not any(track.audio.is_file() for track in tracks):
-        raise ConfigError(
-            f"data set '{name}': none of its audio files is there, such as {tracks[0].audio}; "
-            f"{sheet.obtain} (source: {sheet.source})"
-        )
-    yield from (track.id for track in tracks)
+    def require(self, path: Path) -> Path:
+        """The path, which must exist.
+
+        Raises:
+            ConfigError: it does not; the message says how to get the data set.
+        """
+        if not path.exists():
+            raise ConfigError(f"data set '{self.name}': {path} is missing; {self._remedy}")
+        return path
+
+    def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:
+        """Check that there is audio. The harness reports single missing files track by track.
+
+        Yields:
+            The id of each track.
+
+        Raises:
+            ConfigError: the folder is missing, or no track has audio.
+        """
+        self.require(self._root)
+        if tracks and not any(track.audio.is_file() for track in tracks):
+            raise ConfigError(
+                f"data set '{self.name}': all of its audio files are missing, such as "
+                f"{tracks[0].audio}; {self._remedy}"
+            )
+        yield from (track.id for track in tracks)
+
+    @property
+    def _remedy(self) -> str:
+        return f"{self.sheet.obtain} (source: {self.sheet.source})"
 
 
 def read_rows(
     path: Path, delimiter: str, header: Sequence[str], *, keep_header: bool = False
 ) -> Iterator[Row]:
-    """The rows of a table in text, without empty lines.
+    """The rows of a text table, without empty lines.
 
     Args:
-        path: UTF-8, with or without a byte order mark; fields may be quoted with `"`.
+        path: of a file in UTF-8, with or without a byte order mark; fields may be quoted with `"`.
         delimiter: between fields.
-        header: how the first row must begin.
-        keep_header: give the first row too.
+        header: the first fields of the first row.
+        keep_header: yield the first row too.
 
     Raises:
-        ConfigError: the file cannot be read, its header is another, or a row has fewer fields
-            than `header`.
+        ConfigError: the file cannot be read, its header differs, or a row has fewer fields than
+            `header`.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -86,5 +105,5 @@ def read_rows(
 
 
 def bad_row(path: Path, line: int, what: str) -> ConfigError:
-    """The error for a row that cannot be as it was published."""
+    """The error for a row that differs from the published file."""
     return ConfigError(f"{path} line {line}: {what}; replace the file by the original")

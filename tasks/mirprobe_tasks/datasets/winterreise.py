@@ -7,7 +7,7 @@ multimodal scenario for music analysis, ACM Journal on Computing and Cultural He
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import mir_eval.chord
@@ -17,13 +17,13 @@ from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Annotations, Segments, Split, Track
 from mirprobe_tasks.datasets.splits import divide
-from mirprobe_tasks.datasets.table_files import bad_row, existing, read_rows, ready
+from mirprobe_tasks.datasets.table_files import TableDataset, bad_row, read_rows
 
 PUBLIC = ("HU33", "SC06")
-"""The performances whose audio is part of the data set."""
+"""The performances with public audio."""
 
-INTERVALS = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
-"""Harte's names of 0 to 11 semitones above the root."""
+DEGREES = ("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7")
+"""Degrees in Harte syntax, 0 to 11 semitones above the root."""
 
 MODES = {"maj": "major", "min": "minor"}
 
@@ -34,20 +34,20 @@ _KEY = re.compile(rf"({_PITCH}):(maj|min)")
 
 
 def normalise_chord(label: str) -> str:
-    """A chord label of the data set in Harte's syntax as mir_eval reads it.
+    """A chord label of the data set in the Harte syntax of mir_eval.
 
-    The data set names the bass by its pitch, Harte by its interval above the root: `B:dim7/C`
-    becomes `B:dim7/b2`. Where it leaves a degree out it names the degree without its accidental,
-    Harte with it: `G:min(*3)` becomes `G:min(*b3)`. All else stays as it is.
+    The data set names the bass by its pitch, Harte by its degree: `B:dim7/C` becomes `B:dim7/b2`.
+    The data set names an omitted degree without accidental, Harte with it: `G:min(*3)` becomes
+    `G:min(*b3)`. Everything else is unchanged.
 
     Raises:
-        ValueError: it is no such label, or mir_eval cannot read what comes of it.
+        ValueError: the text is not such a label, or mir_eval cannot read the result.
     """
     if label in (mir_eval.chord.NO_CHORD, mir_eval.chord.X_CHORD):
         return label
     match = _LABEL.fullmatch(label)
     if not match:
-        raise ValueError(f"'{label}' is no chord label")
+        raise ValueError(f"'{label}' is not a chord label")
     root, quality, degrees, bass = match.groups()
     written = root if quality is None else f"{root}:{quality}"
     try:
@@ -58,15 +58,15 @@ def normalise_chord(label: str) -> str:
             above = mir_eval.chord.pitch_class_to_semitone(bass)
             above -= mir_eval.chord.pitch_class_to_semitone(root)
             if above % 12:
-                written += f"/{INTERVALS[above % 12]}"
+                written += f"/{DEGREES[above % 12]}"
         mir_eval.chord.encode(written)
     except mir_eval.chord.InvalidChordException as error:
-        raise ValueError(f"'{label}' is no chord label ({error})") from error
+        raise ValueError(f"'{label}' is not a chord label ({error})") from error
     return written
 
 
 def _degree(name: str, quality: str) -> str:
-    """A degree in brackets; one that is left out with the accidental that it has in the chord."""
+    """A degree in brackets; an omitted one has the accidental that it has in the chord."""
     if not name.startswith("*"):
         return name
     chord = mir_eval.chord.quality_to_bitmap(quality)
@@ -77,18 +77,17 @@ def _degree(name: str, quality: str) -> str:
     return name
 
 
-class Winterreise:
-    """24 songs in two public recordings: chords, local keys, and the key of the song there.
+class Winterreise(TableDataset):
+    """24 songs in two public recordings each: chords, key, local keys.
 
-    The recordings of a song are one group: 19 songs train, 2 valid and 3 test, divided 8:1:1.
-    Performances differ in key, since singers transpose. Chords over a bass that is not theirs, as
-    over a pedal point, are what mir_eval makes of them: `D:maj/4` is neither major nor minor there
-    and not compared. The local keys are those of the first of three annotators.
+    Groups are songs: 19 for training, 2 for validation and 3 for test, divided 8:1:1. Performances
+    differ in key, since singers transpose. Chords over a foreign bass, such as a pedal point, are
+    scored as in mir_eval: `D:maj/4` is neither major nor minor and is not compared. The local keys
+    are those of the first of three annotators.
     """
 
-    name: str = "winterreise"
-    tags: tuple[str, ...] = ()
-    trim: float = 5.0
+    name = "winterreise"
+    trim = 5.0
     sheet = DatasetInfo(
         tracks=48,
         hours=2.2,
@@ -97,29 +96,29 @@ class Winterreise:
         "passed on in modified form",
         source="https://zenodo.org/records/5139893",
         obtain="download Schubert_Winterreise_Dataset_v2-1.zip and unpack it, so that "
-        "01_RawData/audio_wav and 02_Annotations lie here",
+        "01_RawData/audio_wav and 02_Annotations are here",
     )
 
     def __init__(self, root: Path, performances: str = "+".join(PUBLIC)) -> None:
-        """Describe the data set; nothing is read yet.
+        """Set the options; nothing is read yet.
 
         Args:
-            root: holds `01_RawData/audio_wav/Schubert_D911-01_HU33.wav` and so on, and
+            root: contains `01_RawData/audio_wav/Schubert_D911-01_HU33.wav` and so on, and
                 `02_Annotations` with `ann_audio_chord`, `ann_audio_localkey-ann1` and
                 `ann_audio_globalkey.csv`.
-            performances: which to use, joined by `+`. Audio of others than HU33 and SC06 is on
-                records alone, and goes beside theirs under the name of its annotations.
+            performances: names, joined by `+`. Audio of performances other than HU33 and SC06 is
+                on commercial records; it goes into the same folder, named as its annotations.
         """
-        self._root = Path(root)
+        super().__init__(root)
         self._performances = performances.split("+")
 
     def splits(self) -> Mapping[Split, Sequence[Track]]:
-        """Every recording by split; needs no audio.
+        """The tracks of each split; needs no audio.
 
         Raises:
-            ConfigError: annotations are missing or not as they were published.
+            ConfigError: annotations are missing or differ from the published ones.
         """
-        folder = existing(self._root / _FOLDER / "ann_audio_chord", self.name, self.sheet)
+        folder = self.require(self._root / _FOLDER / "ann_audio_chord")
         keys = self._keys()
         tracks: list[Track] = []
         for performance in self._performances:
@@ -132,14 +131,6 @@ class Winterreise:
                 )
             tracks.extend(self._track(path, keys) for path in paths)
         return divide(tracks, name=self.name)
-
-    def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:
-        """Look whether there is audio; nothing is fetched.
-
-        Raises:
-            ConfigError: there is none at all.
-        """
-        yield from ready(tracks, self._root, self.name, self.sheet)
 
     def _track(self, path: Path, keys: Mapping[str, str]) -> Track:
         return Track(
@@ -154,8 +145,8 @@ class Winterreise:
         )
 
     def _keys(self) -> dict[str, str]:
-        """The key of each song in each performance, `"C minor"`, by name of the recording."""
-        path = existing(self._root / _FOLDER / "ann_audio_globalkey.csv", self.name, self.sheet)
+        """Name of the recording -> key, such as `"C minor"`."""
+        path = self.require(self._root / _FOLDER / "ann_audio_globalkey.csv")
         keys = {}
         for line, (work, performance, key, *_) in read_rows(
             path, ";", ["WorkID", "PerformanceID", "key"]
@@ -167,16 +158,14 @@ class Winterreise:
         return keys
 
     def _local_keys(self, name: str) -> Path:
-        return existing(
-            self._root / _FOLDER / "ann_audio_localkey-ann1" / name, self.name, self.sheet
-        )
+        return self.require(self._root / _FOLDER / "ann_audio_localkey-ann1" / name)
 
 
 def _key(label: str) -> str:
-    """`C:min` as mir_eval.key reads it, `"C minor"`."""
+    """`C:min` in the syntax of mir_eval.key, `"C minor"`."""
     match = _KEY.fullmatch(label)
     if not match:
-        raise ValueError(f"'{label}' is no key such as C:min")
+        raise ValueError(f"'{label}' is not a key such as C:min")
     return f"{match[1]} {MODES[match[2]]}"
 
 

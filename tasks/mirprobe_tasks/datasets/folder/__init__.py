@@ -1,7 +1,7 @@
 """The user's own data: a folder of audio with a table of labels, annotation files, or both.
 
-A YAML file of a few lines describes it (`description.Description`). All of it is read and checked
-when the data set is built, before any work.
+A short YAML file describes the data (`description.Description`). Everything except the audio is
+read and checked when the data set is built.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from mirprobe_tasks.datasets.splits import divide
 __all__ = ["Folder"]
 
 SEEDS = 1000
-"""Seeds that are tried to name one that leaves no split empty."""
+"""Number of seeds that are tried to suggest one with which no split is empty."""
 
 
 class Folder:
     """A user's own recordings: `folder:my.yaml`.
 
-    It is called what the description calls it, or else its file, `my`, so that several can be
-    joined or crossed. Without a `split` column the groups are divided by the description's seed and
-    shares. Tags, genres and instruments are those that occur in any split, or those that the
-    description names.
+    The name is the one in the description, or that of the file, `my`, so that several data sets can
+    be joined or crossed. Without a column `split`, groups are divided by seed and shares of the
+    description. The vocabularies of tags, genres and instruments are those of the description, or
+    the labels that occur in any split.
     """
 
     name: str = "folder"
@@ -45,27 +45,27 @@ class Folder:
     )
 
     def __init__(self, root: Path, config: str = "") -> None:
-        """Read the description and all that it names but the audio itself.
+        """Read the description and everything that it names except the audio.
 
         Args:
-            root: not used; the files stay where they are.
+            root: not used; the files stay in their folder.
             config: the YAML file.
 
         Raises:
-            ConfigError: lists all faults, with file and row.
+            ConfigError: the data have faults; the message lists them with file and row.
         """
         if not config:
             raise ConfigError(f"data set 'folder': {self.sheet.obtain}")
         description = read_description(Path(str(config)).expanduser())
         faults = Faults()
-        named_tracks = read_tracks(description, faults)
-        _refuse_doubles(named_tracks, faults)
-        self._splits = _divide(named_tracks, description, faults)
+        folder_tracks = read_tracks(description, faults)
+        _refuse_doubles(folder_tracks, faults)
+        self._splits = _divide(folder_tracks, description, faults)
         faults.report(description.path)
         self.name = description.name
         self.root = description.audio
         self.trim = description.trim
-        found = [named.track.annotations for named in named_tracks]
+        found = [one.track.annotations for one in folder_tracks]
         tags = {tag for annotations in found for tag in annotations.tags or ()}
         columns = description.columns.get("tags")
         if isinstance(columns, tuple):
@@ -82,11 +82,11 @@ class Folder:
         }
 
     def splits(self) -> Mapping[Split, Sequence[Track]]:
-        """Every track by split."""
+        """The tracks of each split."""
         return self._splits
 
     def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:
-        """Nothing to do: the audio is there.
+        """Nothing to do, since the audio exists.
 
         Yields:
             The id of each track.
@@ -94,21 +94,21 @@ class Folder:
         yield from (track.id for track in tracks)
 
 
-def _refuse_doubles(named_tracks: Sequence[FolderTrack], faults: Faults) -> None:
+def _refuse_doubles(folder_tracks: Sequence[FolderTrack], faults: Faults) -> None:
     known: dict[str, str] = {}
-    for named in named_tracks:
-        first = known.setdefault(named.track.id, named.where)
-        if first != named.where:
-            faults.add(named.where, f"id '{named.track.id}' is that of {first} too; rename one")
+    for one in folder_tracks:
+        first = known.setdefault(one.track.id, one.where)
+        if first != one.where:
+            faults.add(one.where, f"id '{one.track.id}' is also that of {first}; rename one")
 
 
 def _divide(
-    named_tracks: Sequence[FolderTrack], description: Description, faults: Faults
+    folder_tracks: Sequence[FolderTrack], description: Description, faults: Faults
 ) -> Mapping[Split, Sequence[Track]]:
-    """The splits that are given, or else a division by group; neither may be empty."""
-    tracks = [named.track for named in named_tracks]
-    if any(named.split for named in named_tracks):
-        return _given(named_tracks, faults)
+    """The given splits, or a division by group; no split may be empty."""
+    tracks = [one.track for one in folder_tracks]
+    if any(one.split for one in folder_tracks):
+        return _given(folder_tracks, faults)
     if faults:
         return {split: [] for split in SPLITS}
     parts = _by_seed(tracks, description, description.seed)
@@ -133,18 +133,18 @@ def _by_seed(
     return divide(tracks, name=f"folder {seed}", shares=description.shares)
 
 
-def _given(named_tracks: Sequence[FolderTrack], faults: Faults) -> Mapping[Split, Sequence[Track]]:
+def _given(folder_tracks: Sequence[FolderTrack], faults: Faults) -> Mapping[Split, Sequence[Track]]:
     parts: dict[Split, list[Track]] = {split: [] for split in SPLITS}
     owners: dict[str, FolderTrack] = {}
-    for named in named_tracks:
-        if named.split is None:
+    for one in folder_tracks:
+        if one.split is None:
             continue
-        parts[named.split].append(named.track)
-        owner = owners.setdefault(named.track.group, named)
-        if owner.split != named.split:
+        parts[one.split].append(one.track)
+        owner = owners.setdefault(one.track.group, one)
+        if owner.split != one.split:
             faults.add(
-                named.where,
-                f"group '{named.track.group}' is in {named.split} here and in {owner.split} in "
+                one.where,
+                f"group '{one.track.group}' is in {one.split} here and in {owner.split} in "
                 f"{owner.where}; keep it in one split",
             )
     return parts

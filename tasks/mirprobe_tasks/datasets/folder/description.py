@@ -1,4 +1,4 @@
-"""The YAML file that describes a user's own data: a frozen dataclass of what stands there."""
+"""The YAML file that describes a user's own data, as a frozen dataclass."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from mirprobe.core.errors import ConfigError
 from mirprobe_tasks.datasets.folder.faults import Faults
 
 LABELLED = ("tags", "genre", "instrument")
-"""Fields whose labels can be fixed."""
+"""Fields whose vocabularies can be given."""
 
 LOCAL = ("chords", "keys", "sections", "beats", "jams")
-"""What a file of its own holds, beside the audio or named in the table."""
+"""Annotations in separate files, beside the audio or named in the table."""
 
 COLUMNS = (
     *("audio", "id", "start", "stop", "group", "split"),
     *("key", "tempo", "pitch", "instrument", "genre", "valence", "arousal", "tags"),
     *LOCAL,
 )
-"""What a column of the table can hold."""
+"""Contents that a column of the table can have."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What the YAML file says; paths in it are relative to the file.
+    """The content of the YAML file; paths in it are relative to the file.
 
     Attributes:
-        path: of the file itself.
-        name: of the data, in messages and, where data sets are joined or crossed, before the
-            tracks' ids. The file's name without its ending, where it is left out.
+        path: of the YAML file.
+        name: of the data set, in messages and, in joined or crossed data sets, before the ids of
+            tracks. Default: the name of the file without suffix.
         audio: folder of the audio files.
-        table: a row a track: `.csv`, `.tsv` or `.parquet`; None for a folder without one.
-        columns: one of `COLUMNS` -> name of the table's column; for `tags` also several names, a
-            column a tag. Empty: the columns have those names.
-        beside: one of `LOCAL` -> ending of the file beside the audio file.
+        table: one row per track: `.csv`, `.tsv` or `.parquet`; None if there is no table.
+        columns: one of `COLUMNS` -> name of the column in the table; for `tags` also several names,
+            one column per tag. Empty: the columns have the names in `COLUMNS`.
+        beside: one of `LOCAL` -> suffix of the file beside the audio file.
         delimiter: between the fields of a `.csv` file.
         separator: between tags in one column.
-        labels: `tags`, `genre`, `instrument` -> all labels that there are. For those that are
-            left out, the labels that occur in any split.
-        shares: of train, valid and test, where the table gives no split.
+        labels: `tags`, `genre`, `instrument` -> the vocabulary. Default: the labels that occur in
+            any split.
+        shares: of train, valid and test, if the table has no splits.
         seed: of that division.
         trim: seconds at the start of each track that beat metrics leave out.
     """
@@ -66,11 +66,11 @@ class Description:
 
 
 def read_description(path: Path) -> Description:
-    """Read the file and look whether what it names is there.
+    """Read the file and check that the files it names exist.
 
     Raises:
-        ConfigError: the file is missing or not YAML, or lists all its faults: an unknown key with
-            the nearest known one, a value of a wrong kind, a folder or file that is not there.
+        ConfigError: the file is missing or not YAML, or has faults; the message lists them: unknown
+            keys with the nearest known one, values of a wrong type, missing files and folders.
     """
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -104,7 +104,7 @@ def read_description(path: Path) -> Description:
         faults.add(path.name, f"'table': there is no file {read['table']}")
     for name in ("columns", "delimiter", "separator"):
         if name in values and "table" not in values:
-            faults.add(path.name, f"'{name}' is of no use without a 'table'")
+            faults.add(path.name, f"'{name}' needs a 'table'")
     faults.report(path)
     return Description(path=path, **read)
 

@@ -1,4 +1,4 @@
-"""Faults of a user's own data, collected so that all can be mended at once."""
+"""Faults of a user's own data, collected so that one message can list them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 from mirprobe.core.errors import ConfigError
 
 SHOWN = 20
-"""Faults that the error lists; of the others it says how many there are."""
+"""Largest number of faults that the error message lists; the others are counted."""
 
 
 class Faults:
-    """What is wrong, in the order in which it was found."""
+    """Faults in the order in which they were found."""
 
     def __init__(self) -> None:
         self._lines: list[str] = []
 
     def add(self, where: str, what: str) -> None:
-        """Note a fault.
+        """Add a fault.
 
         Args:
-            where: file, and row or line where there is one.
-            what: is wrong, and what would be right.
+            where: file, with row or line if there is one.
+            what: the fault and its remedy.
         """
         self._lines.append(f"{where}: {what}")
 
@@ -29,10 +29,13 @@ class Faults:
         return bool(self._lines)
 
     def report(self, path: Path) -> None:
-        """End here if anything is wrong.
+        """Raise the collected faults, if there are any.
+
+        Args:
+            path: the YAML file, for the message.
 
         Raises:
-            ConfigError: one line with all faults, or the first `SHOWN` and the number of others.
+            ConfigError: one line with the first `SHOWN` faults and the number of the others.
         """
         if not self._lines:
             return

@@ -1,4 +1,4 @@
-"""What stands in the cells of a row, as fields of `Annotations`."""
+"""Cells of a row of the table as fields of `Annotations`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from mirprobe_tasks.datasets.folder.table import Cell
 from mirprobe_tasks.datasets.normalise import normalise_key
 
 Refuse = Callable[[str], None]
-"""Is told what is wrong with a row."""
+"""Reports a fault of a row."""
 
 _TRUE, _FALSE = {"1", "1.0", "true", "yes"}, {"", "0", "0.0", "false", "no"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """What is said of one track.
+    """The row of one track.
 
     Attributes:
-        where: file and row, or the audio file where there is no table.
-        cells: one of `description.COLUMNS` -> what its column holds here.
-        flags: tag -> what its column holds; None where tags have no columns of their own.
+        where: file and row, or the audio file if there is no table.
+        cells: one of `description.COLUMNS` -> cell of its column.
+        flags: tag -> cell of its column; None if tags do not have one column each.
     """
 
     where: str
@@ -35,18 +35,18 @@ class Row:
     flags: Mapping[str, Cell] | None = None
 
     def text(self, name: str) -> str:
-        """A cell; empty where there is none."""
+        """A cell as text; empty if there is none."""
         cell = self.cells.get(name, "")
         return cell if isinstance(cell, str) else ", ".join(cell)
 
 
 def read_labels(row: Row, separator: str, refuse: Refuse) -> dict[str, Any]:
-    """The fields of `Annotations` that a row gives; an empty cell gives none.
+    """The fields of `Annotations` in a row; an empty cell is no field.
 
     Args:
-        row: what is said of the track.
+        row: of the track.
         separator: between the tags in one column.
-        refuse: is told of each cell that cannot be read.
+        refuse: is called for each cell that cannot be read.
     """
     values: dict[str, Any] = {}
     for field, read in _READERS.items():
@@ -65,13 +65,13 @@ def read_labels(row: Row, separator: str, refuse: Refuse) -> dict[str, Any]:
     elif "tags" in row.cells:
         cell = row.cells["tags"]
         names = cell if isinstance(cell, tuple) else cell.split(separator)
-        # a track without any tag is known to have none
+        # an empty cell means that no tag applies
         values["tags"] = {name.strip(): 1.0 for name in names if name.strip()}
     return values
 
 
 def refuse_labels(values: Mapping[str, Any], description: Description, refuse: Refuse) -> None:
-    """Look whether all labels are among those that the description names, if it names any."""
+    """Check that all labels are in the vocabularies of the description, if it has any."""
     for field in LABELLED:
         known = description.labels.get(field)
         given = values.get(field)
@@ -83,7 +83,7 @@ def refuse_labels(values: Mapping[str, Any], description: Description, refuse: R
 
 
 def _flagged(flags: Mapping[str, Cell], refuse: Refuse) -> dict[str, float]:
-    """The tags whose columns say that they apply."""
+    """The tags that apply according to their columns."""
     tags = {}
     for tag, cell in flags.items():
         flag = cell.lower() if isinstance(cell, str) else ""
@@ -95,10 +95,10 @@ def _flagged(flags: Mapping[str, Cell], refuse: Refuse) -> dict[str, float]:
 
 
 def finite(text: str) -> float:
-    """A number.
+    """A finite number.
 
     Raises:
-        ValueError: it is none, or infinite.
+        ValueError: the text is not a finite number.
     """
     try:
         number = float(text)
@@ -126,7 +126,7 @@ def _tempo(text: str) -> float:
     try:
         return validate_tempo(finite(text))
     except (ValueError, TrackError) as error:
-        raise ValueError("write beats a minute, a number above 0") from error
+        raise ValueError("write beats per minute, a number above 0") from error
 
 
 def _note(text: str) -> str:
@@ -146,4 +146,4 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "valence": finite,
     "arousal": finite,
 }
-"""How a cell that holds one value is read."""
+"""Readers of cells that hold one value."""

@@ -1,4 +1,4 @@
-"""Files that hold what changes within a track: `.lab`, `.beats` and JAMS."""
+"""Annotation files of a track: `.lab`, `.beats` and JAMS."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Values = dict[str, Any]
 
 
 def read_local(kind: str, path: Path) -> Values:
-    """What a file says of its track, in seconds from the beginning of the audio file.
+    """The annotations in a file, in seconds from the start of the audio file.
 
     Args:
         kind: `chords`, `keys` or `sections` (lines of start, end and label), `beats` (lines of a
-            time and, where known, the place in the bar), or `jams`. Blanks or tabs stand between
-            the columns; empty lines and those that begin with `#` are skipped.
-        path: in UTF-8.
+            time and, if known, the position in the bar), or `jams`. Blanks or tabs separate the
+            columns; empty lines and lines that start with `#` are skipped.
+        path: of a file in UTF-8.
 
     Raises:
-        ValueError: the file cannot be read so; says the line where one is wrong.
+        ValueError: the file cannot be read; the message names the line.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -51,9 +51,9 @@ def read_local(kind: str, path: Path) -> Values:
 
 
 def stretch(values: Values, start: float, stop: float | None) -> Values:
-    """What a track from `start` to `stop` has of its file's annotations, in seconds from `start`.
+    """The annotations from `start` to `stop`, in seconds from `start`.
 
-    Fields without times stay as they are; segments are cut at both ends.
+    Fields without times are unchanged; segments are cut at both ends.
     """
     end = np.inf if stop is None else stop
 
@@ -87,7 +87,7 @@ def _segments(lines: Lines, kind: str) -> Segments:
             labels.append(_label(kind, label.strip()))
         except (TrackError, ValueError) as error:
             raise ValueError(
-                f"line {number}: {error}; where these are sections rather than {kind}, write "
+                f"line {number}: {error}; if these are sections rather than {kind}, write "
                 "`beside: {sections: .lab}`"
             ) from error
     return validate_segments(
@@ -96,7 +96,11 @@ def _segments(lines: Lines, kind: str) -> Segments:
 
 
 def _label(kind: str, text: str) -> str:
-    """A label that its kind of segments can have, in the spelling of this house."""
+    """A label in its normal form.
+
+    Raises:
+        TrackError, ValueError: this kind of segments cannot have the label.
+    """
     if kind == "keys":
         return normalise_key(text)
     if kind == "chords":
@@ -115,19 +119,19 @@ def _beats(lines: Lines) -> Beats:
                 raise ValueError
         except ValueError:
             raise ValueError(
-                f"line {number}: write a time and, where known, a whole number, the place in the "
-                "bar"
+                f"line {number}: write a time and, if known, the position in the bar as a whole "
+                "number"
             ) from None
-    return _sound_beats(times, positions)
+    return _make_beats(times, positions)
 
 
-def _sound_beats(times: Sequence[float], positions: Sequence[int]) -> Beats:
+def _make_beats(times: Sequence[float], positions: Sequence[int]) -> Beats:
     if positions and len(positions) != len(times):
         raise ValueError(
-            f"{len(times)} beats have {len(positions)} places in the bar; give each one, or none"
+            f"{len(times)} beats have {len(positions)} positions in the bar; give all or none"
         )
     if any(position < 1 for position in positions):
-        raise ValueError("a place in the bar is below 1; count from 1, the downbeat")
+        raise ValueError("a position in the bar is below 1; count from 1, the downbeat")
     return Beats(
         validate_events(np.array(times, dtype=np.float64), "beat"),
         np.array(positions, dtype=np.int64) if positions else None,
@@ -137,7 +141,7 @@ def _sound_beats(times: Sequence[float], positions: Sequence[int]) -> Beats:
 def _jams(text: str) -> Values:
     """The fields in a JAMS file; of several annotations of one namespace the first counts.
 
-    Its JSON is read directly: validation against the schemata is the `jams` package's business.
+    The file is read as JSON, without validation by the package `jams`.
     """
     try:
         annotations = json.loads(text)["annotations"]
@@ -158,7 +162,7 @@ Observations = Sequence[Mapping[str, Any]]
 
 
 def _observations(data: Any) -> Observations:
-    """Sparse observations as they are, dense ones turned into sparse ones."""
+    """Sparse observations; dense ones are converted."""
     if isinstance(data, list):
         return data
     names = ("time", "duration", "value", "confidence")
@@ -187,12 +191,12 @@ def _jams_segments(kind: str) -> Callable[[Observations], Segments]:
 
 
 def _jams_beats(observations: Observations) -> Beats:
-    places = [one["value"] for one in observations]
-    places = [place["position"] if isinstance(place, dict) else place for place in places]
-    positions = [float(place) for place in places if place is not None]
+    values = [one["value"] for one in observations]
+    values = [value["position"] if isinstance(value, dict) else value for value in values]
+    positions = [float(value) for value in values if value is not None]
     if any(not position.is_integer() for position in positions):
-        raise ValueError("a place in the bar is no whole number; leave out what is between beats")
-    return _sound_beats(_times(observations), [int(position) for position in positions])
+        raise ValueError("a position in the bar is not a whole number; leave out subdivisions")
+    return _make_beats(_times(observations), [int(position) for position in positions])
 
 
 def _jams_onsets(observations: Observations) -> Floats:
@@ -202,7 +206,7 @@ def _jams_onsets(observations: Observations) -> Floats:
 def _single(observations: Observations) -> Any:
     values = [one["value"] for one in observations]
     if any(value != values[0] for value in values):
-        raise ValueError(f"has several values, {values[0]} and others; one is needed")
+        raise ValueError(f"has several values, {values[0]} and others; give one")
     return values[0]
 
 
@@ -232,4 +236,4 @@ _NAMESPACES: Mapping[str, tuple[str, Callable[[Observations], Any]]] = {
         for kind in ("open", "salami_function", "salami_upper", "salami_lower", "tut")
     },
 }
-"""Namespace -> field of `Annotations` and how it is read; `tag_...` are tags, all others unused."""
+"""Namespace -> field of `Annotations` and its reader; `tag_...` are tags, all others unused."""

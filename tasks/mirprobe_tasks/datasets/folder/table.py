@@ -1,4 +1,4 @@
-"""A table of a user's own: header and rows of text, from CSV or Parquet."""
+"""A user's table: header and rows of text, from CSV or Parquet."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from mirprobe.core.errors import ConfigError
 from mirprobe_tasks.datasets.folder.faults import Faults
 
 Cell = str | tuple[str, ...]
-"""What stands in a row's column, without blanks around it; several values of a Parquet list."""
+"""Content of a cell without surrounding blanks; several values for a Parquet list."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows by the names of their columns.
+    """Rows by column.
 
     Attributes:
         header: names of the columns.
-        rows: where a row stands, such as `labels.csv row 2`, and its cells by column. The header
-            of a CSV file is row 1, as a spreadsheet shows it; a Parquet file begins with row 1.
+        rows: place of each row, such as `labels.csv row 2`, and its cells by column. The header of
+            a CSV file is row 1, as in a spreadsheet; the first row of a Parquet file is row 1.
     """
 
     header: tuple[str, ...]
@@ -38,10 +38,10 @@ def read_table(path: Path, delimiter: str, faults: Faults) -> Table:
     Args:
         path: CSV and TSV in UTF-8, with or without a byte order mark.
         delimiter: between the fields of a `.csv` file.
-        faults: is told of rows that have not as many fields as the header; they are left out.
+        faults: collects rows with another number of fields than the header; they are left out.
 
     Raises:
-        ConfigError: the file cannot be read, has no rows, or two columns of one name.
+        ConfigError: the file cannot be read, has no rows, or has two columns of one name.
     """
     if path.suffix == ".parquet":
         table = _read_parquet(path)
@@ -87,8 +87,8 @@ def _read_parquet(path: Path) -> Table:
         raise ConfigError(
             f"{path}: Parquet needs pyarrow; `pip install mirprobe[parquet]`, or save it as CSV"
         ) from error
-    except (OSError, ValueError) as error:  # pyarrow's errors are of these
-        raise ConfigError(f"{path}: cannot be read as Parquet ({error}); save it anew") from error
+    except (OSError, ValueError) as error:  # base classes of pyarrow's errors
+        raise ConfigError(f"{path}: cannot be read as Parquet ({error}); save it again") from error
     header = tuple(str(name) for name in frame.columns)
     rows = [
         (f"{path.name} row {number}", dict(zip(header, map(_cell, values), strict=True)))
@@ -98,7 +98,7 @@ def _read_parquet(path: Path) -> Table:
 
 
 def _cell(value: Any) -> Cell:
-    """A value of a data frame as it would stand in a CSV file; nothing is the empty text."""
+    """A value of a data frame as in a CSV file; a missing value is the empty text."""
     if isinstance(value, np.ndarray | list | tuple):
         return tuple(_text(one) for one in _plain(value))
     return _text(value)
@@ -109,8 +109,8 @@ def _plain(values: Iterable[Any]) -> list[Any]:
 
 
 def _text(value: Any) -> str:
-    if value is None or value is pd.NA or value != value:  # NaN alone differs from itself
+    if value is None or value is pd.NA or value != value:  # NaN differs from itself
         return ""
     if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))  # whole numbers become floats where one of a column is missing
+        return str(int(value))  # a missing value makes a column of integers one of floats
     return str(value).strip()

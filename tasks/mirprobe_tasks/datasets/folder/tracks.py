@@ -1,4 +1,4 @@
-"""Table, audio folder and annotation files to tracks; what is wrong goes to the faults."""
+"""Tracks from table, audio folder and annotation files; errors are collected as faults."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mirprobe_tasks.datasets.folder.local import read_local, stretch
 from mirprobe_tasks.datasets.folder.table import read_table
 
 AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff", ".au")
-"""Endings of files that are taken for audio."""
+"""Suffixes of audio files."""
 
 FOREIGN = (".m4a", ".aac", ".mp4", ".wma")
-"""Endings of audio that libsndfile does not decode."""
+"""Suffixes of audio files that libsndfile cannot decode."""
 
 SPLIT_NAMES: Mapping[str, Split] = {
     **{split: split for split in SPLITS},
@@ -30,7 +30,7 @@ SPLIT_NAMES: Mapping[str, Split] = {
 
 @dataclass(frozen=True)
 class FolderTrack:
-    """A track, where it was named, and its split where one is given."""
+    """A track, the place of its row, and its split if one is given."""
 
     where: str
     track: Track
@@ -38,39 +38,37 @@ class FolderTrack:
 
 
 def read_tracks(description: Description, faults: Faults) -> list[FolderTrack]:
-    """The tracks of all rows that can be read, or of all audio files where there is no table.
+    """The tracks of all readable rows, or of all audio files if there is no table.
 
     Raises:
-        ConfigError: the table as a whole cannot be read.
+        ConfigError: the table cannot be read.
     """
     files = _audio_files(description.audio)
     if description.table is None:
         rows = _rows_of_files(files, description, faults)
     else:
         rows = _rows_of_table(description, faults)
-    read = [_Reader(description, files, faults, row).named() for row in rows]
-    named_tracks = [named for named in read if named is not None]
+    read = [_Reader(description, files, faults, row).read() for row in rows]
+    folder_tracks = [track for track in read if track is not None]
     if any("split" in row.cells for row in rows):
         given = {SPLIT_NAMES.get(row.text("split").lower()) for row in rows}
         for split in SPLITS:
             if split not in given:
                 faults.add(description.path.name, f"split '{split}' is empty; give it tracks")
     annotated = any(
-        value is not None
-        for named in named_tracks
-        for value in vars(named.track.annotations).values()
+        value is not None for one in folder_tracks for value in vars(one.track.annotations).values()
     )
     if not annotated and not faults:
         faults.add(
             description.path.name,
             "no track has any annotation; map columns to "
-            f"{', '.join(COLUMNS[6:])}, or name the endings of files `beside` the audio",
+            f"{', '.join(COLUMNS[6:])}, or name the suffixes of files `beside` the audio",
         )
-    return named_tracks
+    return folder_tracks
 
 
 def _audio_files(folder: Path) -> dict[str, list[Path]]:
-    """Audio files below a folder, sorted, by their path in it without the ending."""
+    """Relative path without suffix -> audio files below a folder, sorted."""
     found: dict[str, list[Path]] = {}
     for parent, folders, names in walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -85,9 +83,9 @@ def _audio_files(folder: Path) -> dict[str, list[Path]]:
 def _rows_of_files(
     files: Mapping[str, Sequence[Path]], description: Description, faults: Faults
 ) -> list[Row]:
-    """A row a file: the folder directly below the audio folder in which it lies is its group.
+    """One row per file. The group is the top-level folder of the file below the audio folder.
 
-    Where all of these folders are named after splits, they are splits instead.
+    If all of these folders have names of splits, they are the splits instead.
     """
     places = [path.relative_to(description.audio) for paths in files.values() for path in paths]
     if not places:
@@ -107,7 +105,7 @@ def _rows_of_files(
 
 
 def _rows_of_table(description: Description, faults: Faults) -> list[Row]:
-    """Rows by what their columns hold; none where it is not known which column names the audio."""
+    """Rows by the contents of their columns; empty if no column names the audio."""
     assert description.table is not None
     table = read_table(description.table, description.delimiter, faults)
     columns = description.columns or {name: name for name in COLUMNS if name in table.header}
@@ -148,8 +146,8 @@ class _Reader:
     faults: Faults
     row: Row
 
-    def named(self) -> FolderTrack | None:
-        """The track, or None where it has no audio or a stretch that cannot be."""
+    def read(self) -> FolderTrack | None:
+        """The track; None if it has no audio or if its start and stop are impossible."""
         split = self._split() if "split" in self.row.cells else None
         labels = read_labels(self.row, self.description.separator, self._refuse)
         audio = self._audio()
@@ -167,7 +165,7 @@ class _Reader:
                 continue
             for field in sorted(set(values) & set(labels)):
                 again = self._relative(path)
-                self._refuse(f"has {field} already, and once more in {again}; drop one of them")
+                self._refuse(f"has {field} already, and again in {again}; remove one of them")
             labels.update(values)
         refuse_labels(labels, self.description, self._refuse)
         inside = audio.is_relative_to(self.description.audio)
@@ -204,16 +202,16 @@ class _Reader:
         text = self.row.text("split")
         split = SPLIT_NAMES.get(text.lower())
         if split is None:
-            self._refuse(f"split '{text}' is none of train, valid and test")
+            self._refuse(f"split '{text}' is not train, valid or test")
         return split
 
     def _audio(self) -> Path | None:
-        """The audio file that the row names, with its ending or without."""
+        """The audio file that the row names, with or without suffix."""
         name = self.row.text("audio")
         path = self.description.audio / name
         found = [path] if name and path.is_file() else list(self.files.get(name, ()))
         if len(found) != 1:
-            several = f"is one of {len(found)} files; write the ending too"
+            several = f"is one of {len(found)} files; write the suffix too"
             self._refuse(f"audio '{name}' {several if found else f'is not in {path.parent}'}")
             return None
         if found[0].suffix.lower() in FOREIGN:
@@ -222,7 +220,7 @@ class _Reader:
         return found[0]
 
     def _local(self, audio: Path) -> Iterator[tuple[str, Path]]:
-        """The annotation files that there are: those that the row names, then those beside."""
+        """The existing annotation files: those that the row names, then those beside the audio."""
         named = set()
         for kind in LOCAL:
             name = self.row.text(kind)
