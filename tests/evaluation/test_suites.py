@@ -252,7 +252,7 @@ def test_another_package_ships_suites_too(tmp_path: Path, monkeypatch: pytest.Mo
     assert summary(registered()["own"]) == "Our own."
     assert load_suite("own", {})[0].tasks == ("key",)
     package(tmp_path, "suites_of_a_third", {"__init__.py": "", "own.yaml": ""})
-    with pytest.raises(ConfigError, match="two packages ship the suite 'own': suites_of_a_third"):
+    with pytest.raises(ConfigError, match="two packages have the suite 'own': suites_of_a_third"):
         registered()
     (tmp_path / "suites_of_a_third" / "__init__.py").write_text("import no_such_library\n")
     sys.modules.pop("suites_of_a_third")

@@ -1,4 +1,4 @@
-"""The commands `mirprobe data`: which data sets are there, fetch them, check them."""
+"""The commands `mirprobe data`: list data sets, show what is missing, fetch and check them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ data_app = typer.Typer(
 WIDTH = 100
 FOLDERS = ("data_home", "cache_dir")
 SHOWN = 10
-"""Missing files that `status` names."""
+"""Number of missing files that `status` lists."""
 
 Name = Annotated[str, typer.Argument(help="NAME or NAME:option=value,...")]
 
@@ -31,7 +31,7 @@ Name = Annotated[str, typer.Argument(help="NAME or NAME:option=value,...")]
 @data_app.command("list")
 @options_from(RunConfig, only=FOLDERS)
 def list_command(**given: Any) -> None:
-    """Every registered data set: size, licence, and whether it is there."""
+    """List every registered data set: size, licence, and whether its folder has files."""
     from mirprobe.data.status import all_statuses
 
     table = Table(box=None, pad_edge=False)
@@ -43,18 +43,18 @@ def list_command(**given: Any) -> None:
             no_wrap=header != "licence",
             overflow="fold",
         )
-    for held in all_statuses(folders_of(given)):
-        there = "yes" if held.present else "no"
-        if held.sheet is None:
-            table.add_row(held.name, "?", "?", "?", there, "?")
+    for found in all_statuses(folders_of(given)):
+        there = "yes" if found.present else "no"
+        if found.sheet is None:
+            table.add_row(found.name, "?", "?", "?", there, "?")
             continue
-        sheet = held.sheet
+        sheet = found.sheet
         sizes = (str(sheet.tracks), _number(sheet.hours), _number(sheet.gigabytes))
         notes = "; ".join(filter(None, (sheet.licence, sheet.caution)))
-        table.add_row(held.name, *sizes, there, notes)
+        table.add_row(found.name, *sizes, there, notes)
     console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
     console.print(table)
-    console.print("? is what nobody says; `mirprobe data status NAME` tells how to get one")
+    console.print("? means unknown; `mirprobe data status NAME` says how to get a data set")
 
 
 @data_app.command("status")
@@ -62,11 +62,12 @@ def list_command(**given: Any) -> None:
 def status_command(
     name: Name,
     splits: Annotated[
-        Path | None, typer.Option(help="Write the track ids of each split to SPLIT.txt there.")
+        Path | None,
+        typer.Option(help="Folder to write the track ids of each split to, as SPLIT.txt."),
     ] = None,
     **given: Any,
 ) -> None:
-    """Where a data set must lie, what of it is there, what is missing and how to get it."""
+    """Show the folder of a data set, which files are missing and how to get them."""
     from mirprobe.data.status import dataset_files
     from mirprobe.reporting.run_folder import write_splits
 
@@ -86,7 +87,9 @@ def status_command(
     tracks = sum(sizes.values())
     typer.echo(f"splits   {', '.join(f'{s} {n}' for s, n in sizes.items())}; {found.hash}")
     typer.echo(f"there    audio of {tracks - len(missing)} of {tracks} tracks")
-    shown = 0 if sheet is not None and sheet.generated else SHOWN  # made when it is needed
+    shown = (
+        0 if sheet is not None and sheet.generated else SHOWN
+    )  # they are generated when they are needed
     for path in missing[:shown]:
         typer.echo(f"missing  {path}")
     if len(missing) > shown > 0:
@@ -99,18 +102,18 @@ def status_command(
 @data_app.command("prepare")
 @options_from(RunConfig, only=FOLDERS)
 def prepare_command(name: Name, **given: Any) -> None:
-    """Fetch what can be fetched of a data set, and render what is rendered here."""
+    """Download the files of a data set, or generate its audio."""
     from mirprobe.api.dataset import root_of
     from mirprobe.data.status import all_tracks, dataset_status, open_dataset, prepare_dataset
 
-    held = dataset_status(name, folders_of(given))
+    found = dataset_status(name, folders_of(given))
     dataset = open_dataset(name, folders_of(given))
-    generated = held.sheet is None or held.sheet.generated
+    generated = found.sheet is None or found.sheet.generated
     if not prepare_dataset(dataset) and not generated:
-        typer.echo("nothing to download: what lies in its folder is used")
+        typer.echo("nothing to download: the files in its folder are used")
     tracks = all_tracks(dataset)
     there = sum(track.audio.is_file() for track in tracks)
-    root = root_of(dataset) or held.root
+    root = root_of(dataset) or found.root
     typer.echo(f"{root}: audio of {there} of {len(tracks)} tracks")
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -12,27 +11,23 @@ from typer.core import TyperGroup
 from mirprobe.core.errors import MirprobeError
 
 
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn a MirprobeError into one line and exit status 2, and Ctrl-C into exit status 130."""
-    try:
-        yield
-    except MirprobeError as error:
-        print_error(str(error))
-        raise typer.Exit(2) from error
-    except KeyboardInterrupt as error:
-        message = "interrupted: finished work is kept; the same command continues from there"
-        typer.echo(str(error) or message, err=True)
-        raise typer.Exit(getattr(error, "exit_status", 130)) from error
-
-
 class OneLineErrors(TyperGroup):
-    """A group whose commands all end on an error as `one_line_errors` says."""
+    """A group of commands that turns errors into one line and an exit status.
+
+    A MirprobeError becomes exit status 2, Ctrl-C 130.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the command line names."""
-        with one_line_errors():
+        try:
             return super().invoke(ctx)
+        except MirprobeError as error:
+            print_error(str(error))
+            raise typer.Exit(2) from error
+        except KeyboardInterrupt as error:
+            message = "interrupted: finished work is kept; the same command continues from there"
+            typer.echo(str(error) or message, err=True)
+            raise typer.Exit(getattr(error, "exit_status", 130)) from error
 
 
 def print_error(reason: str) -> None:

@@ -1,10 +1,10 @@
-"""Suites: YAML files that say what to run, found by name in installed packages or by path.
+"""Suites: YAML files of runs, found by path or by name in installed packages.
 
-A file holds fields of `RunConfig`. Its list `runs`, where it has one, holds further mappings of
-fields: each is laid over the file's own and becomes one run.
+A file has fields of `RunConfig`. It may have a list `runs` of further mappings of fields. Each of
+them is one run, and its fields override those of the file.
 
-A package ships suites through the entry-point group `mirprobe.suites`: the point names a package,
-and every `*.yaml` in it is a suite of that name.
+A package provides suites through the entry-point group `mirprobe.suites`: the entry point names a
+package, and every `*.yaml` in it is a suite of that name.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ SUFFIX = ".yaml"
 
 
 def registered() -> dict[str, Traversable]:
-    """The file of every suite that an installed package ships, by name.
+    """The file of every suite of the installed packages, by name.
 
     Raises:
-        ConfigError: two packages ship one name, or a package fails to import.
+        ConfigError: two packages have a suite of the same name, or a package fails to import.
     """
     found: dict[str, Traversable] = {}
     origins: dict[str, str] = {}
@@ -42,7 +42,7 @@ def registered() -> dict[str, Traversable]:
             entries = list(files(package).iterdir())
         except Exception as error:
             raise ConfigError(
-                f"suites of package '{package}' cannot be read ({error!r}); mend or uninstall it"
+                f"suites of package '{package}' cannot be read ({error!r}); repair or uninstall it"
             ) from error
         for file in entries:
             name = file.name.removesuffix(SUFFIX)
@@ -50,7 +50,7 @@ def registered() -> dict[str, Traversable]:
                 continue
             if name in found:
                 raise ConfigError(
-                    f"two packages ship the suite '{name}': {origins[name]} and {package}; "
+                    f"two packages have the suite '{name}': {origins[name]} and {package}; "
                     "uninstall one of them"
                 )
             found[name], origins[name] = file, package
@@ -58,7 +58,7 @@ def registered() -> dict[str, Traversable]:
 
 
 def summary(file: Traversable) -> str:
-    """The comment in a suite's first line."""
+    """The comment in the first line of a suite."""
     first = file.read_text(encoding="utf-8").partition("\n")[0]
     return first.removeprefix("#").strip() if first.startswith("#") else ""
 
@@ -68,8 +68,8 @@ def load_suite(suite: str, overrides: Mapping[str, Any]) -> tuple[RunConfig, ...
 
     Args:
         suite: a name, or the path of a YAML file.
-        overrides: fields that win over those in the file. Where the file lists `runs`, `tasks`
-            rather chooses among them: a run keeps those of its tasks that are named.
+        overrides: fields that replace those of the file. If the file has `runs`, `tasks` selects
+            among the tasks of each run; runs without any of them are dropped.
 
     Raises:
         ConfigError: the suite is unknown or not YAML, or a field is unknown or of a wrong type.
@@ -77,7 +77,7 @@ def load_suite(suite: str, overrides: Mapping[str, Any]) -> tuple[RunConfig, ...
     values = _read(suite)
     runs = values.pop("runs", None)
     if runs is None:
-        make_config(values, origin=f"{suite}: ")  # what is wrong in the file is blamed on the file
+        make_config(values, origin=f"{suite}: ")  # the message names the file
         return (make_config(_over(values, overrides)),)
     if not isinstance(runs, list) or not runs or not all(isinstance(one, dict) for one in runs):
         raise ConfigError(f"{suite}: 'runs' must be a list of mappings, `- field: value`")
@@ -93,7 +93,7 @@ def load_suite(suite: str, overrides: Mapping[str, Any]) -> tuple[RunConfig, ...
 
 
 def _read(suite: str) -> dict[str, Any]:
-    """The fields in a suite's file."""
+    """The fields in the file of a suite."""
     known = registered()
     path = Path(suite)
     if suite not in known and path.suffix not in (SUFFIX, ".yml") and not path.exists():
@@ -114,7 +114,7 @@ def _read(suite: str) -> dict[str, Any]:
 
 
 def _over(fields: Mapping[str, Any], winners: Mapping[str, Any]) -> dict[str, Any]:
-    """`fields` with those of `winners` over them; naming the data set anew replaces both sides."""
+    """`fields`, overridden by `winners`. One data set replaces the two sides, and vice versa."""
     sides = ("train_dataset", "test_dataset", "test_tracks")
     replaced: tuple[str, ...] = ()
     if "dataset" in winners:
@@ -126,7 +126,7 @@ def _over(fields: Mapping[str, Any], winners: Mapping[str, Any]) -> dict[str, An
 
 
 def _choose(configs: list[RunConfig], tasks: tuple[str, ...]) -> list[RunConfig]:
-    """Those runs that have one of `tasks`, with the tasks named alone."""
+    """The runs that have one of `tasks`, with only those tasks."""
     known = {task for config in configs for task in config.tasks}
     for task in tasks:
         if task not in known:

@@ -8,14 +8,16 @@ from typing import Annotated
 
 import typer
 
-from mirprobe.cli.errors import one_line_errors
+from mirprobe.cli.errors import OneLineErrors
 from mirprobe_tasks.pretraining_corpus import recipe
 from mirprobe_tasks.pretraining_corpus.debian import SOUND_FONTS, Fetched
 from mirprobe_tasks.pretraining_corpus.recipe import WorkDir
 from mirprobe_tasks.pretraining_corpus.render import Rendered, RenderPlan
 
 app = typer.Typer(
-    help="Make the bank that ViT-1D is pretrained on, from nothing.", no_args_is_help=True
+    cls=OneLineErrors,
+    help="Make the bank that ViT-1D is pretrained on, from nothing.",
+    no_args_is_help=True,
 )
 Work = Annotated[Path, typer.Option(help="Folder of all that is fetched and extracted.")]
 BankFolder = Annotated[Path, typer.Option("--bank", help="The bank's folder.")]
@@ -33,8 +35,7 @@ WORK, BANK = Path("pretraining-data"), Path("bank")
 @app.command("fetch")
 def fetch_command(work: Work = WORK, studio_font: StudioFont = True) -> None:
     """Fetch the recordings and the sound fonts from Debian; nothing is installed."""
-    with one_line_errors():
-        complete = _fetch(WorkDir(work), studio_font)
+    complete = _fetch(WorkDir(work), studio_font)
     if not complete:
         raise typer.Exit(1)
 
@@ -48,8 +49,7 @@ def fonts_command(
     studio_font: StudioFont = True,
 ) -> None:
     """Fetch the sound fonts alone; what lies in WORK/font-packages/NAME needs no network."""
-    with one_line_errors():
-        complete = _fetch_fonts(WorkDir(work), studio_font, packages or SOUND_FONTS)
+    complete = _fetch_fonts(WorkDir(work), studio_font, packages or SOUND_FONTS)
     if not complete:
         raise typer.Exit(1)
 
@@ -57,15 +57,13 @@ def fonts_command(
 @app.command("tunes")
 def tunes_command(work: Work = WORK, jobs: Jobs = 0) -> None:
     """Extract the tunes of music21's corpus into one small file."""
-    with one_line_errors():
-        _tunes(WorkDir(work), jobs)
+    _tunes(WorkDir(work), jobs)
 
 
 @app.command("recordings")
 def recordings_command(work: Work = WORK, bank: BankFolder = BANK, jobs: Jobs = 0) -> None:
     """Decode the recordings into the bank."""
-    with one_line_errors():
-        _recordings(WorkDir(work), bank, jobs)
+    _recordings(WorkDir(work), bank, jobs)
 
 
 @app.command("render")
@@ -80,16 +78,14 @@ def render_command(
     jobs: Jobs = 0,
 ) -> None:
     """Render tunes into the bank; needs no network and no music21."""
-    with one_line_errors():
-        plan = RenderPlan(hours=hours, seed=seed, bands=bands, versions=versions, takes=takes)
-        _rendered(recipe.bank_renderings(WorkDir(work), bank, plan, jobs=jobs))
+    plan = RenderPlan(hours=hours, seed=seed, bands=bands, versions=versions, takes=takes)
+    _rendered(recipe.bank_renderings(WorkDir(work), bank, plan, jobs=jobs))
 
 
 @app.command("check")
 def check_command(bank: BankFolder = BANK) -> None:
     """Fail if the bank holds anything that the benchmark tests on."""
-    with one_line_errors():
-        _check(bank)
+    _check(bank)
 
 
 @app.command("all")
@@ -108,14 +104,13 @@ def all_command(
 
     The exit status is 1 if a package could not be had; the bank is made of the others.
     """
-    with one_line_errors():
-        work_dir = WorkDir(work)
-        plan = RenderPlan(hours=hours, seed=seed, bands=bands, versions=versions, takes=takes)
-        complete = _fetch(work_dir, studio_font)
-        _recordings(work_dir, bank, jobs)
-        _tunes(work_dir, jobs)
-        _rendered(recipe.bank_renderings(work_dir, bank, plan, jobs=jobs))
-        _check(bank)
+    work_dir = WorkDir(work)
+    plan = RenderPlan(hours=hours, seed=seed, bands=bands, versions=versions, takes=takes)
+    complete = _fetch(work_dir, studio_font)
+    _recordings(work_dir, bank, jobs)
+    _tunes(work_dir, jobs)
+    _rendered(recipe.bank_renderings(work_dir, bank, plan, jobs=jobs))
+    _check(bank)
     if not complete:
         raise typer.Exit(1)
 
