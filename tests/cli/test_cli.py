@@ -14,7 +14,7 @@ from helpers.workbench import QUICK
 from typer.testing import CliRunner, Result
 
 from mirprobe.api.registry import DATASETS, ENCODERS, TASKS
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.cli.run import WIDTH
 from mirprobe.probing import probes
 

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.cli.options import build, help_texts, options_from
 from mirprobe.cli.pretrain import NOT_OPTIONS
 from mirprobe.core.errors import ConfigError

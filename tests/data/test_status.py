@@ -21,7 +21,7 @@ from typer.testing import CliRunner, Result
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.registry import DATASETS
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.core.schema import SPLITS, Annotations, Beats, Split, Track
 from mirprobe.data.status import DataFolders, all_statuses, check, dataset_files, prepare_dataset
 from mirprobe.data.tracks import splits_hash
@@ -275,7 +275,7 @@ def test_listing_imports_no_mirdata() -> None:
     program = """
 import json, sys
 from typer.testing import CliRunner
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 calls = (["list", "datasets"], ["data", "list"])
 codes = [CliRunner().invoke(app, words).exit_code for words in calls]
 print(json.dumps([codes, "mirdata" in sys.modules]))

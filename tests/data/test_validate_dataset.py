@@ -11,7 +11,7 @@ from helpers.tones import Tones
 from typer.testing import CliRunner
 
 from mirprobe.api.dataset import Dataset
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.core.check import Check
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Split, Track

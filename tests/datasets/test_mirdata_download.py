@@ -17,7 +17,7 @@ from helpers.mirdata_miniatures import miniature
 from typer.testing import CliRunner
 
 from mirprobe.api.registry import DATASETS
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError
 from mirprobe_tasks.datasets.mirdata import mirdata_api
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset

@@ -10,7 +10,7 @@ import soundfile
 from helpers.small_vit1d import SMALL, small_checkpoint
 from typer.testing import CliRunner
 
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError
 from mirprobe.emergence.inspect_figure import clock, draw
 from mirprobe.emergence.inspect_track import inspect_track

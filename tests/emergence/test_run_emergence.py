@@ -18,7 +18,7 @@ from helpers.workbench import QUICK
 from typer.testing import CliRunner
 
 from mirprobe.api.registry import DATASETS
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.core.atomic_write import LEFTOVERS
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import file_digest

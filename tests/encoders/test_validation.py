@@ -14,7 +14,7 @@ from helpers.levels import HOP, Levels
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.core.check import Check
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens

@@ -8,7 +8,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError
 from mirprobe.evaluation.config import Preset, ProbeKind, RunConfig, find_device, make_config
 from mirprobe.probing.probes import PRESETS, probe_config

@@ -11,7 +11,7 @@ from helpers.workbench import QUICK, Workbench
 from typer.testing import CliRunner, Result
 
 from mirprobe.api.registry import DATASETS, ENCODERS
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import Tokens
 from mirprobe.embedding.cache import Cache

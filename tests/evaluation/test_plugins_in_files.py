@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import mirprobe
 from mirprobe.api import from_file
 from mirprobe.api.registry import DATASETS, TASKS
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError
 from mirprobe.data.paths import dataset_root, joined_specs
 from mirprobe.probing import probes

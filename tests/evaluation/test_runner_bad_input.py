@@ -221,6 +221,9 @@ def test_an_unknown_layer_is_refused_before_any_work(tones: Tones, tmp_path: Pat
     assert encoder.calls == 0
 
 
+INTERRUPTED = "interrupted: finished work is kept; the same command continues from there"
+
+
 def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
     end = time.monotonic() + 60
     while not list(path.glob("*/predictions/bands__key.json.gz")):
@@ -233,11 +236,8 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
     ("sent", "status", "said"),
     [
         (signal.SIGKILL, -signal.SIGKILL, []),
-        (
-            signal.SIGINT,
-            130,
-            ["interrupted: finished work is kept; the same command continues from there"],
-        ),
+        (signal.SIGINT, 130, [INTERRUPTED]),
+        (signal.SIGTERM, 143, [INTERRUPTED]),
     ],
 )
 def test_the_next_run_goes_on_where_one_was_killed(

@@ -15,7 +15,7 @@ from helpers.own_miniatures import magnatagatune, winterreise
 from typer.testing import CliRunner, Result
 
 from mirprobe.api.registry import ENCODERS
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.core.schema import SPLITS
 from mirprobe.encoders.vit1d import RandomViT1D
 from mirprobe.probing import probes

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from mirprobe.api.task import Task
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.check import Check
 from mirprobe.core.schema import Annotations, Beats, Floats, Level, Loss

@@ -141,7 +141,7 @@ def test_only_the_command_line_prints() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id != "print", f"{module}:{node.lineno} prints"
     assert all(module.startswith(PRINTERS) for module in printing)
-    assert "mirprobe.cli" in printing
+    assert "mirprobe.cli.app" in printing
 
 
 def test_only_these_packages_know_of_the_cache() -> None:

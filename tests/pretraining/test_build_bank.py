@@ -16,7 +16,7 @@ import soundfile
 from helpers.sweeps import RATE, sweep
 from typer.testing import CliRunner
 
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.pretraining import audio_files
 from mirprobe.pretraining import build_bank as module

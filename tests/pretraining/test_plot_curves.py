@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mirprobe.cli import app
+from mirprobe.cli.app import app
 
 TRAINING = "step,loss,ntxent\n10,4.0,2.0\n20,3.0,1.5\n"
 RETRIEVAL = "step,embedding,top1,mrr,queries,segments\n0,logmel,.1,.2,9,9\n20,model,.3,.4,9,9\n"

@@ -2,60 +2,35 @@
 
 from __future__ import annotations
 
-import logging
+import os
+import signal
 import sys
-
-import typer
-from tqdm import tqdm
-
-from mirprobe.cli.cache import cache_app
-from mirprobe.cli.data import data_app
-from mirprobe.cli.emergence import emergence_command, inspect_command
-from mirprobe.cli.errors import OneLineErrors
-from mirprobe.cli.extract import extract_command
-from mirprobe.cli.leaderboard import leaderboard_command
-from mirprobe.cli.plugins import list_command, validate_encoder_command
-from mirprobe.cli.pretrain import pretrain_app
-from mirprobe.cli.run import run_command
-from mirprobe.cli.validate_plugins import validate_dataset_command, validate_task_command
-
-app = typer.Typer(
-    cls=OneLineErrors,
-    help="Probe music encoders on tagging, key, chord, beat and more, and rank them.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-)
-app.command("run")(run_command)
-app.command("extract")(extract_command)
-app.command("validate-encoder")(validate_encoder_command)
-app.command("validate-task")(validate_task_command)
-app.command("validate-dataset")(validate_dataset_command)
-app.add_typer(data_app, name="data")
-app.add_typer(cache_app, name="cache")
-app.add_typer(pretrain_app, name="pretrain")
-app.command("inspect")(inspect_command)
-app.command("emergence")(emergence_command)
-app.command("list")(list_command)
-app.command("leaderboard")(leaderboard_command)
+from types import FrameType
 
 
 def main() -> None:
-    """Entry point of the console script."""
-    app()
+    """Entry point of the console script: SIGINT and SIGTERM end it in one line, also in imports."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    try:
+        from mirprobe.cli.app import app
+
+        app()
+    except KeyboardInterrupt as error:  # before a command began
+        sys.stderr.write("interrupted before any work\n")
+        sys.exit(getattr(error, "exit_status", 130))
 
 
-class _TqdmHandler(logging.Handler):
-    """Writes log lines to standard error without breaking a progress bar."""
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """The first signal unwinds the work; another one leaves at once."""
+    from mirprobe.core.stop_request import StoppedError
 
-    def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(f"{record.levelname.lower()}: {record.getMessage()}", file=sys.stderr)
+    for other in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(other, _leave)
+    raise StoppedError("", number)
 
 
-@app.callback()
-def _setup() -> None:
-    for name in ("mirprobe", "mirprobe_tasks"):
-        logger = logging.getLogger(name)
-        logger.handlers = [_TqdmHandler()]
-        logger.propagate = False
-        logger.setLevel(logging.INFO)
+def _leave(number: int, frame: FrameType | None) -> None:
+    os.write(2, b"interrupted again: finished work is kept\n")
+    os._exit(128 + number)

@@ -1,0 +1,56 @@
+"""The commands of `mirprobe`, put together."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+from tqdm import tqdm
+
+from mirprobe.cli.cache import cache_app
+from mirprobe.cli.data import data_app
+from mirprobe.cli.emergence import emergence_command, inspect_command
+from mirprobe.cli.errors import OneLineErrors
+from mirprobe.cli.extract import extract_command
+from mirprobe.cli.leaderboard import leaderboard_command
+from mirprobe.cli.plugins import list_command, validate_encoder_command
+from mirprobe.cli.pretrain import pretrain_app
+from mirprobe.cli.run import run_command
+from mirprobe.cli.validate_plugins import validate_dataset_command, validate_task_command
+
+app = typer.Typer(
+    cls=OneLineErrors,
+    help="Probe music encoders on tagging, key, chord, beat and more, and rank them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("run")(run_command)
+app.command("extract")(extract_command)
+app.command("validate-encoder")(validate_encoder_command)
+app.command("validate-task")(validate_task_command)
+app.command("validate-dataset")(validate_dataset_command)
+app.add_typer(data_app, name="data")
+app.add_typer(cache_app, name="cache")
+app.add_typer(pretrain_app, name="pretrain")
+app.command("inspect")(inspect_command)
+app.command("emergence")(emergence_command)
+app.command("list")(list_command)
+app.command("leaderboard")(leaderboard_command)
+
+
+class _TqdmHandler(logging.Handler):
+    """Writes log lines to standard error without breaking a progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(f"{record.levelname.lower()}: {record.getMessage()}", file=sys.stderr)
+
+
+@app.callback()
+def _setup() -> None:
+    for name in ("mirprobe", "mirprobe_tasks"):
+        logger = logging.getLogger(name)
+        logger.handlers = [_TqdmHandler()]
+        logger.propagate = False
+        logger.setLevel(logging.INFO)
