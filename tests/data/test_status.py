@@ -250,7 +250,7 @@ def test_the_list_has_every_data_set_and_whether_it_is_there(
     (row,) = (line for line in result.stdout.splitlines() if line.startswith("salami"))
     assert row.split()[:5] == ["salami", "1359", "?", "?", "yes"]
     assert all(name in result.stdout for name in held)
-    assert "counts as absent" in " ".join(result.stdout.split())  # OpenMIC's caution
+    assert "count as absent" in " ".join(result.stdout.split())  # OpenMIC's caution
 
 
 def test_the_folder_of_ones_own_data_is_where_it_lies(tmp_path: Path) -> None:

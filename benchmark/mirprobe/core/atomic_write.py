@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whoever is killed or whatever disk is full."""
+"""Atomic writes: a file exists completely or not at all, even if the writer is killed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from uuid import uuid4
 
 from mirprobe.core.errors import StorageError
 
-LEFTOVERS = ".*.tmp"  # what a killed writer may leave beside its file
+LEFTOVERS = ".*.tmp"  # what a killed writer may leave in the folder
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whose damage would be noticed when it is read: no wait for the disk.
+    """Write a file atomically, without waiting for the disk: for files that are verified when read.
 
     Raises:
         StorageError: the folder cannot be written, or the disk is full.
@@ -26,11 +26,11 @@ def write_whole(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path, *, wait: bool = True) -> Iterator[BinaryIO]:
-    """Open a new file that takes the place of `path` when the block ends well.
+    """Open a new file that replaces `path` when the block ends without an error.
 
     Args:
-        path: stays as it was if the block fails; its folder is made where it is missing.
-        wait: until the disk has it, so that not even a power cut leaves half of it.
+        path: unchanged if the block fails. Its folder is created if it does not exist.
+        wait: for the disk (fsync), so that a power cut leaves no incomplete file.
 
     Raises:
         StorageError: the folder cannot be written, or the disk is full.
@@ -52,7 +52,7 @@ def replacing(path: Path, *, wait: bool = True) -> Iterator[BinaryIO]:
 
 
 def unwritable(path: Path, error: OSError) -> StorageError:
-    """What is raised where a file cannot be written."""
+    """The error to raise if a file cannot be written."""
     return StorageError(
         f"{path}: cannot be written ({error.strerror or error}); free space there or name "
         "another folder; what was written before is kept"

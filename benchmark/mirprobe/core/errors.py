@@ -1,13 +1,13 @@
-"""What can go wrong for a user: each error is one line that names the culprit and the remedy."""
+"""Errors that a user can cause or fix. Each message is one line with the cause and the remedy."""
 
 from __future__ import annotations
 
 
 class MirprobeError(Exception):
-    """Base of every error that a user can cause or cure; its message is always one line."""
+    """Base of every error that a user can cause or fix; its message is always one line."""
 
     def __str__(self) -> str:
-        # what other libraries raise, and what we quote of it, may run over several lines
+        # quoted messages of other libraries may have several lines
         return " ".join(line.strip() for line in super().__str__().splitlines() if line.strip())
 
 
@@ -18,17 +18,17 @@ class ConfigError(MirprobeError):
 class TrackError(MirprobeError):
     """One track cannot be used: unreadable or silent audio, a missing or malformed annotation.
 
-    A run counts such tracks, reports them under its table and goes on; `--strict` makes
-    them fatal.
+    A run leaves such tracks out, reports them under its table and continues. With `--strict` it
+    ends.
     """
 
 
 class EncoderError(MirprobeError):
-    """An encoder broke its promise: wrong shape or frame rate, NaN, or an exception of its own."""
+    """An encoder breaks its contract: wrong shape or frame rate, NaN, or another exception."""
 
 
 class ChangedEncoderError(EncoderError):
-    """An encoder gave two embeddings of the same window; none that it made can be trusted."""
+    """An encoder gave two different embeddings of the same window, so none can be trusted."""
 
 
 class StorageError(MirprobeError):

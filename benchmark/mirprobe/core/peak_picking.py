@@ -10,21 +10,21 @@ from mirprobe.core.schema import Floats
 
 
 def pick_peaks(activation: Floats, threshold: float, min_frames: int) -> NDArray[np.int64]:
-    """Local maxima at or above a threshold, higher ones first where two are too close.
+    """Local maxima at or above a threshold. Of two that are too close, the higher one is kept.
 
-    A plateau counts once, at its middle; the first and last frame may be peaks.
+    A plateau is one peak, at its middle. The first and the last frame can be peaks.
 
     Args:
-        activation: (time,) one value a frame, on any scale.
+        activation: (time,) one value per frame, on any scale.
         threshold: on the same scale.
-        min_frames: least distance between two peaks, in frames.
+        min_frames: minimum distance between two peaks, in frames.
 
     Returns:
         (peaks,) frame indices, increasing.
     """
     if not len(activation):
         return np.empty(0, dtype=np.int64)
-    floor = activation.min() - 1  # find_peaks wants a lower neighbour on both sides
+    floor = activation.min() - 1  # find_peaks needs a lower neighbour on both sides
     padded = np.concatenate([[floor], activation, [floor]])
     peaks, _ = find_peaks(padded, height=threshold, distance=max(1, min_frames))
     return np.asarray(peaks - 1, dtype=np.int64)
@@ -34,8 +34,8 @@ def refine_peaks(activation: Floats, peaks: NDArray[np.int64]) -> Floats:
     """Vertex of the parabola through each peak and its neighbours, at most half a frame away.
 
     Args:
-        activation: (time,) one value a frame.
-        peaks: (peaks,) frame indices; one that is no strict local maximum stays where it is.
+        activation: (time,) one value per frame.
+        peaks: (peaks,) frame indices; one that is not a strict local maximum stays unchanged.
 
     Returns:
         (peaks,) fractional frame indices.

@@ -173,12 +173,12 @@ class Score:
             label frequencies of the training split alone, ties broken at random); or `ceiling`
             (the reference itself on the encoder's token grid).
         layer: of the encoder; empty for `chance` and `ceiling`.
-        source: of the clip-level vector, or `sequence` for frame tasks; empty as above.
+        source: pooling of the clip vector, or `sequence` for frame tasks; empty as for `layer`.
         probe: `linear` or `mlp`.
         preset: of the training.
-        decoding: how logits became an annotation.
-        parameters: of the decoding, as validation chose them (JSON).
-        learning_rate: as validation chose it; NaN for `ceiling`.
+        decoding: the method that turns logits into an annotation.
+        parameters: of the decoding, chosen on validation (JSON).
+        learning_rate: chosen on validation; NaN for `ceiling`.
         seed: of the initial weights.
         selected: whether validation prefers this layer and source to the encoder's others.
         validation: the task's main metric on the validation split.
@@ -188,10 +188,10 @@ class Score:
         low: lower end of the 95 % bootstrap interval over test tracks.
         high: upper end.
         n: test tracks.
-        conditions: what else the value depends on, such as what was trimmed.
+        conditions: what else the value depends on, such as `trim=5.0`.
         fingerprint: of the encoder.
         splits: hash of the track ids of every split.
-        cell: hash of all that the cell was computed from.
+        cell: hash of everything that the scores of the cell depend on.
     """
 
     encoder: str

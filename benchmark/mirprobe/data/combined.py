@@ -1,4 +1,4 @@
-"""Several data sets as one: joined split by split, or trained on one and tested on another."""
+"""Combinations of data sets: joined split by split, or trained on one and tested on another."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Member:
 
     Attributes:
         origin: the data set.
-        own: the track as its data set knows it.
-        track: the same with `NAME/` before id and group, so that no two data sets clash.
+        own: the track of the data set.
+        track: the same track with `NAME/` before id and group, so that ids are unique.
     """
 
     origin: Dataset
@@ -34,12 +34,12 @@ Members = dict[Split, list[Member]]
 
 
 class CombinedDataset:
-    """What joined and crossed data sets have in common: members in splits, and their audio.
+    """Base of joined and crossed data sets: members in splits, and their audio.
 
     Attributes:
-        name: those of the data sets, put together.
-        tags: the tag vocabulary; looked up in the data sets when a task asks, as all that follow.
-        trim: seconds at the start of each track that beat metrics leave out.
+        name: the combined names of the data sets.
+        tags: the tag vocabulary of the data sets, like every other member.
+        trim: seconds at the start of each track that beat metrics ignore.
     """
 
     name: str
@@ -48,14 +48,14 @@ class CombinedDataset:
 
     @cached_property
     def members(self) -> Members:
-        """The tracks of each split, each with the data set that it comes from."""
+        """The tracks of each split with their data sets."""
         raise NotImplementedError
 
     def splits(self) -> Mapping[Split, Sequence[Track]]:
         """Every track by split, ids and groups prefixed with `NAME/`.
 
         Raises:
-            ConfigError: what is trained on is tested on too.
+            ConfigError: a group is in both the training and the test tracks.
         """
         return {split: [member.track for member in self.members[split]] for split in SPLITS}
 
@@ -75,14 +75,14 @@ class CombinedDataset:
 class JoinedDataset(CombinedDataset):
     """Data sets used as one: each split holds their tracks of that split.
 
-    What a task asks of a data set (`tags`, `trim`, a vocabulary) must be the same in all of them.
+    The members that a task reads (`tags`, `trim`, vocabularies) must be equal in all of them.
     """
 
     def __init__(self, parts: Sequence[Dataset]) -> None:
         """Join data sets.
 
         Raises:
-            ConfigError: two have one name.
+            ConfigError: two data sets have the same name.
         """
         self.parts = list(parts)
         names = [part.name for part in parts]
@@ -93,10 +93,10 @@ class JoinedDataset(CombinedDataset):
             )
 
     def __getattr__(self, name: str) -> Any:
-        """What a task asks of a data set, the same in all of them.
+        """A member that a task reads, which must be equal in all data sets.
 
         Raises:
-            ConfigError: they differ in it.
+            ConfigError: it differs.
         """
         if name.startswith("_") or name == "parts":
             raise AttributeError(name)
@@ -106,7 +106,7 @@ class JoinedDataset(CombinedDataset):
             if getattr(other, name) != value:
                 raise ConfigError(
                     f"data sets '{first.name}' and '{other.name}' cannot be joined for this task: "
-                    f"they differ in '{name}'; declare the same, or run it on each alone"
+                    f"they differ in '{name}'; declare the same, or run the task on each"
                 )
         return value
 
@@ -124,10 +124,10 @@ class JoinedDataset(CombinedDataset):
 class CrossedDataset(CombinedDataset):
     """One data set to train and validate on, and another to test on.
 
-    By default both are used whole: the `valid` tracks of the first validate, all its others train,
-    its test split among them, since nothing of it is tested; and all of the second are tested on.
-    Else both keep to their splits. Tasks are built with the second: what is scored is scored as the
-    second asks.
+    By default both are used completely: the first data set validates on its `valid` tracks and
+    trains on all others, including its test split; the second is tested on all its tracks. With
+    `test_tracks="test"` both keep their splits. Tasks are built with the second data set, which
+    determines how scores are computed.
     """
 
     def __init__(self, train: Dataset, test: Dataset, test_tracks: str = "all") -> None:
@@ -136,8 +136,8 @@ class CrossedDataset(CombinedDataset):
         Args:
             train: gives the splits `train` and `valid`.
             test: gives the split `test`.
-            test_tracks: `all`, for data sets that are used for one thing alone, or `test`: `train`
-                and `valid` of the first, and the test split of the second.
+            test_tracks: `all`, or `test`: `train` and `valid` of the first data set, and the test
+                split of the second.
         """
         self.train = train
         self.test = test
@@ -145,7 +145,7 @@ class CrossedDataset(CombinedDataset):
         self.name = f"{train.name} -> {test.name}"
 
     def __getattr__(self, name: str) -> Any:
-        """What a task asks of a data set, as the one that is tested on has it."""
+        """A member that a task reads, from the data set that is tested on."""
         if name.startswith("_") or name == "test":
             raise AttributeError(name)
         return getattr(self.test, name)
@@ -155,7 +155,7 @@ class CrossedDataset(CombinedDataset):
         """The tracks of each split.
 
         Raises:
-            ConfigError: a group stands on both sides.
+            ConfigError: a group is in both data sets.
         """
         first, second = _members(self.train), _members(self.test)
         train, tested = list(first["train"]), list(second["test"])
@@ -189,9 +189,9 @@ def _members(dataset: Dataset) -> Members:
 
 
 def _report_namesakes(name: str, these: Sequence[Member], those: Sequence[Member]) -> None:
-    """Warn of groups of one name in different data sets on either side of a split.
+    """Warn of groups with the same name in two data sets and in different splits.
 
-    They may be the same artist, or nothing but a number that both count from one.
+    They may be the same artist, or only a number that both data sets use.
     """
     origins: dict[str, set[str]] = {}
     for member in these:

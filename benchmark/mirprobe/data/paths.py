@@ -1,6 +1,6 @@
-"""What the specification of a data set names, and where its files lie.
+"""Specifications and folders of data sets.
 
-Generated ones lie in the cache, all others in the data home.
+The folder of a generated data set is in the cache, that of any other one in the data home.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ DATA_HOME = Path("~/mir_datasets")
 def dataset_root(spec: str, *, cache_dir: Path, data_home: Path) -> Path:
     """The folder of a data set; it need not exist.
 
-    One whose class has no `sheet`, or a sheet that says `generated`, lies in the cache, where it
+    If its class has no `sheet`, or the sheet has `generated`, the folder is in the cache, where it
     may be deleted at any time.
 
     Args:
-        spec: `name` or `name:option=value,...`.
+        spec: `name:option=value,...` or `path/to/file.py:Class:option=value,...`.
         cache_dir: folder of the cache.
-        data_home: folder of the data sets that no program here can make; `~` is expanded.
+        data_home: folder of all other data sets; `~` is expanded.
 
     Raises:
-        ConfigError: the name is unknown, or `~` stands for nobody's home.
+        ConfigError: the name is unknown, or `~` cannot be expanded.
     """
     sheet, name = sheet_of(DATASETS.get(spec)), spec_name(spec)
     if sheet is None or sheet.generated:
@@ -42,9 +42,10 @@ def dataset_root(spec: str, *, cache_dir: Path, data_home: Path) -> Path:
 
 
 def joined_specs(spec: str) -> list[str]:
-    """The specifications in `A+B`; one alone where nothing is joined.
+    """The specifications in `A+B`; a list of one if there is no `+`.
 
-    A `+` in the value of an option, such as a path, joins nothing unless a data set's name follows.
+    A `+` in the value of an option, such as a path, is part of the value unless the name of a data
+    set or a file follows.
     """
     parts: list[str] = []
     known = DATASETS.names()

@@ -1,4 +1,4 @@
-"""The tracks of a run: at most so many of each split, with their audio, and a hash of their ids."""
+"""The tracks of a run: a limit per split, their audio, and a hash of their ids."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def limit_tracks(dataset: Dataset, limit: int | None) -> Tracks:
 
 
 def prepare_audio(dataset: Dataset, tracks: Sequence[Track]) -> None:
-    """Render or fetch what audio of the data set is missing, with a bar.
+    """Make the audio files of tracks that are missing, with a progress bar.
 
     Raises:
-        ConfigError: the data set raised an error of its own.
+        ConfigError: the data set raised another error.
     """
     title = f"audio of {dataset.name}"
     try:

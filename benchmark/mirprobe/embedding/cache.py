@@ -1,11 +1,11 @@
-"""A content-addressed store of embeddings: whole entries or none, verified when opened.
+"""A content-addressed store of embeddings. Entries are written atomically and verified when opened.
 
 An entry's name is a hash of the encoder's fingerprint, the audio bytes, the view (clip or frames),
-the layers, the number type and any reduced precision. It is a safetensors file whose metadata say
-what it holds and carry a checksum of it all. `embeddings_cache/README.md` explains the layout.
+the layers, the number type and any reduced precision. It is a safetensors file whose metadata
+describe it and contain a checksum. `embeddings_cache/README.md` explains the layout.
 
-At an address (`s3://bucket/path`) lie the same entries under the same names. Each has a copy on
-this machine from the first time that it is read or written here, and is read from that.
+At an address (`s3://bucket/path`) the same entries have the same names. An entry that is read or
+written has a local copy, from which it is read afterwards.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Entry:
     Attributes:
         path: the file.
         shape: of its array.
-        metadata: encoder, view, layers, duration and whatever else was stored with it.
+        metadata: encoder, view, layers, duration and all else that was stored with the array.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class Entry:
     metadata: dict[str, str]
 
     def read(self, start: int = 0, stop: int | None = None) -> Floating:
-        """Rows `start` to `stop` of the array; only these are read from the disk."""
+        """Rows `start` to `stop` of the array; only these are read from disk."""
         with safe_open(self.path, framework="numpy") as file:
             end = self.shape[0] if stop is None else stop
             rows: Floating = file.get_slice("embedding")[start:end]
@@ -59,21 +59,20 @@ class Entry:
 
 
 class Cache:
-    """The store at `place`, a folder or an address; several processes may share it.
+    """The store at `place`, a folder or an address. Several processes may share it.
 
     Args:
         place: of the entries.
-        folder: of what lies on this machine in any case: hashes of files and, of a store at an
-            address, copies of its entries. None is `place` itself, and the default folder of a
-            cache for an address.
+        folder: of the local files: hashes of files and, for a store at an address, copies of its
+            entries. None means `place`, or for an address the default folder of the cache.
 
     Attributes:
         place: as given.
-        folder: as given, or what None means.
+        folder: as given, or the default.
         root: the folder of the entries, or of their copies.
 
     Raises:
-        ConfigError: no file system has such an address, or its package is not installed.
+        ConfigError: no file system supports the address, or its package is not installed.
     """
 
     def __init__(self, place: Path | str, folder: Path | None = None) -> None:
@@ -90,7 +89,7 @@ class Cache:
         return self.root / _name(key)
 
     def exists(self, key: str) -> bool:
-        """Whether there is an entry of `key`, whole or broken.
+        """Whether an entry of `key` exists, valid or broken.
 
         Raises:
             StorageError: the address does not answer.
@@ -100,10 +99,9 @@ class Cache:
         return self.path(key).exists()
 
     def get(self, key: str) -> Entry | None:
-        """The entry of `key`, or None where it is missing or broken.
+        """The entry of `key`, or None if it is missing or broken.
 
-        An entry that fails to open or whose checksum is wrong is reported, set aside under
-        `.broken` and never trusted.
+        An entry that fails to open or has a wrong checksum is reported and renamed to `.broken`.
 
         Raises:
             StorageError: the address does not answer, or its copy cannot be written.
@@ -122,7 +120,7 @@ class Cache:
         return self._open[key]
 
     def put(self, key: str, array: Floating, metadata: dict[str, str]) -> Entry:
-        """Store an array whole: written under a temporary name, then renamed.
+        """Store an array atomically: write it under a temporary name, then rename it.
 
         Raises:
             StorageError: the folder or address cannot be written, or the disk is full.
@@ -131,14 +129,14 @@ class Cache:
         array = np.ascontiguousarray(array)
         described = {**metadata, "checksum": _checksum(array, metadata)}
         content = _saved(array, described)
-        if self._remote is not None:  # before the copy, so that none is without its entry
+        if self._remote is not None:  # before the copy, so that every copy has an entry
             self._remote.write(_name(key), content)
         write_whole(path, content)
         self._open[key] = Entry(path, array.shape, dict(metadata))
         return self._open[key]
 
     def discard(self, keys: Iterable[str]) -> None:
-        """Take entries out of the store.
+        """Delete entries.
 
         Raises:
             StorageError: one cannot be deleted.
@@ -155,7 +153,7 @@ class Cache:
                 ) from error
 
     def _fetched(self, key: str) -> bool:
-        """Whether the address has the entry, whose copy is then here."""
+        """Whether the address has the entry; if so, make the local copy."""
         content = None if self._remote is None else self._remote.read(_name(key))
         if content is not None:
             write_whole(self.path(key), content)
@@ -166,13 +164,13 @@ class Cache:
         yield from sorted((self.root / "entries").glob(f"*/*{SUFFIX}"))
 
     def leftovers(self) -> Iterator[Path]:
-        """Broken entries that were set aside and the temporary files of killed runs."""
+        """Broken entries and temporary files of killed runs."""
         for pattern in (f"*/*{BROKEN}", "*/*.tmp"):
             yield from sorted((self.root / "entries").glob(pattern))
 
     @cached_property
     def hashes(self) -> HashMemo:
-        """File hashes, remembered by path, size and time."""
+        """Hashes of files, stored by path, size and modification time."""
         return HashMemo(self.folder / "hashes.sqlite")
 
 
@@ -189,16 +187,16 @@ def entry_key(
     precision: str = "32",
 ) -> str:
     """The name of an entry: everything that its numbers depend on."""
-    # the precision that every encoder has by itself leaves no mark
+    # entries without autocast have the same key as before it was supported
     autocast = [] if precision == "32" else [precision]
     return digest("entry", fingerprint, audio, view, list(layers), dtype, *autocast)
 
 
 def verify(path: Path) -> Entry:
-    """Open an entry and hold its content against its checksum.
+    """Open an entry and verify its checksum.
 
     Raises:
-        SafetensorError, ValueError, KeyError, OSError: it is cut short, damaged or not an entry.
+        SafetensorError, ValueError, KeyError, OSError: it is truncated, damaged or not an entry.
     """
     with safe_open(path, framework="numpy") as file:
         metadata = dict(file.metadata() or {})
@@ -209,14 +207,14 @@ def verify(path: Path) -> Entry:
 
 
 def _saved(array: Floating, metadata: dict[str, str]) -> bytes:
-    """A safetensors file that is the same whoever writes it.
+    """A safetensors file with the same bytes in every process.
 
-    The library writes its header's fields in an order that differs from process to process.
+    The order in which the library writes the fields of the header differs between processes.
     """
     content = save({"embedding": array}, metadata=metadata)
     end = 8 + int.from_bytes(content[:8], "little")
     text = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":"))
-    header = text.encode().ljust(-(-len(text) // 8) * 8)  # the numbers after it lie aligned
+    header = text.encode().ljust(-(-len(text) // 8) * 8)  # aligns the array after it
     return len(header).to_bytes(8, "little") + header + content[end:]
 
 
@@ -261,7 +259,7 @@ class HashMemo:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=60)) as database, database:
-                # it only remembers what can be computed again: no need to wait for the disk
+                # everything in it can be computed again: no need to wait for the disk
                 database.execute("PRAGMA synchronous = OFF")
                 yield database
         except (sqlite3.Error, OSError) as error:

@@ -1,4 +1,4 @@
-"""Tracks to embeddings: the cache where it has them, the encoder where it has not."""
+"""Embeddings of tracks, from the cache or, if it does not have them, from the encoder."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _TORCH = {"float16": torch.float16, "float32": torch.float32}
 
 
 Waiting = tuple["_Pending", int, NDArray[np.float32]]
-"""A track, the index there of a window's first frame, and the window."""
+"""A track, the index of a window's first frame in it, and the window."""
 
 
 @dataclass
 class _Pending:
-    """A track on its way through the encoder: its windows' outputs until all are there."""
+    """A track that is being encoded, with the outputs of its windows so far."""
 
     track: Track
     keys: Keys
@@ -50,21 +50,21 @@ class _Pending:
 
 
 class Embedder:
-    """One encoder with the cache around it.
+    """An encoder with a cache.
 
     Args:
-        name: of the encoder, for messages and the cache's metadata.
-        encoder: what computes embeddings that the cache does not hold.
-        cache: where they are kept.
-        layers: which layers to keep, by name.
-        device: where the encoder works.
+        name: of the encoder, for messages and the metadata of entries.
+        encoder: computes the embeddings that are not in the cache.
+        cache: of the embeddings.
+        layers: the names of the layers to keep.
+        device: of the encoder.
         dtype: number type of the stored embeddings.
-        batch: windows to a call; fewer from the first time on that the device has no memory for so
-            many. Windows of any length are encoded one at a time, since they cannot be stacked.
-        precision: `32` as the encoder has it, or that of torch's autocast.
+        batch: windows per call; halved whenever the device runs out of memory. An encoder without a
+            window encodes one track at a time, since tracks of different length cannot be stacked.
+        precision: `32` without autocast, or the number type of torch's autocast.
 
     Attributes:
-        encoded: tracks that the cache did not hold.
+        encoded: number of tracks that were not in the cache.
     """
 
     def __init__(
@@ -93,25 +93,24 @@ class Embedder:
         self._indices = [list(encoder.layers).index(layer) for layer in self.layers]
 
     def embed(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Iterator[Result]:
-        """Each track's embedding, in no particular order, or the error that its audio met.
+        """The embedding of each track, in no particular order, or the error of its audio.
 
         Args:
             tracks: what to embed.
-            levels: the views wanted: `clip`, `frame` or both.
+            levels: the requested views: `clip`, `frame` or both.
 
         Raises:
-            EncoderError: the encoder failed or broke its promises; what it finished is cached.
+            EncoderError: the encoder failed or broke its contract; finished tracks are cached.
             StorageError: the cache cannot be read or written.
         """
         for track, filled in self.fill(tracks, levels):
             yield track, filled if isinstance(filled, TrackError) else self.read(filled)
 
     def fill(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Iterator[Filled]:
-        """See to it that the cache holds what `embed` yields; raises what `embed` raises.
+        """Fill the cache with what `embed` yields. Raises as `embed`.
 
         Yields:
-            A track and the keys of its entries, in no particular order, or the error that its
-            audio met.
+            A track and the keys of its entries, in no particular order, or the error of its audio.
         """
         missing = []
         for track in tracks:
@@ -130,7 +129,7 @@ class Embedder:
                 yield track, filled
 
     def compute(self, missing: Missing) -> Iterator[Filled]:
-        """Encode tracks, whether the cache has them or not; yields and raises as `fill`."""
+        """Encode tracks, even if they are in the cache. Yields and raises as `fill`."""
         decoded = audio.prefetch([track for track, _ in missing], self.encoder.sample_rate)
         try:
             with closing(decoded):
@@ -139,10 +138,10 @@ class Embedder:
             raise type(error)(f"encoder '{self.name}' {error}") from error
 
     def read(self, keys: Keys) -> Embedding:
-        """The embedding whose entries the cache has.
+        """Read an embedding from the cache.
 
         Raises:
-            StorageError: it has them no more.
+            StorageError: an entry is gone.
         """
         entries = {level: self.cache.get(key) for level, key in keys.items()}
         if not all(entries.values()):
@@ -184,10 +183,10 @@ class Embedder:
                 yield from self._run([queue.popleft() for _ in range(self.batch)])
         if queue:
             yield from self._run(list(queue))
-        self._confirm()
+        self._check_repetition()
 
     def _run(self, waiting: list[Waiting]) -> Iterator[Filled]:
-        """Encode windows and finish the tracks whose last window is among them."""
+        """Encode windows, and store the tracks whose last window is among them."""
         while waiting:
             batch = waiting[: self.batch]
             try:
@@ -202,28 +201,30 @@ class Embedder:
                 if frames is not None:
                     pending.frames.append(frames[row])
                 if max(len(pending.clips), len(pending.frames)) == len(pending.layout.starts):
-                    yield pending.track, self._finish(pending)
+                    yield pending.track, self._store(pending)
 
-    def _confirm(self) -> None:
-        """Encode the first window again, where that is cheap.
+    def _check_repetition(self) -> None:
+        """Encode the first window again, if enough others have been encoded.
 
         Raises:
-            EncoderError: the encoder has changed; what it made is taken out of the cache.
+            EncoderError: the result differs; everything it wrote is deleted from the cache.
         """
-        window = self._repeat_check.due()
+        window = self._repeat_check.window_to_repeat()
         if window is None:
             return
         try:
-            self._repeat_check.confirm(self._kept(encode(self.encoder, window, self.precision)))
+            self._repeat_check.compare(
+                self._select_layers(encode(self.encoder, window, self.precision))
+            )
         except EncoderError:
             self.cache.discard(self._written)
             raise
 
     def _halve_batch(self, batch: list[Waiting], error: torch.OutOfMemoryError) -> None:
-        """Halve the batch that the device had no memory for.
+        """Halve the batch size after the device ran out of memory.
 
         Raises:
-            EncoderError: it was a single window.
+            EncoderError: the batch was a single window.
         """
         if len(batch) == 1:
             seconds = batch[0][0].layout.size / self.encoder.sample_rate
@@ -232,29 +233,31 @@ class Embedder:
                 "--precision bf16 or --device cpu, or give it a shorter window"
             ) from error
         self.batch = len(batch) // 2
-        message = "encoder '%s': no memory for %d windows at once; goes on with %d"
+        message = "encoder '%s': out of memory with %d windows per call; continues with %d"
         log.warning(message, self.name, len(batch), self.batch)
 
     def _encode(self, batch: list[Waiting]) -> tuple[Floating | None, Floating | None]:
-        """The stored clip-level vectors and frames of a batch of windows, as far as wanted."""
+        """The clip vectors and frames of a batch of windows, as far as requested."""
         levels = batch[0][0].keys
         windows = torch.from_numpy(np.stack([window for *_, window in batch])).to(self.device)
-        tokens = self._kept(encode(self.encoder, windows, self.precision))
-        self._repeat_check.see(windows, tokens)
+        tokens = self._select_layers(encode(self.encoder, windows, self.precision))
+        self._repeat_check.record(windows, tokens)
         clips = frames = None
         if "clip" in levels:
-            clips = self._stored(pool(tokens, self._valid(batch, tokens), self.encoder.sources))
+            clips = self._to_numpy(
+                pool(tokens, self._valid_frames(batch, tokens), self.encoder.sources)
+            )
         if "frame" in levels:
             if tokens.sequence is None or self.encoder.frame_rate is None:
                 raise EncoderError(
                     "has no frames: they need a frame_rate and a sequence of tokens, and its "
                     f"frame_rate is {self.encoder.frame_rate}"
                 )
-            frames = self._stored(tokens.sequence)
+            frames = self._to_numpy(tokens.sequence)
         return clips, frames
 
-    def _kept(self, tokens: Tokens) -> Tokens:
-        """The tokens of the layers that are kept, sound and within the cache's number type."""
+    def _select_layers(self, tokens: Tokens) -> Tokens:
+        """The tokens of the kept layers, checked to be finite in the number type of the cache."""
         sequence, class_token = tokens.sequence, tokens.class_token
         kept = Tokens(
             None if sequence is None else sequence[:, :, self._indices],
@@ -262,7 +265,7 @@ class Embedder:
         )
         return check_finite(kept, _TORCH[self.dtype], self.precision)
 
-    def _valid(self, batch: list[Waiting], tokens: Tokens) -> Tensor:
+    def _valid_frames(self, batch: list[Waiting], tokens: Tokens) -> Tensor:
         """(batch, time), 1 for frames within the track and 0 for those past its end."""
         if tokens.sequence is None:
             return torch.ones(len(batch), 0, device=self.device)
@@ -272,8 +275,8 @@ class Embedder:
                 valid[row, max_frames(pending.layout.samples, self.encoder) - first :] = 0
         return valid
 
-    def _finish(self, pending: _Pending) -> Keys:
-        """Store a track's views."""
+    def _store(self, pending: _Pending) -> Keys:
+        """Store the views of a track."""
         duration = pending.layout.samples / self.encoder.sample_rate
         for level, key in pending.keys.items():
             if level == "clip":
@@ -292,6 +295,6 @@ class Embedder:
             self._written.append(key)
         return pending.keys
 
-    def _stored(self, values: Tensor) -> Floating:
+    def _to_numpy(self, values: Tensor) -> Floating:
         stored: Floating = values.to(_TORCH[self.dtype]).cpu().numpy()
         return stored

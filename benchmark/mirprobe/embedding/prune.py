@@ -1,4 +1,4 @@
-"""Looking after the cache: what it holds, whether it is whole, what may go."""
+"""List the entries of the cache, and choose those to delete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DAY = 86_400.0
 
 @dataclass(frozen=True)
 class EntryInfo:
-    """A cache entry's file and what it says of itself; `encoder` is empty where it says nothing."""
+    """The file of a cache entry and its metadata; `encoder` is empty if it cannot be read."""
 
     path: Path
     size: int
@@ -25,13 +25,13 @@ class EntryInfo:
 
 
 def list_entries(cache: Cache) -> Iterator[EntryInfo]:
-    """Every entry, read no further than its header."""
+    """Every entry; only its header is read."""
     for path in cache.entries():
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata() or {}
         except (SafetensorError, OSError):
-            metadata = {}  # `verify` names and sets aside what cannot be opened
+            metadata = {}  # `mirprobe cache verify` reports and sets aside broken entries
         stat = path.stat()
         encoder, view = metadata.get("encoder", ""), metadata.get("view", "")
         yield EntryInfo(path, stat.st_size, stat.st_mtime, encoder, view)
@@ -45,19 +45,19 @@ def prune_candidates(
     older_than_days: float | None = None,
     max_gb: float | None = None,
 ) -> list[Path]:
-    """What `prune` would delete: leftovers always, and entries by any of the criteria.
+    """The files that `prune` deletes: all leftovers, and entries that match any criterion.
 
     Args:
         cache: the store.
         now: the time, in seconds since the epoch.
         encoder: entries of this encoder.
         older_than_days: entries written longer ago.
-        max_gb: of what is left, the oldest entries until so many gigabytes remain.
+        max_gb: the oldest of the remaining entries, until this many gigabytes are left.
     """
     paths = [
         path
         for path in cache.leftovers()
-        # the temporary file of a run that is still writing is young
+        # a recent temporary file may belong to a running process
         if path.suffix == BROKEN or now - path.stat().st_mtime > DAY / 24
     ]
     left = []

@@ -1,6 +1,6 @@
-"""Encoding on a Ray cluster: chunks of tracks to workers, which write entries into the cache.
+"""Encoding on a Ray cluster: workers encode chunks of tracks and write entries into the cache.
 
-The only module that knows of Ray. Restarts, retries and where a worker runs are Ray's affair.
+This is the only module that imports Ray. Ray restarts workers, repeats calls and places workers.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from mirprobe.embedding.ray_worker import EncodingJob, RayWorker
 log = logging.getLogger(__name__)
 
 CHUNK = 16
-"""Tracks to a worker at a time: what is encoded again where one dies."""
+"""Tracks per call of a worker; all of them are encoded again if the worker dies."""
 
 RETRIES = 3
-"""Of a chunk whose worker died."""
+"""How often a chunk is repeated after its worker died."""
 
 ANSWER = 5.0
 """Seconds in which a cluster at `RAY_ADDRESS` must accept a connection."""
 
 LAG = 60.0
-"""Seconds after which a file that another machine wrote shows on NFS."""
+"""Maximum seconds until a file of another machine is visible on NFS."""
 
 
 class RayWorkers:
-    """Processes of a Ray cluster: one a free GPU where it has GPUs, one a free core elsewhere.
+    """Worker processes of a Ray cluster: one per free GPU, or one per free core without GPUs.
 
     They are started when they are first needed. The cluster is the one that this program is
     connected to; else that of `RAY_ADDRESS`, or one that runs on this machine; else one is started
@@ -95,7 +95,7 @@ class RayWorkers:
         self.actors = [worker.remote() for _ in range(self._count)]
 
     def _connect(self) -> str:
-        """Connect to a cluster; says to which."""
+        """Connect to a cluster; returns its description."""
         address = os.environ.get("RAY_ADDRESS")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if address:
@@ -119,11 +119,11 @@ class RayWorkers:
     def encode(
         self, job: EncodingJob, chunks: Sequence[Missing]
     ) -> Iterator[tuple[int, list[str | None]]]:
-        """The number of each chunk that is done, and for each of its tracks why it is of no use.
+        """Encode chunks; yields their numbers and, for each track, None or why it is unusable.
 
         Raises:
-            EncoderError: a worker met it, or died again and again.
-            StorageError: a worker met it.
+            EncoderError: raised in a worker, or a worker died repeatedly.
+            StorageError: raised in a worker.
         """
         pool = ActorPool(self.actors)
 
@@ -144,17 +144,17 @@ class RayWorkers:
             ) from error
 
     def wait_until_idle(self) -> None:
-        """Wait until none of them works any more."""
+        """Wait until no worker is busy."""
         ray.get([actor.idle.remote() for actor in self.actors])
 
     def stop(self) -> None:
-        """End them; `start` makes new ones."""
+        """End the workers; `start` makes new ones."""
         for actor in self.actors:
             ray.kill(actor)
         self.actors = []
 
     def close(self) -> None:
-        """End them, and the connection or cluster that was made for them."""
+        """End the workers and the connection or cluster that was started for them."""
         self.stop()
         if self._connected:
             ray.shutdown()
@@ -183,13 +183,13 @@ def _no_cluster(address: str) -> ConfigError:
 
 
 class ClusterEmbedder(Embedder):
-    """An Embedder whose encoder works on a cluster, and here not at all.
+    """An `Embedder` whose encoder runs only on the workers of a cluster.
 
     Args:
         name: of the encoder.
-        encoder: only what it declares is read.
-        cache: on a path or at an address that all workers see.
-        workers: who encode.
+        encoder: only its attributes are read.
+        cache: at a path or an address that all workers can read and write.
+        workers: encode the tracks.
         options: as for `Embedder`; the device is the workers'.
 
     Raises:
@@ -209,7 +209,7 @@ class ClusterEmbedder(Embedder):
         """As `Embedder.compute`, in chunks on all workers."""
         self.workers.start()
         size = max(1, min(CHUNK, -(-len(missing) // len(self.workers.actors))))
-        # workers have no use for the truth
+        # workers do not need annotations
         tracks = [(replace(track, annotations=Annotations()), keys) for track, keys in missing]
         chunks = [tracks[first : first + size] for first in range(0, len(tracks), size)]
         try:
@@ -226,13 +226,13 @@ class ClusterEmbedder(Embedder):
             raise
 
     def read(self, keys: Keys) -> Embedding:
-        """As `Embedder.read`, once the entries show on this machine."""
+        """As `Embedder.read`, after the entries have become visible on this machine."""
         if not all(self.cache.path(key).exists() for key in keys.values()):
             self._await(keys)
         return super().read(keys)
 
     def _await(self, keys: Keys) -> None:
-        """Wait for entries that another machine has written."""
+        """Wait until entries that another machine wrote are visible."""
         until = time.monotonic() + LAG
         for key in keys.values():
             while not self.cache.exists(key):

@@ -18,23 +18,23 @@ from mirprobe.embedding.embedder import Embedder, Missing
 from mirprobe.encoders.specs import make_encoder
 
 Outcome = list[str | None] | MirprobeError
-"""Of a chunk: for each track None, or why it cannot be used; or the error that ended it."""
+"""Result of a chunk: for each track None or why it cannot be used; or the error that ended it."""
 
 
 @dataclass(frozen=True)
 class EncodingJob:
-    """What a worker must know to encode as the program that gives the job would.
+    """Everything that a worker needs to encode tracks like the program that started the job.
 
     Attributes:
-        spec: of the encoder.
-        fingerprint: that it must have.
-        layers: to keep.
+        spec: the specification of the encoder.
+        fingerprint: which the encoder of the worker must have.
+        layers: the layers to keep.
         dtype: of the entries.
         precision: of the arithmetic.
-        device: where the encoder works.
+        device: of the encoder.
         place: of the cache.
         folder: of the cache on this machine.
-        directory: that relative paths start from.
+        directory: the working directory, for relative paths.
     """
 
     spec: str
@@ -49,30 +49,33 @@ class EncodingJob:
 
 
 class RayWorker:
-    """A process of the cluster with one encoder at a time."""
+    """A worker process with one encoder at a time."""
 
     def __init__(self) -> None:
         self._job: EncodingJob | None = None
         self._embedder: Embedder | None = None
 
     def encode(self, job: EncodingJob, number: int, chunk: Missing) -> tuple[int, Outcome]:
-        """Encode a chunk of tracks into the cache; returns its number and what came of it."""
+        """Encode a chunk of tracks into the cache; returns its number and its result."""
         try:
             if job != self._job or self._embedder is None:
-                self._embedder, self._job = None, None  # two encoders may not fit on a device
+                self._embedder, self._job = (
+                    None,
+                    None,
+                )  # free the memory of the former encoder first
                 self._embedder, self._job = _built(job), job
             results = self._embedder.compute(chunk)
             reasons = {t.id: str(r) for t, r in results if isinstance(r, TrackError)}
-        except MirprobeError as error:  # Ray would log it a second time, at length
+        except MirprobeError as error:  # Ray would log it again, with a traceback
             return number, error
         return number, [reasons.get(track.id) for track, _ in chunk]
 
     def idle(self) -> None:
-        """Answer, once all that was asked before is done."""
+        """Return after all earlier calls have finished."""
 
 
 def _built(job: EncodingJob) -> Embedder:
-    """The encoder as the job wants it, with the cache around it."""
+    """The encoder of a job with its cache."""
     here = f"in a worker on {platform.node()}"
     try:
         os.chdir(job.directory)

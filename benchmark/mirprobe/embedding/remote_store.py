@@ -1,7 +1,7 @@
-"""Files at an address rather than in a folder: what fsspec reaches, such as `s3://bucket/path`.
+"""Files at an address such as `s3://bucket/path`, through fsspec.
 
-Credentials, regions and the like are fsspec's affair: its own configuration and what the store's
-package reads from the environment.
+Credentials and regions come from the configuration of fsspec and from the environment variables
+of the store's package.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ CACHE = Path("embeddings_cache")
 """The default folder of the cache."""
 
 _WHOLE = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oss", "oci", "memory"}
-"""Stores where a file appears when all of it has arrived."""
+"""Stores in which a file becomes visible only when it is complete."""
 
 
 def is_url(place: str | Path) -> bool:
-    """Whether a cache's place is an address; `Path` would make one slash of its two."""
+    """Whether the place of a cache is an address. It must be a string: `Path` removes a slash."""
     return isinstance(place, str) and "://" in place
 
 
 def local_folder(place: str | Path) -> Path:
-    """The folder on this machine of a cache: what data sets render and hashes of files lie there.
+    """The local folder of a cache, for generated data sets and hashes of files.
 
-    A cache at an address has them in the default folder, `embeddings_cache`.
+    For a cache at an address it is the default folder, `embeddings_cache`.
     """
     return CACHE if is_url(place) else Path(place)
 
@@ -67,18 +67,18 @@ class RemoteStore:
         self._puts_whole = bool(names & _WHOLE)
 
     def exists(self, name: str) -> bool:
-        """Whether the file is there.
+        """Whether the file exists.
 
         Raises:
             StorageError: the store does not answer.
         """
         with self._fails("looked up", name):
-            # other machines write there too: what fsspec remembers of a folder may be old
+            # other machines write too, so fsspec's listing may be out of date
             self._files.invalidate_cache()
             return bool(self._files.exists(self._path(name)))
 
     def read(self, name: str) -> bytes | None:
-        """All of a file, or None where there is none.
+        """The content of a file, or None if it does not exist.
 
         Raises:
             StorageError: the store does not answer, or refuses.
@@ -91,7 +91,7 @@ class RemoteStore:
             return content
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file that is there whole or not at all.
+        """Write a file atomically.
 
         Raises:
             StorageError: the store does not answer, or refuses.
@@ -110,7 +110,7 @@ class RemoteStore:
             self._files.mv(temporary, path)
 
     def delete(self, name: str) -> None:
-        """Delete a file, if it is there.
+        """Delete a file if it exists.
 
         Raises:
             StorageError: the store does not answer, or refuses.
@@ -128,7 +128,7 @@ class RemoteStore:
     def _fails(self, what: str, name: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # every store's package has errors of its own
+        except Exception as error:  # every store's package has its own exceptions
             reason: Any = str(error) or type(error).__name__
             raise StorageError(
                 f"{self.url}/{name}: cannot be {what} ({type(error).__name__}: {reason}); check "

@@ -1,7 +1,7 @@
-"""How fast an encoder is on this machine: measured where it has encoded something anyway.
+"""Throughput of an encoder on this machine, measured after it has encoded something.
 
-What was measured is remembered in the cache's folder, so that runs on cached embeddings, which
-never load the encoder, know it too.
+The result is stored in the folder of the cache. Runs on cached embeddings, which never load the
+encoder, read it from there.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from mirprobe.encoders.windows import samples_per_call
 
 log = logging.getLogger(__name__)
 
-CALLS, ENOUGH = 5, 2.0  # calls at most, and seconds after which no other is made
-LONGEST = 10.0  # seconds that a call may take; a slow encoder is timed on fewer windows
-SECONDS = 10.0  # of audio to a call, for an encoder that takes any length
+CALLS, ENOUGH = 5, 2.0  # maximum number of calls, and seconds after which no further call is made
+LONGEST = 10.0  # maximum seconds per call; a slow encoder is timed on fewer windows
+SECONDS = 10.0  # of audio per call, for an encoder without a window
 
 
-def measure(
+def measure_throughput(
     encoder: Encoder, *, batch: int = 16, device: str = "cpu", precision: Precision = "32"
 ) -> float:
-    """Time calls on batches of noise, as a run makes them; files and cache have no part.
+    """Time calls on batches of noise, without files and cache.
 
     Args:
         encoder: any.
-        batch: windows to a call; one where the encoder takes any length, fewer where it is slow.
-        device: where it works.
+        batch: windows per call; 1 for an encoder without a window, fewer for a slow encoder.
+        device: of the encoder.
         precision: of its arithmetic.
 
     Returns:
-        Seconds of audio in a second: that of the median call.
+        Seconds of audio encoded per second, in the median call.
 
     Raises:
-        EncoderError: it failed.
+        EncoderError: the encoder failed.
     """
     seconds = encoder.window or SECONDS
     rows = batch if encoder.window is not None else 1
@@ -61,7 +61,7 @@ def measure(
             torch.cuda.synchronize()
         return perf_counter() - begun
 
-    timed(1)  # what it does only once is no part of its speed
+    timed(1)  # warm-up
     alone = timed(1)
     rows = max(1, min(rows, int(LONGEST / max(alone, 1e-9))))
     took = [alone] if rows == 1 else [timed(rows)]
@@ -71,41 +71,43 @@ def measure(
 
 
 class ThroughputStore:
-    """What was measured on this machine, in `folder`, a small file each."""
+    """Measured throughputs on this machine, one small file per encoder in `folder`."""
 
     def __init__(self, folder: Path, device: str, precision: Precision) -> None:
         self._folder = folder
         self._device, self._precision = device, precision
 
-    def known(self, encoder: Encoder) -> float:
-        """The speed that was measured before; NaN where none was, or its file is damaged."""
+    def get(self, encoder: Encoder) -> float:
+        """The stored throughput; NaN if there is none or its file is damaged."""
         try:
             speed = float(json.loads(self._path(encoder).read_text())["speed"])
         except (OSError, ValueError, KeyError, TypeError):
             return nan
         return speed if isfinite(speed) else nan
 
-    def learn(self, name: str, encoder: Encoder, batch: int) -> float:
-        """Measure, unless that was done before.
+    def measure(self, name: str, encoder: Encoder, batch: int) -> float:
+        """The stored throughput, measured and stored first if there is none.
 
         Args:
             name: of the encoder, for the file and messages.
-            encoder: ready to work.
-            batch: windows that the device has memory for.
+            encoder: to measure.
+            batch: windows per call that fit into memory.
 
         Raises:
             StorageError: the folder cannot be written.
         """
-        speed = self.known(encoder)
+        speed = self.get(encoder)
         if isfinite(speed):
             return speed
         try:
-            speed = measure(encoder, batch=batch, device=self._device, precision=self._precision)
+            speed = measure_throughput(
+                encoder, batch=batch, device=self._device, precision=self._precision
+            )
         except (EncoderError, torch.OutOfMemoryError) as error:
-            log.warning("encoder '%s': its speed on noise cannot be measured (%s)", name, error)
+            log.warning("encoder '%s': its throughput cannot be measured (%s)", name, error)
             return nan
-        said = {"encoder": name, "speed": speed, "device": self._device}
-        write_whole(self._path(encoder), json.dumps(said).encode())
+        stored = {"encoder": name, "speed": speed, "device": self._device}
+        write_whole(self._path(encoder), json.dumps(stored).encode())
         return speed
 
     def _path(self, encoder: Encoder) -> Path:

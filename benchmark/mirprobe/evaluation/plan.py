@@ -64,7 +64,7 @@ class Plan:
 
     def speed(self, probed: ProbedEncoder) -> float:
         """The measured speed of an encoder on this machine; NaN if it was never measured."""
-        return self._speeds.known(probed.encoder)
+        return self._speeds.get(probed.encoder)
 
     def measure_throughput(self, embedder: Embedder) -> None:
         """Measure the speed of an encoder that has just encoded something on this machine.
@@ -73,7 +73,7 @@ class Plan:
             StorageError: the cache's folder cannot be written.
         """
         if embedder.encoded and self.workers is None:
-            self._speeds.learn(embedder.name, embedder.encoder, embedder.batch)
+            self._speeds.measure(embedder.name, embedder.encoder, embedder.batch)
 
     @property
     def _speeds(self) -> ThroughputStore:
