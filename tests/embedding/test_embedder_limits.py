@@ -83,7 +83,8 @@ def test_a_batch_is_halved_until_it_fits_and_stays_so(
     assert all(call == (2, 1000) for call in encoder.calls[3:-2])
     assert sum(call[0] for call in encoder.calls[3:-1]) == 105
     assert warnings() == [
-        f"encoder 'my:encoder': out of memory with {many} windows per call; continues with {many // 2}"
+        f"encoder 'my:encoder': out of memory with {many} windows per call; "
+        f"continues with {many // 2}"
         for many in (16, 8, 4)
     ]
     plain = embedded(Oracle(), Cache(tmp_path / "other"), tracks, batch=16)
