@@ -113,7 +113,7 @@ def test_the_whole_suite(home: Path) -> None:
     assert again.exit_code == 1
     key, chord = again.stderr.splitlines()
     assert key.startswith(
-        "error: key on fma_keys -> giantsteps_key: data set 'fma_keys' is not there: no index "
+        "error: key on fma_keys -> giantsteps_key: data set 'fma_keys' is missing: no index "
     )
     assert chord.startswith(
         "error: chord on rwc_popular+winterreise: data set 'winterreise': "
