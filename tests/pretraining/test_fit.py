@@ -3,21 +3,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass, replace
-from io import StringIO
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import torch
 from helpers.paths import HELPERS
 from helpers.small_training import (
     BANK,
-    BINS,
     CONFIG,
-    CPU,
     INTERVALS,
-    TIME,
     TINY,
     environment,
     make_bank,
@@ -27,13 +23,11 @@ from helpers.small_training import (
 )
 from safetensors import safe_open
 from safetensors.torch import load_file
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.pretraining.config import DeviceConfig, FitConfig, Intervals
 from mirprobe.pretraining.fit import fit
-from mirprobe.pretraining.launch import make_fabric
 from mirprobe.pretraining.train_step import Trainer
 from mirprobe.pretraining.training_run import BEST, LATEST, STATE, DivergedError
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes
@@ -184,104 +178,6 @@ def test_bf16_trains_and_keeps_weights_in_float32(tmp_path: Path) -> None:
     assert {tensor.dtype for tensor in load_file(tmp_path / STATE).values()} == {torch.float32}
 
 
-# torch's own compiler trips over it
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
-@pytest.mark.parametrize("objective", ["ntxent", "cojepa"])
-def test_compiled_blocks_train_alike(objective: Any) -> None:
-    config = replace(CONFIG, objective=objective)
-
-    def trained(*, compiled: bool) -> tuple[list[float], dict[str, Tensor]]:
-        trainer = Trainer(BANK, TINY["vit1d-rope"], config, make_fabric(CPU))
-        if compiled:
-            trainer.compile()
-        losses = [float(trainer.step(step)["loss"]) for step in range(3)]
-        return losses, trainer.objective.state_dict()
-
-    plain, fused = trained(compiled=False), trained(compiled=True)
-    assert fused[0] == pytest.approx(plain[0], rel=1e-4)
-    assert fused[1].keys() == plain[1].keys()  # a state saved by the one can be loaded by the other
-    for name, weights in plain[1].items():
-        torch.testing.assert_close(fused[1][name], weights, rtol=0, atol=CONFIG.lr / 10)
-
-
-def test_tensorboard_has_the_figures_of_the_csv_files(tmp_path: Path) -> None:
-    run(tmp_path, make_bank(held_out=3, frames=960), intervals=replace(INTERVALS, validate_every=5))
-    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
-    shown = {tag: [(one.step, one.value) for one in board.Scalars(tag)] for tag in _scalars(board)}
-    logged: dict[str, list[tuple[int, float]]] = {}
-    for kind in ("training", "retrieval"):
-        for row in rows(tmp_path / f"{kind}.csv"):
-            step, words = int(row.pop("step")), [row.pop("embedding", "")]
-            for name, value in row.items():
-                tag = "/".join(filter(None, (kind, *words, name)))
-                logged.setdefault(tag, []).append((step, float(value)))
-    assert {"training/loss", "training/rate", "retrieval/model/mrr"} <= logged.keys()
-    assert shown.keys() == logged.keys()
-    for tag, points in logged.items():
-        assert shown[tag] == [(step, pytest.approx(value, rel=1e-6)) for step, value in points]
-
-
-def _scalars(board: EventAccumulator) -> list[str]:
-    tags = board.Tags()["scalars"]
-    assert isinstance(tags, list)
-    return tags
-
-
-class Terminal(StringIO):
-    """What is written to it, and that somebody looks."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def test_on_a_terminal_a_bar_shows_steps_loss_and_speed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    done = run(tmp_path)
-    last = terminal.getvalue().split("\r")[-1]
-    assert "training: 100%" in last
-    assert "10/10" in last
-    assert f"loss={done.loss:.3f}, segments_per_s=" in last
-
-
-def test_off_a_terminal_it_is_quiet(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    run(tmp_path)
-    assert capfd.readouterr() == ("", "")
-
-
-@dataclass
-class Rank:
-    """What a trainer asks of Fabric where two processes share a batch."""
-
-    global_rank: int
-    world_size: int = 2
-    device: str = "cpu"
-
-    def setup(self, *parts: Any) -> tuple[Any, ...]:
-        return parts
-
-
-@pytest.mark.parametrize(
-    "options", [{"objective": "cojepa"}, {"hide": 0.3, "variants": 2, "same_group": 0.5}]
-)
-def test_processes_share_a_batch_without_overlap(options: dict[str, Any]) -> None:
-    config = replace(CONFIG, **options)
-    trainers = [
-        Trainer(BANK, TINY["vit1d"], config, cast(Any, rank))
-        for rank in (Rank(0), Rank(1), Rank(0, world_size=1))
-    ]
-    for step in range(3):
-        (first, masks), (second, others), (whole, all_masks) = (t.batch(step) for t in trainers)
-        assert first.shape == (2, 2, TIME, BINS)
-        assert torch.equal(torch.cat((first, second), dim=1), whole)
-        assert masks is not None
-        assert others is not None
-        assert all_masks is not None
-        for one, other, both in zip(masks, others, all_masks, strict=True):
-            assert torch.equal(torch.cat((one, other), dim=1), both)
-
-
 def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
     script = HELPERS / "two_process_training.py"
     command = [sys.executable, str(script), str(tmp_path / "two"), "10"]
@@ -299,41 +195,6 @@ def test_two_processes_train_as_one_does(tmp_path: Path) -> None:
         [float(row["loss"]) for row in rows(tmp_path / n / "training.csv")] for n in ("one", "two")
     ]
     assert losses[1] == pytest.approx(losses[0], abs=1e-4)
-
-
-@pytest.mark.parametrize("name", TINY)
-def test_matrices_alone_decay_by_the_schedule(name: str) -> None:
-    config = replace(CONFIG, clip=1e-20, decay=0.5)  # gradients too small to move a weight
-    trainer = Trainer(BANK, TINY[name], config, make_fabric(CPU))
-    before = {name: weights.clone() for name, weights in trainer.model.named_parameters()}
-    told = trainer.schedule(0)
-    trainer.step(0)
-    decayed = set()
-    for place, weights in trainer.model.named_parameters():
-        if torch.allclose(weights, before[place], rtol=0, atol=1e-9):
-            continue
-        torch.testing.assert_close(weights, before[place] * (1 - told["rate"] * told["decay"]))
-        decayed.add(place)
-    kept = before.keys() - decayed
-    assert {place.rpartition(".")[2] for place in decayed} == {"weight"}
-    assert all(before[place].ndim == 2 for place in decayed)
-    assert "class_token" in kept
-    assert all("norm" in place or place.endswith(("bias", "positions", "token")) for place in kept)
-
-
-@pytest.mark.parametrize("clip", [0.01, 100.0])
-def test_gradients_are_clipped(clip: float) -> None:
-    trainer = Trainer(BANK, TINY["vit1d"], replace(CONFIG, clip=clip), make_fabric(CPU))
-    seen: list[Tensor] = []
-
-    def look(*_: object) -> None:
-        gradients = [p.grad.flatten() for p in trainer.objective.parameters() if p.grad is not None]
-        seen.append(torch.cat(gradients).norm())
-
-    trainer.optimiser.register_step_pre_hook(look)
-    norm = float(trainer.step(0)["gradient"])
-    assert float(seen[0]) == pytest.approx(min(norm, clip), rel=1e-3)
-    assert 0.01 < norm < 100
 
 
 def test_the_model_of_the_paper_is_the_default() -> None:
