@@ -1,4 +1,4 @@
-"""ViT-1D as a module of the HEAR 2021 API, for heareval and whatever else speaks it.
+"""ViT-1D as a module of the HEAR 2021 API, for heareval and other programs that use it.
 
 See `mirprobe.encoders.hear` for the API; `hear-validator mirprobe.hear -m FILE` checks this side.
 """
@@ -20,12 +20,12 @@ from mirprobe.vit1d.model import ViT1D
 
 
 class HearViT1D(nn.Module):
-    """A ViT-1D and what the API asks of a model.
+    """A ViT-1D with the attributes that the API requires of a model.
 
     Attributes:
         sample_rate: in Hz.
-        scene_embedding_size: of a clip's vector, the last layer's class token.
-        timestamp_embedding_size: of a frame's, the last layer's sequence token.
+        scene_embedding_size: size of a clip vector, the class token of the last layer.
+        timestamp_embedding_size: size of a frame, a sequence token of the last layer.
     """
 
     def __init__(self, model: ViT1D) -> None:
@@ -49,7 +49,7 @@ class HearViT1D(nn.Module):
             its class tokens (batch, windows, dim); float32.
 
         Raises:
-            ValueError: the audio is not of two dimensions, or empty.
+            ValueError: the audio does not have two dimensions, or is empty.
         """
         if audio.ndim != 2 or not audio.numel():
             raise ValueError(f"audio has shape {tuple(audio.shape)}, not (n_sounds, n_samples)")
@@ -80,10 +80,10 @@ def load_model(model_file_path: str = "") -> HearViT1D:
     """Load a ViT-1D.
 
     Args:
-        model_file_path: a checkpoint of `mirprobe pretrain`; empty for the weights that ship.
+        model_file_path: a checkpoint of `mirprobe pretrain`; empty for the weights of this package.
 
     Raises:
-        ConfigError: none is named and none ship.
+        ConfigError: none is named and this package has none.
         StorageError: the file is missing, damaged, not safetensors or not a ViT-1D.
     """
     path = weights_path(Path(model_file_path) if model_file_path else None)
@@ -92,7 +92,7 @@ def load_model(model_file_path: str = "") -> HearViT1D:
 
 
 def get_timestamp_embeddings(audio: Tensor, model: HearViT1D) -> tuple[Tensor, Tensor]:
-    """One embedding for every 32 ms: the last layer's sequence tokens.
+    """One embedding per 32 ms: the sequence tokens of the last layer.
 
     Args:
         audio: (n_sounds, n_samples) in [-1, 1] at the model's rate.
@@ -109,7 +109,7 @@ def get_timestamp_embeddings(audio: Tensor, model: HearViT1D) -> tuple[Tensor, T
 
 
 def get_scene_embeddings(audio: Tensor, model: HearViT1D) -> Tensor:
-    """One embedding for each sound: the mean over its windows of the last layer's class token.
+    """One embedding per sound: the mean of the last layer's class token over its windows.
 
     Args:
         audio: (n_sounds, n_samples) in [-1, 1] at the model's rate.

@@ -19,8 +19,8 @@ from mirprobe.encoders.encode import encode, to_device
 _REVISION = 1  # part of the fingerprints: raise it when a change here changes the numbers
 
 
-class _Made:
-    """What an encoder made of others passes on; a subclass says what it changes."""
+class _DerivedEncoder:
+    """Copies the members of the encoder that it is derived from; a subclass changes some."""
 
     sample_rate: int
     window: float | None
@@ -34,7 +34,7 @@ class _Made:
 
     @property
     def info(self) -> EncoderInfo:
-        """That of its parts together."""
+        """The combined info of its parts."""
         return combined_info([info_of(name, part) for name, part in self._parts.items()])
 
     def _copy(self, name: str, encoder: Encoder) -> None:
@@ -45,21 +45,20 @@ class _Made:
         self.dim, self.sources = encoder.dim, tuple(encoder.sources)
 
 
-class Concat(_Made):
-    """The tokens of several encoders side by side, dimension after dimension.
+class Concat(_DerivedEncoder):
+    """The concatenated dimensions of several encoders.
 
-    Audio is resampled (torchaudio) from the highest of their sample rates to each one's own. Frames
-    are brought to the highest of their frame rates by linear interpolation. An encoder with a
-    single layer stands beside every layer of the others; otherwise layers are paired in their
-    order. Where only some have a window, those that take any length are given it too. Each has as
-    much context as it declares.
+    Audio is resampled (torchaudio) from the highest sample rate to that of each encoder. Frames are
+    interpolated linearly to the highest frame rate. An encoder with one layer is repeated for each
+    layer of the others; otherwise layers are paired in order. If only some have a window, the
+    others use it too. Each encoder gets the context that it declares.
 
     Args:
-        parts: encoders by their specifications, two at least.
+        parts: at least two encoders, by their specifications.
 
     Raises:
-        ConfigError: fewer than two; windows or numbers of layers that differ; some have frames and
-            others not; no source that all offer.
+        ConfigError: there are fewer than two; windows or numbers of layers differ; only some have
+            frames; no pooling is offered by all.
     """
 
     def __init__(self, parts: Mapping[str, Encoder]) -> None:
@@ -81,7 +80,7 @@ class Concat(_Made):
         self.frame_rate = max(known) if known else None
         self.layers = _paired_layers(parts)
         self.dim = sum(encoder.dim for encoder in encoders)
-        # without frames there is no time at which sequence tokens could stand side by side
+        # without frames, sequence tokens cannot be aligned in time
         offered = ("class", "sequence", "both") if known else ("class",)
         self.sources = tuple(
             source for source in offered if all(source in part.sources for part in encoders)
@@ -93,7 +92,7 @@ class Concat(_Made):
         )
 
     def __call__(self, audio: Tensor) -> Tokens:
-        """Encode (batch, samples) by each part, and set their tokens side by side."""
+        """Encode (batch, samples) with each part, and concatenate the tokens."""
         sequences, class_tokens = [], []
         seconds = audio.shape[1] / self.sample_rate
         for name, part in self._parts.items():
@@ -110,44 +109,44 @@ class Concat(_Made):
             if tokens.class_token is not None:
                 class_tokens.append(self._spread(tokens.class_token, 1))
         count = len(self._parts)
-        joined = None
+        sequence = None
         if len(sequences) == count:
             time = max(s.shape[1] for s, r in sequences if r == self.frame_rate)
             aligned = [self._aligned(s, r, time) for s, r in sequences]
-            joined = torch.cat(aligned, dim=-1)
+            sequence = torch.cat(aligned, dim=-1)
         together = torch.cat(class_tokens, dim=-1) if len(class_tokens) == count else None
-        return Tokens(joined, together)
+        return Tokens(sequence, together)
 
     def _aligned(self, sequence: Tensor, rate: float | None, time: int) -> Tensor:
         """(B, t, l, D) at one frame rate to (B, time, L, D) at the highest."""
         assert rate is not None
         assert self.frame_rate is not None
         if rate != self.frame_rate or sequence.shape[1] != time:
-            places = torch.arange(time, device=sequence.device) * (rate / self.frame_rate)
-            places = places.clamp(max=sequence.shape[1] - 1)
-            below = places.floor().long()
+            positions = torch.arange(time, device=sequence.device) * (rate / self.frame_rate)
+            positions = positions.clamp(max=sequence.shape[1] - 1)
+            below = positions.floor().long()
             above = (below + 1).clamp(max=sequence.shape[1] - 1)
-            share = (places - below).to(sequence.dtype)[:, None, None]
+            share = (positions - below).to(sequence.dtype)[:, None, None]
             sequence = sequence[:, below] * (1 - share) + sequence[:, above] * share
         return self._spread(sequence, 2)
 
     def _spread(self, tokens: Tensor, dim: int) -> Tensor:
-        """A single layer beside every layer of the others."""
+        """Repeat a single layer for each layer of the others."""
         sizes = [-1] * tokens.ndim
         sizes[dim] = len(self.layers)
         return tokens.expand(sizes)
 
 
-class Layers(_Made):
-    """An encoder of which only some layers are known, and so probed.
+class Layers(_DerivedEncoder):
+    """An encoder with only some of its layers.
 
     Args:
         name: the encoder's specification.
         encoder: the encoder.
-        kept: names of its layers.
+        kept: the names of these layers.
 
     Raises:
-        ConfigError: no name, a name twice, or one that the encoder does not have.
+        ConfigError: there is no name, a name twice, or an unknown one.
     """
 
     def __init__(self, name: str, encoder: Encoder, kept: Sequence[str]) -> None:
@@ -164,7 +163,7 @@ class Layers(_Made):
         self.fingerprint = digest("layers", _REVISION, encoder.fingerprint, list(kept))
 
     def __call__(self, audio: Tensor) -> Tokens:
-        """Encode (batch, samples); the other layers' tokens are dropped."""
+        """Encode (batch, samples); the tokens of the other layers are dropped."""
         tokens = _part_call(self._name, self._encoder, audio)
         sequence, class_token = tokens.sequence, tokens.class_token
         return Tokens(
@@ -173,20 +172,19 @@ class Layers(_Made):
         )
 
 
-class Pool(_Made):
+class Pool(_DerivedEncoder):
     """An encoder with every `hop` frames averaged into one, and its frame rate divided by `hop`.
 
-    A pooled frame stands where the middle of its frames does: frame j is the mean of those within
-    hop / 2 of frame j * hop, and of an even `hop` the two outermost count half. At the ends of a
-    window fewer frames are there to average.
+    Pooled frame j is the mean of the frames within hop / 2 of frame j * hop. If `hop` is even, the
+    two outermost frames have half the weight. At the ends of a window, fewer frames are averaged.
 
     Args:
         name: the encoder's specification.
         encoder: the encoder.
-        hop: number of frames, two at least.
+        hop: number of frames, at least two.
 
     Raises:
-        ConfigError: another `hop`, one longer than a window, or the encoder has no frames.
+        ConfigError: `hop` is smaller, or longer than a window, or the encoder has no frames.
     """
 
     def __init__(self, name: str, encoder: Encoder, hop: int) -> None:
@@ -222,7 +220,7 @@ class Pool(_Made):
 
 
 def _part_call(name: str, part: Encoder, audio: Tensor) -> Tokens:
-    """One call of a part, on the device of `audio`, held against what the part declares."""
+    """Call a part on the device of `audio`, and check its tokens."""
     to_device(part, audio.device)
     try:
         return encode(part, audio)
@@ -245,7 +243,7 @@ def _one_window(parts: Mapping[str, Encoder]) -> float | None:
 
 
 def _paired_layers(parts: Mapping[str, Encoder]) -> tuple[str, ...]:
-    """Names of the layers side by side: that of the encoders with several, joined where unlike."""
+    """The names of the paired layers; different names are joined by `+`."""
     several = [(name, tuple(part.layers)) for name, part in parts.items() if len(part.layers) > 1]
     if not several:
         return ("+".join(dict.fromkeys(part.layers[0] for part in parts.values())),)

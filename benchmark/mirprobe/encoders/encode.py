@@ -1,4 +1,4 @@
-"""One call of an encoder: made, held against what the encoder declares, and pooled."""
+"""Call an encoder, check its tokens against its declaration, and pool them."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def to_device(encoder: Encoder, device: str | torch.device) -> None:
-    """Put an encoder that is a torch module on a device and into evaluation mode."""
+    """Move an encoder that is a torch module to a device, in evaluation mode."""
     if isinstance(encoder, torch.nn.Module):
         encoder.eval().to(device)
 
 
 def encode(encoder: Encoder, windows: Tensor, precision: Precision = "32") -> Tokens:
-    """Encode windows and hold the shapes that come back against what the encoder declares.
+    """Encode windows and check the shapes of the tokens against the declaration of the encoder.
 
     Args:
-        encoder: put in place by `to_device`.
+        encoder: on the device of `windows`, see `to_device`.
         windows: (batch, samples).
-        precision: `32` as the encoder has it; `bf16` and `fp16` run it under torch's autocast.
+        precision: `32` without autocast; `bf16` and `fp16` use torch's autocast.
 
     Returns:
-        Tokens of all its layers; what their values are like is for `check_finite` to say.
+        Tokens of all layers. `check_finite` checks their values.
 
     Raises:
-        EncoderError: it raises an error, or returns what it does not declare.
-        torch.OutOfMemoryError: the device cannot hold so many windows.
+        EncoderError: the encoder raises an error, or returns tokens that it does not declare.
+        torch.OutOfMemoryError: the windows do not fit into the memory of the device.
     """
     try:
         with torch.inference_mode(), _autocast(windows.device, precision):
@@ -79,10 +79,10 @@ def _autocast(device: torch.device, precision: Precision) -> AbstractContextMana
 
 
 def check_finite(tokens: Tokens, limit: torch.dtype, precision: Precision = "32") -> Tokens:
-    """The same tokens, if all values are finite and fit into the number type `limit`.
+    """Return the tokens if all values are finite and within the number type `limit`.
 
     Raises:
-        EncoderError: says which do not.
+        EncoderError: some values are not; the message says which.
     """
     named = {"sequence": tokens.sequence, "class token": tokens.class_token}
     for what, values in named.items():
@@ -90,7 +90,7 @@ def check_finite(tokens: Tokens, limit: torch.dtype, precision: Precision = "32"
             continue
         if not values.numel():
             raise EncoderError(f"returned an empty {what} of shape {tuple(values.shape)}")
-        low, high = torch.aminmax(values)  # one pass, which NaN and infinity survive
+        low, high = torch.aminmax(values)  # one pass; keeps NaN and infinity
         largest = max(-float(low), float(high))
         if not isfinite(largest):
             remedy = "use --precision bf16 or 32" if precision == "fp16" else "check its input"
@@ -104,18 +104,18 @@ def check_finite(tokens: Tokens, limit: torch.dtype, precision: Precision = "32"
 
 
 def pool(tokens: Tokens, valid: Tensor, sources: Sequence[str]) -> Tensor:
-    """Clip-level vectors of a batch of windows.
+    """Pool the tokens of a batch of windows to clip vectors.
 
     Args:
         tokens: of the windows.
         valid: (batch, time), 1 for the frames that count.
-        sources: which of `class`, `sequence` and `both`.
+        sources: the poolings, of `class`, `sequence` and `both`.
 
     Returns:
         (batch, sources, layers, dim).
 
     Raises:
-        EncoderError: no source is declared, or one that the tokens lack.
+        EncoderError: no pooling is declared, or the tokens for one are missing.
     """
     sequence, class_token = tokens.sequence, tokens.class_token
     count = valid.sum(1)[:, None, None]
@@ -136,17 +136,17 @@ def pool(tokens: Tokens, valid: Tensor, sources: Sequence[str]) -> Tensor:
 
 
 def select_row(tokens: Tokens, index: int) -> Tokens:
-    """A copy of the tokens of one window of a batch, as a batch of one."""
+    """A copy of the tokens of one window, as a batch of one."""
     parts = (tokens.sequence, tokens.class_token)
     return Tokens(*(None if part is None else part[index : index + 1].clone() for part in parts))
 
 
 def difference(one: Tokens, other: Tokens) -> float:
-    """How far two encodings of the same windows lie apart.
+    """The relative difference of two encodings of the same windows.
 
     Returns:
-        The root mean square of their difference over that of `one`, the larger of what sequence
-        and class token show; infinite where their shapes differ.
+        The root mean square of the difference, divided by that of `one`: the larger value of
+        sequence and class token. Infinite if shapes differ.
     """
     found = 0.0
     for left, right in (

@@ -4,14 +4,13 @@ The API (Turian et al., *HEAR: Holistic Evaluation of Audio Representations*, 20
 the functions `load_model(path)`, `get_timestamp_embeddings(audio, model)` and
 `get_scene_embeddings(audio, model)`, whose model has `sample_rate`, `timestamp_embedding_size` and
 `scene_embedding_size`. Timestamps are the centres of frames in milliseconds. The module loads its
-weights by its own means, pickles included: use modules that you trust.
+weights itself, possibly from pickles: use only modules that you trust.
 """
 
 from __future__ import annotations
 
 import logging
 from importlib import import_module
-from math import floor
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +23,7 @@ from mirprobe.core.errors import ConfigError, EncoderError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.hear_fingerprint import module_digest, weights_digest
+from mirprobe.encoders.windows import max_frames
 
 log = logging.getLogger(__name__)
 
@@ -31,34 +31,33 @@ _REVISION = 1  # part of the fingerprint: raise it when a change here changes th
 _EMBEDDINGS = ("both", "timestamp", "scene")
 _FUNCTIONS = ("load_model", "get_timestamp_embeddings", "get_scene_embeddings")
 _SIZES = ("sample_rate", "timestamp_embedding_size", "scene_embedding_size")
-_TOLERANCE = 1.0  # ms that a timestamp may lie off the even grid: some modules round to whole ms
+_TOLERANCE = 1.0  # ms of deviation from even spacing: some modules round to whole ms
 _MEASURED = 10.0  # seconds of audio from whose timestamps the frame rate is measured
 
 
 class Hear:
-    """A HEAR module: timestamp embeddings are its frames, the scene embedding its class token.
+    """A HEAR module: its timestamp embeddings are frames, its scene embedding is a class token.
 
-    The frame rate is measured from the timestamps of ten seconds of noise. Frames move onto the
-    harness' grid, whose frame i is centred at i / frame_rate: where the first timestamp lies more
-    than half a frame late, that much silence is put before the audio (and after it, where frames
-    would be missing there); otherwise frames stay as they are, at most half a frame off.
+    The frame rate is measured from the timestamps of ten seconds of noise. The harness expects
+    frame i at i / frame_rate. If the first timestamp is more than half a frame late, that much
+    silence is added before the audio (and after it, if frames would be missing there). Otherwise
+    frames are used unchanged; they are off by at most half a frame.
 
-    The API tells rates and sizes of a loaded model alone, so the model is loaded at construction,
-    the one encoder that breaks this rule. The fingerprint needs no weights loaded: it covers the
-    source files of the module's package, its release and those of what it requires, and the bytes
-    of `weights`. Weights that a module fetches by itself are known by these releases alone.
+    The API gives rates and sizes only of a loaded model, so this encoder loads its model at
+    construction. The fingerprint covers the source files of the module's package, the releases of
+    the package and its requirements, and the bytes of `weights`. Weights that a module downloads
+    itself are identified only by these releases.
 
-    A track shorter than the window is padded with silence, which a scene embedding hears; the
-    mean of the frames leaves it out. `window=null` gives tracks whole, one at a time, whatever
-    memory that takes.
+    A track shorter than the window is padded with silence. The padding affects the scene embedding
+    but not the mean of the frames. With `window=null` each track is encoded in one call, which may
+    need much memory.
 
     Args:
         module: such as `hearbaseline.vqt`.
         weights: file or folder for `load_model`; None to call it without.
-        window: seconds of audio a call is given; None for any length.
-        embedding: `timestamp`, `scene`, or `both`, which needs them to be of one size. None stands
-            for both where that can be, else for `timestamp`, and a warning says so. With `scene`
-            there are no frames.
+        window: seconds of audio per call; None for any length.
+        embedding: `timestamp`, `scene`, or `both`, which must have the same size. None means `both`
+            if the sizes are equal, otherwise `timestamp` with a warning. `scene` gives no frames.
 
     Raises:
         ConfigError: the module is missing, fails to load, is not of the API or works in
@@ -108,11 +107,11 @@ class Hear:
 
         Returns:
             Tokens of one layer: a sequence (batch, time, 1, dim) and a class token
-            (batch, 1, dim), as far as they were chosen.
+            (batch, 1, dim), as chosen by `embedding`.
 
         Raises:
-            EncoderError: the module's answer is not of the shape that the API promises, or its
-                timestamps are not those of the measured frame rate.
+            EncoderError: the module returns other shapes than the API specifies, or timestamps
+                that do not match the measured frame rate.
         """
         self._model.to(audio.device)
         sequence = class_token = None
@@ -140,7 +139,7 @@ class Hear:
         hop = 1000 / self.frame_rate
         _require_even(times, hop)
         first = round(-float(times[0]) / hop)  # the module's frame nearest to 0 s
-        wanted = self._wanted(audio.shape[1])
+        wanted = max_frames(audio.shape[1], self)
         frames = embeddings[:, max(0, first) : max(0, first) + wanted]
         if first < 0 or frames.shape[1] < max(1, wanted - 1):
             raise EncoderError(
@@ -148,11 +147,6 @@ class Hear:
                 f"do not cover {audio.shape[1] / self.sample_rate:.3f} s of audio"
             )
         return frames.float()
-
-    def _wanted(self, samples: int) -> int:
-        """How many frames of the grid are centred within so many samples."""
-        assert self.frame_rate is not None
-        return floor(samples / self.sample_rate * self.frame_rate + 1e-6) + 1
 
     def _timestamps(self, audio: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings (B, T, dim) and the timestamps (T,) in ms, the same for all rows."""
@@ -181,7 +175,7 @@ class Hear:
         return embeddings, times[0]
 
     def _measure(self) -> None:
-        """Find the frame rate, and how much silence brings the frames onto the grid."""
+        """Measure the frame rate, and the silence that aligns frame i with i / frame_rate."""
         noise = torch.randn(
             1, round(_MEASURED * self.sample_rate), generator=torch.Generator().manual_seed(0)
         )
@@ -200,12 +194,12 @@ class Hear:
                 late = float(times[0])
                 if late > hop / 2 + _TOLERANCE:
                     self._lead = round(late * self.sample_rate / 1000)
-                # seen from the audio, the silence before it moves no frame at the end
-                last = (self._wanted(audio.shape[1]) - 1) * hop
+                # relative to the audio, the silence before it does not move the last frame
+                last = (max_frames(audio.shape[1], self) - 1) * hop
                 if last - float(times[-1]) > hop:
                     self._tail = round((last - float(times[-1])) * self.sample_rate / 1000)
                 if self._lead or self._tail:
-                    self._frames(audio)  # whether that was enough
+                    self._frames(audio)  # raises if that was not enough
         except EncoderError as error:
             raise ConfigError(f"encoder hear: module '{self._name}' {error}") from error
         except Exception as error:
@@ -226,7 +220,7 @@ class Hear:
         if weights is not None and not Path(weights).exists():
             self._refuse(f"cannot have weights={weights}: there is no such file")
         try:
-            with torch.random.fork_rng(devices=[]):  # a module may seed the global generator
+            with torch.random.fork_rng(devices=[]):  # the module may seed the global generator
                 model = module.load_model() if weights is None else module.load_model(str(weights))
         except Exception as error:
             self._refuse(

@@ -1,4 +1,4 @@
-"""What a module of the HEAR API is made of, known without loading its model."""
+"""Hashes over a HEAR module and its weights, without loading its model."""
 
 from __future__ import annotations
 
@@ -75,6 +75,6 @@ def _releases(package: str) -> set[tuple[str, str]]:
     for name in names:
         try:
             found.add((name, version(name)))
-        except PackageNotFoundError:  # required, yet not installed: the module may do without
+        except PackageNotFoundError:  # optional or replaced: the module may not need it
             found.add((name, ""))
     return found

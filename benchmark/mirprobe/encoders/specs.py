@@ -1,4 +1,4 @@
-"""Encoders by specification: a registered name, a class in a file, or a combination of such.
+"""Encoders by specification: a registered name, a class in a file, or a combination of encoders.
 
 A combination is a call: `concat(A,B,...)`, `layers(A,4,8)`, `pool(A,5)`, where A and B are
 specifications again, options and all: `concat(pool(vit1d-random:seed=1,config=vit1d,5),chroma)`. An
@@ -27,12 +27,11 @@ def make_encoder(spec: str) -> Encoder:
     """Build an encoder.
 
     Args:
-        spec: `name` or `name:key=value,...` of a registered one, `path/to/file.py:Class` or
-            `path/to/file.py:Class:key=value,...` of one in a file, or a combination.
+        spec: `name:key=value,...`, `path/to/file.py:Class:key=value,...`, or a combination.
 
     Raises:
-        ConfigError: there is no such encoder, it fails to import, it refuses its options, or a
-            combination does not fit together.
+        ConfigError: there is no such encoder, it fails to import, it refuses an option, or the
+            parts of a combination do not fit.
     """
     found = _COMBINATION.fullmatch(spec)
     if found is not None and found[1] == "pca":
@@ -64,14 +63,14 @@ def split_pca(spec: str) -> tuple[str, int | None]:
 
 
 def arguments(text: str, spec: str) -> list[str]:
-    """Split what stands between a combination's parentheses at its own commas.
+    """Split the text between the parentheses of a combination at its commas.
 
     Args:
-        text: what stands there.
-        spec: the whole, for messages.
+        text: between the parentheses.
+        spec: the whole specification, for messages.
 
     Raises:
-        ConfigError: parentheses do not match, or nothing stands between two commas.
+        ConfigError: parentheses do not match, or an item is empty.
     """
     items, depth = [""], 0
     for letter in text:

@@ -1,4 +1,4 @@
-"""The controls that every table needs: log-mel, MFCC and chroma, 31.25 frames a second.
+"""Baselines without training: log-mel, MFCC and chroma, 31.25 frames per second.
 
 Each takes audio of any length at 16 kHz, has a single layer named after itself, and gives frame i
 centred at i * 512 samples.
@@ -30,7 +30,7 @@ _REVISION = 1  # part of the fingerprints: raise it when a change here changes t
 
 
 class _Spectral:
-    """What the three share; a subclass says how audio becomes frames."""
+    """Base of the three encoders; a subclass computes the frames."""
 
     sample_rate: int = _SAMPLE_RATE
     window: float | None = None
@@ -60,17 +60,17 @@ class _Spectral:
 
 
 class LogMel(_Spectral):
-    """Log-mel bands, from the front end of ViT-1D: what the transformer itself is given.
+    """Log-mel bands, computed by the front end of ViT-1D.
 
     Args:
         bins: number of bands, 1 to 256.
 
     Raises:
-        ConfigError: another number of bands.
+        ConfigError: the number of bands is out of range.
     """
 
     def __init__(self, *, bins: int = 128) -> None:
-        _check("logmel", "bins", bins, highest=256)  # with more, some bands would be empty
+        _check("logmel", "bins", bins, highest=256)  # with more bands, some would be empty
         self._config = LogMelConfig(bins=bins)
         parts = ("logmel", _REVISION, asdict(self._config), torchaudio.__version__)
         super().__init__(name="logmel", dim=bins, fingerprint=digest(*parts))
@@ -87,16 +87,16 @@ class Mfcc(_Spectral):
     """Mel-frequency cepstral coefficients, the 0th (loudness) included, without deltas.
 
     Args:
-        coefficients: how many, 1 to 128.
+        coefficients: number of coefficients, 1 to 128.
 
     Raises:
-        ConfigError: another number of coefficients.
+        ConfigError: the number of coefficients is out of range.
     """
 
     def __init__(self, *, coefficients: int = 20) -> None:
         _check("mfcc", "coefficients", coefficients, highest=LogMelConfig.bins)
-        # log_mels: natural logarithm of (power + 1e-6). The other choice, decibels cut 80 dB below
-        # the loudest band of the batch, would make a window's frames depend on its neighbours.
+        # log_mels: natural logarithm of (power + 1e-6). The alternative, decibels clipped at 80 dB
+        # below the maximum of the batch, would make frames depend on the other windows.
         self._options: dict[str, Any] = {
             "n_mfcc": coefficients,
             "dct_type": 2,
@@ -120,10 +120,9 @@ class Mfcc(_Spectral):
 class Chroma(_Spectral):
     """Chroma from a constant-Q transform (librosa): C first, each frame's loudest class at 1.
 
-    The tuning is not estimated but taken as A4 = 440 Hz, so that a frame does not depend on how
-    much audio a call was given. Seven octaves from C1, 36 bins an octave. Silence is all
-    zeros; any sound fainter than the rest of the audio is still brought to 1. Computed on the CPU,
-    whatever the device of the audio.
+    The tuning is fixed at A4 = 440 Hz, so that a frame does not depend on the length of the audio.
+    Seven octaves from C1, 36 bins per octave. Silence gives zeros; any other frame is normalised to
+    a maximum of 1, however quiet. Computed on the CPU for any device of the audio.
     """
 
     _OPTIONS: Mapping[str, Any] = {
@@ -142,7 +141,7 @@ class Chroma(_Spectral):
         super().__init__(name="chroma", dim=12, fingerprint=digest(*parts))
 
     def _frames(self, audio: Tensor) -> Tensor:
-        import librosa  # takes seconds, and a run whose embeddings are cached never needs it
+        import librosa  # takes seconds, and runs on cached embeddings do not need it
 
         time = audio.shape[-1] // _HOP + 1
         padded = F.pad(audio.float(), (0, max(0, self._SHORTEST - audio.shape[-1])))

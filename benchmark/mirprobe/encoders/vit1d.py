@@ -1,4 +1,4 @@
-"""ViT-1D as an encoder: trained, and with random weights, the control for what training adds."""
+"""ViT-1D as an encoder: with trained weights, and with random weights as a control."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class ViT1DEncoder:
     """A ViT-1D, built at the first call.
 
     Args:
-        config: the model's configuration, known before the model is built.
-        fingerprint: as the Encoder protocol has it.
+        config: of the model.
+        fingerprint: as in the Encoder protocol.
         build: makes the model with its weights.
         licence: of the weights; empty if unknown.
     """
@@ -64,18 +64,18 @@ class ViT1DEncoder:
         """Encode mono windows.
 
         Args:
-            audio: (batch, samples) in [-1, 1] at `sample_rate`: at most `window` seconds, and
-                `context` seconds more on either side, so that the model reads the frames of the
-                whole track, as it did in training.
+            audio: (batch, samples) in [-1, 1] at `sample_rate`: at most `window` seconds, plus
+                `context` seconds on either side. With them, frames are those of the whole track,
+                as in training.
 
         Returns:
             Tokens of all layers, float32: the sequence (batch, 126, layers, dim) for a whole window
-            without the class token, which stands apart (batch, layers, dim).
+            and the class token (batch, layers, dim).
         """
         logmel, model = self._on(audio.device)
         frames = logmel.inner(audio)  # (B, T, F)
         batch, time, _ = frames.shape
-        # One buffer, filled as the layers come: stacking them afterwards would hold all twice.
+        # one buffer for all layers: stacking them afterwards would need twice the memory
         tokens = frames.new_empty(batch, 1 + time, len(self.layers), self.dim)
         for index, layer in enumerate(model.stream(frames)):
             tokens[:, :, index] = layer.tokens
@@ -83,7 +83,7 @@ class ViT1DEncoder:
 
     def _on(self, device: torch.device) -> tuple[LogMel, ViT1D]:
         if self._modules is None:
-            # Weights made in inference mode could never be used outside of it.
+            # weights made in inference mode cannot be used outside of it
             with torch.inference_mode(False):
                 model = self._build().eval().requires_grad_(False)
                 self._modules = LogMel(model.config.frontend), model
@@ -92,16 +92,16 @@ class ViT1DEncoder:
 
 
 class TrainedViT1D(ViT1DEncoder):
-    """ViT-1D with trained weights: those that ship, or those of a checkpoint of your own.
+    """ViT-1D with trained weights: those of this package, or those of another checkpoint.
 
-    Its fingerprint covers the checkpoint's bytes, which are read at construction; the model is
+    The fingerprint covers the bytes of the checkpoint, which are read at construction. The model is
     built at the first call.
 
     Args:
-        checkpoint: a file of `mirprobe pretrain`; None for the weights that ship.
+        checkpoint: a file of `mirprobe pretrain`; None for the weights of this package.
 
     Raises:
-        ConfigError: none is named and none ship.
+        ConfigError: none is named and this package has none.
         StorageError: the file is missing, damaged, not safetensors or not a ViT-1D.
     """
 
@@ -118,23 +118,23 @@ class TrainedViT1D(ViT1DEncoder):
 
 
 def random_model(config: ViT1DConfig, seed: int) -> ViT1D:
-    """A model with random weights that depend on the seed alone; the global generator stays."""
-    with torch.random.fork_rng(devices=[]):  # torch's layers draw once before ours do
+    """A model with weights that depend only on the seed; the global generator is unchanged."""
+    with torch.random.fork_rng(devices=[]):  # torch's layers initialise themselves first
         return ViT1D(config, generator=torch.Generator().manual_seed(seed))
 
 
 class RandomViT1D(ViT1DEncoder):
-    """ViT-1D as it is before training, the third control.
+    """ViT-1D with random weights, as before training: a control.
 
-    Its fingerprint covers the configuration, the seed and torch's release (such as `2.11`), since
-    torch may change between releases how a generator's numbers become weights.
+    The fingerprint covers the configuration, the seed and the release of torch (such as `2.11`),
+    since releases may initialise weights differently.
 
     Args:
         seed: of the weights.
-        config: `vit1d` or `vit1d-rope`; None for that of the weights that ship.
+        config: `vit1d` or `vit1d-rope`; None for that of the weights of this package.
 
     Raises:
-        ConfigError: no such configuration, or none is named and no weights ship.
+        ConfigError: the configuration is unknown, or none is named and there are no weights.
     """
 
     def __init__(self, *, seed: int = 0, config: str | None = None) -> None:

@@ -1,11 +1,11 @@
-"""Cut a track into an encoder's windows, and stitch the windows' frames back into one track.
+"""Cut a track into the windows of an encoder, and stitch their frames to one sequence.
 
-Windows begin on whole frames, so that frame i of the stitched track is centred at i / frame_rate
-seconds. A frame that two windows share (the last of one is the first of the next when frames are
-centred) is taken once. The last window is drawn back to end with the track rather than padded; only
-a track shorter than a window is padded with zeros, and frames past its end are dropped. An encoder
-that declares a context is given that much of the track on either side of each window too; before
-the track's start and past its end it is the track mirrored.
+Windows start on whole frames, so that frame i of the stitched track is centred at i / frame_rate
+seconds. A frame that two windows share (the last of one and the first of the next) is used once.
+The last window is shifted to end with the track. Only a track that is shorter than a window is
+padded with zeros; frames after its end are dropped. An encoder with a context also gets that much
+of the track on either side of each window. Before the start and after the end of the track, the
+context is the mirrored track.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class WindowLayout:
-    """Where the windows of one track lie.
+    """The positions of the windows of a track.
 
     Attributes:
-        starts: first sample of each window.
-        frames: index, in the stitched track, of each window's first frame.
-        size: samples in a window.
+        starts: the first sample of each window.
+        frames: the index of the first frame of each window in the stitched track.
+        size: samples per window.
         samples: of the track.
         context: samples of the track on either side of a window.
     """
@@ -51,13 +51,13 @@ class WindowLayout:
         missing = max(0, self.starts[-1] + self.size - len(audio))
         if missing and (self.padded or not self.context):
             audio, missing = np.pad(audio, (0, missing)), 0
-        if self.context:  # what the last window lacks of a frame is mirrored with the rest
+        if self.context:  # the missing part of a frame is mirrored too
             audio = np.pad(audio, (self.context, self.context + missing), mode="reflect")
         return [audio[start : start + self.size + 2 * self.context] for start in self.starts]
 
 
 def samples_per_call(encoder: Encoder, seconds: float) -> int:
-    """Samples that a call takes for a window of so many seconds, context and all."""
+    """The samples of a call for a window of `seconds`, including its context."""
     return round(seconds * encoder.sample_rate) + 2 * _context(encoder)
 
 
@@ -66,15 +66,15 @@ def _context(encoder: Encoder) -> int:
 
 
 def layout_windows(samples: int, encoder: Encoder) -> WindowLayout:
-    """Plan the windows of a track of `samples` samples at the encoder's sample rate.
+    """The windows of a track of `samples` samples at the sample rate of the encoder.
 
     Raises:
-        EncoderError: the encoder's window holds less than one of its frames.
+        EncoderError: the window of the encoder is shorter than a frame.
     """
     if encoder.window is None:
         return WindowLayout((0,), (0,), samples, samples)
     size = round(encoder.window * encoder.sample_rate)
-    # an encoder without frames may begin a window anywhere: every sample is a frame to it
+    # without frames, a window may start at any sample
     rate = encoder.frame_rate or float(encoder.sample_rate)
     step = floor(encoder.window * rate + 1e-6)
     if step < 1:
@@ -88,21 +88,21 @@ def layout_windows(samples: int, encoder: Encoder) -> WindowLayout:
 
 
 def max_frames(samples: int, encoder: Encoder) -> int:
-    """How many centred frames a stretch of `samples` can have: those centred within it."""
+    """The number of frames that are centred within `samples` samples."""
     assert encoder.frame_rate is not None
     return floor(samples / encoder.sample_rate * encoder.frame_rate + 1e-6) + 1
 
 
 def check_frame_count(count: int, samples: int, encoder: Encoder) -> None:
-    """Hold the frames that came back against the declared rate.
+    """Check a number of frames against the declared frame rate.
 
     Args:
-        count: of the frames.
-        samples: that the encoder was given, context and all.
-        encoder: it declares a frame rate.
+        count: the number of frames that were returned.
+        samples: of the input, including the context.
+        encoder: one with a frame rate.
 
     Raises:
-        EncoderError: none, or not within one frame of what the window calls for.
+        EncoderError: there is none, or the number differs by more than one from the expected one.
     """
     assert encoder.frame_rate is not None
     seconds = (samples - 2 * _context(encoder)) / encoder.sample_rate
@@ -115,10 +115,10 @@ def check_frame_count(count: int, samples: int, encoder: Encoder) -> None:
 
 
 def stitch(windows: list[Floating], layout: WindowLayout, encoder: Encoder) -> Floating:
-    """Join the frames (time, layers, dim) of a track's windows into one (time, layers, dim).
+    """Join the frames (time, layers, dim) of all windows of a track to one (time, layers, dim).
 
-    Where a window's frames fall one short of the next window's first, its last frame is repeated,
-    so that the grid keeps its time.
+    If a window has one frame too few before the next window, its last frame is repeated, so that
+    the following frames keep their times.
     """
     parts = []
     for window, first, end in zip(windows, layout.frames, layout.frames[1:], strict=False):

@@ -1,1 +1,1 @@
-"""Checks that an encoder does what it declares: `mirprobe validate-encoder`."""
+"""Checks that an encoder keeps the Encoder protocol: `mirprobe validate-encoder`."""

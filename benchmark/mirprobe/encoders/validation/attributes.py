@@ -1,4 +1,4 @@
-"""What an encoder says of itself: its attributes, how long it takes to build, its fingerprint."""
+"""Checks of attributes, construction time and fingerprint of an encoder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.core.check import Check
 from mirprobe.encoders.encode import encode, to_device
 
-CONSTRUCTION = 5.0  # seconds that building an encoder may take
+CONSTRUCTION = 5.0  # maximum seconds to build an encoder
 _SOURCES = ("class", "sequence", "both")
 
 
 def declared(encoder: Encoder) -> Check:
-    """Every attribute is there and can be what it says."""
+    """Every attribute exists and has a valid value."""
     wanted: dict[str, Callable[[object], bool]] = {
         "sample_rate": lambda value: type(value) is int and value > 0,
         "window": lambda value: value is None or _positive(value),
@@ -69,25 +69,25 @@ def _names(value: object) -> bool:
 
 
 def construction(seconds: float) -> Check:
-    """A run whose embeddings are all cached does not wait for weights."""
-    remedy = "load the weights at the first call rather than in the constructor"
+    """Construction is fast, so that a run on cached embeddings does not wait for weights."""
+    remedy = "load the weights at the first call, not in the constructor"
     found = f"{seconds:.2f} s, of at most {CONSTRUCTION:g} s"
     return Check("construction", seconds <= CONSTRUCTION, found, remedy)
 
 
 def same_fingerprint(one: str, other: str) -> Check:
-    """Two equal constructions have one fingerprint."""
+    """Two equal constructions have the same fingerprint."""
     if one == other:
         return Check(
             "fingerprint", True, f"{one[:16]}, known before the first call, twice the same"
         )
     found = f"{one[:16]} and then {other[:16]} of two equal constructions"
-    remedy = "hash weights, options and revision alone: no times, random numbers or addresses"
+    remedy = "hash only weights, options and revision: no times, random numbers or addresses"
     return Check("fingerprint", False, found, remedy)
 
 
 def kept_fingerprint(before: str, after: str) -> Check:
-    """Calls leave the fingerprint alone."""
+    """Calls do not change the fingerprint."""
     found = "the same after all calls" if before == after else f"{before[:16]} became {after[:16]}"
     return Check(
         "fingerprint kept", before == after, found, "a call must not change what it is made of"
@@ -95,11 +95,11 @@ def kept_fingerprint(before: str, after: str) -> Check:
 
 
 def weights(encoder: Encoder, clip: Tensor) -> Check:
-    """Whether the fingerprint is computed from weights that can be reached.
+    """The fingerprint changes with a weight, if torch weights can be found.
 
     Args:
-        encoder: an instance of its own, whose weights are changed.
-        clip: (1, samples), for its first call: weights may come with it.
+        encoder: an instance for this check only; its weights are changed.
+        clip: (1, samples) for the first call, which may load the weights.
 
     Raises:
         EncoderError: the call fails.
@@ -113,7 +113,9 @@ def weights(encoder: Encoder, clip: Tensor) -> Check:
         return Check("weights", None, "could not be checked: no torch weights can be reached")
     before = encoder.fingerprint
     weight = next(module.parameters())
-    with torch.inference_mode():  # weights that were made in it can be changed nowhere else
+    with (
+        torch.inference_mode()
+    ):  # weights that were made in inference mode can only be changed in it
         kept = weight.clone()
         weight.add_(1)
         after = encoder.fingerprint
@@ -128,7 +130,7 @@ def weights(encoder: Encoder, clip: Tensor) -> Check:
 
 
 def _modules(encoder: Encoder) -> Iterator[nn.Module]:
-    """The torch modules that an encoder is or holds."""
+    """The encoder, if it is a torch module, and the torch modules among its attributes."""
     if isinstance(encoder, nn.Module):
         yield encoder
     for value in getattr(encoder, "__dict__", {}).values():

@@ -1,8 +1,8 @@
-"""Whether an encoder keeps what the Encoder protocol promises: one check after the other.
+"""All checks that an encoder keeps the Encoder protocol.
 
-What a run notices too (shapes, NaN, the number of frames) is held here against silent, very short
-and very long input; what a run cannot see (where the frames lie, whether neighbours in a batch
-matter) is measured.
+Shapes, values and the number of frames, which a run checks too, are tested with silent, very short
+and very long input. Frame times and independence of the batch, which a run cannot see, are
+measured.
 """
 
 from __future__ import annotations
@@ -19,64 +19,64 @@ from mirprobe.core.check import Check
 from mirprobe.core.errors import EncoderError
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.encode import check_finite, difference, encode, pool, select_row, to_device
-from mirprobe.encoders.validation import attributes as promises
-from mirprobe.encoders.validation.frame_alignment import SECONDS, Reaction, measure
+from mirprobe.encoders.validation import attributes
+from mirprobe.encoders.validation.frame_alignment import SECONDS, ImpulseResponse, measure
 from mirprobe.encoders.windows import layout_windows, max_frames, samples_per_call, stitch
 
 TOLERANCE = 1e-3
-"""Relative difference (root mean square) that batches and repetition may make."""
-OFFSET = 0.5  # frames
-_CLIP = 4.0  # seconds given to an encoder that takes any length
+"""Maximum relative difference (root mean square) between batches and between repetitions."""
+OFFSET = 0.5  # maximum, in frames
+_CLIP = 4.0  # seconds of audio for an encoder without a window
 
 
 def validate(make: Callable[[], Encoder], device: str = "cpu") -> Iterator[Check]:
     """Check an encoder.
 
     Args:
-        make: builds it anew; called three times.
-        device: where it works.
+        make: builds the encoder; called three times.
+        device: of the encoder.
 
     Yields:
-        One result a check, as they come. Where an attribute is wrong or the first call fails, the
-        checks end there.
+        One result per check. If an attribute is wrong or the first call fails, the checks end
+        there.
 
     Raises:
-        MirprobeError: what `make` raises.
+        MirprobeError: `make` raises it.
     """
     encoder = make()
-    declared = promises.declared(encoder)
+    declared = attributes.declared(encoder)
     yield declared
     if not declared.passed:
         return
-    begun = perf_counter()  # the first time also imports what it needs
+    begun = perf_counter()  # the first construction may import packages
     fresh = make()
-    yield promises.construction(perf_counter() - begun)
+    yield attributes.construction(perf_counter() - begun)
     fingerprint = encoder.fingerprint
-    yield promises.same_fingerprint(fingerprint, fresh.fingerprint)
+    yield attributes.same_fingerprint(fingerprint, fresh.fingerprint)
     to_device(encoder, device)
     to_device(fresh, device)
-    bench = _Bench(encoder, device)
-    first = _guarded("tokens", bench.tokens)
+    trial = _Trial(encoder, device)
+    first = _guarded("tokens", trial.tokens)
     yield first
     if not first.passed:
         return
     checks: dict[str, Callable[[], Check]] = {
-        "sources": bench.sources,
-        "batch": bench.batch,
-        "repetition": lambda: bench.repetition(fresh),
-        "silence": lambda: bench.harnessed("silence", np.zeros(bench.size, np.float32)),
-        "one sample": lambda: bench.harnessed("one sample", _noise(1)),
-        "one frame": bench.one_frame,
+        "sources": trial.sources,
+        "batch": trial.batch,
+        "repetition": lambda: trial.repetition(fresh),
+        "silence": lambda: trial.as_in_a_run("silence", np.zeros(trial.size, np.float32)),
+        "one sample": lambda: trial.as_in_a_run("one sample", _noise(1)),
+        "one frame": trial.one_frame,
     }
     for name, check in checks.items():
         yield _guarded(name, check)
     yield from _times(encoder, device)
-    yield promises.kept_fingerprint(fingerprint, encoder.fingerprint)
-    yield _guarded("weights", lambda: promises.weights(make(), bench.clips[:1]))
+    yield attributes.kept_fingerprint(fingerprint, encoder.fingerprint)
+    yield _guarded("weights", lambda: attributes.weights(make(), trial.clips[:1]))
 
 
 def _guarded(name: str, check: Callable[[], Check]) -> Check:
-    """The check, failed where the encoder fails in it."""
+    """The check; failed if the encoder raises an error in it."""
     try:
         return check()
     except EncoderError as error:
@@ -85,8 +85,8 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
         return Check(name, False, "out of memory", "use --device cpu, or a shorter window")
 
 
-class _Bench:
-    """An encoder with a clip of noise and what it makes of it."""
+class _Trial:
+    """An encoder, clips of noise, and the tokens of the first clip."""
 
     def __init__(self, encoder: Encoder, device: str) -> None:
         self.encoder = encoder
@@ -95,7 +95,7 @@ class _Bench:
         self.size = round(seconds * encoder.sample_rate)
         clips = _noise(4 * samples_per_call(encoder, seconds)).reshape(4, -1)
         self.clips = torch.from_numpy(clips).to(device)
-        # neighbours that are louder, silent and much quieter show what depends on a batch
+        # louder, silent and quieter neighbours reveal a dependence on the batch
         self.clips *= torch.tensor([1.0, 9.0, 0.0, 1e-3], device=device)[:, None]
         self.alone = Tokens()
 
@@ -118,7 +118,7 @@ class _Bench:
         return Check("tokens", True, found)
 
     def sources(self) -> Check:
-        """The declared sources can be made of the tokens."""
+        """The tokens allow every declared pooling."""
         sequence = self.alone.sequence
         count = 0 if sequence is None else sequence.shape[1]
         vectors = pool(self.alone, torch.ones(1, count, device=self.device), self.encoder.sources)
@@ -128,7 +128,7 @@ class _Bench:
         return Check("sources", True, found)
 
     def batch(self) -> Check:
-        """A clip's tokens do not depend on its neighbours."""
+        """The tokens of a clip do not depend on the other clips of its batch."""
         together = self._call(self.clips)
         remedy = (
             "normalise each clip by itself, mask padding, and put batch norm into evaluation mode"
@@ -136,7 +136,7 @@ class _Bench:
         return self._alike("batch", "alone and among 4", select_row(together, 0), remedy)
 
     def repetition(self, fresh: Encoder) -> Check:
-        """A second call and a second instance give the same."""
+        """A second call and a second instance give the same tokens."""
         again = self._call(self.clips[:1])
         remedy = "put it into evaluation mode (dropout) and keep state out of its calls"
         check = self._alike("repetition", "called twice", again, remedy)
@@ -147,14 +147,16 @@ class _Bench:
         return self._alike("repetition", "called twice and in a new instance", other, remedy)
 
     def one_frame(self) -> Check:
-        """A track as long as a frame."""
+        """A track of the length of one frame."""
         if self.encoder.frame_rate is None:
             return Check("one frame", None, "it has no frames")
         samples = max(1, round(self.encoder.sample_rate / self.encoder.frame_rate))
-        return self.harnessed("one frame", _noise(samples))
+        return self.as_in_a_run("one frame", _noise(samples))
 
-    def harnessed(self, name: str, samples: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Check:
-        """A track as a run would give it: cut, padded, its frames stitched."""
+    def as_in_a_run(
+        self, name: str, samples: np.ndarray[tuple[int], np.dtype[np.float32]]
+    ) -> Check:
+        """A track as in a run: cut into windows, padded, frames stitched."""
         layout = layout_windows(len(samples), self.encoder)
         windows = np.stack(layout.cut(samples))
         tokens = self._call(torch.from_numpy(windows).to(self.device))
@@ -179,7 +181,7 @@ def _noise(samples: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
 
 
 def _times(encoder: Encoder, device: str) -> Iterator[Check]:
-    """Ten minutes: whether the frames lie where they are declared, and stay there."""
+    """Frame times and their drift over ten minutes."""
     if encoder.frame_rate is None:
         reason = "it declares no frame_rate"
         yield Check("frame times", None, reason)
@@ -187,7 +189,7 @@ def _times(encoder: Encoder, device: str) -> Iterator[Check]:
         yield _guarded("ten minutes", lambda: _long(encoder, device))
         return
     try:
-        reaction = measure(encoder, device)
+        response = measure(encoder, device)
     except EncoderError as error:
         yield Check("frame times", False, f"over {SECONDS:g} s the encoder {error}")
         return
@@ -195,32 +197,32 @@ def _times(encoder: Encoder, device: str) -> Iterator[Check]:
         found = f"out of memory on {SECONDS:g} s of audio"
         yield Check("frame times", False, found, "declare a window")
         return
-    if not reaction.localised:
+    if not response.localised:
         reason = "in no layer does an impulse stand out in the frames near it"
         yield Check("frame times", None, f"could not be checked: {reason}")
         yield Check("drift", None, f"could not be checked: {reason}")
         return
-    yield from _judged(reaction, encoder.frame_rate)
+    yield from _judged(response, encoder.frame_rate)
 
 
-def _judged(reaction: Reaction, rate: float) -> Iterator[Check]:
+def _judged(response: ImpulseResponse, rate: float) -> Iterator[Check]:
     def judged(name: str, value: float, error: float, where: str, remedy: str) -> Check:
-        # what the measurement cannot tell speaks for the encoder
+        # passed unless the whole interval is outside
         low, high = value - 1.96 * error, value + 1.96 * error
         found = f"{value:+.2f} frames (95 %: {low:+.2f} to {high:+.2f}; at most {OFFSET:g}), "
         found += f"{1000 * value / rate:+.1f} ms {where}"
         return Check(name, low <= OFFSET and high >= -OFFSET, found, remedy)
 
     remedy = "centre frame i at i / frame_rate: pad by half of what a frame hears"
-    where = f"late, in layer {reaction.layer}"
-    yield judged("frame times", reaction.offset, reaction.offset_error, where, remedy)
+    where = f"late, in layer {response.layer}"
+    yield judged("frame times", response.offset, response.offset_error, where, remedy)
     remedy = "declare the frame rate exactly, as sample_rate / hop"
     where = f"over {SECONDS:g} s"
-    yield judged("drift", reaction.drift, reaction.drift_error, where, remedy)
+    yield judged("drift", response.drift, response.drift_error, where, remedy)
 
 
 def _long(encoder: Encoder, device: str) -> Check:
-    """Ten minutes in one call, for an encoder that is given them so."""
+    """Ten minutes in one call, for an encoder without a window."""
     if encoder.window is not None:
         return Check("ten minutes", None, f"come in windows of {encoder.window:g} s")
     samples = torch.from_numpy(_noise(round(SECONDS * encoder.sample_rate)))[None].to(device)

@@ -1,11 +1,11 @@
-"""When an encoder's frames react: impulses at known times, in noise that is otherwise quiet.
+"""Measure the times of an encoder's frames with impulses at known times in quiet noise.
 
-Sixteen impulses lie in ten minutes of noise, eight near the beginning and eight near the end, each
-at another place between two frames. The noise is encoded with and without them, through the windows
-that a run would cut. Where the two differ, a frame has reacted; the centre of a reaction is the
-mean of its frames, each weighted by its energy, the squared distance between the two. Frames that
-hear a second around them, or are normalised one by one, react more to one side or the other as the
-noise will have it; the standard error over the impulses says how far a mean can be trusted.
+Ten minutes of noise have sixteen impulses, eight near the beginning and eight near the end, each at
+a different phase between two frames. The noise is encoded with and without the impulses, in the
+windows of a run. The response of a frame to an impulse is its squared distance between the two. The
+centre of a response is the mean position of its frames, weighted by this energy. Frames with a wide
+receptive field, or that are normalised separately, respond more on one side or the other depending
+on the noise; the standard error over the impulses gives the uncertainty of the mean.
 """
 
 from __future__ import annotations
@@ -27,25 +27,24 @@ SECONDS = 600.0
 NOISE, IMPULSE = 1e-3, 0.9  # standard deviation; peak
 _APART = 4.0  # seconds, and 16 frames at least: longer than what most frames hear
 _EACH = 8  # impulses at either end
-_PHASES = (np.arange(_EACH) + 0.5) / _EACH  # of a frame; their mean favours neither neighbour
-_FLOOR = 0.1  # of the strongest frame: what reacts less does not move the centre
-_LOCAL = 0.25  # what the median frame may do, relative to the strongest
+_PHASES = (np.arange(_EACH) + 0.5) / _EACH  # of a frame; the mean is in the middle
+_FLOOR = 0.1  # relative to the maximum: weaker frames do not affect the centre
+_LOCAL = 0.25  # maximum of the median frame, relative to the strongest
 _BATCH = 8
 
 
 @dataclass(frozen=True)
-class Reaction:
-    """How the frames of the layer that reacts most sharply lie in time.
+class ImpulseResponse:
+    """Offset and drift of the frames of the layer with the sharpest response.
 
     Attributes:
         layer: its name.
-        offset: mean distance of the reactions from their impulses, in frames; positive where they
-            are late.
+        offset: mean distance of the responses from their impulses, in frames; positive if late.
         offset_error: its standard error.
-        drift: mean distance of the last eight less that of the first eight, ten minutes before.
+        drift: mean offset of the last eight minus that of the first eight, ten minutes earlier.
         drift_error: its standard error.
-        localised: whether the frames near an impulse react clearly more than the others; where no
-            layer does so, the numbers mean nothing.
+        localised: whether frames near an impulse respond clearly more than others. If no layer is
+            localised, the numbers have no meaning.
     """
 
     layer: str
@@ -56,11 +55,11 @@ class Reaction:
     localised: bool
 
 
-def measure(encoder: Encoder, device: str = "cpu") -> Reaction:
-    """Where an encoder with frames has its reactions to impulses.
+def measure(encoder: Encoder, device: str = "cpu") -> ImpulseResponse:
+    """Measure the responses of an encoder to impulses.
 
     Raises:
-        EncoderError: it fails, has no frames, or breaks its promises.
+        EncoderError: it fails, has no frames, or breaks its contract.
     """
     if encoder.frame_rate is None:
         raise EncoderError("has no frame_rate")
@@ -74,7 +73,7 @@ def measure(encoder: Encoder, device: str = "cpu") -> Reaction:
     localised = floors.mean(0) <= _LOCAL
     layer = int(np.argmin(np.where(localised, widths.mean(0), np.inf)))
     early, late = offsets[:_EACH, layer], offsets[_EACH:, layer]
-    return Reaction(
+    return ImpulseResponse(
         encoder.layers[layer],
         float(offsets[:, layer].mean()),
         float(offsets[:, layer].std(ddof=1) / len(offsets) ** 0.5),
@@ -85,9 +84,9 @@ def measure(encoder: Encoder, device: str = "cpu") -> Reaction:
 
 
 def _places(encoder: Encoder) -> tuple[Floats, int, int]:
-    """Where the impulses lie, in frames; how far around to look; how many samples there are.
+    """Positions of the impulses in frames, frames to search around each, and number of samples.
 
-    Each lies in the middle of a window of its own, so that no reaction is cut off by its edge.
+    Each impulse is in the middle of a separate window, so that no window edge cuts its response.
     """
     rate = encoder.frame_rate
     assert rate is not None
@@ -106,13 +105,13 @@ def _centres(energy: Floats, place: int, reach: int) -> tuple[Floats, Floats, Fl
     """Of the reactions within `reach` frames of `to_device`, each (layers,).
 
     Returns:
-        Their centres, how many frames react at least half as strongly as the strongest, and how
-        strongly the median frame does, relative to it.
+        The centre, the number of frames with at least half of the maximum, and the median relative
+        to the maximum.
     """
     first = max(0, place - reach)
     around = energy[first : place + reach + 1]
     highest, median = around.max(axis=0), np.median(around, axis=0)
-    # a layer that mixes all frames reacts a little everywhere
+    # a layer that mixes all frames responds a little everywhere
     risen = np.clip(around - median, 0, None)
     risen[risen < risen.max(axis=0) * _FLOOR] = 0
     frames = first + np.arange(len(around))[:, None]
@@ -124,13 +123,13 @@ def _centres(energy: Floats, place: int, reach: int) -> tuple[Floats, Floats, Fl
 
 
 def _energy(encoder: Encoder, length: int, impulses: NDArray[np.int_], device: str) -> Floats:
-    """(time, layers): how strongly each frame of the whole reacts to the impulses."""
+    """(time, layers): the response energy of each frame to the impulses."""
     noise = np.random.default_rng(0).normal(0, NOISE, length).astype(np.float32)
     struck = noise.copy()
     struck[impulses] = IMPULSE
     layout = layout_windows(length, encoder)
     struck_windows, noise_windows = layout.cut(struck), layout.cut(noise)
-    # the windows without an impulse are the same in both, and are not encoded at all
+    # windows without an impulse are equal in both and are not encoded
     hit = [
         number
         for number, start in enumerate(layout.starts)
