@@ -168,7 +168,7 @@ def test_measures_of_rest_that_are_written_twice_are_single() -> None:
     drop_doubled_rests(music)
     assert [bar.start for bar in bars_of(second)] == [0.0, 4.0, 8.0]
     second.getElementsByClass("Measure")[1].append(music21.note.Note("C", quarterLength=4.0))
-    with pytest.raises(ValueError, match="disagree about where measures begin"):
+    with pytest.raises(ValueError, match="disagree about the starts of measures"):
         drop_doubled_rests(music)
 
 

@@ -1,22 +1,22 @@
 """Real compositions with human analyses: Bach's chorales, Monteverdi's madrigals.
 
-Scores and Roman-numeral analyses (romanText) are those of music21's corpus, laid on each other by
-measure numbers. A work stays when at least three quarters of its note weight (notes by their
-durations) lie in the labelled chords. The notes are played as `studio` plays its own: by varied
-General MIDI programs of one sound font, at varied tempi, in varied rooms.
+Scores and Roman-numeral analyses (romanText) are from music21's corpus, aligned by measure numbers.
+A work is used if the labelled chords contain at least three quarters of its note weight (sum of the
+durations of its notes). It is rendered like the pieces of `studio`: with various General MIDI
+programs of one sound font, tempi and rooms.
 
 Conventions:
 
-- A work is played in passages of some 72 quarter notes; its versions take them in turn, each in
-  another key. All versions of a work, or of a cycle of madrigals, are one group in one split.
-- Chords are Harte labels by the tones that the numerals name; X before the first numeral and in
-  bars more than half of whose note weight lies outside of the labelled chords, where analysis and
-  score may have come apart; N where all voices rest for a quarter note or more.
-- Local keys are those of the analysis, from the passage's first beat to its end. Its one key is
-  the one it stays in for more than half of the passage; X where there is none, which the task `key`
-  neither learns nor scores.
-- Repeats are played; a beat is that of the time signature; a pickup keeps its place in the bar.
-  Fermatas are not held. Tempo is 60 over the median time between beats.
+- A work is divided into passages of about 72 quarter notes. Its versions take the passages in turn,
+  each in another key. All versions of a work, or of a cycle of madrigals, are one group.
+- Chords are Harte labels of the tones of the numerals. The label is X before the first numeral and
+  in bars with more than half of the note weight outside the labelled chords, where analysis and
+  score may disagree. It is N where all voices rest for at least a quarter note.
+- Local keys are those of the analysis, from the first beat of the passage to its end. The key is
+  the one that lasts for more than half of the passage, X if there is none; X is neither a target of
+  the task `key` nor scored.
+- Repeats are played. A beat is that of the time signature. A pickup has its position in the bar.
+  Fermatas are not held. The tempo is 60 over the median interval between beats.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from mirprobe_tasks.music.rendering import audio_file_name, render_parts, write_
 
 __all__ = ["Scores"]
 
-MOST = 12
-"""Versions of a work at most: there are no more keys of one mode."""
+MAX_VERSIONS = 12
+"""Largest number of versions of a work: the number of keys of one mode."""
 
-_REVISION = 1  # raise when the same corpus is to be read differently
+_REVISION = 1  # increase it to read the same corpus differently
 
 
 class Scores:
@@ -54,56 +54,58 @@ class Scores:
         tracks=268,
         hours=3.5,
         gigabytes=0.3,
-        licence="music in the public domain; editions and analyses as music21's corpus has them, "
-        "some not for commercial use; played with the sound font TimGM6mb (GPL-2)",
+        licence="music in the public domain; editions and analyses as in music21's corpus, some "
+        "not for commercial use; played with the sound font TimGM6mb (GPL-2)",
         source="https://github.com/cuthbertLab/music21 (corpus: bach, monteverdi)",
-        obtain="pip install 'mirprobe[scores]': it is read and rendered at the first run",
+        obtain="pip install 'mirprobe[scores]': the first run reads and renders it",
         generated=True,
     )
 
     def __init__(self, root: Path, versions: int = 4) -> None:
-        """Describe the data set; nothing is read or written yet.
+        """Set the options; nothing is read or written yet.
 
         Args:
-            root: folder of the rendered files and of what was read of the corpus.
-            versions: of each work, 1 to 12: how many passages or keys of it are heard.
+            root: folder of the rendered files and of the works read from the corpus.
+            versions: of each work, 1 to 12, in different passages or keys.
 
         Raises:
             ConfigError: `versions` is out of range.
         """
-        if not isinstance(versions, int) or not 1 <= versions <= MOST:
-            raise ConfigError(f"scores: versions {versions!r} is not a number from 1 to {MOST}")
+        if not isinstance(versions, int) or not 1 <= versions <= MAX_VERSIONS:
+            raise ConfigError(
+                f"scores: versions {versions!r} is not a number from 1 to {MAX_VERSIONS}"
+            )
         self._root = Path(root)
         self._versions = versions
         self._played: dict[str, Performance] = {}
         self._splits: Mapping[Split, Sequence[Track]] = {}
 
     def splits(self) -> Mapping[Split, Sequence[Track]]:
-        """Every track by split: performed, not rendered. The first call reads the corpus.
+        """The tracks of each split, performed but not rendered. The first call reads the corpus.
 
         Raises:
             ConfigError: music21 or its corpus is missing.
-            StorageError: the folder cannot be written, or what was read is damaged.
+            StorageError: the folder cannot be written, or the file of works is damaged.
         """
         if not self._splits:
-            dealt = plan_tracks(self._works(), self._versions)
-            self._splits = {split: [self._track(take) for take in dealt[split]] for split in SPLITS}
+            planned = plan_tracks(self._works(), self._versions)
+            self._splits = {split: [self._track(one) for one in planned[split]] for split in SPLITS}
         return self._splits
 
     def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:
-        """Render those of `tracks` that have no audio yet, on all cores.
+        """Render the missing audio of `tracks` on all cores.
 
         Yields:
-            The id of each track as its audio becomes ready.
+            The id of each track as soon as its audio exists.
 
         Raises:
-            ConfigError: a track is not one of this data set.
+            ConfigError: a track does not belong to this data set.
             StorageError: the folder cannot be written.
         """
         yield from render_missing(tracks, self._job)
 
     def _job(self, track: Track) -> Render:
-        self.splits()  # performs them, at the first call
+        self.splits()  # the first call performs the tracks
         if track.id not in self._played:
             raise ConfigError(f"scores: unknown track {track.id!r}; take tracks from splits()")
         return partial(_render, self._played[track.id], track.audio)
@@ -114,14 +116,14 @@ class Scores:
             write_works(path, *read_corpus())
         return read_works(path)
 
-    def _track(self, take: PlannedTrack) -> Track:
-        id = f"{take.work.id}-{take.version}"
-        played = perform(take.work, take.passage, take.version, take.key)
+    def _track(self, planned: PlannedTrack) -> Track:
+        id = f"{planned.work.id}-{planned.version}"
+        played = perform(planned.work, planned.passage, planned.version, planned.key)
         self._played[id] = played
         return Track(
             id=id,
             audio=self._root / audio_file_name(id, played.parts, played.mix, played.duration),
-            group=take.work.group,
+            group=planned.work.group,
             annotations=played.annotations,
         )
 

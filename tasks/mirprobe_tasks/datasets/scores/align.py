@@ -1,7 +1,7 @@
-"""An analysis laid on a score: by measure numbers and beats, in quarter notes.
+"""Alignment of an analysis with a score, by measure numbers and beats, in quarter notes.
 
-A bar that repeats or phrases cut in two stands in the score as two measures of one number; both
-keep their places in the whole bar, so that "m4 b4" is found in the second one.
+A bar that a repeat sign or a phrase divides is two measures of one number in the score. Both keep
+their positions in the whole bar, so that "m4 b4" is in the second one.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirprobe.core.schema import Floats
-from mirprobe_tasks.datasets.scores.works import Note, Span
+from mirprobe_tasks.datasets.scores.works import LabelSpan, ScoreNote
 
 REST = 1.0
-"""Quarter notes of silence in all voices from which on there is no chord."""
+"""Least quarter notes of silence in all voices for the label N."""
 
 BAR_FIT = 0.5
-"""A bar less of whose note weight lies in the labelled chords is of unknown harmony."""
+"""Least share of the note weight of a bar in the labelled chords; below it the label is X."""
 
 _EPSILON = 1e-6
 UNKNOWN, NONE = "X", "N"
@@ -27,16 +27,16 @@ UNKNOWN, NONE = "X", "N"
 
 @dataclass(frozen=True)
 class Bar:
-    """A measure of the score, or the part of one that stands before or after a repeat sign.
+    """A measure of the score, or the part of a measure before or after a repeat sign.
 
     Attributes:
         number: as printed.
         start: in quarter notes.
         length: in quarter notes.
-        padding: how much of the whole bar comes before it: a pickup's is what it lacks.
-        beat: quarter notes that a beat lasts: 1.5 in 6/8.
+        padding: quarter notes of the whole bar before this part; for a pickup, the missing ones.
+        beat: length of a beat in quarter notes: 1.5 in 6/8.
         beats: in a whole bar of the time signature; a bar of twice its length counts as two.
-        opens: whether a repeat begins with it.
+        opens: whether a repeat starts with it.
         closes: whether a repeat ends with it.
     """
 
@@ -61,7 +61,7 @@ class Numeral:
 
     Attributes:
         number: of the measure.
-        place: quarter notes after the beginning of the whole bar.
+        place: quarter notes after the start of the whole bar.
         label: Harte.
         key: local key.
         tones: pitch classes.
@@ -76,12 +76,12 @@ class Numeral:
 
 @dataclass(frozen=True)
 class Aligned:
-    """An analysis on the score's own timeline, repeats not yet played.
+    """An analysis on the timeline of the score, without repeats.
 
     Attributes:
-        fit: share of the note weight that lies in the labelled chords.
-        shift: semitones that lift the score to the analysis's key.
-        unplaced: numerals that no beat of the score can take.
+        fit: share of the note weight in the labelled chords.
+        shift: semitones that transpose the score to the key of the analysis.
+        unplaced: number of numerals on a beat that the score does not have.
         chords: labels without gaps.
         keys: local keys without gaps.
     """
@@ -89,12 +89,12 @@ class Aligned:
     fit: float
     shift: int
     unplaced: int
-    chords: tuple[Span, ...]
-    keys: tuple[Span, ...]
+    chords: tuple[LabelSpan, ...]
+    keys: tuple[LabelSpan, ...]
 
 
 def place(bars: Sequence[Bar], numeral: Numeral) -> float | None:
-    """Where a numeral stands, in quarter notes; None where the score has no such beat."""
+    """Position of a numeral in quarter notes; None if the score has no such beat."""
     for bar in bars:
         inside = numeral.place - bar.padding
         if bar.number == numeral.number and -_EPSILON <= inside < bar.length - _EPSILON:
@@ -102,20 +102,20 @@ def place(bars: Sequence[Bar], numeral: Numeral) -> float | None:
     return None
 
 
-def align(bars: Sequence[Bar], numerals: Sequence[Numeral], notes: Sequence[Note]) -> Aligned:
-    """Lay the numerals on the score and judge how well they fit.
+def align(bars: Sequence[Bar], numerals: Sequence[Numeral], notes: Sequence[ScoreNote]) -> Aligned:
+    """Align the numerals with the score and measure their fit.
 
-    A chord lasts until the next; the score is moved to the key in which the labels fit best.
+    A chord lasts until the next one. The score is transposed to the key with the best fit.
 
     Raises:
-        ValueError: no numeral has a place in the score, or there is no note.
+        ValueError: no numeral has a position in the score, or there is no note.
     """
     found = [(place(bars, numeral), numeral) for numeral in numerals]
     placed = sorted(
         ((at, numeral) for at, numeral in found if at is not None), key=lambda pair: pair[0]
     )
     if not placed or not notes:
-        raise ValueError("no chord of the analysis has its place in the score")
+        raise ValueError("no chord of the analysis has a position in the score")
     end = max(start + length for start, length, _ in notes)
     rests = silences(notes, end)
     cuts = {0.0, end, *(bar.start for bar in bars if bar.start < end)}
@@ -142,13 +142,13 @@ def align(bars: Sequence[Bar], numerals: Sequence[Numeral], notes: Sequence[Note
         fit=fits[shift] / float(weights.sum()),
         shift=(shift + 5) % 12 - 5,
         unplaced=len(found) - len(placed),
-        chords=joined(zip(starts, edges[1:], labels, strict=True)),
-        keys=joined(zip(starts, edges[1:], keys, strict=True)),
+        chords=merge_spans(zip(starts, edges[1:], labels, strict=True)),
+        keys=merge_spans(zip(starts, edges[1:], keys, strict=True)),
     )
 
 
-def silences(notes: Sequence[Note], end: float) -> list[tuple[float, float]]:
-    """Stretches of at least `REST` in which no voice sounds."""
+def silences(notes: Sequence[ScoreNote], end: float) -> list[tuple[float, float]]:
+    """Intervals of at least `REST` quarter notes in which all voices rest."""
     found, sounding = [], 0.0
     for start, length, _ in sorted(notes):
         if start - sounding >= REST - _EPSILON:
@@ -157,8 +157,8 @@ def silences(notes: Sequence[Note], end: float) -> list[tuple[float, float]]:
     return found if end <= sounding else [*found, (sounding, end)]
 
 
-def _weights(notes: Sequence[Note], edges: Floats) -> NDArray[np.float64]:
-    """(cells, 12) quarter notes that each pitch class sounds between two edges."""
+def _weights(notes: Sequence[ScoreNote], edges: Floats) -> NDArray[np.float64]:
+    """(cells, 12) duration of each pitch class between two edges, in quarter notes."""
     weights = np.zeros((len(edges) - 1, 12))
     for start, length, pitch in notes:
         overlap = np.minimum(edges[1:], start + length) - np.maximum(edges[:-1], start)
@@ -166,9 +166,9 @@ def _weights(notes: Sequence[Note], edges: Floats) -> NDArray[np.float64]:
     return weights
 
 
-def joined(spans: Iterable[tuple[float, float, str]]) -> tuple[Span, ...]:
-    """Spans in order, neighbours of one label made one."""
-    result: list[Span] = []
+def merge_spans(spans: Iterable[tuple[float, float, str]]) -> tuple[LabelSpan, ...]:
+    """Spans in order; adjacent spans with the same label are merged."""
+    result: list[LabelSpan] = []
     for start, end, label in spans:
         if result and result[-1][2] == label and start - result[-1][1] < _EPSILON:
             result[-1] = (result[-1][0], float(end), label)

@@ -1,8 +1,8 @@
-"""music21's corpus: scores that a Roman-numeral analysis lies beside, read into `Work`s.
+"""Scores of music21's corpus with a Roman-numeral analysis, read into `Work`s.
 
-The only module here that imports music21 (the extra `mirprobe[scores]`), and never its network.
-Sources of the analyses: Dmitri Tymoczko, Andrew Jones and others for the chorales (Riemenschneider
-1 to 20) and for Monteverdi's madrigals, books 3 to 5; each file names its analyst.
+The only module of `scores` that imports music21 (the extra `mirprobe[scores]`); it does not use the
+network. The analyses are by Dmitri Tymoczko, Andrew Jones and others, of the chorales
+(Riemenschneider 1 to 20) and of Monteverdi's madrigals, books 3 to 5; each file names its analyst.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from mirprobe_tasks.datasets.scores.repeats import (
     play_spans,
     stretches,
 )
-from mirprobe_tasks.datasets.scores.works import Note, Work
+from mirprobe_tasks.datasets.scores.works import ScoreNote, Work
 
 FIT = 0.75
-"""Share of a work's note weight that must lie in the labelled chords."""
+"""Least share of the note weight of a work in the labelled chords."""
 
 CYCLES = ((3, 8, 10), (3, 15, 17), (3, 19, 20), (4, 6, 7), (5, 4, 8))
 """Madrigals in several parts: book, first and last number."""
@@ -36,25 +36,25 @@ _SUFFIXES = (".mxl", ".krn")
 
 
 def version() -> str:
-    """Of music21, without importing it.
+    """The version of music21; does not import it.
 
     Raises:
-        ConfigError: it is not installed.
+        ConfigError: music21 is not installed.
     """
     try:
         return importlib.metadata.version("music21")
     except importlib.metadata.PackageNotFoundError as error:
         raise ConfigError(
-            "scores: music21, whose corpus it plays, is not installed; pip install "
+            "scores: music21, which contains the scores, is not installed; pip install "
             "'mirprobe[scores]'"
         ) from error
 
 
 def analyses() -> list[tuple[Path, list[Path]]]:
-    """Every analysis of the corpus that has a score, and the editions of the score.
+    """Every analysis of the corpus with a score, and the editions of the score.
 
     Raises:
-        ConfigError: music21 is not installed, or without its corpus.
+        ConfigError: music21 or its corpus is not installed.
     """
     version()
     spec = importlib.util.find_spec("music21")
@@ -71,11 +71,11 @@ def analyses() -> list[tuple[Path, list[Path]]]:
 
 
 def read_corpus() -> tuple[list[Work], dict[str, str]]:
-    """Read all works on all cores: two minutes of one core.
+    """Read all works on all cores; takes two minutes on one core.
 
     Returns:
-        The works whose analysis fits, in the order of the corpus, and of every other analysis why
-        it is left out.
+        The works whose analysis fits, in the order of the corpus, and for every other analysis the
+        reason why it is left out.
 
     Raises:
         ConfigError: music21 or its corpus is missing.
@@ -87,7 +87,7 @@ def read_corpus() -> tuple[list[Work], dict[str, str]]:
         if isinstance(work, str):
             left_out[path.name] = work
         elif work.fit < FIT:
-            left_out[path.name] = f"{work.fit:.2f} of the notes lie in the chords"
+            left_out[path.name] = f"{work.fit:.2f} of the notes are in the chords"
         else:
             kept.append(work)
     return kept, left_out
@@ -101,14 +101,14 @@ def _read(analysis: Path, editions: Sequence[Path]) -> Work | str:
 
 
 def read_work(analysis: Path, editions: Sequence[Path]) -> Work:
-    """One work, however well its analysis fits; may run in any process.
+    """One work, whatever its fit; may run in any process.
 
     Args:
         analysis: a `.rntxt` file.
-        editions: of its score, at least one; the one that fits best is taken.
+        editions: of its score, at least one; the one with the best fit is used.
 
     Raises:
-        ConfigError: music21 cannot read one of them, or they have nothing in common.
+        ConfigError: music21 cannot read a file, or analysis and score cannot be aligned.
     """
     from music21 import converter
     from music21.exceptions21 import Music21Exception
@@ -129,11 +129,11 @@ def read_work(analysis: Path, editions: Sequence[Path]) -> Work:
 
 
 def work_of(id: str, analysis: Any, score: Any, source: str) -> Work:
-    """A work from the streams that music21 makes of an analysis and of a score.
+    """A work from the music21 streams of an analysis and of a score.
 
     Raises:
-        ValueError: the score has no notes, its parts disagree about where measures begin, or no
-            chord has its place.
+        ValueError: the score has no notes, its parts disagree about the starts of measures, or no
+            chord has a position in the score.
     """
     drop_doubled_rests(score)
     bars = bars_of(score.parts[0])
@@ -154,7 +154,7 @@ def _work(
     source: str,
     bars: Sequence[Bar],
     aligned: Aligned,
-    voices: tuple[tuple[Note, ...], ...],
+    voices: tuple[tuple[ScoreNote, ...], ...],
 ) -> Work:
     way = stretches(bars)
     end = max(start + length for line in voices for start, length, _ in line)
@@ -175,13 +175,13 @@ def _work(
 
 
 def drop_doubled_rests(score: Any) -> None:
-    """Make measures of rest that are written twice single, in place.
+    """Remove the second of two whole rests in one measure, in place.
 
-    Many editions of the madrigals have two whole rests where a voice is silent for one measure, by
-    which it falls behind the others for good.
+    Many editions of the madrigals have two whole rests where a voice is silent for one measure. The
+    voice is then late by a measure for the rest of the piece.
 
     Raises:
-        ValueError: the parts still disagree about where measures begin.
+        ValueError: the parts still disagree about the starts of measures.
     """
     begins: list[float] = []
     for part in score.parts:
@@ -193,27 +193,27 @@ def drop_doubled_rests(score: Any) -> None:
                 for rest in sounds:
                     if rest.getOffsetInHierarchy(measure) >= whole:
                         measure.remove(rest, recurse=True)
-                for event in measure:  # clefs and bar lines at its end, which keep it long
+                for event in measure:  # clefs and bar lines at the end also extend the measure
                     measure.setElementOffset(event, min(event.offset, whole))
             part.setElementOffset(measure, now)
             starts.append(now)
             now += float(measure.duration.quarterLength)
         begins = begins or starts
         if starts != begins:
-            raise ValueError("its parts disagree about where measures begin")
+            raise ValueError("its parts disagree about the starts of measures")
     score.coreElementsChanged()
 
 
 def bars_of(part: Any) -> list[Bar]:
-    """The measures of a part, with the time signatures and repeat signs that hold in them.
+    """The measures of a part with their time signatures and repeat signs.
 
-    The second half of a measure that a repeat sign cuts in two belongs to the first, whatever
-    number the edition gives it.
+    If a repeat sign divides a measure, the second part gets the number of the first, whatever its
+    number in the edition.
     """
     from music21.bar import Repeat
 
     bars: list[Bar] = []
-    lacking = 0.0  # of the bar before, which began on its downbeat
+    lacking = 0.0  # missing quarter notes of the previous bar, which started on its downbeat
     for measure in part.getElementsByClass("Measure"):
         lines = (measure.leftBarline, measure.rightBarline)
         signs = [line.direction for line in lines if isinstance(line, Repeat)]
@@ -238,8 +238,8 @@ def bars_of(part: Any) -> list[Bar]:
     return bars
 
 
-def notes_of(part: Any) -> list[Note]:
-    """The notes of a part, tied ones joined; grace notes and chord symbols are left out."""
+def notes_of(part: Any) -> list[ScoreNote]:
+    """The notes of a part, tied notes joined, without grace notes and chord symbols."""
     return sorted(
         (float(note.offset), float(note.duration.quarterLength), int(pitch.midi))
         for note in part.stripTies().flatten().notes
@@ -249,7 +249,7 @@ def notes_of(part: Any) -> list[Note]:
 
 
 def numerals_of(analysis: Any) -> Iterator[Numeral]:
-    """The Roman numerals of an analysis; variants, which music21 does not read, are left out."""
+    """The Roman numerals of an analysis, without variants, which music21 does not read."""
     for measure in analysis.parts[0].getElementsByClass("Measure"):
         for numeral in measure.getElementsByClass("RomanNumeral"):
             tonic = numeral.key.tonic.name.replace("-", "b")
@@ -263,7 +263,7 @@ def numerals_of(analysis: Any) -> Iterator[Numeral]:
 
 
 def group_of(id: str) -> str:
-    """What a split must not tear apart: the work, or the cycle whose part it is."""
+    """The group of a work: the work, or its cycle."""
     if match := re.fullmatch(r"madrigal\.(\d+)\.(\d+)", id):
         book, number = int(match[1]), int(match[2])
         for cycle, first, last in CYCLES:
@@ -273,7 +273,7 @@ def group_of(id: str) -> str:
 
 
 def _editions(analysis: Path, folder: Path) -> list[Path]:
-    """The scores of the work that an analysis is of."""
+    """The scores of the analysed work."""
     if folder.name == "monteverdi":
         stems = [analysis.stem]
     else:

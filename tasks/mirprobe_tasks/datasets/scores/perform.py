@@ -1,4 +1,4 @@
-"""A passage of a work as it is played once: key, tempo, instruments, room, and its annotations."""
+"""Performance of a passage: key, tempo, instruments, room, and the annotations."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ import numpy as np
 
 from mirprobe.core.schema import Annotations, Beats, Floats, Segments
 from mirprobe_tasks.datasets.scores.harte import transposed
-from mirprobe_tasks.datasets.scores.works import Note, Span, Work
+from mirprobe_tasks.datasets.scores.works import LabelSpan, ScoreNote, Work
 from mirprobe_tasks.music.metre import drift
 from mirprobe_tasks.music.midi import TICK
 from mirprobe_tasks.music.mix import Mix, draw_mix
-from mirprobe_tasks.music.notes import Note as Played
-from mirprobe_tasks.music.notes import Part, onset_times
+from mirprobe_tasks.music.notes import Note, Part, onset_times
 from mirprobe_tasks.music.pitch import KEYS, Key, spell
 from mirprobe_tasks.music.random_choice import chance, pick
 
 SEED = 1607
-"""Of every draw, with the work and the version."""
+"""Part of every seed, with the work and the version."""
 
 PASSAGE = 72.0
-"""Quarter notes of a passage, about: longer works are cut into equal ones at downbeats."""
+"""Approximate quarter notes of a passage; longer works are cut into equal passages at downbeats."""
 
 TEMPI = (66.0, 138.0)
 """Beats per minute."""
 
-_TAIL = 1.2  # seconds after the last note's end in the score
-_SHORTEST = 0.14  # seconds that the median note lasts at least
+_TAIL = 1.2  # seconds after the end of the last note in the score
+_SHORTEST = 0.14  # least seconds of the median note
 
 CONSORTS: tuple[tuple[int, int], ...] = (
     (0, 0),
@@ -50,18 +49,18 @@ CONSORTS: tuple[tuple[int, int], ...] = (
     (71, 71),
     (73, 42),
 )
-"""General MIDI programs of the upper and of the lower voices."""
+"""General MIDI programs of the upper and the lower voices."""
 
 
 @dataclass(frozen=True, eq=False)
 class Performance:
-    """A passage as played, ready to be rendered; times in seconds.
+    """A passage as played; times in seconds.
 
     Attributes:
-        parts: one a voice.
+        parts: one per voice.
         mix: level, room, noise and tuning.
         duration: of the audio.
-        annotations: the ground truth.
+        annotations: of the passage.
     """
 
     parts: tuple[Part, ...]
@@ -71,9 +70,9 @@ class Performance:
 
 
 def passages(work: Work) -> list[tuple[float, float]]:
-    """Start and end of the passages that a work is played in, in quarter notes.
+    """Start and end of the passages of a work, in quarter notes.
 
-    They have about equal lengths, near `PASSAGE`, and change at downbeats.
+    They have about equal lengths, near `PASSAGE`, and start at downbeats.
     """
     count = max(1, round(work.length / PASSAGE))
     downbeats = np.array([at for at, place in work.beats if place == 1])
@@ -82,8 +81,8 @@ def passages(work: Work) -> list[tuple[float, float]]:
     return list(zip([0.0, *cuts], [*cuts, work.length], strict=True))
 
 
-def clip(spans: Sequence[Span], start: float, end: float) -> list[Span]:
-    """What of labelled spans lies between two times."""
+def clip(spans: Sequence[LabelSpan], start: float, end: float) -> list[LabelSpan]:
+    """Labelled spans, cut to an interval."""
     return [
         (max(low, start), min(high, end), label)
         for low, high, label in spans
@@ -91,29 +90,29 @@ def clip(spans: Sequence[Span], start: float, end: float) -> list[Span]:
     ]
 
 
-def longest(keys: Sequence[Span]) -> str:
-    """The key that lasts longest in all; the first of several."""
+def longest(keys: Sequence[LabelSpan]) -> str:
+    """The key with the longest total duration, the first of equal ones."""
     lasts: dict[str, float] = {}
     for start, end, label in keys:
         lasts[label] = lasts.get(label, 0.0) + end - start
     return max(lasts, key=lambda label: lasts[label])
 
 
-def key_of(keys: Sequence[Span]) -> str:
-    """The key of a passage: that which lasts longer than all others together; X where none does."""
+def key_of(keys: Sequence[LabelSpan]) -> str:
+    """The key that lasts longer than all others together; X if there is none."""
     main = longest(keys)
     held = sum(end - start for start, end, label in keys if label == main)
     return main if held > (keys[-1][1] - keys[0][0]) / 2 else "X"
 
 
 def perform(work: Work, passage: tuple[float, float], version: int, tonic: Key) -> Performance:
-    """Play a passage once.
+    """Perform a passage.
 
     Args:
-        work: with its notes and labels.
+        work: notes and labels.
         passage: one of `passages(work)`.
-        version: seeds the draws.
-        tonic: to which the passage's longest key is transposed; it has the same mode.
+        version: part of the seed.
+        tonic: the key to which the longest key of the passage is transposed, of the same mode.
     """
     rng = np.random.default_rng([SEED, version, *work.id.encode()])
     start, end = passage
@@ -160,8 +159,8 @@ def moved(key: str, letters: int, semitones: int) -> str:
     return next(k.label for k in KEYS if k.tonic.pitch_class == pitch_class and k.mode == mode)
 
 
-def _cut(line: Sequence[Note], start: float, end: float) -> list[Note]:
-    """The notes of a passage; what is held at its ends is cut."""
+def _cut(line: Sequence[ScoreNote], start: float, end: float) -> list[ScoreNote]:
+    """The notes of a passage, cut at its start and end."""
     return [
         (max(at, start), min(at + length, end) - max(at, start), pitch)
         for at, length, pitch in line
@@ -170,9 +169,9 @@ def _cut(line: Sequence[Note], start: float, end: float) -> list[Note]:
 
 
 def _time(
-    rng: np.random.Generator, work: Work, start: float, end: float, notes: Sequence[Note]
+    rng: np.random.Generator, work: Work, start: float, end: float, notes: Sequence[ScoreNote]
 ) -> tuple[Floats, Floats]:
-    """Beats in quarter notes, the passage's ends among them, and their seconds."""
+    """Beats and the ends of the passage in quarter notes, and their times in seconds."""
     inside = [at for at, _ in work.beats if start < at < end]
     knots = np.array([start, *inside, end])
     beat = float(np.median(np.diff(knots)))
@@ -185,15 +184,15 @@ def _time(
 
 def _play(
     rng: np.random.Generator,
-    voices: Sequence[Sequence[Note]],
+    voices: Sequence[Sequence[ScoreNote]],
     semitones: int,
     knots: Floats,
     seconds: Floats,
 ) -> tuple[Part, ...]:
-    """Each voice by the upper or lower instrument of a consort; the two may be of different ones.
+    """The parts: each voice is played by the upper or the lower instrument of one or two consorts.
 
-    A player leans ahead or behind, scatters by milliseconds and shortens notes; times are rounded
-    to the MIDI tick, so that the annotation is what is rendered.
+    A player has a constant deviation in time, scatters by milliseconds and shortens notes. Times
+    are rounded to MIDI ticks, so that annotation and audio agree.
     """
     consorts = [pick(rng, CONSORTS)] * 2
     if chance(rng, 0.4):
@@ -214,7 +213,7 @@ def _play(
         ends = np.maximum(np.interp(at + legato * length, knots, seconds), begins + 0.04)
         rows = np.stack([np.rint(begins / TICK), np.rint(ends / TICK), pitch + semitones, touches])
         notes = tuple(
-            Played(begin * TICK, end * TICK, tone, touch)
+            Note(begin * TICK, end * TICK, tone, touch)
             for begin, end, tone, touch in rows.T.astype(int).tolist()
         )
         parts.append(Part("voice", f"voice {place}", consorts[low][low], notes, gain))
@@ -222,7 +221,7 @@ def _play(
 
 
 def _segments(chords: Sequence[tuple[float, float, str]], duration: float) -> Segments:
-    """Labels over all of the audio: N before the first note and after the last."""
+    """Labels over the whole audio: N before the first note and after the last."""
     joined: list[tuple[float, str]] = [(0.0, "N")]
     for start, _, label in [*chords, (chords[-1][1], duration, "N")]:
         if label != joined[-1][1]:

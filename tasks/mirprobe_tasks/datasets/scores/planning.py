@@ -1,4 +1,4 @@
-"""Which works are heard in which split, and in which keys."""
+"""The tracks of each split: which passage of which work, in which key."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mirprobe_tasks.datasets.scores.perform import SEED, clip, key_of, longest, 
 from mirprobe_tasks.datasets.scores.works import Work
 from mirprobe_tasks.music.pitch import KEYS, Key
 
-# Every second work of a composer and mode, in the order of the catalogue, is learned from; of the
-# others about two in five are in the validation split.
+# Of each composer and mode, every second work in the order of the catalogue is for training; of the
+# others, about two in five are for validation.
 _VALID_BACH = ("145.5", "184.5", "281", "351")
 _VALID_MONTEVERDI = ("3.6", "3.12", "3.14", "4.4", "4.10", "4.18", "4.19", "5.4")
 _TEST_BACH = ("38.6", "65.2", "267", "277", "318")
@@ -32,7 +32,7 @@ TEST = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class PlannedTrack:
-    """One track: which passage of which work is played, in which key."""
+    """One track: a passage of a work in a key."""
 
     work: Work
     version: int
@@ -41,17 +41,17 @@ class PlannedTrack:
 
 
 def split_of(group: str) -> Split:
-    """The split of a work or cycle; those that a later corpus adds are learned from."""
+    """The split of a work or cycle; works that a later corpus adds are for training."""
     return "test" if group in TEST else "valid" if group in VALID else "train"
 
 
 def plan_tracks(works: Sequence[Work], versions: int) -> dict[Split, list[PlannedTrack]]:
-    """What is played in each split: every version of one work before the next.
+    """The tracks of each split, all versions of one work in sequence.
 
-    Versions of a long work take its passages in turn. Each is transposed to the key of its mode
-    that its split has least of, of those in which the work has not been heard yet; passages with
-    and without a main key are counted apart, so that every key gets its share of the former. The
-    first versions stay the same when more are asked for.
+    The versions of a long work take its passages in turn. Each version is transposed to the rarest
+    key of its mode in the split, among those in which the work has not been played yet. Passages
+    with and without a main key are counted separately, so that the keys of the former are balanced.
+    More versions do not change the first ones.
     """
     return {
         split: _assign_keys(
@@ -64,21 +64,21 @@ def plan_tracks(works: Sequence[Work], versions: int) -> dict[Split, list[Planne
 def _assign_keys(works: Sequence[Work], versions: int, split: Split) -> list[PlannedTrack]:
     rng = np.random.default_rng([SEED, SPLITS.index(split)])
     order = [KEYS[int(place)] for place in rng.permutation(len(KEYS))]
-    heard: Counter[tuple[bool, Key]] = Counter()
-    dealt: list[list[PlannedTrack]] = [[] for _ in works]
+    counts: Counter[tuple[bool, Key]] = Counter()
+    planned: list[list[PlannedTrack]] = [[] for _ in works]
     for version in range(versions):
-        for work, mine in zip(works, dealt, strict=True):
+        for work, versions_of_work in zip(works, planned, strict=True):
             options = passages(work)
             first = int(np.random.default_rng([SEED, *work.id.encode()]).integers(len(options)))
             passage = options[(first + version) % len(options)]
             keys = clip(work.keys, *passage)
             mode, main = longest(keys).split()[1], key_of(keys) != "X"
-            known = Counter(take.key for take in mine)
-            # min plan_tracks the first of equals, in the split's own order
+            known = Counter(track.key for track in versions_of_work)
+            # of equal keys, min takes the first in the order of the split
             key = min(
                 (key for key in order if key.mode == mode),
-                key=lambda key: (known[key], heard[main, key]),
+                key=lambda key: (known[key], counts[main, key]),
             )
-            heard[main, key] += 1
-            mine.append(PlannedTrack(work, version, passage, key))
-    return [take for mine in dealt for take in mine]
+            counts[main, key] += 1
+            versions_of_work.append(PlannedTrack(work, version, passage, key))
+    return [track for versions_of_work in planned for track in versions_of_work]

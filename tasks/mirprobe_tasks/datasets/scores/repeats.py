@@ -1,4 +1,4 @@
-"""Repeats played: bars in the order in which they are heard, and what lies in them."""
+"""Expansion of repeats: bars, notes, labels and beats in the order of performance."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from mirprobe_tasks.datasets.scores.align import Bar, joined
-from mirprobe_tasks.datasets.scores.works import Beat, Note, Span
+from mirprobe_tasks.datasets.scores.align import Bar, merge_spans
+from mirprobe_tasks.datasets.scores.works import LabelSpan, ScoreBeat, ScoreNote
 
 _EPSILON = 1e-6
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Bars of the score that are played on end, and by how many quarter notes they are moved."""
+    """Consecutive bars of the score, and their shift in quarter notes in the performance."""
 
     start: float
     end: float
@@ -22,9 +22,9 @@ class Stretch:
 
 
 def order(bars: Sequence[Bar]) -> list[int]:
-    """Indices of the bars as they are played: what ends with a repeat sign is heard twice.
+    """Indices of the bars in the order of performance; a repeated section is played twice.
 
-    It goes back to the sign that opens the repeat, or to where the last one ended.
+    It starts at the sign that opens the repeat, or after the previous repeat.
     """
     played: list[int] = []
     opened = 0
@@ -39,7 +39,7 @@ def order(bars: Sequence[Bar]) -> list[int]:
 
 
 def stretches(bars: Sequence[Bar]) -> list[Stretch]:
-    """The way through the score, bars that follow each other taken together."""
+    """The order of performance, with consecutive bars joined."""
     way = order(bars)
     firsts = [0, *(at for at, (a, b) in enumerate(pairwise(way), 1) if b != a + 1)]
     result, now = [], 0.0
@@ -50,8 +50,8 @@ def stretches(bars: Sequence[Bar]) -> list[Stretch]:
     return result
 
 
-def play_notes(notes: Iterable[Note], way: Sequence[Stretch]) -> tuple[Note, ...]:
-    """Notes in the order played, those that are tied over the end of a stretch cut off there."""
+def play_notes(notes: Iterable[ScoreNote], way: Sequence[Stretch]) -> tuple[ScoreNote, ...]:
+    """Notes in the order of performance, cut at the ends of stretches."""
     kept = list(notes)
     return tuple(
         (start + part.moved, min(length, part.end - start), pitch)
@@ -61,10 +61,10 @@ def play_notes(notes: Iterable[Note], way: Sequence[Stretch]) -> tuple[Note, ...
     )
 
 
-def play_spans(spans: Iterable[Span], way: Sequence[Stretch]) -> tuple[Span, ...]:
-    """Labels in the order played."""
+def play_spans(spans: Iterable[LabelSpan], way: Sequence[Stretch]) -> tuple[LabelSpan, ...]:
+    """Labels in the order of performance."""
     kept = list(spans)
-    return joined(
+    return merge_spans(
         (max(start, part.start) + part.moved, min(end, part.end) + part.moved, label)
         for part in way
         for start, end, label in kept
@@ -72,9 +72,9 @@ def play_spans(spans: Iterable[Span], way: Sequence[Stretch]) -> tuple[Span, ...
     )
 
 
-def play_beats(bars: Sequence[Bar]) -> tuple[Beat, ...]:
-    """Beats in the order played, each with its place in the bar that the time signature means."""
-    beats: list[Beat] = []
+def play_beats(bars: Sequence[Bar]) -> tuple[ScoreBeat, ...]:
+    """Beats in the order of performance, with their positions in the bar of the time signature."""
+    beats: list[ScoreBeat] = []
     now = 0.0
     for bar in (bars[index] for index in order(bars)):
         first = -int(-(bar.padding - _EPSILON) // bar.beat)

@@ -1,4 +1,4 @@
-"""A work with its analysis as numbers, and the file that keeps what was read of the corpus."""
+"""A work with its analysis as numbers, and the JSON file of all works."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from typing import Any
 from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import StorageError
 
-Note = tuple[float, float, int]
+ScoreNote = tuple[float, float, int]
 """Start and length in quarter notes, MIDI pitch."""
-Span = tuple[float, float, str]
+LabelSpan = tuple[float, float, str]
 """Start and end in quarter notes, label."""
-Beat = tuple[float, int]
-"""Position in quarter notes, place in the bar from 1 on."""
+ScoreBeat = tuple[float, int]
+"""Time in quarter notes, position in the bar counted from 1."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """A composition, its repeats played, in quarter notes from its start.
+    """A composition with repeats expanded, in quarter notes from its start.
 
     Attributes:
         id: such as `"bwv269"`.
-        title: as the analysis has it.
-        group: the work, or the cycle whose part it is: what a split must not tear apart.
+        title: from the analysis.
+        group: the work, or its cycle.
         source: path of the score in music21's corpus.
-        fit: share of the note weight (notes by their durations) that lies in the labelled chords.
-        shift: semitones by which the edition had to be moved to stand in the analysis's key.
-        unplaced: numerals that name a beat which the score does not have; they are left out.
-        length: until the last note has ended.
+        fit: share of the note weight (sum of durations) in the labelled chords.
+        shift: semitones that transpose the edition to the key of the analysis.
+        unplaced: number of numerals on a beat that the score does not have; they are left out.
+        length: end of the last note.
         voices: notes of each part.
-        chords: Harte labels without gaps; X where there is none, N in silence.
+        chords: Harte labels without gaps; X where unknown, N in silence.
         keys: local keys without gaps, such as `"F# minor"`.
         beats: all of them, in order.
     """
@@ -46,14 +46,14 @@ class Work:
     shift: int
     unplaced: int
     length: float
-    voices: tuple[tuple[Note, ...], ...]
-    chords: tuple[Span, ...]
-    keys: tuple[Span, ...]
-    beats: tuple[Beat, ...]
+    voices: tuple[tuple[ScoreNote, ...], ...]
+    chords: tuple[LabelSpan, ...]
+    keys: tuple[LabelSpan, ...]
+    beats: tuple[ScoreBeat, ...]
 
 
 def write_works(path: Path, works: Sequence[Work], left_out: Mapping[str, str]) -> None:
-    """Keep works, and why other analyses are left out; whole or not at all.
+    """Write works, and the reasons why other analyses are left out, atomically.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -63,7 +63,7 @@ def write_works(path: Path, works: Sequence[Work], left_out: Mapping[str, str]) 
 
 
 def read_works(path: Path) -> tuple[Work, ...]:
-    """The works that `write_works` kept.
+    """The works in a file of `write_works`.
 
     Raises:
         StorageError: the file cannot be read or is damaged.
@@ -72,7 +72,7 @@ def read_works(path: Path) -> tuple[Work, ...]:
         return tuple(_work(fields) for fields in json.loads(path.read_bytes())["works"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StorageError(
-            f"{path}: not what was read of the scores ({error}); delete it to read them again"
+            f"{path}: not a file of works ({error}); delete it to read them again"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The band: who plays a piece, in which style, and how a score becomes a performance."""
+"""The band: players, styles and patterns of a piece, and its performance."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mirprobe_tasks.music.random_choice import chance, pick
 
 @dataclass(frozen=True)
 class Player:
-    """A role in the band and who fills it; `centre` is the pitch around which it plays."""
+    """A player: role, instrument and program; `centre` is the mean pitch."""
 
     role: str
     instrument: str
@@ -42,7 +42,7 @@ class Lineup:
     """The band of one piece.
 
     Attributes:
-        players: one a role.
+        players: one per role.
         comp: pattern of the chords.
         bass: pattern of the bass.
         drums: pattern of the drums; None without drums.
@@ -59,12 +59,12 @@ class Lineup:
 
     @property
     def roles(self) -> frozenset[str]:
-        """The roles that are filled."""
+        """The roles of the players."""
         return frozenset(player.role for player in self.players)
 
     @property
     def patterns(self) -> tuple[Pattern, ...]:
-        """All patterns that are played."""
+        """All patterns."""
         return tuple(p for p in (self.comp, self.bass, self.drums) if p is not None)
 
     @property
@@ -114,7 +114,7 @@ def _players(rng: np.random.Generator, with_drums: bool, style: str) -> tuple[Pl
     bassist, bass_program = choose(rng, "bass", taken)
     comper, comp_program = choose(rng, "comp", taken)
     if chance(rng, 0.15):
-        # A duo: the chordal instrument plays its own bass.
+        # a duo: one instrument plays chords and bass
         bassist, bass_program = comper, comp_program
     players = [
         Player("bass", bassist, bass_program),
@@ -140,7 +140,7 @@ _GAINS = {
 
 
 def draw_gain(rng: np.random.Generator, role: str) -> float:
-    """How loud a part is, in dB relative to the mean melody."""
+    """Level of a part in dB, relative to the mean melody."""
     mean, spread = _GAINS[role]
     return float(mean + np.clip(rng.normal(0.0, spread), -2 * spread, 2 * spread))
 
@@ -148,7 +148,7 @@ def draw_gain(rng: np.random.Generator, role: str) -> float:
 def play(
     rng: np.random.Generator, lineup: Lineup, key: Key, grid: Grid, spans: Sequence[Span]
 ) -> tuple[Part, ...]:
-    """Let every player perform.
+    """The parts of all players.
 
     Args:
         rng: source of the draws.
@@ -200,11 +200,11 @@ def _perform(
 def _humanise(
     rng: np.random.Generator, grid: Grid, events: Iterable[Event], *, strum: bool
 ) -> tuple[Note, ...]:
-    """Turn beats into seconds: a player leans ahead or behind, and no two notes are even.
+    """Convert beats to seconds with random deviations in time and velocity.
 
-    Notes of one chord share the player's lean and scatter by a few milliseconds; a strum spreads
-    them upwards by up to 12 ms each. Times are rounded to the MIDI tick, so that the annotation
-    is what is rendered.
+    Each player has a constant deviation; the notes scatter around it by a few milliseconds. In a
+    strummed chord, each note is up to 12 ms later than the next lower one. Times are rounded to
+    MIDI ticks, so that annotation and audio agree.
     """
     lean, scatter = float(rng.normal(0.0, 0.004)), float(rng.uniform(0.002, 0.009))
     spread = float(rng.uniform(0.004, 0.012)) if strum else 0.0
@@ -218,7 +218,7 @@ def _humanise(
         last = event.start
         start = max(0.0, grid.seconds(event.start) + delay + order * spread)
         end = max(grid.seconds(event.start + event.length) + lean, start + 0.04)
-        # Two voices on one pitch at one instant are one key pressed.
+        # two voices with the same pitch and start are one note
         notes[(event.start, event.pitch)] = Note(
             round(start / TICK) * TICK,
             round(end / TICK) * TICK,
@@ -230,7 +230,7 @@ def _humanise(
 
 
 def released(notes: Sequence[Note]) -> tuple[Note, ...]:
-    """End a note where its own pitch is struck again: a key cannot be pressed twice."""
+    """End each note where the next note of the same pitch starts."""
     following: dict[int, float] = {}
     result = []
     for note in reversed(notes):

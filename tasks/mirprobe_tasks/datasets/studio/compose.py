@@ -1,4 +1,4 @@
-"""A piece: every choice about it, made from its split and index alone."""
+"""Composition of a piece, determined by its split and index."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mirprobe_tasks.music.random_choice import stream
 T = TypeVar("T")
 
 BLOCK = len(KEYS)
-"""Pieces in a block: each block of a split has every key once."""
+"""Pieces in a block; each block of a split has every key once."""
 
 TEXTURES = (
     "solo",
@@ -31,7 +31,7 @@ TEXTURES = (
     "swing",
 )
 TAGS: tuple[str, ...] = (*instruments.INSTRUMENTS, instruments.DRUMS, *TEXTURES)
-"""The tag vocabulary: the instruments that play, then the textures that they play in."""
+"""The tag vocabulary: instruments, then textures."""
 
 _METRES: tuple[Metre, ...] = (FOUR,) * 12 + (THREE,) * 6 + (SIX,) * 6
 
@@ -45,8 +45,8 @@ class Piece:
         key: its key.
         grid: beats in seconds.
         progression: its chords.
-        parts: what each instrument plays.
-        lineup: who plays, in which styles, by which patterns.
+        parts: the notes of each instrument.
+        lineup: players, styles and patterns.
         mix: levels, room, noise and tuning.
     """
 
@@ -60,19 +60,19 @@ class Piece:
 
     @property
     def templates(self) -> frozenset[str]:
-        """Names of the accompaniment patterns and phrases used, none shared between splits."""
+        """Names of the accompaniment patterns and phrases; no two splits share one."""
         phrases = {phrase.name for phrase in self.progression.phrases}
         return frozenset(phrases | {pattern.name for pattern in self.lineup.patterns})
 
     @property
     def tags(self) -> frozenset[str]:
-        """The tags that apply, from what is played."""
+        """The tags that apply."""
         swing = {"swing"} if self.grid.swing != 0.5 else set()
         return frozenset({part.instrument for part in self.parts} | self.lineup.textures | swing)
 
     @property
     def onsets(self) -> Floats:
-        """When notes start, in seconds."""
+        """(n,) onsets in seconds."""
         return onset_times(self.parts)
 
     def annotations(self) -> Annotations:
@@ -88,7 +88,7 @@ class Piece:
 
 
 def compose(split: Split, index: int) -> Piece:
-    """The piece with this index in this split; it depends on nothing else."""
+    """The piece with this index in this split."""
     key, metre = (
         _draw_from_block(KEYS, split, index, "keys"),
         _draw_from_block(_METRES, split, index, "metres"),
@@ -103,7 +103,7 @@ def compose(split: Split, index: int) -> Piece:
     return Piece(f"{split}-{index:04d}", key, grid, progression, parts, lineup, mix)
 
 
-def _draw_from_block(cards: Sequence[T], split: Split, index: int, concern: str) -> T:
-    """One of the cards, each of which is dealt once to every block of pieces."""
+def _draw_from_block(options: Sequence[T], split: Split, index: int, aspect: str) -> T:
+    """One of `options`; each option occurs once in every block of pieces."""
     block, place = divmod(index, BLOCK)
-    return cards[int(stream(split, block, concern).permutation(BLOCK)[place])]
+    return options[int(stream(split, block, aspect).permutation(BLOCK)[place])]

@@ -1,8 +1,8 @@
-"""Functional harmony: the chords a key has, what follows what, and how phrases close.
+"""Functional harmony: chords of a key, their successions, and cadences.
 
-A phrase is a chain of Roman numerals under a rhythm. The chain follows weighted successions
-(tonic, predominant, dominant), closes with a cadence, and may turn a chord into the secondary
-dominant of the next one. `"V/ii"` and `"vii/ii"` name such applied chords.
+A phrase is a sequence of Roman numerals with a rhythm. The sequence follows weighted successions
+(tonic, predominant, dominant), ends with a cadence, and may replace a chord by the secondary
+dominant of the next one, written `"V/ii"` or `"vii/ii"`.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ _APPLIED: dict[Mode, frozenset[str]] = {
 class Phrase:
     """Numerals and their lengths in beats.
 
-    The same phrase in two keys, or with other sevenths and inversions, is the same template.
+    A phrase in another key, or with other sevenths and inversions, is the same template.
     """
 
     mode: Mode
@@ -142,7 +142,7 @@ class Phrase:
 
     @property
     def name(self) -> str:
-        """The template's identity."""
+        """Name of the template."""
         slots = " ".join(f"{n}*{k}" for n, k in zip(self.numerals, self.lengths, strict=True))
         return f"phrase {self.mode}: {slots}"
 
@@ -163,8 +163,8 @@ def make_phrase(
         split: the split whose phrases may be used.
         mode: of the key.
         rhythm: draws the lengths of the chords, in beats.
-        final: whether this is the piece's last phrase, which closes more firmly.
-        applied: probability that a chord gives way to the secondary dominant of the next one.
+        final: whether this is the last phrase of the piece, which has a stronger cadence.
+        applied: probability that a secondary dominant of the next chord replaces a chord.
     """
     while True:
         lengths = rhythm()
@@ -179,7 +179,7 @@ def _weighted(rng: np.random.Generator, table: Mapping[str, float]) -> str:
 
 
 def _chain(rng: np.random.Generator, mode: Mode, count: int, final: bool) -> list[str]:
-    """`count` numerals that end in a cadence and never repeat one twice in a row."""
+    """`count` numerals that end with a cadence, without immediate repetitions."""
     cadence = _weighted(rng, (_FINAL if final else _INNER)[mode]).split()[-count:]
     body = [_weighted(rng, _STARTS[mode])]
     while len(body) < count - len(cadence):
@@ -193,9 +193,9 @@ def _chain(rng: np.random.Generator, mode: Mode, count: int, final: bool) -> lis
 def _apply(
     rng: np.random.Generator, mode: Mode, numerals: list[str], applied: float
 ) -> tuple[str, ...]:
-    """Turn some chords into the applied dominant of the chord that follows.
+    """Replace some chords by the secondary dominant of the next chord.
 
-    From the end, so that a chord already turned is no target and each dominant resolves.
+    Goes backwards, so that a replaced chord is no target and each dominant resolves.
     """
     result = list(numerals)
     for index in range(len(result) - 2, 0, -1):
@@ -212,7 +212,7 @@ def realise(rng: np.random.Generator, key: Key, numeral: str, richness: float) -
         rng: source of the draws.
         key: the key.
         numeral: such as `"ii"` or `"V/ii"`.
-        richness: probability of a quality beyond the plain ones.
+        richness: probability of a rich quality instead of a plain one.
     """
     function, _, target = numeral.rpartition("/")
     degree = _NUMERALS[key.mode][target]

@@ -1,4 +1,4 @@
-"""The players: which General MIDI programs an instrument tag covers, and in which roles."""
+"""Instruments: the General MIDI programs of each instrument tag, by role."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ DRUMS = "drums"
 
 @dataclass(frozen=True)
 class Instrument:
-    """A family of programs that one tag names.
+    """The programs of one instrument tag.
 
     Attributes:
-        melody: programs (General MIDI, 0-127) that carry melodies, with their central pitch.
+        melody: programs (General MIDI, 0-127) that play melodies, with their mean pitch.
         comp: programs that play chords.
         pad: programs that hold chords.
         bass: programs that play bass lines.
@@ -48,23 +48,23 @@ INSTRUMENTS: dict[str, Instrument] = {
 }
 """Tag -> programs, for all pitched instruments."""
 
-# Those with one role only are called more often, so that every tag has enough positives.
+# instruments with a single role are drawn more often, so that every tag has enough positives
 _WEIGHTS = {"reed": 3.2, "flute": 3.4, "voice": 2.6, "synth lead": 1.5, "synth pad": 7.0}
 
 SOLOISTS = ("piano", "electric piano", "organ", "acoustic guitar", "mallets")
-"""Instruments that can play a whole piece alone."""
+"""Instruments that can play a whole piece without others."""
 
 STRUMMED = frozenset({"acoustic guitar", "electric guitar"})
-"""Instruments whose chords are spread by the hand."""
+"""Instruments whose chords are strummed."""
 
 
 def choose(rng: np.random.Generator, role: str, taken: set[str]) -> tuple[str, int]:
-    """An instrument that has the role and does not play yet, and one of its programs.
+    """An instrument for a role, and one of its programs.
 
     Args:
         rng: source of the draws.
         role: "comp", "pad" or "bass".
-        taken: instruments that play already; the choice is added.
+        taken: instruments that must not be chosen; the choice is added.
     """
     options = {
         name: programs
@@ -77,7 +77,7 @@ def choose(rng: np.random.Generator, role: str, taken: set[str]) -> tuple[str, i
 
 
 def choose_melody(rng: np.random.Generator, taken: set[str]) -> tuple[str, int, int]:
-    """As `choose`, for the melody: instrument, program and central pitch."""
+    """As `choose`, for the melody: instrument, program and mean pitch."""
     names = [name for name, inst in INSTRUMENTS.items() if inst.melody and name not in taken]
     name = pick(rng, names, [_WEIGHTS.get(name, 1.0) for name in names])
     taken.add(name)

@@ -1,4 +1,4 @@
-"""The melody: rhythmic motifs that come back, chord tones and the ornaments between them."""
+"""The melody: recurring rhythmic motifs, chord tones and non-chord tones."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def play_melody(
 ) -> list[Event]:
     """Compose a melody around the pitch `centre`.
 
-    Accented notes are mostly chord tones; suspensions and appoggiaturas take their place and
-    resolve by step, and passing and neighbour tones join them.
+    Accented notes are mostly chord tones; some are appoggiaturas that resolve by step. Passing and
+    neighbour tones connect them.
     """
     chords = {beat: span.chord for span in spans for beat in range(span.start, span.end)}
     activity = float(rng.uniform(0.25, 0.8))
@@ -35,26 +35,26 @@ def play_melody(
     motifs = [_bar_rhythm(rng, grid, activity) for _ in range(2)]
     pitch = centre + int(rng.integers(-4, 5))
     events: list[Event] = []
-    owed: int | None = None  # the chord tone that an accented foreign note resolves to
+    resolution: int | None = None  # of an appoggiatura: the next note
     for bar in range(-1 if grid.pickup else 0, grid.bars):
         motif = pick(rng, (*motifs, _bar_rhythm(rng, grid, activity)), (3, 2, 3))
         for step, length, sounds in motif:
             at = grid.bar(bar) + step / grid.metre.steps
             end = min(at + length / grid.metre.steps, grid.total)
             at = max(at, 0.0)
-            # An upbeat has no rests: nobody would know that the piece has begun.
+            # an upbeat has no rests, since the first note marks the start of the piece
             if end <= at or not (sounds or bar < 0):
                 continue
             chord = chords[int(at)]
             if chord is None and bar >= 0:
-                continue  # an empty bar is empty of melody too
+                continue  # a bar without chords has no melody
             accented = step % grid.metre.steps == 0
             tones = _scale(key, chord)
-            if owed is not None:
-                pitch, owed = owed, None
+            if resolution is not None:
+                pitch, resolution = resolution, None
             elif chord and accented and chance(rng, adventure):
                 target = _toward(rng, chord.pitch_classes, pitch, centre)
-                pitch, owed = _step(tones, target, 1 if chance(rng, 0.75) else -1), target
+                pitch, resolution = _step(tones, target, 1 if chance(rng, 0.75) else -1), target
             elif chord and (accented or chance(rng, 0.35)):
                 pitch = _toward(rng, chord.pitch_classes, pitch, centre)
             else:
@@ -66,7 +66,7 @@ def play_melody(
 
 
 def _bar_rhythm(rng: np.random.Generator, grid: Grid, activity: float) -> Rhythm:
-    """Fill a bar with notes and rests; the more `activity`, the shorter the notes."""
+    """Notes and rests that fill a bar; higher `activity` gives shorter notes."""
     metre, grain = grid.metre, grid.grain
     if metre.steps == 3:
         lengths, weights = (1, 2, 3, 6), (3 * activity, 1.5, 2 - activity, 1 - activity)
@@ -85,7 +85,7 @@ def _bar_rhythm(rng: np.random.Generator, grid: Grid, activity: float) -> Rhythm
 
 
 def _scale(key: Key, chord: Chord | None) -> frozenset[int]:
-    """The key's scale, bent to the chord: its tones replace the scale's a semitone away."""
+    """The scale of the key, with chord tones in place of scale tones a semitone away."""
     if chord is None:
         return key.scale
     tones = frozenset(chord.pitch_classes)
@@ -95,7 +95,7 @@ def _scale(key: Key, chord: Chord | None) -> frozenset[int]:
 
 
 def _toward(rng: np.random.Generator, pitch_classes: Sequence[int], pitch: int, centre: int) -> int:
-    """A chord tone near `pitch`, rather one that leads back to the centre."""
+    """A chord tone near `pitch`, with a preference for tones near the centre."""
     near = [p for p in range(pitch - 7, pitch + 8) if p % 12 in pitch_classes]
     weights = [1.0 / (1 + abs(p - pitch)) * 0.9 ** abs(p - centre) for p in near]
     return pick(rng, near, weights)
@@ -110,7 +110,7 @@ def _step(tones: frozenset[int], pitch: int, direction: int) -> int:
 
 
 def _wander(rng: np.random.Generator, tones: frozenset[int], pitch: int, centre: int) -> int:
-    """A step along the scale, rarely a third."""
+    """The next pitch: a step along the scale, sometimes a third."""
     up = chance(rng, 0.5 - 0.05 * max(-8, min(8, pitch - centre)))
     for _ in range(1 + chance(rng, 0.2)):
         pitch = _step(tones, pitch, 1 if up else -1)

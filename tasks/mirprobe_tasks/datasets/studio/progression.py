@@ -1,4 +1,4 @@
-"""A piece's harmony: phrases laid over its bars, with silences of harmony and a bass line."""
+"""The harmony of a piece: phrases over its bars, with bars without chords, and inversions."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from mirprobe_tasks.music.random_choice import chance, pick
 
 @dataclass(frozen=True)
 class Progression:
-    """The spans of a piece in order, without gaps, and the templates that they came from."""
+    """The spans of a piece in order, without gaps, and the phrases behind them."""
 
     spans: tuple[Span, ...]
     phrases: tuple[Phrase, ...]
 
     def segments(self, grid: Grid) -> Segments:
-        """The annotation: Harte labels, N before the first and after the last note too."""
+        """The annotation: Harte labels, also N before the first and after the last note."""
         edges: list[tuple[float, str]] = [(0.0, "N")]
         for span in self.spans:
             label = span.chord.label if span.chord else "N"
@@ -49,7 +49,8 @@ def make_progression(
         split: the split whose phrases may be used.
         key: the key.
         grid: bars and tempo.
-        roles: of the band: drums may play an intro or a break alone, a melody an upbeat.
+        roles: of the band; with drums there may be bars without chords, with a melody an upbeat
+            without chords.
     """
     empty = _empty_bars(rng, grid) if "drums" in roles else frozenset()
     bare_upbeat = "melody" in roles and 0 not in empty and chance(rng, 0.5)
@@ -82,7 +83,7 @@ def make_progression(
 
 
 def _empty_bars(rng: np.random.Generator, grid: Grid) -> frozenset[int]:
-    """Bars of an intro or of a break in which no chord is played."""
+    """Bars without chords: an intro or a break."""
     bar_seconds = 60.0 / grid.tempo * grid.metre.beats
     if grid.bars < 5 or bar_seconds > 3.0:
         return frozenset()
@@ -95,7 +96,7 @@ def _empty_bars(rng: np.random.Generator, grid: Grid) -> frozenset[int]:
 
 
 def _rhythm(rng: np.random.Generator, grid: Grid, bars: int) -> list[int]:
-    """Chord lengths in beats that fill `bars` bars: half a bar to two bars, by tempo."""
+    """Lengths of chords in beats that fill `bars` bars: half a bar to two bars, by tempo."""
     beats = grid.metre.beats
     bar_seconds = 60.0 / grid.tempo * beats
     split_weight = float(np.clip((bar_seconds - 1.3) / 2.5, 0.04, 0.6))
@@ -123,7 +124,7 @@ def _lay_out(
     *,
     bare_upbeat: bool,
 ) -> list[Span]:
-    """Put chords on beats; a chord that runs into an empty bar goes on after it."""
+    """Assign chords to beats; a chord that meets an empty bar continues after it."""
     owner: list[Chord | None] = [None] * grid.total
     sounding = iter([grid.bar(bar) + beat for bar in bars for beat in range(grid.metre.beats)])
     for numeral, length in numerals:
@@ -131,7 +132,7 @@ def _lay_out(
         for _ in range(length):
             owner[next(sounding)] = chord
     if not bare_upbeat:
-        # An accompanied upbeat leads in on the dominant.
+        # an accompanied upbeat is on the dominant
         owner[: grid.pickup] = [realise(rng, key, "V", 0.0)] * grid.pickup
     spans: list[Span] = []
     for beat, owned in enumerate(owner):
@@ -143,7 +144,7 @@ def _lay_out(
 
 
 def _lead_bass(rng: np.random.Generator, spans: Sequence[Span]) -> tuple[Span, ...]:
-    """Choose inversions: few, some, or whatever moves the bass least (pedal points among them)."""
+    """Choose inversions: few, some, or those with the smallest movement of the bass."""
     style = pick(rng, ("root", "mixed", "smooth"), (3, 3, 2))
     result: list[Span] = []
     previous: int | None = None
@@ -168,5 +169,5 @@ def _lead_bass(rng: np.random.Generator, spans: Sequence[Span]) -> tuple[Span, .
 
 
 def _distance(a: int, b: int) -> int:
-    """Semitones between two pitch classes, the shorter way round."""
+    """Semitones between two pitch classes, at most 6."""
     return min((a - b) % 12, (b - a) % 12)
