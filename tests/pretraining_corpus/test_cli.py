@@ -23,16 +23,16 @@ def test_fonts_then_render_then_check(tmp_path: Path, monkeypatch: pytest.Monkey
     work, bank = ["--work", str(tmp_path)], ["--bank", str(tmp_path / "bank")]
     done = CliRunner().invoke(app, ["fonts", *work])
     assert done.exit_code == 1  # a package could not be had; the others are there
-    assert "cannot be had: opl3-soundfont: no such package" in done.output
+    assert "cannot be downloaded: opl3-soundfont: no such package" in done.output
     assert "TimGM6mb.sf2 (6 MB)" in done.output
     write_tunes(tmp_path / "tunes.npz", [make_tune(JACQUES)], {})
     done = CliRunner().invoke(app, ["tunes", *work])
     assert done.exit_code == 0, done.output
-    assert "there already" in done.output
+    assert "tunes.npz: exists" in done.output
     options = ["--hours", "0.001", "--jobs", "1"]
     done = CliRunner().invoke(app, ["render", *work, *bank, *options])
     assert done.exit_code == 0, done.output
-    assert "rendered: 1 tracks, 0 were there" in done.output
+    assert "rendered: 1 tracks, 0 existed" in done.output
     done = CliRunner().invoke(app, ["check", *bank])
     assert done.exit_code == 0, done.output
     assert "1 tracks" in done.output

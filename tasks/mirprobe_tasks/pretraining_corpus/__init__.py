@@ -1,7 +1,8 @@
-"""The data that ViT-1D is pretrained on: recordings by package name, and tunes played by bands.
+"""The pretraining corpus of ViT-1D: recordings from Debian packages, and rendered tunes.
 
-`python -m mirprobe_tasks.pretraining_corpus all` makes a bank from nothing: it fetches Debian's
-packages of game music and sound fonts (`debian`, `soundfonts`), extracts the tunes of music21's
-corpus (`corpus`, `tunes`), has many bands play them (`leadsheet`, `harmonise`, `bands`, `arrange`,
-`render`) and checks that nothing the benchmark tests on is in the bank (`exclusions`, `recipe`).
+`python -m mirprobe_tasks.pretraining_corpus all` builds a bank: it downloads Debian packages of
+game music and sound fonts (`debian`), extracts the tunes of music21's corpus (`extract_tunes`,
+`tunes`), renders them with many bands (`leadsheet`, `harmonise`, `bands`, `arrange`, `render`) and
+checks that no music of the benchmark's tests is in the bank (`exclusions`). `recipe` has the steps
+in order.
 """

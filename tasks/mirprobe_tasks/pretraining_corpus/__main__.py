@@ -1,4 +1,4 @@
-"""`python -m mirprobe_tasks.pretraining_corpus`: the recipe on the command line."""
+"""Command line of the recipe: `python -m mirprobe_tasks.pretraining_corpus`."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from mirprobe_tasks.pretraining_corpus.recipe import WorkDir
 from mirprobe_tasks.pretraining_corpus.render import Rendered, RenderPlan
 
 app = typer.Typer(
-    cls=OneLineErrors,
-    help="Make the bank that ViT-1D is pretrained on, from nothing.",
-    no_args_is_help=True,
+    cls=OneLineErrors, help="Build the bank on which ViT-1D is pretrained.", no_args_is_help=True
 )
-Work = Annotated[Path, typer.Option(help="Folder of all that is fetched and extracted.")]
-BankFolder = Annotated[Path, typer.Option("--bank", help="The bank's folder.")]
-Jobs = Annotated[int, typer.Option(help="Processes; 0 is one a core.")]
-Hours = Annotated[float, typer.Option(help="Of rendered audio.")]
-Seed = Annotated[int, typer.Option(help="Of tunes, bands and every draw.")]
-Bands = Annotated[int, typer.Option(help="On each sound font.")]
-Versions = Annotated[int, typer.Option(help="Bands that play a tune.")]
-Takes = Annotated[int, typer.Option(help="Of a tune by a band: other keys, other chords; 1 to 4.")]
-StudioFont = Annotated[bool, typer.Option(help="Whether the sound font of studio plays too.")]
+Work = Annotated[Path, typer.Option(help="Folder of everything that is downloaded and extracted.")]
+BankFolder = Annotated[Path, typer.Option("--bank", help="Folder of the bank.")]
+Jobs = Annotated[int, typer.Option(help="Processes; 0 for one per core.")]
+Hours = Annotated[float, typer.Option(help="Hours of rendered audio.")]
+Seed = Annotated[int, typer.Option(help="Seed of tunes, bands and all random choices.")]
+Bands = Annotated[int, typer.Option(help="Bands per sound font.")]
+Versions = Annotated[int, typer.Option(help="Number of bands that play each tune.")]
+Takes = Annotated[
+    int, typer.Option(help="Takes of a tune by a band, with other keys or chords; 1 to 4.")
+]
+StudioFont = Annotated[bool, typer.Option(help="Whether to use the sound font of studio too.")]
 
 WORK, BANK = Path("pretraining-data"), Path("bank")
 
 
 @app.command("fetch")
 def fetch_command(work: Work = WORK, studio_font: StudioFont = True) -> None:
-    """Fetch the recordings and the sound fonts from Debian; nothing is installed."""
+    """Download the recordings and the sound fonts from Debian; nothing is installed."""
     complete = _fetch(WorkDir(work), studio_font)
     if not complete:
         raise typer.Exit(1)
@@ -44,11 +44,11 @@ def fetch_command(work: Work = WORK, studio_font: StudioFont = True) -> None:
 def fonts_command(
     work: Work = WORK,
     packages: Annotated[
-        list[str] | None, typer.Option("--package", help="One of several; default: all of them.")
+        list[str] | None, typer.Option("--package", help="Package; may be repeated. Default: all.")
     ] = None,
     studio_font: StudioFont = True,
 ) -> None:
-    """Fetch the sound fonts alone; what lies in WORK/font-packages/NAME needs no network."""
+    """Download only the sound fonts; those in WORK/font-packages/NAME need no network."""
     complete = _fetch_fonts(WorkDir(work), studio_font, packages or SOUND_FONTS)
     if not complete:
         raise typer.Exit(1)
@@ -56,7 +56,7 @@ def fonts_command(
 
 @app.command("tunes")
 def tunes_command(work: Work = WORK, jobs: Jobs = 0) -> None:
-    """Extract the tunes of music21's corpus into one small file."""
+    """Extract the tunes of music21's corpus into one file."""
     _tunes(WorkDir(work), jobs)
 
 
@@ -84,7 +84,7 @@ def render_command(
 
 @app.command("check")
 def check_command(bank: BankFolder = BANK) -> None:
-    """Fail if the bank holds anything that the benchmark tests on."""
+    """Fail if the bank contains music of the benchmark's tests."""
     _check(bank)
 
 
@@ -100,9 +100,9 @@ def all_command(
     jobs: Jobs = 0,
     studio_font: StudioFont = True,
 ) -> None:
-    """Everything in order. May be killed at any time: the same command goes on.
+    """All steps in order. After an interruption, the same command continues.
 
-    The exit status is 1 if a package could not be had; the bank is made of the others.
+    The exit status is 1 if a package cannot be downloaded; the bank is built without it.
     """
     work_dir = WorkDir(work)
     plan = RenderPlan(hours=hours, seed=seed, bands=bands, versions=versions, takes=takes)
@@ -133,14 +133,14 @@ def _report(fetched: Fetched) -> bool:
     for folder in fetched.folders:
         typer.echo(f"package: {folder}")
     for package, reason in fetched.failed:
-        typer.echo(f"cannot be had: {package}: {reason}", err=True)
+        typer.echo(f"cannot be downloaded: {package}: {reason}", err=True)
     return not fetched.failed
 
 
 def _tunes(work_dir: WorkDir, jobs: int) -> None:
     found = recipe.extract_tunes(work_dir, jobs=jobs)
     if found is None:
-        typer.echo(f"{work_dir.tunes}: there already; delete it to extract it again")
+        typer.echo(f"{work_dir.tunes}: exists; delete it to extract the tunes again")
         return
     for folder, count in found.tunes.most_common():
         typer.echo(f"tunes: {count} of {folder}")
@@ -156,15 +156,15 @@ def _recordings(work_dir: WorkDir, bank: Path, jobs: int) -> None:
 
 
 def _rendered(done: Rendered) -> None:
-    typer.echo(f"rendered: {done.tracks - done.present} tracks, {done.present} were there")
+    typer.echo(f"rendered: {done.tracks - done.present} tracks, {done.present} existed")
     if done.core_hours:
-        typer.echo(f"{done.hours:.2f} h of audio, {done.speed:.1f} h a core-hour")
+        typer.echo(f"{done.hours:.2f} h of audio, {done.speed:.1f} h per core-hour")
 
 
 def _check(bank: Path) -> None:
     made = recipe.check(bank)
     held = f"{len(made.tracks)} tracks, {made.hours:.1f} h"
-    typer.echo(f"{made.path}: {held}, by their names none is tested on")
+    typer.echo(f"{made.path}: {held}, by their names none is in a test")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""A tune as one band plays it once, in a time that is drawn before: who plays what, who rests when.
+"""Arrangement of a tune for a band: parts, rests and mix, with a given timing.
 
-Accompaniment patterns are those of `studio.comping`, `studio.bass` and `studio.drums` that belong
-to its train split; none of those that are heard in its validation or test split is ever drawn.
-Pieces for several voices are played as written, each voice by an instrument of the band's choir.
+Accompaniment patterns are those of the train split of `studio` (`music.comping`, `music.bass`,
+`music.drums`); patterns of its validation and test splits are never used. Pieces for several voices
+are played as written, each voice by an instrument of the band's choir.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from mirprobe_tasks.pretraining_corpus.timing import Timing
 TAKES = 4
 """Takes of a tune by one band: two keys (0, 2 and 1, 3) times two sets of chords (0, 1 and 2, 3).
 
-Tempo, players, patterns, rests and recording are the same, so that its key tells take 1 from take
-0, and the harmony under the melody tells take 2 from it; else nothing but how a player touches and
-spreads the chords, which hangs on them.
+Tempo, players, patterns, rests and recording are the same. Takes 0 and 1 differ in key only, takes
+0 and 2 in harmony only, except for the velocities and the spread of the chords, which depend on
+them.
 """
 
 
@@ -47,7 +47,7 @@ class Harmony(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Arrangement:
-    """A performance, ready to be rendered."""
+    """A performance."""
 
     parts: tuple[Part, ...]
     mix: Mix
@@ -55,21 +55,21 @@ class Arrangement:
 
 
 def take_count(sheet: LeadSheet) -> int:
-    """How many takes of it differ: voices that are played as written have no other chords."""
+    """Number of different takes; pieces for several voices have no other chords."""
     return TAKES if len(sheet.voices) == 1 else 2
 
 
 def arrange(
     rng: np.random.Generator, sheet: LeadSheet, band: Band, timing: Timing, *, take: int = 0
 ) -> Arrangement:
-    """Let a band play a tune.
+    """Arrange a tune for a band.
 
     Args:
-        rng: of all draws that `timing` does not hold; the same for all takes.
+        rng: of all random choices except those of `timing`; the same for all takes.
         sheet: the tune.
-        band: who plays.
-        timing: as drawn for this tune, band and take.
-        take: which one.
+        band: players and recording.
+        timing: of this tune, band and take.
+        take: number of the take.
     """
     mix = _mix(rng, band)
     if len(sheet.voices) > 1:
@@ -86,7 +86,7 @@ def arrange(
 def _harmonised(
     rng: np.random.Generator, sheet: LeadSheet, timing: Timing, *, other: bool
 ) -> Harmony:
-    """The key and, in the spans of one pass, the chords that come to mind first, or others."""
+    """The key, and the best chords of one pass, or others."""
     tonic = (sheet.key.tonic.pitch_class + timing.transposition) % 12
     key = next(k for k in KEYS if k.tonic.pitch_class == tonic and k.mode == sheet.key.mode)
     moved = replace(sheet, key=key, voices=(_moved(sheet, timing.transposition),))
@@ -97,7 +97,7 @@ def _harmonised(
 def _accompany(
     rng: np.random.Generator, sheet: LeadSheet, band: Band, timing: Timing, harmony: Harmony
 ) -> tuple[Part, ...]:
-    """Chords, bass, pad and drums; some rest in a pass, but never all."""
+    """Chords, bass, pad and drums; in a pass, some may rest, but never all."""
     grid = timing.grid
     grain = 2 if grid.swing != 0.5 else grid.grain
     lineup = _lineup(rng, band, sheet.metre, grain)
@@ -109,7 +109,7 @@ def _accompany(
         if span.start + shift < grid.total
     ]
     gains = [draw_gain(rng, player.role) for player in band.players]
-    # each by a generator of its own: what one plays under other chords changes no other
+    # one generator per player: other chords for one player do not change the others
     parts = [
         replace(part, gain=gain)
         for player, gain, own in zip(band.players, gains, rng.spawn(len(band.players)), strict=True)
@@ -143,12 +143,12 @@ def _lineup(rng: np.random.Generator, band: Band, metre: Metre, grain: int) -> L
 def _melody(
     rng: np.random.Generator, sheet: LeadSheet, band: Band, timing: Timing
 ) -> tuple[Part, ...]:
-    """The leads take turns by the pass, rest in a later one, or play the last in octaves."""
+    """The two leads alternate by pass, may rest in a later one, or play the last together."""
     turns: list[list[int]] = [[], []]
     for place in range(timing.passes):
         last = place == timing.passes - 1
         if place and not last and chance(rng, 0.2):
-            continue  # a pass for the accompaniment alone
+            continue  # a pass without melody
         lead = int(chance(rng, 0.4)) if place else 0
         turns[lead].append(place)
         if last and place and chance(rng, 0.3):
@@ -159,7 +159,9 @@ def _melody(
             instrument=player.instrument,
             program=player.program,
             notes=_performed(
-                rng, timing.grid, _sung(_centred(sheet, timing, player.centre), sheet, passes)
+                rng,
+                timing.grid,
+                _repeat_passes(_centred(sheet, timing, player.centre), sheet, passes),
             ),
             gain=float(np.clip(rng.normal(1.0, 2.0), -3.0, 5.0)),
         )
@@ -170,7 +172,7 @@ def _melody(
 def _choir(
     rng: np.random.Generator, sheet: LeadSheet, band: Band, timing: Timing
 ) -> tuple[Part, ...]:
-    """Every voice as written; the two instruments share them, the upper half and the lower."""
+    """Every voice as written; one instrument plays the upper half, the other the lower half."""
     passes = list(range(timing.passes))
     half = len(sheet.voices) / 2
     return tuple(
@@ -181,7 +183,9 @@ def _choir(
             notes=_performed(
                 rng,
                 timing.grid,
-                _sung([_shifted(note, timing.transposition) for note in line], sheet, passes),
+                _repeat_passes(
+                    [_shifted(note, timing.transposition) for note in line], sheet, passes
+                ),
             ),
             gain=float(np.clip(rng.normal(0.0, 1.5), -3.0, 3.0)),
         )
@@ -198,14 +202,16 @@ def _shifted(note: MelodyNote, semitones: int) -> MelodyNote:
 
 
 def _centred(sheet: LeadSheet, timing: Timing, centre: int) -> list[MelodyNote]:
-    """The melody in its new key, in the octave in which its mean lies nearest to `centre`."""
+    """The melody in its new key, in the octave with its mean nearest to `centre`."""
     moved = _moved(sheet, timing.transposition)
     mean = float(np.mean([note.pitch for note in moved]))
     return [_shifted(note, 12 * round((centre - mean) / 12)) for note in moved]
 
 
-def _sung(notes: Sequence[MelodyNote], sheet: LeadSheet, passes: Iterable[int]) -> list[MelodyNote]:
-    """The notes of some passes in order; the end of one makes way for the pickup of the next."""
+def _repeat_passes(
+    notes: Sequence[MelodyNote], sheet: LeadSheet, passes: Iterable[int]
+) -> list[MelodyNote]:
+    """The notes of some passes in order; the pickup of a pass cuts the end of the previous one."""
     every = sorted(
         (
             MelodyNote(note.start + place * sheet.beats, note.length, note.pitch)
@@ -225,7 +231,7 @@ def _sung(notes: Sequence[MelodyNote], sheet: LeadSheet, passes: Iterable[int]) 
 def _performed(
     rng: np.random.Generator, grid: Grid, notes: Iterable[MelodyNote]
 ) -> tuple[Note, ...]:
-    """Beats into seconds, on the MIDI tick, with a player's lean, scatter, touch and legato."""
+    """Convert beats to seconds on MIDI ticks, with random timing, velocity and articulation."""
     lean, scatter = float(rng.normal(0.0, 0.005)), float(rng.uniform(0.002, 0.010))
     legato, velocity = float(rng.uniform(0.7, 1.0)), int(rng.integers(76, 104))
     played = []
@@ -243,7 +249,7 @@ def _performed(
 
 
 def _rests(rng: np.random.Generator, passes: int, roles: Sequence[str]) -> dict[str, set[int]]:
-    """In which passes each role rests: whoever is left, the chords or the bass play on."""
+    """Role -> passes in which it rests; at most one role rests in a pass."""
     rests: dict[str, set[int]] = {role: set() for role in roles}
     for place in range(passes):
         if roles and passes > 1 and chance(rng, 0.35):
@@ -252,7 +258,7 @@ def _rests(rng: np.random.Generator, passes: int, roles: Sequence[str]) -> dict[
 
 
 def _edges(sheet: LeadSheet, timing: Timing) -> list[tuple[float, float]]:
-    """Start and end of each pass in seconds; the first begins with its pickup."""
+    """Start and end of each pass in seconds; the first includes its pickup."""
     grid = timing.grid
     starts = [min(sheet.pickup + sheet.beats * k, grid.total) for k in range(timing.passes + 1)]
     times = [0.0, *(float(grid.boundaries[start]) for start in starts[1:-1]), grid.duration]
@@ -260,7 +266,7 @@ def _edges(sheet: LeadSheet, timing: Timing) -> list[tuple[float, float]]:
 
 
 def _without(notes: Iterable[Note], windows: Sequence[tuple[float, float]]) -> tuple[Note, ...]:
-    # a player may lean ahead of the first beat of the pass
+    # a note may be up to 30 ms before the first beat of the pass
     return tuple(
         note
         for note in notes
@@ -269,7 +275,7 @@ def _without(notes: Iterable[Note], windows: Sequence[tuple[float, float]]) -> t
 
 
 def _mix(rng: np.random.Generator, band: Band) -> Mix:
-    """The band's recording; only the level and what chance adds differ from tune to tune."""
+    """The recording of the band; only level and noise differ between tunes."""
     return Mix(
         peak=-float(rng.uniform(1.0, 12.0)),
         wet=band.wet,

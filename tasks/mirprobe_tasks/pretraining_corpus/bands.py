@@ -1,7 +1,7 @@
-"""Bands: who plays on which sound font, in what room, through what microphone.
+"""Bands: players on a sound font, room and microphone.
 
-A band is made from the name of its font and a number alone, and plays many tunes; all that it
-plays forms a group of the bank. What it lacks (a font without a program) is never chosen.
+The name of its sound font and a number determine a band. It plays many tunes, which are one group
+of the bank. Programs that the font does not have are never chosen.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _STRUMMED |= dict.fromkeys((27, 28, 105, 106), "electric guitar")
 
 @dataclass(frozen=True)
 class Family:
-    """Instruments that go together: General MIDI programs, leads with their central pitch.
+    """Instruments of one style: General MIDI programs, leads with their mean pitch.
 
     Attributes:
         leads: play the melody.
         comps: play chords.
         pads: hold chords.
         basses: play the bass.
-        choir: play the lines of a piece for several voices.
-        drums: how likely there are any.
-        styles: of the chords, from those of `studio.comping`.
-        swings: how likely a tune in 4/4 is swung.
+        choir: play the voices of a piece for several voices.
+        drums: probability of drums.
+        styles: of the chords, from `music.comping.STYLES`.
+        swings: probability that a tune in 4/4 is swung.
     """
 
     leads: tuple[tuple[int, int], ...]
@@ -124,24 +124,24 @@ FAMILIES: dict[str, Family] = {
 
 @dataclass(frozen=True)
 class Band:
-    """Who plays, and how it is recorded.
+    """Players and recording. Keys of rendered tracks depend on it, by `repr`.
 
     Attributes:
-        name: the font's name and a number.
+        name: name of the font and a number.
         font: name of the sound font.
         family: a key of `FAMILIES`.
-        leads: two who take turns with the melody.
-        players: who accompany, by role.
-        choir: programs that share the lines of a piece for several voices.
+        leads: two players that alternate with the melody.
+        players: the accompaniment, one per role.
+        choir: programs for a piece for several voices.
         style: of the chords.
         bass_style: of the bass.
-        swings: how likely a tune in 4/4 is swung.
-        wet: level of the room's tail relative to the direct sound, in dB.
+        swings: probability that a tune in 4/4 is swung.
+        wet: level of the tail of the room relative to the direct sound, in dB.
         decay: of the room, in seconds.
         noise: level of the noise floor relative to the music, in dB.
-        colour: of the noise, see `studio.mix`.
-        low_cut: of the recording's equalisation, in Hz.
-        high_cut: likewise.
+        colour: of the noise, see `music.mix.Mix`.
+        low_cut: cutoff of the high-pass of the recording, in Hz.
+        high_cut: cutoff of the low-pass of the recording, in Hz.
         tuning: deviation from A = 440 Hz in cents.
     """
 
@@ -167,9 +167,9 @@ def make_band(font: str, number: int, presets: Collection[tuple[int, int]]) -> B
     """The band with this number on this font.
 
     Args:
-        font: its name.
-        number: from 0; families take turns.
-        presets: the (bank, program) pairs that the font has.
+        font: name of the sound font.
+        number: from 0; consecutive numbers have different families.
+        presets: the (bank, program) pairs of the font.
     """
     rng = np.random.default_rng([number, *font.encode()])
     name = list(FAMILIES)[number % len(FAMILIES)]
@@ -179,7 +179,7 @@ def make_band(font: str, number: int, presets: Collection[tuple[int, int]]) -> B
         return float(rng.uniform(low, high))
 
     def has(programs: tuple[int, ...]) -> tuple[int, ...]:
-        # every General MIDI font has a piano; whatever else is missing is played on it
+        # every General MIDI font has a piano, which replaces missing programs
         return tuple(program for program in programs if (0, program) in presets) or (0,)
 
     available = [lead for lead in family.leads if (0, lead[0]) in presets] or [(0, 72)]

@@ -1,9 +1,9 @@
-"""Debian packages fetched by name and unpacked into a folder; nothing is installed.
+"""Downloads Debian packages by name and unpacks them into a folder; nothing is installed.
 
-The recordings are the music of free games in Debian's main archive: every file of them may be
-used, changed and passed on under the free licence (GPL, CC-BY, CC-BY-SA, public domain and the
-like) that its package states in `usr/share/doc/PACKAGE/copyright`, which is unpacked beside it.
-The sound fonts are free in the same sense (MIT, GPL, LGPL, CC BY-SA).
+The recordings are the music of free games in Debian's main archive. Every file may be used,
+modified and distributed under the free licence (GPL, CC-BY, CC-BY-SA, public domain and others) in
+`usr/share/doc/PACKAGE/copyright`, which is unpacked beside it. The sound fonts have free licences
+too (MIT, GPL, LGPL, CC BY-SA).
 """
 
 from __future__ import annotations
@@ -46,30 +46,30 @@ SOUND_FONTS = (
     "musescore-general-soundfont-small",
     "opl3-soundfont",
 )
-"""General MIDI sound fonts beside the one of `studio`: 157 MB in Debian 12.
+"""General MIDI sound fonts besides the one of `studio`: 157 MB in Debian 12.
 
-Two pairs of relatives: 39 % of csound's samples are also in TimGM6mb, that of `studio`, and 69 % of
-fluidr3mono's in MuseScore's. fluid-soundfont-gm is what both of the latter were made from. The FM
-synthesis of opl3 is like none of them.
+39 % of the samples of csound are also in TimGM6mb, the font of `studio`, and 69 % of those of
+fluidr3mono in MuseScore's; both of the latter derive from fluid-soundfont-gm. opl3 is FM synthesis
+and shares no samples.
 """
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """The folders of the packages that are there, and why others are not."""
+    """Folders of the packages, and names and reasons of those that cannot be downloaded."""
 
     folders: tuple[Path, ...]
     failed: tuple[tuple[str, str], ...]
 
 
 def fetch(packages: Sequence[str], output: Path) -> Fetched:
-    """Fetch packages with `apt-get download` and unpack each into `output/PACKAGE`.
+    """Download packages with `apt-get download` and unpack each into `output/PACKAGE`.
 
-    A package that is there already is left alone; one that cannot be had is reported at the end
-    and keeps no other from being fetched.
+    Existing folders are kept. A package that cannot be downloaded is reported at the end and does
+    not affect the others.
 
     Raises:
-        ConfigError: apt-get or dpkg is missing, or a package is one that is never used.
+        ConfigError: apt-get or dpkg is missing, or a package must never be used.
         StorageError: the folder cannot be written.
     """
     for package in packages:
@@ -79,8 +79,8 @@ def fetch(packages: Sequence[str], output: Path) -> Fetched:
     missing = [tool for tool in ("apt-get", "dpkg") if wanted and shutil.which(tool) is None]
     if missing:
         raise ConfigError(
-            f"{' and '.join(missing)} not found: packages can only be fetched on Debian and its "
-            f"relatives; unpack {', '.join(wanted)} there and copy the folders to {output}"
+            f"{' and '.join(missing)} not found: packages can only be downloaded on Debian and its "
+            f"derivatives; unpack {', '.join(wanted)} there and copy the folders to {output}"
         )
     failed = []
     try:
@@ -91,21 +91,21 @@ def fetch(packages: Sequence[str], output: Path) -> Fetched:
     except OSError as error:
         raise StorageError(
             f"{output}: cannot be written ({error.strerror or error}); free space there or name "
-            "another folder; the packages that are complete are kept"
+            "another folder; complete packages are kept"
         ) from error
     folders = tuple(output / package for package in packages if (output / package).is_dir())
     return Fetched(folders, tuple(failed))
 
 
 def _fetch(package: str, output: Path) -> str | None:
-    """Unpack a package under another name and rename it at the end; returns what went wrong."""
+    """Unpack a package under a temporary name, then rename it; returns an error or None."""
     with TemporaryDirectory(prefix=f".{package}.", dir=output) as name:
         scratch = Path(name)
         if (reason := _run(["apt-get", "download", package], scratch)) is not None:
             return reason
         archives = sorted(scratch.glob(f"{package}_*.deb"))
         if not archives:
-            return "apt-get said nothing, but no .deb is there"
+            return "apt-get reported no error, but there is no .deb file"
         if (reason := _run(["dpkg", "-x", archives[0].name, "unpacked"], scratch)) is not None:
             return reason
         (scratch / "unpacked").rename(output / package)
@@ -113,7 +113,7 @@ def _fetch(package: str, output: Path) -> str | None:
 
 
 def _run(command: Sequence[str], folder: Path) -> str | None:
-    """Run a tool in a folder; returns its last words if it fails."""
+    """Run a program in a folder; returns its last line of output if it fails."""
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, errors="replace", check=False
     )

@@ -1,16 +1,16 @@
-"""What must not be heard in pretraining: all music that the benchmark tests on.
+"""Excludes all music of the benchmark's tests from pretraining.
 
-The rule, for music21's corpus:
+The rules for music21's corpus:
 
-1. Only the folders of `FOLDERS` are read at all. Monteverdi, whose madrigals have Roman-numeral
-   analyses, is none of them, nor are the composers whose works other harmony data sets annotate
+1. Only the folders of `FOLDERS` are read. Monteverdi, whose madrigals have Roman-numeral analyses,
+   is not among them, nor are composers whose works are annotated in other harmony data sets
    (Beethoven, Mozart, Haydn, Schubert, Schumann, Chopin, Corelli).
-2. Of Bach, every file of a work with a Roman-numeral analysis is left out: the analyses
-   (`bach/choraleAnalyses/*.rntxt`) name their BWV number; those of today's corpus stand in
-   `ANNOTATED`, those that a later corpus adds are found when it is read. A file that names the
-   cantata without the movement counts as the annotated movement.
-3. A piece of any folder one of whose voices begins as the top voice of an annotated work does
-   (`FINGERPRINT` intervals) is left out too: a chorale under another number, a folk song's hymn.
+2. Of Bach, every file of a work with a Roman-numeral analysis is excluded. The analyses
+   (`bach/choraleAnalyses/*.rntxt`) give the BWV number. `ANNOTATED` has those of music21 10.5; the
+   analyses of a later corpus are read too. A file that names the cantata without the movement
+   counts as the annotated movement.
+3. A piece of any folder is excluded if one of its voices begins as the top voice of an annotated
+   work (`FINGERPRINT` intervals), such as a chorale under another number or a hymn.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FOLDERS = (
     "trecento",
     "palestrina",
 )
-"""Folders of music21's corpus that tunes are taken from."""
+"""Folders of music21's corpus with the tunes."""
 
 _CANTATAS = (
     "17.7",
@@ -54,10 +54,10 @@ ANNOTATED = frozenset((*_CANTATAS, *_CHORALES))
 """BWV numbers with a Roman-numeral analysis in music21 10.5: Riemenschneider 1 to 20."""
 
 PACKAGES = ("fretsonfire", "planetblupi")
-"""Debian packages, by the beginning of their names, that are never fetched."""
+"""Prefixes of the names of Debian packages that are never downloaded."""
 
 FINGERPRINT = 12
-"""Intervals by which the beginning of a melody is known again in any key."""
+"""Number of intervals that identify the beginning of a melody in any key."""
 
 _BWV = re.compile(r"(\d+)(?:\(\d+\))?(?:\.(\d+))?")
 _STUDIO = re.compile(r"(?:^|[/ !])(?:train|valid|test)-\d{4}(?:-[0-9a-f]{8}\.flac)?(?:$|[ !])")
@@ -65,7 +65,7 @@ _TUNE = re.compile(r"^tune (\S+)")
 
 
 def annotated_bwv(corpus: Path) -> frozenset[str]:
-    """The BWV numbers of `ANNOTATED` and of all analyses that lie in a corpus folder."""
+    """The BWV numbers of `ANNOTATED` and of all analyses in a corpus folder."""
     found = set(ANNOTATED)
     for path in sorted((corpus / "bach").rglob("*.rntxt")):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -87,7 +87,7 @@ def is_annotated(file: str, works: frozenset[str] = ANNOTATED) -> bool:
 
 
 def fingerprint(voice: Voice) -> tuple[int, ...]:
-    """The first intervals of a voice in semitones; empty where it has too few notes."""
+    """The first intervals of a voice in semitones; empty if it has too few notes."""
     intervals = np.diff(voice.pitches[: FINGERPRINT + 1])
     return tuple(intervals.tolist()) if len(intervals) == FINGERPRINT else ()
 
@@ -99,14 +99,14 @@ def begins_alike(tune: Tune, known: Iterable[tuple[int, ...]]) -> bool:
 
 
 def exclusion_reason(id: str, source: str) -> str | None:
-    """Why a track must not be in a bank for pretraining; None where nothing speaks against it.
+    """Why a track must not be in a bank for pretraining; None if it may be.
 
     Args:
         id: of the track.
-        source: as the bank names it: a path, or `"tune FILE ..."` for a rendering.
+        source: of the track in the bank: a path, or `"tune FILE ..."` for a rendering.
     """
     if _STUDIO.search(id) or _STUDIO.search(source) or "studio/" in source:
-        return "a piece of studio, which the benchmark tests on"
+        return "a piece of studio, which is in the benchmark's tests"
     for name in PACKAGES:
         if name in source:
             return f"from {name}, which is never used"
@@ -117,7 +117,9 @@ def exclusion_reason(id: str, source: str) -> str | None:
         if is_annotated(file):
             return "a work with a Roman-numeral analysis"
         if file.partition("/")[0] not in FOLDERS:
-            return f"from a folder of the corpus that is not to be used ({', '.join(FOLDERS)} are)"
+            return (
+                f"from a folder of the corpus that must not be used (allowed: {', '.join(FOLDERS)})"
+            )
     return None
 
 
@@ -125,5 +127,5 @@ def _bwv(text: str) -> str:
     """`"248(2).12"`, `"248.12-2"` and `"41.6s"` as `"248.12"` and `"41.6"`."""
     match = _BWV.match(text)
     if match is None:
-        raise ValueError(f"{text!r} is no BWV number")
+        raise ValueError(f"{text!r} is not a BWV number")
     return match[1] + (f".{match[2]}" if match[2] else "")

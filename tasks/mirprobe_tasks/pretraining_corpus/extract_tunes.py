@@ -1,7 +1,8 @@
-"""The tunes of music21's corpus, read once into a file that needs no music21.
+"""Extracts the tunes of music21's corpus into a file that can be read without music21.
 
-Some 20 minutes of one core; the only module here that imports music21 (the extra
-`mirprobe[pretrain]`). Repeats stand once, ties are joined, grace notes are left out.
+Takes about 20 minutes on one core. The only module of the pretraining corpus that imports music21
+(the extra `mirprobe[pretrain]`). Repeats are not expanded, tied notes are joined, grace notes are
+left out.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from mirprobe_tasks.pretraining_corpus.exclusions import (
 from mirprobe_tasks.pretraining_corpus.tunes import TICKS, Tune, Voice, voice, write_tunes
 
 SUFFIXES = frozenset({".abc", ".mxl", ".xml", ".krn"})
-_FEWEST = 12  # notes of the longest voice: less is no tune
+_FEWEST = 12  # least notes of the longest voice
 
 
 @dataclass(frozen=True)
 class Extracted:
-    """What was found, by folder of the corpus, and what was not taken, by reason."""
+    """Numbers of tunes by folder of the corpus, of notes, and of excluded tunes by reason."""
 
     tunes: Counter[str]
     notes: int
@@ -39,7 +40,7 @@ class Extracted:
 
 
 def corpus_root() -> Path:
-    """The folder of music21's corpus, found without importing music21.
+    """The folder of music21's corpus; does not import music21.
 
     Raises:
         ConfigError: music21 is not installed.
@@ -53,20 +54,20 @@ def corpus_root() -> Path:
 def extract(
     output: Path, *, folders: Sequence[str] = FOLDERS, limit: int | None = None, jobs: int = 0
 ) -> Extracted:
-    """Read the corpus, leave out what the benchmark tests on, and write the tunes.
+    """Read the corpus, leave out the music of the benchmark's tests, and write the tunes.
 
     Args:
         output: the file, see `mirprobe_tasks.pretraining_corpus.tunes`.
-        folders: of the corpus, of those allowed.
-        limit: at most so many files of each folder, to try it out; None for all.
-        jobs: processes; 0 for one a core.
+        folders: of the corpus, among `exclusions.FOLDERS`.
+        limit: largest number of files of each folder, for a trial; None for all.
+        jobs: processes; 0 for one per core.
 
     Raises:
-        ConfigError: music21 is missing, or a folder is not one that may be used.
+        ConfigError: music21 is missing, or a folder must not be used.
         StorageError: the file cannot be written.
     """
     if strange := sorted(set(folders) - set(FOLDERS)):
-        raise ConfigError(f"{', '.join(strange)}: not to be used; of the corpus: {FOLDERS}")
+        raise ConfigError(f"{', '.join(strange)}: must not be used; choose among {FOLDERS}")
     root = corpus_root()
     works = annotated_bwv(root)
     bach = _files(root, "bach", None)
@@ -102,14 +103,14 @@ def read_file(root: Path, path: str) -> tuple[list[Tune], dict[str, str]]:
     """Read the tunes of one file of the corpus; may run in any process.
 
     Returns:
-        The tunes, and by id why others could not be read.
+        The tunes, and id -> reason of those that cannot be read.
     """
     from music21 import converter
     from music21.exceptions21 import Music21Exception
 
     tunes, failures = [], {}
     for id, source, options in _pieces(root, path):
-        # music21's parsers raise whatever they stumble over, IndexError and TypeError included
+        # music21's parsers raise many exceptions, such as IndexError and TypeError
         try:
             score = converter.parse(source, **options)
             tune = _tune(id, score)
@@ -136,9 +137,9 @@ def _files(root: Path, folder: str, limit: int | None) -> list[str]:
 
 
 def _pieces(root: Path, path: str) -> list[tuple[str, Any, dict[str, Any]]]:
-    """Id, source and options for the parser of each tune of a file.
+    """Id, source and parser options of each tune of a file.
 
-    A collection in ABC is cut at its tune numbers, so that one bad tune costs no other.
+    An ABC collection is split at its tune numbers, so that an error affects one tune only.
     """
     if not path.endswith(".abc"):
         return [(path, root / path, {"forceSource": True, "storePickle": False})]
@@ -183,13 +184,13 @@ def _voice(part: Any) -> Voice:
     for note in part.stripTies().flatten().notes:
         length = round(float(note.duration.quarterLength) * TICKS)
         if length <= 0 or not note.pitches or "Harmony" in note.classes:
-            continue  # grace notes, strokes without pitch, chord symbols
+            continue  # grace notes, unpitched notes, chord symbols
         notes.append((round(float(note.offset) * TICKS), length, max(p.midi for p in note.pitches)))
     return voice(notes)
 
 
 def _pickup(part: Any) -> int:
-    """Ticks before the first downbeat: the first bar's length, if it is shorter than it should."""
+    """Ticks before the first downbeat: the length of the first bar, if it is incomplete."""
     first = part.getElementsByClass("Measure").first()
     if first is None:
         return 0

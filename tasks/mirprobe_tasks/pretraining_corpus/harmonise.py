@@ -1,8 +1,8 @@
-"""Chords for a melody: a small functional model, and the best path through it (Viterbi).
+"""Chords for a melody: Viterbi decoding of a small model of functional harmony.
 
-States are the triads of the key; a half bar (a whole one in 3/4) has one. A chord is paid for the
-melody notes that it holds, fined for those that it does not, and follows the one before it as
-tonic, predominant and dominant do. Some noise makes a band's reading of a tune its own.
+States are the triads of the key, one per half bar (per bar in 3/4). Melody notes in the chord add
+to its reward, others reduce it, and transitions follow tonic, predominant and dominant. Noise
+varies the chords between bands.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ _TRIADS: dict[Mode, tuple[tuple[int, int, str, str], ...]] = {
 }
 _FUNCTIONS = {"T": {"T": 0.0, "S": 0.3, "D": 0.2}, "S": {"T": 0.0, "S": 0.0, "D": 0.5}}
 _FUNCTIONS["D"] = {"T": 0.7, "S": -0.8, "D": 0.0}
-_COMMON = {0: 0.4, 5: 0.15, 7: 0.35}  # semitones above the tonic -> how much a chord is at home
+_COMMON = {0: 0.4, 5: 0.15, 7: 0.35}  # semitones above the tonic -> reward of the chord
 _STAY, _FOREIGN, _CLOSE, _OPEN, _NOISE, _TAKEN = 0.2, 0.9, 3.0, 1.0, 0.25, 1.5
-_UNITS = {4: 2, 3: 3, 2: 1}  # beats a bar -> beats a chord
+_UNITS = {4: 2, 3: 3, 2: 1}  # beats per bar -> beats per chord
 
 
 def harmonise(
     rng: np.random.Generator, sheet: LeadSheet, *, other_than: Sequence[Span] = ()
 ) -> tuple[Span, ...]:
-    """Chords under the first voice of one pass, from its first downbeat to the next one's.
+    """Chords for the first voice of one pass, from its first downbeat to that of the next pass.
 
     Args:
         rng: of the noise.
         sheet: the tune; positions of the spans count from the start of its pickup.
-        other_than: chords of the same tune, each of which is fined where it stands.
+        other_than: chords of the same tune, which are penalised at their positions.
     """
     triads = _TRIADS[sheet.key.mode]
     tones = np.zeros((len(triads), 12), bool)
@@ -61,7 +61,7 @@ def harmonise(
     for state, chord in enumerate(chords):
         tones[state, list(chord.pitch_classes)] = True
     unit = _UNITS[sheet.metre.beats]
-    heard = _heard(sheet.voices[0], sheet.pickup, sheet.beats // unit, unit, sheet.metre)
+    heard = _durations(sheet.voices[0], sheet.pickup, sheet.beats // unit, unit, sheet.metre)
     reward = heard @ np.where(tones, 1.0, -_FOREIGN).T  # (units, states)
     reward += [_COMMON.get(step, 0.0) for _, step, _, _ in triads]
     reward += rng.normal(0.0, _NOISE, reward.shape)
@@ -93,8 +93,8 @@ def best_path(reward: Floats, follow: Floats) -> list[int]:
     """The states of the path with the largest sum of rewards.
 
     Args:
-        reward: (time, states), of being in a state.
-        follow: (states, states), of going from one to another.
+        reward: (time, states), of a state at a time.
+        follow: (states, states), of a transition.
     """
     total, back = reward[0], []
     for row in reward[1:]:
@@ -107,8 +107,10 @@ def best_path(reward: Floats, follow: Floats) -> list[int]:
     return path[::-1]
 
 
-def _heard(notes: Sequence[MelodyNote], first: int, units: int, unit: int, metre: Metre) -> Floats:
-    """How much of each pitch class sounds in each unit, (units, 12): beats, more on its first."""
+def _durations(
+    notes: Sequence[MelodyNote], first: int, units: int, unit: int, metre: Metre
+) -> Floats:
+    """(units, 12) duration of each pitch class in each unit in beats; accents count more."""
     heard = np.zeros((units, 12))
     for note in notes:
         start, end = note.start - first, note.start - first + note.length
@@ -116,7 +118,7 @@ def _heard(notes: Sequence[MelodyNote], first: int, units: int, unit: int, metre
             sounding = min(end, (place + 1) * unit) - max(start, place * unit)
             accented = abs(start - place * unit) < 1e-6
             heard[place, note.pitch % 12] += sounding * (1.5 if accented else 1.0)
-    # a beat of 6/8 is a chord of its own, and weighs as much as a half bar
+    # in 6/8 each beat has a chord, with the weight of a half bar
     return heard * (2.0 / unit if metre.beats == 2 else 1.0)
 
 

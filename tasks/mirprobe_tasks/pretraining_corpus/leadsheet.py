@@ -1,4 +1,4 @@
-"""A tune as a band reads it: notes in beats, whole bars, a key."""
+"""Lead sheets: tunes with notes in beats, whole bars and a key."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from mirprobe_tasks.music.metre import FOUR, SIX, THREE, Metre
 from mirprobe_tasks.music.pitch import KEYS, Key, Mode
 from mirprobe_tasks.pretraining_corpus.tunes import TICKS, Tune
 
-# Time signature -> the metre of the accompaniment and a beat in quarter notes. Bars of two beats
-# are joined in pairs.
+# Time signature -> metre of the accompaniment, and length of a beat in quarter notes. Bars of two
+# beats are joined in pairs.
 _METRES: dict[str, tuple[Metre, float]] = {
     "4/4": (FOUR, 1.0),
     "2/4": (FOUR, 1.0),
@@ -29,7 +29,7 @@ _METRES: dict[str, tuple[Metre, float]] = {
 }
 _FEWEST_BARS = 4
 
-# How much each degree is heard in a key: Krumhansl and Kessler's probe-tone ratings of 1982.
+# Probe-tone ratings of each degree in a key (Krumhansl & Kessler 1982).
 _RATINGS: dict[Mode, tuple[float, ...]] = {
     "major": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
     "minor": (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
@@ -43,7 +43,7 @@ _PROFILES = {
 
 @dataclass(frozen=True)
 class MelodyNote:
-    """A note: where it starts and how long it lasts, in beats, and its MIDI number."""
+    """A note: start and length in beats, and MIDI number."""
 
     start: float
     length: float
@@ -57,9 +57,9 @@ class LeadSheet:
     Attributes:
         metre: of the accompaniment.
         pickup: whole beats before the first downbeat.
-        bars: whole bars after it; the last one ends where the next pass's first begins.
+        bars: whole bars after the pickup; the next pass starts at the end of the last one.
         voices: the notes of each voice; beat 0 is the start of the pickup.
-        key: as written or heard.
+        key: estimated by `find_key`.
     """
 
     metre: Metre
@@ -70,14 +70,14 @@ class LeadSheet:
 
     @property
     def beats(self) -> int:
-        """From one pass's first downbeat to the next one's."""
+        """Beats from the first downbeat of a pass to that of the next."""
         return self.bars * self.metre.beats
 
 
 def lead_sheet(tune: Tune) -> LeadSheet | None:
-    """Read a tune; None where a band could not: its metre is unknown or odd, or it is too short.
+    """The lead sheet of a tune; None if its metre is unknown or irregular, or if it is too short.
 
-    Pieces for several voices need no accompaniment, and so no metre.
+    Pieces for several voices have no accompaniment and need no metre.
     """
     metre, beat = _METRES.get(tune.metre, (None, 1.0))
     if metre is None:
@@ -102,7 +102,7 @@ def lead_sheet(tune: Tune) -> LeadSheet | None:
 
 
 def find_key(tune: Tune) -> Key:
-    """The key whose profile the notes fit best; signature and last note speak for a key too."""
+    """The key with the best profile correlation, plus bonuses for key signature and last note."""
     heard = np.zeros(12)
     for line in tune.voices:
         np.add.at(heard, line.pitches % 12, line.durations)

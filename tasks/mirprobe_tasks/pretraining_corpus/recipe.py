@@ -1,13 +1,13 @@
-"""The recipe: from nothing to a bank, in order, each step on its own or all of them.
+"""The steps that build a bank, in order.
 
-A working folder holds what the steps leave for the next ones:
+A work folder has the results of the steps:
 
-- `packages/NAME/`: Debian's recordings, unpacked;
-- `font-packages/NAME/` and `fonts/NAME.sf2`: the sound fonts as packed and as played;
+- `packages/NAME/`: the recordings of Debian, unpacked;
+- `font-packages/NAME/` and `fonts/NAME.sf2`: the sound fonts as downloaded and as used;
 - `tunes.npz`: the notes of the corpus.
 
-Every step leaves alone what is there, so a killed recipe goes on where it was. A machine without a
-network needs `fonts/` and `tunes.npz` for the renderings, and `packages/` for the recordings.
+Every step keeps existing results, so an interrupted recipe continues. A machine without network
+needs `fonts/` and `tunes.npz` for the renderings, and `packages/` for the recordings.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from mirprobe_tasks.pretraining_corpus.render import Rendered, RenderPlan, rende
 
 @dataclass(frozen=True)
 class WorkDir:
-    """The working folder, and where things lie in it."""
+    """Paths in the work folder."""
 
     root: Path
 
     @property
     def packages(self) -> Path:
-        """Of the recordings."""
+        """Packages of the recordings."""
         return self.root / "packages"
 
     @property
     def font_packages(self) -> Path:
-        """Of the sound fonts."""
+        """Packages of the sound fonts."""
         return self.root / "font-packages"
 
     @property
     def fonts(self) -> Path:
-        """The sound fonts, ready to be played."""
+        """Sound fonts as .sf2."""
         return self.root / "fonts"
 
     @property
@@ -55,29 +55,32 @@ class WorkDir:
 
 
 def fetch_recordings(work_dir: WorkDir, packages: Sequence[str] = RECORDINGS) -> Fetched:
-    """Fetch the game music; see `debian.fetch`."""
+    """Download the game music; see `debian.fetch`."""
     return fetch(packages, work_dir.packages)
 
 
 def fetch_fonts(
     work_dir: WorkDir, packages: Sequence[str] = SOUND_FONTS, *, with_studio: bool = True
 ) -> tuple[Fetched, list[Path]]:
-    """Fetch the sound fonts and make them ready; returns what was fetched and all that are ready.
+    """Download the sound fonts and convert them to .sf2.
 
     Args:
-        work_dir: the working folder.
-        packages: by name.
-        with_studio: whether the sound font that `studio` plays is one of them.
+        work_dir: the work folder.
+        packages: names.
+        with_studio: whether to add the sound font of `studio`.
+
+    Returns:
+        The downloaded packages, and all sound fonts.
     """
     fetched = fetch(packages, work_dir.font_packages)
     return fetched, collect_fonts([work_dir.font_packages], work_dir.fonts, with_studio=with_studio)
 
 
 def bank_recordings(work_dir: WorkDir, bank: Path, *, jobs: int = 0) -> Bank:
-    """Decode the recordings that are there into the bank.
+    """Decode the downloaded recordings into the bank.
 
     Raises:
-        ConfigError: none is there, or see `build_bank`.
+        ConfigError: there are no recordings, or as for `build_bank`.
     """
     folders = sorted(path for path in work_dir.packages.glob("[!.]*") if path.is_dir())
     if not folders:
@@ -89,22 +92,22 @@ def bank_recordings(work_dir: WorkDir, bank: Path, *, jobs: int = 0) -> Bank:
 
 
 def extract_tunes(work_dir: WorkDir, *, jobs: int = 0) -> Extracted | None:
-    """Read music21's corpus into the file of tunes; None if that is there already."""
+    """Read music21's corpus into the file of tunes; None if the file exists."""
     return None if work_dir.tunes.exists() else extract(work_dir.tunes, jobs=jobs)
 
 
 def bank_renderings(work_dir: WorkDir, bank: Path, plan: RenderPlan, *, jobs: int = 0) -> Rendered:
-    """Render what the bank lacks of a plan and pack it."""
+    """Render the tracks of a plan that the bank does not have, and add them to the bank."""
     done = render(bank, work_dir.tunes, work_dir.fonts, plan, jobs=jobs)
     merge_shards(bank)
     return done
 
 
 def check(bank: Path) -> Bank:
-    """Open a bank and hold it against what the benchmark tests on.
+    """Open a bank and check that it has no music of the benchmark's tests.
 
     Raises:
-        ConfigError: it holds a piece of `studio`, an annotated work or a package never used.
+        ConfigError: it has a piece of `studio`, an annotated work or an excluded package.
         StorageError: it is missing or damaged.
     """
     opened = Bank.open(bank)

@@ -1,8 +1,8 @@
-"""Tunes times bands into a bank: planned, rendered by all cores, handed on without a file.
+"""Renders tunes with bands into a bank, on all cores, without intermediate audio files.
 
-Tunes come in a seeded order; each is played by one band or several (its versions), and by each band
-once or in several takes, which only their key and their chords tell apart. All depends on the seed
-and the track's number alone, so more hours are the same tracks and others after them.
+Tunes are in a seeded order. One or several bands play each tune (versions), and each band plays it
+once or in several takes, which differ in key and chords. Seed and number determine a track, so that
+more hours add tracks after the same first ones.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from mirprobe_tasks.pretraining_corpus.timing import Timing, draw_timing
 from mirprobe_tasks.pretraining_corpus.tunes import Tune, read_tunes
 
 RATE = 16_000
-"""Of the samples, in Hz."""
+"""Sample rate, in Hz."""
 
-_RECIPE = 3  # raise when the same tune and band are to sound different
+_RECIPE = 3  # increase it to make the same tune and band sound different
 _CHORDS = ((55, 60, 64), (57, 60, 65), (55, 59, 62), (55, 60, 64))
 _PHRASES = {
     "melody": ((67,), (71,), (72,), (76,)),
@@ -56,14 +56,14 @@ _PHRASES = {
 
 @dataclass(frozen=True)
 class RenderPlan:
-    """What is rendered.
+    """Amount and seed of renderings.
 
     Attributes:
         hours: of audio, at least.
-        seed: of the order of tunes and bands and of every draw.
-        bands: on each sound font.
-        versions: bands that play a tune, before the next one comes.
-        takes: how often each of them plays it, see `arrange.TAKES`.
+        seed: of the order of tunes and bands, and of all random choices.
+        bands: per sound font.
+        versions: bands that play each tune.
+        takes: takes of each tune by each of these bands, see `arrange.TAKES`.
     """
 
     hours: float = 100.0
@@ -94,7 +94,7 @@ class Job:
 
     @property
     def key(self) -> str:
-        """Names all that the sound depends on."""
+        """Digest of everything that the audio depends on."""
         notes = hashlib.sha256()
         for line in self.tune.voices:
             for array in (line.onsets, line.durations, line.pitches):
@@ -107,7 +107,7 @@ class Job:
 
     @property
     def source(self) -> str:
-        """For people to read, and for `exclusions.exclusion_reason`."""
+        """Description, which `exclusions.exclusion_reason` reads too."""
         share = studio_share(self.font)
         kin = f" ({share:.0%} of it in the sound font of studio)" if share else ""
         played = f"tune {self.tune.id} band {self.band.name} take {self.take}"
@@ -121,20 +121,20 @@ class Job:
         """The notes."""
         return arrange(self._rng("play"), self.sheet, self.band, self.timing(), take=self.take)
 
-    def _rng(self, concern: str) -> np.random.Generator:
-        """A generator of its own for one concern; all takes share it."""
-        return np.random.default_rng([self.seed, self.index - self.take, *concern.encode()])
+    def _rng(self, aspect: str) -> np.random.Generator:
+        """The generator for one aspect; the same for all takes."""
+        return np.random.default_rng([self.seed, self.index - self.take, *aspect.encode()])
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
         tracks: of the plan.
-        present: of these, that were there already.
-        hours: of audio that were rendered now.
-        core_hours: of processor time that this took, the log-mel frames included.
+        present: tracks that the bank already had.
+        hours: of audio rendered by this run.
+        core_hours: processor time, log-mel frames included.
     """
 
     tracks: int
@@ -144,15 +144,15 @@ class Rendered:
 
     @property
     def speed(self) -> float:
-        """Hours of audio a core-hour."""
+        """Hours of audio per core-hour."""
         return self.hours / self.core_hours if self.core_hours else 0.0
 
 
 def plan_jobs(tunes: Sequence[Tune], font_files: Sequence[Path], plan: RenderPlan) -> Iterator[Job]:
-    """Tracks until the hours are full.
+    """Tracks up to the hours of the plan.
 
     Raises:
-        ConfigError: no tune can be played by a band.
+        ConfigError: no tune has a lead sheet.
     """
     bands = [
         (make_band(path.stem, number, presets(path)), path)
@@ -160,7 +160,7 @@ def plan_jobs(tunes: Sequence[Tune], font_files: Sequence[Path], plan: RenderPla
         for number in range(plan.bands)
     ]
     if not tunes:
-        raise ConfigError("there is no tune to play")
+        raise ConfigError("there is no tune to render")
     order = np.random.default_rng([plan.seed, 1]).permutation(len(tunes))
     seconds, index = 0.0, 0
     for lap, place in ((lap, int(place)) for lap in count() for place in order):
@@ -181,7 +181,7 @@ def plan_jobs(tunes: Sequence[Tune], font_files: Sequence[Path], plan: RenderPla
 
 
 def render_audio(job: Job) -> bank_shards.Samples:
-    """The samples of a track, mono, (samples,) at `RATE`."""
+    """(samples,) mono audio of a track at `RATE`."""
     from scipy.signal import butter, lfilter
 
     arrangement = job.perform()
@@ -194,10 +194,10 @@ def render_audio(job: Job) -> bank_shards.Samples:
 
 
 def volumes(font: Path, parts: Sequence[Part]) -> list[int]:
-    """Of the parts' channels, 1 to 127: one pass of the synthesiser then plays all of them.
+    """Volumes of the channels of parts, 1 to 127, so that one pass of the synthesiser plays all.
 
-    A channel's volume is 40 dB a decade. That a part comes out as loud as its gain says is true
-    to some dB, since its instrument is measured, and not what it plays.
+    The volume of a channel is 40 dB per decade. The level of a part matches its gain within some
+    dB, since the level is measured per instrument on a standard phrase.
     """
     gains = np.array([part.gain - _level(font, part.role, part.program) for part in parts])
     found = np.rint(127 * 10 ** ((gains - gains.max()) / 40))
@@ -206,7 +206,7 @@ def volumes(font: Path, parts: Sequence[Part]) -> list[int]:
 
 @lru_cache(maxsize=512)
 def _level(font: Path, role: str, program: int) -> float:
-    """How loud an instrument is at full volume, in dB: of a phrase such as the role plays."""
+    """Level of an instrument at full volume, in dB, on a typical phrase of the role."""
     notes = tuple(
         Note(0.5 * place, 0.5 * place + 0.5, pitch, 88)
         for place, chord in enumerate(_PHRASES[role])
@@ -221,26 +221,26 @@ def _level(font: Path, role: str, program: int) -> float:
 def render(
     bank: Path, tunes: Path, font_folder: Path, plan: RenderPlan, *, jobs: int = 0
 ) -> Rendered:
-    """Render what the bank lacks of a plan into its parts; `merge_shards` moves them into the bank.
+    """Render the tracks of a plan that the bank does not have, into shards.
 
-    May be killed at any time: the same call goes on with the tracks that are missing.
+    After an interruption, the same call continues. `merge_shards` moves the shards into the bank.
 
     Args:
-        bank: the bank's folder.
+        bank: folder of the bank.
         tunes: the file of tunes.
-        font_folder: of sound fonts (.sf2); all of them play.
-        plan: how much, and by which seed.
-        jobs: processes; 0 for one a core.
+        font_folder: folder of the sound fonts (.sf2); all of them are used.
+        plan: amount and seed.
+        jobs: processes; 0 for one per core.
 
     Raises:
-        ConfigError: no sound font or no tune is there, the bank is of another front end, or `jobs`
-            is negative.
+        ConfigError: there is no sound font or no tune, the bank has another front end, or `jobs` is
+            negative.
         StorageError: a file is missing or damaged, the disk is full, or a process died.
     """
     planned = list(plan_jobs(read_tunes(tunes).tunes, list_fonts(font_folder), plan))
     present = known_keys(bank)
     missing = [job for job in planned if job.key not in present]
-    # jobs of one font side by side: a worker then finds it in memory
+    # consecutive jobs have the same font, so that a worker has it in memory
     missing.sort(key=lambda job: (job.index // 500, job.font, job.index))
     calls = [(job, bank) for job in missing]
     seconds = spent = 0.0
@@ -250,7 +250,7 @@ def render(
 
 
 def render_one(job: Job, bank: Path) -> tuple[float, float]:
-    """Render a track into the bank's parts; may run in any process.
+    """Render a track into a shard of the bank; may run in any process.
 
     Returns:
         Seconds of audio and of processor time.

@@ -1,4 +1,4 @@
-"""How fast a tune is played, how often and in which key: drawn before a note of it is."""
+"""Tempo, number of passes and key of a performance, drawn before its notes."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mirprobe.core.schema import Floats
-from mirprobe_tasks.music.metre import FOUR, Grid
+from mirprobe_tasks.music.metre import FOUR, Grid, drift
 from mirprobe_tasks.music.random_choice import chance
 from mirprobe_tasks.pretraining_corpus.bands import Band
 from mirprobe_tasks.pretraining_corpus.leadsheet import LeadSheet
 
 SHORTEST, LONGEST = 40.0, 80.0
-"""Seconds of a track, about: a tune is repeated, a long one broken off."""
+"""Approximate seconds of a track; a short tune is repeated, a long one is cut."""
 
 _TAIL = 1.2  # seconds after the last beat
 _TEMPI = {"4/4": (72.0, 168.0), "3/4": (80.0, 190.0), "6/8": (52.0, 126.0)}
@@ -21,7 +20,7 @@ _TEMPI = {"4/4": (72.0, 168.0), "3/4": (80.0, 190.0), "6/8": (52.0, 126.0)}
 
 @dataclass(frozen=True, eq=False)
 class Timing:
-    """When things happen: beats in seconds, how many passes, semitones up from the tune's key."""
+    """Beats in seconds, number of passes, and transposition of the tune in semitones."""
 
     grid: Grid
     passes: int
@@ -29,11 +28,11 @@ class Timing:
 
 
 def draw_timing(rng: np.random.Generator, sheet: LeadSheet, band: Band, *, take: int = 0) -> Timing:
-    """Draw tempo, passes and key; cheap, so that hours can be planned before they are played."""
+    """Draw tempo, passes and key; fast enough to plan hours of audio before rendering."""
     low, high = np.log(_TEMPI[sheet.metre.name])
     beat = 60.0 / float(np.exp(rng.uniform(low, high)))
     lengths = [note.length for note in sheet.voices[0]]
-    # nobody plays half of the notes faster than eight a second
+    # the median note lasts at least an eighth of a second
     beat = max(beat, 0.125 / float(np.median(lengths)))
     bar = beat * sheet.metre.beats
     wanted = float(rng.uniform(SHORTEST, 0.9 * LONGEST))
@@ -43,7 +42,9 @@ def draw_timing(rng: np.random.Generator, sheet: LeadSheet, band: Band, *, take:
     swings = sheet.metre == FOUR and chance(rng, band.swings)
     count = sheet.pickup + bars * sheet.metre.beats
     lead = float(rng.uniform(0.05, 0.6))
-    boundaries = lead + np.append(0.0, np.cumsum(beat * (1.0 + _drift(rng, count))))
+    boundaries = lead + np.append(
+        0.0, np.cumsum(beat * (1.0 + drift(rng, count, (0.002, 0.010), 8)))
+    )
     grid = Grid(
         metre=sheet.metre,
         pickup=sheet.pickup,
@@ -54,10 +55,3 @@ def draw_timing(rng: np.random.Generator, sheet: LeadSheet, band: Band, *, take:
     )
     key, other = int(rng.integers(12)), int(rng.integers(1, 12))
     return Timing(grid, passes, (key + take % 2 * other) % 12 - 5)
-
-
-def _drift(rng: np.random.Generator, count: int) -> Floats:
-    """Slow relative deviation of each beat's length, at most 2 %."""
-    knots = rng.normal(0.0, rng.uniform(0.002, 0.010), size=count // 8 + 3)
-    curve = np.interp(np.linspace(0, len(knots) - 1, count), np.arange(len(knots)), knots)
-    return np.asarray(np.clip(curve - curve.mean(), -0.02, 0.02))

@@ -1,17 +1,17 @@
-"""Tunes as numbers: one compact file that needs nothing but numpy to read.
+"""Tunes as arrays, in one compact file that only needs numpy.
 
-The file is an .npz without pickles, of five arrays:
+The file is an .npz without pickles, with five arrays:
 
-- `header`, uint8: UTF-8 JSON, an object with `format`, `ticks` (a quarter note), `source` (what the
-  notes were read with) and `left_out` (what was not taken, with the reason).
-- `tunes`, uint8: UTF-8 JSON, a list with one `[id, title, metre, pickup, sharps, mode, counts]` a
-  tune, where `counts` is the number of notes of each voice. `id` is the path in the corpus, with
-  `#number` where a file holds several tunes. `metre` is a time signature such as "6/8", or "" where
-  it is unknown or changes. `pickup` is the length in ticks of what sounds before the first
-  downbeat. `sharps` is the key signature, negative for flats, or null; `mode` is as printed, or "".
-- `rests`, `durations`, uint32, and `pitches`, uint8: the notes of all voices of all tunes, one
-  after the other. A note begins `rests` ticks after the end of the one before it in its voice, or
-  after the start of the tune, and lasts `durations` ticks at the MIDI pitch `pitches`.
+- `header`, uint8: UTF-8 JSON, an object with `format`, `ticks` (per quarter note), `source` (the
+  program that read the notes) and `left_out` (excluded tunes with reasons).
+- `tunes`, uint8: UTF-8 JSON, a list of `[id, title, metre, pickup, sharps, mode, counts]` per tune.
+  `counts` has the number of notes of each voice. `id` is the path in the corpus, with `#number` if
+  a file has several tunes. `metre` is a time signature such as "6/8", or "" if it is unknown or
+  changes. `pickup` is the length before the first downbeat in ticks. `sharps` is the key signature,
+  negative for flats, or null; `mode` is as printed, or "".
+- `rests`, `durations`, uint32, and `pitches`, uint8: the notes of all voices of all tunes in
+  sequence. A note starts `rests` ticks after the end of the previous note of its voice, or after
+  the start of the tune, and lasts `durations` ticks at the MIDI pitch `pitches`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from mirprobe.core.atomic_write import replacing
 from mirprobe.core.errors import StorageError
 
 TICKS = 48
-"""A quarter note; divides into triplets and 64th notes."""
+"""Ticks per quarter note; divisible into triplets and 64th notes."""
 
 _FORMAT = "mirprobe.tunes.1"
 Ticks = NDArray[np.int64]
@@ -39,7 +39,7 @@ Ticks = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Voice:
-    """One line of notes, of which no two sound at once.
+    """A monophonic sequence of notes.
 
     Attributes:
         onsets: (n,) ticks from the start of the tune, ascending.
@@ -53,13 +53,13 @@ class Voice:
 
     @property
     def end(self) -> int:
-        """When the last note ends, in ticks."""
+        """End of the last note, in ticks."""
         return int(self.onsets[-1] + self.durations[-1]) if len(self.onsets) else 0
 
 
 @dataclass(frozen=True, eq=False)
 class Tune:
-    """A piece as the corpus has it; its attributes are those of the file, see the module."""
+    """A piece of the corpus; for the attributes see the module."""
 
     id: str
     title: str
@@ -72,15 +72,17 @@ class Tune:
 
 @dataclass(frozen=True, eq=False)
 class Tunes:
-    """What a file holds: its header, and the tunes in order."""
+    """The content of a file: header and tunes."""
 
     header: Mapping[str, Any]
     tunes: tuple[Tune, ...]
 
 
 def voice(notes: Sequence[tuple[int, int, int]]) -> Voice:
-    """A voice from (onset, duration, pitch): the higher of two notes that start at once, cut short
-    where the next begins."""
+    """A voice from (onset, duration, pitch).
+
+    Of notes with the same onset, the highest is kept. A note ends at the onset of the next one.
+    """
     highest = {onset: (length, pitch) for onset, length, pitch in sorted(notes, key=lambda n: n[2])}
     onsets = np.array(sorted(highest), np.int64)
     rest = np.array([highest[int(onset)] for onset in onsets], np.int64).reshape(-1, 2)
@@ -89,7 +91,7 @@ def voice(notes: Sequence[tuple[int, int, int]]) -> Voice:
 
 
 def write_tunes(path: Path, tunes: Sequence[Tune], header: Mapping[str, Any]) -> None:
-    """Write a file of tunes, whole or not at all.
+    """Write a file of tunes, atomically.
 
     Raises:
         StorageError: the disk cannot be written.
@@ -120,7 +122,7 @@ def read_tunes(path: Path) -> Tunes:
         StorageError: the file is missing, damaged, or of another format.
     """
     try:
-        # from memory: numpy leaves a damaged file open
+        # from memory, since numpy does not close a damaged file
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             rows = json.loads(file["tunes"].tobytes())
@@ -129,7 +131,7 @@ def read_tunes(path: Path) -> Tunes:
         if header["format"] != _FORMAT or header["ticks"] != TICKS:
             raise ValueError(f"format {header['format']!r}, expected {_FORMAT!r}")
         if sum(sum(row[-1]) for row in rows) != len(rests):
-            raise ValueError("the notes are not as many as announced")
+            raise ValueError("the number of notes differs from that in `tunes`")
     except FileNotFoundError as error:
         raise StorageError(f"{path}: no file of tunes; extract them first") from error
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
