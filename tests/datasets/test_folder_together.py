@@ -79,7 +79,7 @@ def test_labels_that_differ_must_be_declared(together: Together, tmp_path: Path)
     dataset = together(dataset="a.yaml b.yaml")
     assert refusal(lambda: make_task("genre", dataset)) == (
         "data sets 'a' and 'b' cannot be joined for this task: they differ in 'vocabularies'; "
-        "declare the same, or run it on each alone"
+        "declare the same, or run the task on each"
     )
     for name in ("a", "b"):
         path = tmp_path / f"{name}.yaml"
