@@ -188,7 +188,7 @@ def _chunks(font: bytes) -> dict[bytes, bytes]:
     """Name -> body of the chunks of all lists of a font."""
     if font[:4] != b"RIFF" or font[8:12] != b"sfbk":
         raise StorageError("damaged or not a sound font (no RIFF sfbk at its start)")
-    return {name: body for _, listed in _walk(font, 12) for name, body in _walk(listed, 4)}
+    return {name: body for _, chunk_list in _walk(font, 12) for name, body in _walk(chunk_list, 4)}
 
 
 def _walk(data: bytes, position: int) -> Iterator[tuple[bytes, bytes]]:
@@ -204,9 +204,9 @@ def _rebuilt(font: bytes, replaced: Mapping[bytes, bytes]) -> bytes:
     lists = b"".join(
         _chunk(
             b"LIST",
-            listed[:4] + b"".join(_chunk(n, replaced.get(n, body)) for n, body in _walk(listed, 4)),
+            chunks[:4] + b"".join(_chunk(n, replaced.get(n, body)) for n, body in _walk(chunks, 4)),
         )
-        for _, listed in _walk(font, 12)
+        for _, chunks in _walk(font, 12)
     )
     return _chunk(b"RIFF", b"sfbk" + lists)
 
