@@ -1,12 +1,11 @@
 """Encoders by specification: a registered name, a class in a file, or a combination of encoders.
 
 A combination is a call: `concat(A,B,...)`, `layers(A,4,8)`, `pool(A,5)`, where A and B are
-specifications again, options and all: `concat(pool(vit1d-random:seed=1,config=vit1d,5),chroma)`. An
-item that begins with `key=` belongs to the options before it. Outside of a combination nothing is
-read so.
+specifications with options: `concat(pool(vit1d-random:seed=1,config=vit1d,5),chroma)`. Inside a
+combination, an item that begins with `key=` belongs to the options before it.
 
-`pca(A,16)` is no combination but an option of the probe, `split_pca` reads it: a run fits the
-components to the embeddings of its training split.
+`pca(A,16)` is not a combination but an option of the probe, which `split_pca` reads: a run fits the
+components on the embeddings of its training split.
 """
 
 from __future__ import annotations
