@@ -36,8 +36,9 @@ class RunConfig:
     Attributes:
         encoders: Encoder: NAME or FILE.py:CLASS, with options :option=value,..., or a combination
             such as concat(A,B), layers(A,4,8), pool(A,5).
-        tasks: Name of a task.
-        dataset: Data set: NAME or NAME:option=value,...; A+B joins two. studio if none is given.
+        tasks: Name of a task, or FILE.py:CLASS.
+        dataset: Data set: NAME or FILE.py:CLASS, with options :option=value,...; A+B joins two.
+            studio if none is given.
         train_dataset: Data set to train and validate on; needs test_dataset, replaces dataset.
         test_dataset: Data set to test on; needs train_dataset.
         test_tracks: Tracks of test_dataset to test on. all (used if none is given) takes every
