@@ -68,7 +68,7 @@ def test_all_faults_of_the_description(here: Path) -> None:
         "my.yaml: 'beside' is {'chord': '.lab'}; it takes no 'chord'; did you mean 'chords'?",
         "my.yaml: 'seed' is 'x'; it takes a whole number",
         "my.yaml: 'trim' is -1; it takes seconds",
-        "my.yaml: 'shares' is [8, 1]; it takes three positive numbers such as [8, 1, 1]",
+        "my.yaml: 'shares' is [8, 1]; it takes three positive numbers such as [8, 1, 1] or 8:1:1",
         "my.yaml: 'delimiter' is ';;'; it takes one character",
         "my.yaml: 'separator' is 1; it takes one character",
         "my.yaml: 'labels' is {'key': ['a']}; it takes no 'key'; known: genre, instrument, tags",
@@ -109,7 +109,7 @@ def test_all_faults_of_the_table_with_their_rows(here: Path) -> None:
         "audio,id,key,tempo,pitch,valence,arousal,split,group,start,stop\n"
         "one,1,H major,fast,X9,1,,train,A,,\n"
         "\n"
-        "two,1,,-3,,high,0.5,dev,B,,\n"
+        "two,1,,-3,,high,0.5,held,B,,\n"
         "nowhere,3,,,,,,test,A,,\n"
         "three,4,,,,,,,C,2,1\n"
         "one,5\n"
@@ -118,9 +118,10 @@ def test_all_faults_of_the_table_with_their_rows(here: Path) -> None:
         "labels.csv row 7: has 2 fields, the header 11; quote what holds a ','",
         "labels.csv row 2: key 'H major': write tonic and mode such as \"C# minor\"",
         "labels.csv row 2: tempo 'fast': write beats per minute, a number above 0",
-        "labels.csv row 2: pitch 'X9': write letter, accidentals and octave such as \"A#4\"",
+        "labels.csv row 2: pitch 'X9': write letter, accidentals and octave such as \"A#4\", "
+        "or a MIDI number from 0 to 127",
         "labels.csv row 2: has only one of valence and arousal; give both or neither",
-        "labels.csv row 4: split 'dev' is not train, valid or test",
+        "labels.csv row 4: split 'held' is not train, valid or test",
         "labels.csv row 4: tempo '-3': write beats per minute, a number above 0",
         "labels.csv row 4: valence 'high': write a number",
         f"labels.csv row 5: audio 'nowhere' is not in {here / 'recordings'}",
@@ -182,7 +183,9 @@ def test_labels_and_tags(here: Path) -> None:
     ]
     columns = "columns: {audio: audio, split: split, tags: [loud]}"
     assert faults(here, PLAIN + columns) == [
-        "labels.csv row 3: tag 'loud' is 'maybe'; write 1 or 0"
+        "my.yaml: 'columns': tags is read from 'loud', but labels.csv has a column 'tags' too; "
+        "rename or remove it",
+        "labels.csv row 3: tag 'loud' is 'maybe'; write 1 or 0",
     ]
 
 

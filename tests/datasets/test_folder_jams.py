@@ -73,10 +73,33 @@ def test_beats_without_positions_and_with_whole_ones(path: Path) -> None:
     np.testing.assert_array_equal(read_local("jams", path)["beats"].positions, [3])
 
 
-def test_the_first_of_several_annotations_counts(path: Path) -> None:
+def test_one_of_several_annotations_is_chosen(path: Path) -> None:
     first, second = observed((0, 1, "C:maj")), observed((0, 1, "D:maj"))
-    jams(path, ("chord", []), ("chord", first), ("chord_harte", second))
+    jams(path, ("chord", []), ("chord", first), ("chord_harte", second), ("chord", second))
+    refused = (
+        r"has 3 annotations of 'chords' that differ \(chord#1, chord_harte#1, chord#2\); choose "
+        r"one in the description, as in `jams: \{chords: chord#1\}`"
+    )
+    with pytest.raises(ValueError, match=refused):
+        read_local("jams", path)
+    for choice, label in ((("chord", 1), "C:maj"), (("chord", 2), "D:maj")):
+        assert read_local("jams", path, {"chords": choice})["chords"].labels == (label,)
+    jams(path, ("chord", first), ("chord_harte", first))  # they agree
     assert read_local("jams", path)["chords"].labels == ("C:maj",)
+    upper, lower = observed((0, 4, "A")), observed((0, 2, "a"), (2, 2, "b"))
+    jams(path, ("segment_salami_lower", lower), ("segment_salami_upper", upper))
+    with pytest.raises(ValueError, match=r"2 annotations of 'sections' that differ"):
+        read_local("jams", path)
+    chosen = read_local("jams", path, {"sections": ("segment_salami_upper", 1)})
+    assert chosen["sections"].labels == ("A",)
+
+
+def test_the_confidence_of_a_tag_counts(path: Path) -> None:
+    data = observed((0, 4, "slow"), (0, 4, "happy"), (0, 4, "sad"), (0, 4, "loud"))
+    for one, confidence in zip(data, (None, 1.0, 0.0, 0.5), strict=True):
+        one["confidence"] = confidence
+    jams(path, ("tag_open", data))
+    assert read_local("jams", path)["tags"] == {"slow": 1.0, "happy": 1.0, "loud": 1.0}
 
 
 def test_keys_that_differ_are_none_that_could_be_scored(path: Path) -> None:

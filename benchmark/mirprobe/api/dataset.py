@@ -106,3 +106,8 @@ class Downloadable(Protocol):
             ConfigError: a file cannot be downloaded; the message says how to get it by hand.
         """
         ...
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written in UTF-8. Names of files on a disk need not be text."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)

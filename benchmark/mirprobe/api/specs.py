@@ -18,6 +18,9 @@ FILE_SPEC = re.compile(
 )
 
 
+QUOTED_OR_LETTER = re.compile(r"\"[^\"]*\"|'[^']*'|.", re.DOTALL)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error message: the nearest known name, or all of them."""
     known = sorted(known)
@@ -46,10 +49,21 @@ def spec_name(spec: str) -> str:
     return spec.partition(":")[0].strip() if found is None else found["factory"] or ""
 
 
+def split_unquoted(text: str, separator: str, count: int = -1) -> list[str]:
+    """Split a text at a separator outside of quotes, at most `count` times."""
+    parts = [""]
+    for piece in QUOTED_OR_LETTER.findall(text):
+        if piece == separator and (count < 0 or len(parts) <= count):
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
+
+
 def parse_options(
     text: str, spec: str, name: str, positional: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Read `key=value,key=value`. Values are YAML scalars.
+    """Read `key=value,key=value`. Values are YAML scalars; quotes protect `,`, `=` and `#`.
 
     Args:
         text: the options.
@@ -61,17 +75,27 @@ def parse_options(
         ConfigError: as for `parse_spec`.
     """
     options: dict[str, Any] = {}
-    for index, item in enumerate(filter(None, text.split(","))):
-        key, equals, value = item.partition("=")
-        if not equals and index < len(positional) and list(options) == list(positional[:index]):
+    for index, item in enumerate(filter(None, split_unquoted(text, ","))):
+        key, *values = split_unquoted(item, "=", 1)
+        value = values[0] if values else ""
+        if not values and index < len(positional) and list(options) == list(positional[:index]):
             key, value = positional[index], item
-        elif not equals:
-            raise ConfigError(f"'{spec}': option '{item}' has no value; write {name}:{item}=VALUE")
+        elif not values:
+            hint = (
+                f', and quote a value that holds a comma, as in {name}:KEY="a,b"' if index else ""
+            )
+            raise ConfigError(
+                f"'{spec}': option '{item}' has no value; write {name}:{item}=VALUE{hint}"
+            )
         key = key.strip()
+        if not key.isidentifier():
+            raise ConfigError(f"'{spec}': '{key}' names no option; quote a value that holds '='")
         if key in options:
             raise ConfigError(f"'{spec}': option '{key}' is given twice; keep one of them")
         try:
             options[key] = yaml.safe_load(value)
+            if "#" in value and str(options[key]) != value.strip().strip("\"'"):
+                raise yaml.YAMLError
         except yaml.YAMLError as error:
             raise ConfigError(f"'{spec}': '{value}' is not a YAML scalar; quote it") from error
     return options

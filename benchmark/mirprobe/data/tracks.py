@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
-from mirprobe.api.dataset import Dataset
+from mirprobe.api.dataset import Dataset, is_text
 from mirprobe.core.errors import ConfigError, MirprobeError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import SPLITS, Split, Track
@@ -32,6 +32,11 @@ def limit_tracks(dataset: Dataset, limit: int | None) -> Tracks:
         if track.id in known:
             raise ConfigError(f"data set '{dataset.name}' has two tracks '{track.id}'; rename one")
         known.add(track.id)
+        if not is_text(track.id):
+            raise ConfigError(
+                f"data set '{dataset.name}': the id {track.id!r} of a track is not text in UTF-8; "
+                "rename its file"
+            )
     return {split: list(splits[split])[:limit] for split in SPLITS}
 
 

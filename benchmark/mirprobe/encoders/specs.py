@@ -14,7 +14,7 @@ import re
 
 from mirprobe.api.encoder import Encoder
 from mirprobe.api.registry import ENCODERS
-from mirprobe.api.specs import nearest
+from mirprobe.api.specs import QUOTED_OR_LETTER, nearest
 from mirprobe.core.errors import ConfigError
 
 _COMBINATION = re.compile(r"\s*([A-Za-z_]\w*)\((.*)\)\s*", re.DOTALL)
@@ -72,7 +72,7 @@ def arguments(text: str, spec: str) -> list[str]:
         ConfigError: parentheses do not match, or an item is empty.
     """
     items, depth = [""], 0
-    for letter in text:
+    for letter in QUOTED_OR_LETTER.findall(text):
         depth += {"(": 1, ")": -1}.get(letter, 0)
         if depth < 0:
             break

@@ -5,6 +5,7 @@ The harness checks before that an annotation fits its audio (mirprobe.core.annot
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TypeVar
 
 import mir_eval.chord
@@ -191,3 +192,18 @@ def validate_emotion(emotion: tuple[float, float]) -> tuple[float, float]:
     if len(emotion) != 2 or not np.isfinite(emotion).all():
         raise TrackError(f"emotion {emotion}: give valence and arousal, two finite numbers")
     return emotion
+
+
+def finite(text: str) -> float:
+    """A finite number.
+
+    Raises:
+        ValueError: the text is not a finite number.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if not isfinite(number):
+        raise ValueError("write a number")
+    return number

@@ -32,8 +32,9 @@ def normalise_key(label: str) -> str:
     """A key in the syntax of mir_eval.key, such as `"C# minor"`, with one spelling per pitch class.
 
     Ionian is major and aeolian minor, since they have the same notes. Every other mode becomes
-    `other`, which keeps the tonic but is neither a target nor scored. A tonic without a mode is
-    major, as in the key files of Isophonics.
+    `other`, which keeps the tonic but is neither a target nor scored. A capital letter without a
+    mode is major, as in the key files of Isophonics. A small letter without a mode is refused: some
+    analyses write minor keys so.
 
     Args:
         label: tonic and mode such as `"Db:minor"`, `"E"`, `"F# major"`, `"G#m"`,
@@ -52,6 +53,12 @@ def normalise_key(label: str) -> str:
     name = "major" if mode == "M" else _MODES.get(mode.lower())
     if name is None:
         raise ValueError(f'unknown mode "{mode}" in the key "{label}"')
+    if not mode and tonic.islower():
+        plain = tonic.upper() + accidentals
+        raise ValueError(
+            f'the key "{label}" has a small letter and no mode; write "{plain} minor" or "{plain} '
+            'major"'
+        )
     shift = sum(_ACCIDENTALS[sign] for sign in accidentals)
     return f"{PITCHES[(_SEMITONES[tonic.lower()] + shift) % 12]} {name}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
+from mirprobe_tasks.common.checks import finite
 from mirprobe_tasks.datasets.folder.faults import Faults
 
 LABELLED = ("tags", "genre", "instrument")
@@ -45,6 +47,9 @@ class Description:
         labels: `tags`, `genre`, `instrument` -> the vocabulary. Default: the labels that occur in
             any split.
         shares: of train, valid and test, if the table has no splits.
+        jams: field of the annotations -> namespace to read it from in JAMS files, and the number of
+            the annotation among those of the namespace, from 1. Needed only if a file has several
+            annotations of the field that differ.
         seed: of that division.
         trim: seconds at the start of each track that beat metrics leave out.
     """
@@ -61,6 +66,7 @@ class Description:
     separator: str = ";"
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     shares: tuple[float, float, float] = (8, 1, 1)
+    jams: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     seed: int = 0
     trim: float = 0.0
 
@@ -73,7 +79,7 @@ def read_description(path: Path) -> Description:
             keys with the nearest known one, values of a wrong type, missing files and folders.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path}: no such file; it must describe your data, at least `audio: FOLDER`"
@@ -107,6 +113,16 @@ def read_description(path: Path) -> Description:
             faults.add(path.name, f"'{name}' needs a 'table'")
     faults.report(path)
     return Description(path=path, **read)
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads `8:1:1` as text; YAML 1.1 reads it as a number to the base of 60."""
+
+
+_RATIO = ("tag:yaml.org,2002:str", re.compile(r"[\d.]+(:[\d.]+)+$"))
+_Loader.yaml_implicit_resolvers = {
+    first: [_RATIO, *others] for first, others in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 def _name(value: Any) -> str:
@@ -170,13 +186,26 @@ def _labels(value: Any) -> dict[str, tuple[str, ...]]:
 
 
 def _shares(value: Any) -> tuple[float, ...]:
-    if (
-        not isinstance(value, list)
-        or len(value) != 3
-        or not all(type(share) in (int, float) and 0 < share < float("inf") for share in value)
-    ):
-        raise ValueError("three positive numbers such as [8, 1, 1]")
-    return tuple(value)
+    parts = value.split(":") if isinstance(value, str) else value
+    try:
+        shares = tuple(finite(str(part)) for part in parts)
+    except (TypeError, ValueError):
+        shares = ()
+    if len(shares) != 3 or min(shares) <= 0:
+        raise ValueError("three positive numbers such as [8, 1, 1] or 8:1:1")
+    return shares
+
+
+def _jams(value: Any) -> dict[str, tuple[str, int]]:
+    if not isinstance(value, dict):
+        raise ValueError("a mapping such as {sections: segment_salami_upper}")
+    chosen = {}
+    for name, text in value.items():
+        namespace, _, number = str(text).partition("#")
+        if not namespace or not (number or "1").isdecimal() or int(number or 1) < 1:
+            raise ValueError(f"a namespace, or NAMESPACE#2 for its second annotation, for '{name}'")
+        chosen[str(name)] = (namespace, int(number or 1))
+    return chosen
 
 
 def _seed(value: Any) -> int:
@@ -201,6 +230,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "separator": _character,
     "labels": _labels,
     "shares": _shares,
+    "jams": _jams,
     "seed": _seed,
     "trim": _seconds,
 }

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import TrackError
-from mirprobe_tasks.common.checks import parse_note, validate_tempo
+from mirprobe.metrics.pitch_classes import PITCHES
+from mirprobe_tasks.common.checks import finite, parse_note, validate_tempo
 from mirprobe_tasks.datasets.folder.description import LABELLED, Description
 from mirprobe_tasks.datasets.folder.table import Cell
 from mirprobe_tasks.datasets.normalise import normalise_key
@@ -94,21 +94,6 @@ def _flagged(flags: Mapping[str, Cell], refuse: Refuse) -> dict[str, float]:
     return tags
 
 
-def finite(text: str) -> float:
-    """A finite number.
-
-    Raises:
-        ValueError: the text is not a finite number.
-    """
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    if not isfinite(number):
-        raise ValueError("write a number")
-    return number
-
-
 def _one(cell: Cell) -> str:
     if isinstance(cell, tuple):
         raise ValueError("holds several values; give one")
@@ -130,10 +115,16 @@ def _tempo(text: str) -> float:
 
 
 def _note(text: str) -> str:
+    """A note name; a MIDI number becomes the name of its note, 60 is C4."""
+    number = text.removesuffix(".0")
+    if number.isdecimal() and int(number) < 128:
+        return f"{PITCHES[int(number) % 12]}{int(number) // 12 - 1}"
     try:
         parse_note(text)
     except TrackError as error:
-        raise ValueError('write letter, accidentals and octave such as "A#4"') from error
+        raise ValueError(
+            'write letter, accidentals and octave such as "A#4", or a MIDI number from 0 to 127'
+        ) from error
     return text
 
 

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mirprobe.core.annotations import to_json
 from mirprobe.core.errors import TrackError
-from mirprobe.core.schema import Beats, Floats, Segments
+from mirprobe.core.schema import Annotations, Beats, Floats, Segments
 from mirprobe_tasks.common.checks import parse_chord, validate_events, validate_segments
 from mirprobe_tasks.datasets.normalise import drop_empty_segments, normalise_key, single_key
+
+APPLIES = 0.5
+"""Confidence from which a tag of a JAMS file applies."""
 
 Values = dict[str, Any]
 """Field of `Annotations` -> its value."""
 
 
-def read_local(kind: str, path: Path) -> Values:
+def read_local(
+    kind: str, path: Path, chosen: Mapping[str, tuple[str, int]] | None = None
+) -> Values:
     """The annotations in a file, in seconds from the start of the audio file.
 
     Args:
@@ -26,14 +33,16 @@ def read_local(kind: str, path: Path) -> Values:
             time and, if known, the position in the bar), or `jams`. Blanks or tabs separate the
             columns; empty lines and lines that start with `#` are skipped.
         path: of a file in UTF-8.
+        chosen: of JAMS, see `Description.jams`.
 
     Raises:
-        ValueError: the file cannot be read; the message names the line.
+        ValueError: the file cannot be read; the message names the line. Or a JAMS file has several
+            annotations of a field that differ, and none is chosen.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
         if kind == "jams":
-            return _jams(text)
+            return _jams(text, chosen or {})
         lines = [
             (number, line.split(None, 2))
             for number, line in enumerate(text.splitlines(), start=1)
@@ -138,24 +147,43 @@ def _make_beats(times: Sequence[float], positions: Sequence[int]) -> Beats:
     )
 
 
-def _jams(text: str) -> Values:
-    """The fields in a JAMS file; of several annotations of one namespace the first counts.
-
-    The file is read as JSON, without validation by the package `jams`.
-    """
+def _jams(text: str, chosen: Mapping[str, tuple[str, int]]) -> Values:
+    """The fields in a JAMS file: read as JSON, not validated by the package `jams`."""
     try:
         annotations = json.loads(text)["annotations"]
         data = [(str(one["namespace"]), _observations(one["data"])) for one in annotations]
-        values: Values = {}
+        found: dict[str, dict[str, Any]] = {}  # field -> name of an annotation -> its value
+        seen: Counter[str] = Counter()
         for namespace, observations in data:
             field, read = _NAMESPACES.get(namespace, ("", _tags))
             if namespace.startswith("tag_"):
                 field = "tags"
-            if field and field not in values and observations:
-                values[field] = read(observations)
+            if field and observations:
+                seen[namespace] += 1
+                wanted = chosen.get(field, (namespace, seen[namespace]))
+                if wanted == (namespace, seen[namespace]):
+                    found.setdefault(field, {})[f"{namespace}#{seen[namespace]}"] = read(
+                        observations
+                    )
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"is no JAMS file ({type(error).__name__}: {error})") from error
-    return values
+    return {field: _only_value(field, values) for field, values in found.items()}
+
+
+def _only_value(field: str, values: Mapping[str, Any]) -> Any:
+    """The value of a field that all of its annotations agree on.
+
+    Raises:
+        ValueError: they differ.
+    """
+    shown = [to_json(Annotations(**{field: value})) for value in values.values()]
+    if any(other != shown[0] for other in shown):
+        names = ", ".join(values)
+        raise ValueError(
+            f"has {len(values)} annotations of '{field}' that differ ({names}); choose one in the "
+            f"description, as in `jams: {{{field}: {next(iter(values))}}}`"
+        )
+    return next(iter(values.values()))
 
 
 Observations = Sequence[Mapping[str, Any]]
@@ -216,7 +244,9 @@ def _jams_emotion(observations: Observations) -> tuple[float, float]:
 
 
 def _tags(observations: Observations) -> dict[str, float]:
-    return {str(one["value"]): 1.0 for one in observations}
+    """The tags that apply: those without a confidence, or with one of at least `APPLIES`."""
+    given = [(str(one["value"]), one.get("confidence")) for one in observations]
+    return {tag: 1.0 for tag, confidence in given if confidence is None or not confidence < APPLIES}
 
 
 _NAMESPACES: Mapping[str, tuple[str, Callable[[Observations], Any]]] = {

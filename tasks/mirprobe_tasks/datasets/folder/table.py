@@ -23,11 +23,13 @@ class Table:
     """Rows by column.
 
     Attributes:
+        path: of the file.
         header: names of the columns.
         rows: place of each row, such as `labels.csv row 2`, and its cells by column. The header of
             a CSV file is row 1, as in a spreadsheet; the first row of a Parquet file is row 1.
     """
 
+    path: Path
     header: tuple[str, ...]
     rows: Sequence[tuple[str, Mapping[str, Cell]]]
 
@@ -58,15 +60,19 @@ def read_table(path: Path, delimiter: str, faults: Faults) -> Table:
 def _read_csv(path: Path, delimiter: str, faults: Faults) -> Table:
     rows: list[tuple[str, Mapping[str, Cell]]] = []
     header: tuple[str, ...] = ()
+    number = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            for number, texts in enumerate(csv.reader(file, delimiter=delimiter), start=1):
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            for number, texts in enumerate(reader, start=1):
                 cells = [text.strip() for text in texts]
                 where = f"{path.name} row {number}"
                 if not any(cells):
                     continue
                 if not header:
                     header = tuple(cells)
+                elif any("\n" in cell or "\r" in cell for cell in cells):
+                    faults.add(where, "has a line break in a field; close the quote before it")
                 elif len(cells) != len(header):
                     faults.add(
                         where,
@@ -75,9 +81,14 @@ def _read_csv(path: Path, delimiter: str, faults: Faults) -> Table:
                     )
                 else:
                     rows.append((where, dict(zip(header, cells, strict=True))))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
+        raise ConfigError(
+            f"{path}: row {number + 1}: {error}; close the quote that begins a field, and double a "
+            "quote inside it"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); save it as CSV in UTF-8") from error
-    return Table(header, rows)
+    return Table(path, header, rows)
 
 
 def _read_parquet(path: Path) -> Table:
@@ -94,7 +105,7 @@ def _read_parquet(path: Path) -> Table:
         (f"{path.name} row {number}", dict(zip(header, map(_cell, values), strict=True)))
         for number, values in enumerate(frame.itertuples(index=False, name=None), start=1)
     ]
-    return Table(header, rows)
+    return Table(path, header, rows)
 
 
 def _cell(value: Any) -> Cell:

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import walk
-from pathlib import Path
+from pathlib import Path, PurePath
+from unicodedata import normalize
 
+from mirprobe.api.dataset import is_text
 from mirprobe.api.specs import nearest
 from mirprobe.core.schema import SPLITS, Annotations, Split, Track
+from mirprobe_tasks.common.checks import finite
 from mirprobe_tasks.datasets.folder.description import COLUMNS, LOCAL, Description
 from mirprobe_tasks.datasets.folder.faults import Faults
-from mirprobe_tasks.datasets.folder.labels import Row, finite, read_labels, refuse_labels
+from mirprobe_tasks.datasets.folder.labels import Row, read_labels, refuse_labels
 from mirprobe_tasks.datasets.folder.local import read_local, stretch
-from mirprobe_tasks.datasets.folder.table import read_table
+from mirprobe_tasks.datasets.folder.table import Table, read_table
 
-AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aif", ".aiff", ".au")
+log = logging.getLogger(__name__)
+
+AUDIO = (
+    *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au"),
+    *(".caf", ".w64", ".rf64"),
+)
 """Suffixes of audio files."""
 
-FOREIGN = (".m4a", ".aac", ".mp4", ".wma")
+FOREIGN = (".m4a", ".aac", ".mp4", ".wma", ".wv", ".ape")
 """Suffixes of audio files that libsndfile cannot decode."""
 
 SPLIT_NAMES: Mapping[str, Split] = {
-    **{split: split for split in SPLITS},
-    "validation": "valid",
-    "val": "valid",
+    **dict.fromkeys(("train", "training", "tr"), "train"),
+    **dict.fromkeys(("valid", "validation", "val", "dev", "development"), "valid"),
+    **dict.fromkeys(("test", "testing", "te", "eval", "evaluation"), "test"),
 }
+"""Names of splits, in small letters."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ def read_tracks(description: Description, faults: Faults) -> list[FolderTrack]:
     Raises:
         ConfigError: the table cannot be read.
     """
-    files = _audio_files(description.audio)
+    files = _audio_files(description.audio, faults)
     if description.table is None:
         rows = _rows_of_files(files, description, faults)
     else:
@@ -67,17 +78,40 @@ def read_tracks(description: Description, faults: Faults) -> list[FolderTrack]:
     return folder_tracks
 
 
-def _audio_files(folder: Path) -> dict[str, list[Path]]:
-    """Relative path without suffix -> audio files below a folder, sorted."""
+def _audio_files(folder: Path, faults: Faults) -> dict[str, list[Path]]:
+    """Relative path without suffix -> audio files below a folder, sorted.
+
+    Links to folders are followed, each folder once. Files of other kinds are counted in the log.
+    """
     found: dict[str, list[Path]] = {}
-    for parent, folders, names in walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    others: Counter[str] = Counter()
+    known: set[Path] = set()
+    for parent, folders, names in walk(folder, followlinks=True):
+        real = Path(parent).resolve()
+        shown = [name for name in folders if not name.startswith(".")]
+        folders[:] = [] if real in known else sorted(shown)
+        if real in known:
+            continue
+        known.add(real)
         for name in sorted(names):
             path = Path(parent, name)
-            if not name.startswith(".") and path.suffix.lower() in AUDIO + FOREIGN:
-                key = path.relative_to(folder).with_suffix("").as_posix()
-                found.setdefault(key, []).append(path)
+            if name.startswith("."):
+                continue
+            if not is_text(name):
+                faults.add(repr(str(path)), "the name is not text in UTF-8; rename the file")
+            elif path.suffix.lower() in AUDIO + FOREIGN:
+                found.setdefault(_key(path.relative_to(folder).with_suffix("")), []).append(path)
+            else:
+                others[path.suffix.lower() or "no suffix"] += 1
+    if others:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common())
+        log.info("%s: files that are no audio: %s", folder, kinds)
     return found
+
+
+def _key(path: PurePath) -> str:
+    """A path as text in one form: file systems and tables may compose accents differently."""
+    return normalize("NFC", path.as_posix())
 
 
 def _rows_of_files(
@@ -85,7 +119,8 @@ def _rows_of_files(
 ) -> list[Row]:
     """One row per file. The group is the top-level folder of the file below the audio folder.
 
-    If all of these folders have names of splits, they are the splits instead.
+    If some of these folders have names of splits, they are the splits instead, and every file must
+    be in one of them.
     """
     places = [path.relative_to(description.audio) for paths in files.values() for path in paths]
     if not places:
@@ -94,21 +129,29 @@ def _rows_of_files(
             f"'audio': {description.audio} holds no audio file ({', '.join(AUDIO)})",
         )
     folders = {place.parts[0] if len(place.parts) > 1 else "" for place in places}
-    column = "split" if folders <= set(SPLIT_NAMES) else "group"
-    return [
-        Row(
-            place.as_posix(),
-            {"audio": place.as_posix(), **({column: place.parts[0]} if place.parts[1:] else {})},
+    column = "split" if {name.lower() for name in folders} & set(SPLIT_NAMES) else "group"
+    rows = []
+    for place in places:
+        top = place.parts[0] if place.parts[1:] else ""
+        if column == "split" and top.lower() not in SPLIT_NAMES:
+            where = f"in folder '{top}'" if top else "in no folder"
+            faults.add(
+                place.as_posix(),
+                f"is {where} beside folders of splits ({', '.join(sorted(filter(None, folders)))});"
+                " move it into one of them, or name the splits in a table",
+            )
+            continue
+        rows.append(
+            Row(place.as_posix(), {"audio": place.as_posix(), **({column: top} if top else {})})
         )
-        for place in places
-    ]
+    return rows
 
 
 def _rows_of_table(description: Description, faults: Faults) -> list[Row]:
     """Rows by the contents of their columns; empty if no column names the audio."""
     assert description.table is not None
     table = read_table(description.table, description.delimiter, faults)
-    columns = description.columns or {name: name for name in COLUMNS if name in table.header}
+    columns = _columns(description, table, faults)
     single = {name: column for name, column in columns.items() if isinstance(column, str)}
     tags = columns.get("tags")
     flags = tags if isinstance(tags, tuple) else ()
@@ -137,6 +180,32 @@ def _rows_of_table(description: Description, faults: Faults) -> list[Row]:
     ]
 
 
+def _columns(
+    description: Description, table: Table, faults: Faults
+) -> dict[str, str | tuple[str, ...]]:
+    """The given columns, and all others that have the name of a content."""
+    columns = dict(description.columns)
+    used = {
+        one for given in columns.values() for one in ((given,) if isinstance(given, str) else given)
+    }
+    for name in COLUMNS:
+        if name not in table.header or name in used:
+            continue
+        named = _named(columns.get(name, ()))
+        if named and set(named) <= set(table.header):
+            faults.add(
+                description.path.name,
+                f"'columns': {name} is read from '{', '.join(named)}', but {table.path.name} has a "
+                f"column '{name}' too; rename or remove it",
+            )
+        columns.setdefault(name, name)
+    return columns
+
+
+def _named(columns: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else columns
+
+
 @dataclass(frozen=True)
 class _Reader:
     """Reads one row."""
@@ -159,7 +228,7 @@ class _Reader:
             return None
         for kind, path in self._local(audio):
             try:
-                values = stretch(read_local(kind, path), start, stop)
+                values = stretch(read_local(kind, path, self.description.jams), start, stop)
             except ValueError as error:
                 self.faults.add(self._relative(path), str(error))
                 continue
@@ -170,7 +239,7 @@ class _Reader:
         refuse_labels(labels, self.description, self._refuse)
         inside = audio.is_relative_to(self.description.audio)
         name = (audio.relative_to(self.description.audio) if inside else audio).as_posix()
-        plain = name.removesuffix(audio.suffix)
+        plain = normalize("NFC", name.removesuffix(audio.suffix))
         track = Track(
             id=self.row.text("id") or (plain if len(self.files.get(plain, ())) == 1 else name),
             audio=audio,
@@ -209,7 +278,11 @@ class _Reader:
         """The audio file that the row names, with or without suffix."""
         name = self.row.text("audio")
         path = self.description.audio / name
-        found = [path] if name and path.is_file() else list(self.files.get(name, ()))
+        key = _key(PurePath(name))
+        found = [path] if name and path.is_file() else list(self.files.get(key, ()))
+        if not found:  # the same name in another form of Unicode
+            same = self.files.get(_key(PurePath(name).with_suffix("")), ()) if name else ()
+            found = [one for one in same if normalize("NFC", one.name) == PurePath(key).name]
         if len(found) != 1:
             several = f"is one of {len(found)} files; write the suffix too"
             self._refuse(f"audio '{name}' {several if found else f'is not in {path.parent}'}")

@@ -8,7 +8,7 @@ from typing import Any
 
 def artists_or_title(track: Any) -> str | Sequence[str]:
     """The artists of a mirdata track; its title if it has none."""
-    return tuple(track.artists) or str(track.title)
+    return tuple(track.artists) or str(track.title or track.track_id)
 
 
 def connected_groups(names: Sequence[Sequence[str]]) -> list[str]:

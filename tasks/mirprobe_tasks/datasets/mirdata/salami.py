@@ -9,7 +9,7 @@ from mirprobe.core.schema import Segments
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
 from mirprobe_tasks.datasets.mirdata.readers import read_fields, read_sections
 
-NO_ARTIST = {"", "Compilations", "Various_Artists"}
+NO_ARTIST = {None, "", "Compilations", "Various_Artists"}
 
 
 def read_uppercase_sections(track: Any) -> Segments | None:

@@ -1,0 +1,182 @@
+"""What a user's own data mean: columns, splits, names and numbers are read as they were written."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from unicodedata import normalize
+
+import pytest
+from helpers.miniatures import ids_of, refusal, text, tone, tracks_of
+
+from mirprobe.api.registry import DATASETS
+from mirprobe.data.tracks import limit_tracks
+from mirprobe_tasks.datasets.folder import Folder
+
+PLAIN = "audio: recordings\ntable: labels.csv\n"
+NAMES = ("one", "two", "three")
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    for name in NAMES:
+        tone(tmp_path / "recordings" / f"{name}.wav", 0.05)
+    return tmp_path
+
+
+def folder(here: Path, description: str, table: str | None = None) -> Folder:
+    if table is not None:
+        text(here / "labels.csv", table)
+    return Folder(here, config=str(text(here / "my.yaml", description)))
+
+
+def test_a_known_column_counts_beside_given_ones(here: Path) -> None:
+    table = "audio,Key,split\none,C major,train\ntwo,D major,valid\nthree,E major,test\n"
+    found = folder(here, PLAIN + "columns: {key: Key}\n", table)
+    assert ids_of(found) == {"train": ["one"], "valid": ["two"], "test": ["three"]}
+    for cell in ("train", "valid", "test"):
+        table = table.replace(f"{cell}\n", f"{cell},x\n")
+    table = table.replace("split", "split,key")
+    assert refusal(lambda: folder(here, PLAIN + "columns: {key: Key}\n", table)).endswith(
+        "'columns': key is read from 'Key', but labels.csv has a column 'key' too; rename or "
+        "remove it"
+    )
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("Train", "Valid", "Test"), ("training", "dev", "testing"), ("TRAIN", "val", "eval")],
+)
+def test_splits_have_known_names_in_any_case(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        tone(tmp_path / "recordings" / name / f"in-{name}.wav", 0.05)
+        text(tmp_path / "recordings" / name / f"in-{name}.keys", "0 0.05 C:major")
+    description = "audio: recordings\nbeside: {keys: .keys}\n"
+    assert ids_of(folder(tmp_path, description)) == {
+        split: [f"{name}/in-{name}"]
+        for split, name in zip(("train", "valid", "test"), names, strict=True)
+    }
+    rows = "".join(f"{name}/in-{name},C major,{name}\n" for name in names)
+    found = folder(tmp_path, PLAIN, f"audio,key,split\n{rows}")
+    assert [len(tracks) for tracks in found.splits().values()] == [1, 1, 1]
+    tone(tmp_path / "recordings" / "stray.wav", 0.05)
+    message = refusal(lambda: folder(tmp_path, description))
+    assert "stray.wav: is in no folder beside folders of splits" in message
+    assert "move it into one of them, or name the splits in a table" in message
+    assert "seed" not in message
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ('one,"C,train\ntwo,D,valid\nthree,E,test\n', "row 2: unexpected end of data"),
+        (
+            'one,"C major,train\ntwo,D major",valid\nthree,E major,test\n',
+            "labels.csv row 2: has a line break in a field; close the quote before it",
+        ),
+        (
+            'one,"C" major,train\ntwo,D,valid\nthree,E,test\n',
+            "row 2: ',' expected after",
+        ),
+    ],
+)
+def test_a_quote_that_is_not_closed(here: Path, rows: str, fault: str) -> None:
+    message = refusal(lambda: folder(here, PLAIN, f"audio,key,split\n{rows}"))
+    assert fault in message
+    assert "close the quote" in message
+
+
+@pytest.mark.parametrize("label", ["a", "f#", "bb"])
+def test_a_key_in_small_letters_without_a_mode_is_refused(here: Path, label: str) -> None:
+    table = f"audio,key,split\none,{label},train\ntwo,a minor,valid\nthree,F#m,test\n"
+    message = refusal(lambda: folder(here, PLAIN, table))
+    assert f"labels.csv row 2: key '{label}': write tonic and mode" in message
+
+
+def test_links_to_folders_are_followed(tmp_path: Path) -> None:
+    for number in range(3):
+        tone(tmp_path / "elsewhere" / f"{number}.wav", 0.05)
+        text(tmp_path / "elsewhere" / f"{number}.keys", "0 0.05 C:major")
+    (tmp_path / "recordings").mkdir()
+    (tmp_path / "recordings" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "again").symlink_to(tmp_path / "elsewhere")  # a circle
+    description = "audio: recordings\nbeside: {keys: .keys}\nseed: 0\n"
+    message = refusal(lambda: folder(tmp_path, description))
+    assert "1 groups" in message  # found, all three in the folder `more`
+    text(tmp_path / "labels.csv", "audio,split\nmore/0,train\nmore/1,valid\nmore/2,test\n")
+    assert len(tracks_of(folder(tmp_path, PLAIN + "beside: {keys: .keys}\n"))) == 3
+
+
+def test_files_of_other_kinds_are_counted(
+    here: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.txt", "b.txt", "c.doc"):
+        text(here / "recordings" / name, "x")
+    tone(here / "recordings" / "four.wav", 0.05).rename(here / "recordings" / "four.oga")
+    monkeypatch.setattr(logging.getLogger("mirprobe_tasks"), "propagate", True)
+    table = "audio,key,split\none,C,train\ntwo,D,valid\nthree,E,test\nfour,F,test\n"
+    with caplog.at_level(logging.INFO):
+        found = folder(here, PLAIN, table)
+    assert ids_of(found)["test"] == ["three", "four"]
+    assert "files that are no audio: 2 .txt, 1 .doc" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", ["", ".wav"])
+@pytest.mark.parametrize(("on_disk", "in_table"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_accents_may_be_composed_differently(
+    here: Path, on_disk: str, in_table: str, suffix: str
+) -> None:
+    name = "Für Élise"
+    tone(here / "recordings" / f"{normalize(on_disk, name)}.wav", 0.05)
+    row = normalize(in_table, name) + suffix
+    found = folder(here, PLAIN, f"audio,key,split\n{row},C,train\ntwo,D,valid\nthree,E,test\n")
+    assert ids_of(found)["train"] == [normalize("NFC", name)]
+
+
+def test_shares_as_the_readme_writes_them(here: Path) -> None:
+    rows = "".join(f"{name},C,group {name}\n" for name in NAMES)
+    for number in range(60):
+        tone(here / "recordings" / f"{number}.wav", 0.05)
+        rows += f"{number},C,group {number}\n"
+    expected = ids_of(folder(here, PLAIN, f"audio,key,group\n{rows}"))  # 8:1:1 is the default
+    assert [len(ids) for ids in expected.values()] == [49, 8, 6]
+    for shares in ("8:1:1", "[8, 1, 1]", "'8:1:1'", "80:10:10", "0.8:.1:0.1"):
+        assert ids_of(folder(here, f"{PLAIN}shares: {shares}\n")) == expected
+    assert ids_of(folder(here, f"{PLAIN}shares: 1:1:1\n")) != expected
+
+
+def test_pitches_as_midi_numbers(here: Path) -> None:
+    table = "audio,pitch,split\none,60,train\ntwo,69.0,valid\nthree,A#4,test\n"
+    tracks = tracks_of(folder(here, PLAIN, table))
+    assert [tracks[name].annotations.pitch for name in NAMES] == ["C4", "A4", "A#4"]
+    message = refusal(lambda: folder(here, PLAIN, table.replace("60", "128")))
+    assert "pitch '128': write letter, accidentals and octave" in message
+
+
+@pytest.mark.parametrize("name", ["my, data.yaml", "a=b.yaml", "my #1.yaml", "it's.yaml"])
+def test_a_path_with_odd_characters_is_quoted(here: Path, name: str) -> None:
+    table = "audio,key,split\none,C,train\ntwo,D,valid\nthree,E,test\n"
+    text(here / "labels.csv", table)
+    text(here / name, PLAIN)
+    found = DATASETS.create(f'folder:"{here / name}"', root=here)
+    assert len(tracks_of(found)) == 3
+    if name != "it's.yaml":
+        assert "quote" in refusal(lambda: DATASETS.create(f"folder:{here / name}", root=here))
+
+
+def test_a_name_that_is_not_utf8_is_refused_before_any_work(here: Path) -> None:
+    odd = os.fsencode(here / "recordings") + b"/f\xfcr.wav"
+    os.rename(here / "recordings" / "one.wav", odd)
+    table = "audio,key,split\ntwo,D,valid\nthree,E,test\n"
+    message = refusal(lambda: folder(here, PLAIN, table))
+    assert "f\\udcfcr.wav': the name is not text in UTF-8; rename the file" in message
+
+
+def test_an_id_that_cannot_be_written_is_refused_before_any_work(here: Path) -> None:
+    table = "audio,key,split\none,C,train\ntwo,D,valid\nthree,E,test\n"
+    found = folder(here, PLAIN, table)
+    object.__setattr__(found.splits()["train"][0], "id", "f\udcfcr")
+    assert refusal(lambda: limit_tracks(found, None)) == (
+        "data set 'my': the id 'f\\udcfcr' of a track is not text in UTF-8; rename its file"
+    )
