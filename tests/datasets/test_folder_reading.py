@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Literal
 from unicodedata import normalize
 
 import pytest
@@ -125,7 +126,7 @@ def test_files_of_other_kinds_are_counted(
 @pytest.mark.parametrize("suffix", ["", ".wav"])
 @pytest.mark.parametrize(("on_disk", "in_table"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
 def test_accents_may_be_composed_differently(
-    here: Path, on_disk: str, in_table: str, suffix: str
+    here: Path, on_disk: Literal["NFC", "NFD"], in_table: Literal["NFC", "NFD"], suffix: str
 ) -> None:
     name = "Für Élise"
     tone(here / "recordings" / f"{normalize(on_disk, name)}.wav", 0.05)
