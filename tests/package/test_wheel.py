@@ -22,10 +22,10 @@ from mirprobe.vit1d.checkpoint import weights_path
 from safetensors import safe_open
 from mirprobe.reporting.published import read_published
 from mirprobe.evaluation.suites import load_suite, registered
-from mirprobe_tasks.datasets.splits import listed
+from mirprobe_tasks.datasets.splits import listed_splits
 print(mirprobe.__file__, mirprobe_tasks.__file__)
 print(*registered())
-print(len(load_suite("vit1d-paper", {})), len(read_published()), len(listed("tinysol")))
+print(len(load_suite("vit1d-paper", {})), len(read_published()), len(listed_splits("tinysol")))
 with safe_open(weights_path(None), "pt") as file:
     print(*{str(file.get_tensor(name).dtype) for name in file.keys()})
 beside = weights_path(None).parent
