@@ -93,7 +93,7 @@ class Registry(Generic[T]):
         point = found[name]
         try:
             return point.load(), name, text
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ConfigError(
                 f"{self.kind} plug-in '{name}' ({_origin(point)}) fails to import: {error!r}; "
                 "mend or uninstall it"

@@ -111,7 +111,7 @@ def build(kind: str, spec: str, factory: Callable[..., T], *args: Any, **options
         return factory(*args, **options)
     except MirprobeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(
             f"{kind} '{spec}' cannot be built ({type(error).__name__}: {error}); check its options"
         ) from error

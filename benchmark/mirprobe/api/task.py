@@ -82,7 +82,11 @@ class Task(Protocol):
     def score(
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]
     ) -> dict[str, Statistic]:
-        """Every metric over all tracks, as a statistic that can be resampled."""
+        """Every metric over all tracks, as a statistic that can be resampled.
+
+        A statistic that leaves out tracks says how many it scores in an attribute `tracks`, as
+        that of `weighted_mean` does. That number is `n` in `scores.csv`.
+        """
         ...
 
 

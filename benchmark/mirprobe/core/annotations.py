@@ -11,12 +11,11 @@ from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations, Beats, Segments
 
 TOLERANCE = 1.0  # seconds that an annotation may exceed its audio: encoders of audio add padding
-_DIGITS = 4  # decimals of seconds and scores in JSON
 _TYPE = "type"  # of a value of `extra` in JSON
 
 
 def to_json(annotations: Annotations) -> dict[str, Any]:
-    """The fields that are given, as JSON values. Seconds and scores have four decimals."""
+    """The fields that are given, as JSON values; numbers are exact."""
     values = {
         name: _plain(value)
         for name, value in vars(annotations).items()
@@ -34,12 +33,12 @@ def _plain(value: Any) -> Any:
         positions = None if value.positions is None else value.positions.tolist()
         return {"times": _plain(value.times), "positions": positions}
     if isinstance(value, np.ndarray):
-        return value.round(_DIGITS).tolist()
+        return value.tolist()
     if isinstance(value, Mapping):
-        return {name: round(float(score), _DIGITS) for name, score in value.items()}
+        return {name: float(score) for name, score in value.items()}
     if isinstance(value, tuple):
-        return [round(float(number), _DIGITS) for number in value]
-    return value
+        return [float(number) for number in value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _tagged(value: Any) -> Any:

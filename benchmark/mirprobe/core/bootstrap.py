@@ -19,7 +19,30 @@ Statistic = Callable[[Floats], Floats]
 REPLICATES = 1000
 
 
-def weighted_mean(values: Sequence[float], weights: Sequence[float] | None = None) -> Statistic:
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """A statistic that knows how many of its tracks have a score.
+
+    Attributes:
+        statistic: the statistic itself.
+        tracks: number of tracks that it does not leave out; None if it leaves out none.
+    """
+
+    statistic: Statistic
+    tracks: int | None
+
+    def __call__(self, counts: Floats) -> Floats:
+        """The values, as `Statistic`."""
+        return self.statistic(counts)
+
+
+def scored_tracks(statistic: Statistic, n: int) -> int:
+    """How many of `n` tracks have a score: the attribute `tracks` of the statistic, or all."""
+    tracks: int | None = getattr(statistic, "tracks", None)
+    return n if tracks is None else tracks
+
+
+def weighted_mean(values: Sequence[float], weights: Sequence[float] | None = None) -> Counted:
     """Weighted mean of `values` over tracks.
 
     Args:
@@ -34,16 +57,16 @@ def weighted_mean(values: Sequence[float], weights: Sequence[float] | None = Non
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(counts @ (weight * value) / total, dtype=np.float64)
 
-    return statistic
+    return Counted(statistic, int((weight > 0).sum()))
 
 
-def mean(statistics: Sequence[Statistic]) -> Statistic:
-    """Mean of several statistics of the same tracks."""
+def mean(statistics: Sequence[Statistic]) -> Counted:
+    """Mean of several statistics of the same tracks, which leave out the same tracks."""
 
     def statistic(counts: Floats) -> Floats:
         return np.asarray(np.mean([one(counts) for one in statistics], axis=0))
 
-    return statistic
+    return Counted(statistic, getattr(statistics[0], "tracks", None))
 
 
 def point(statistic: Statistic, n: int) -> float:

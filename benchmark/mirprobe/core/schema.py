@@ -180,18 +180,21 @@ class Score:
         parameters: of the decoding, chosen on validation (JSON).
         learning_rate: chosen on validation; NaN for `ceiling`.
         seed: of the initial weights.
-        selected: whether validation prefers this layer and source to the encoder's others.
+        selected: whether this is the reported row: the layer, source and decoding that validation
+            chose. It is true once for each encoder, task, metric and seed, never for a control.
         validation: the task's main metric on the validation split.
         metric: name.
         main: whether it is the task's main metric.
         value: on the test split.
         low: lower end of the 95 % bootstrap interval over test tracks.
         high: upper end.
-        n: test tracks.
+        n: test tracks that the metric scores; it may leave some out.
         conditions: what else the value depends on, such as `trim=5.0`.
         fingerprint: of the encoder.
         splits: hash of the track ids of every split.
         cell: hash of everything that the scores of the cell depend on.
+        data: hash of ids, audio and the annotation of the task, of every split; empty in runs of
+            earlier versions.
     """
 
     encoder: str
@@ -218,3 +221,4 @@ class Score:
     fingerprint: str
     splits: str
     cell: str
+    data: str = ""

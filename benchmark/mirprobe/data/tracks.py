@@ -52,7 +52,7 @@ def prepare_audio(dataset: Dataset, tracks: Sequence[Track]) -> None:
             pass
     except MirprobeError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         log.debug("data set '%s'", dataset.name, exc_info=True)
         raise ConfigError(
             f"data set '{dataset.name}' cannot make its audio ({type(error).__name__}: {error})"

@@ -160,17 +160,11 @@ def _read(
         scores[best_on_validation({name: [one.validation] for name, one in scores.items()})]
         for scores in by_variant.values()
     ]
-    preferred = best_on_validation({score: [score.validation] for score in best})
     found = []
     for score in best:
         tracks = predicted[score.layer, score.source, score.decoding]
         ids = sorted(tracks)
-        values = {
-            **asdict(score),
-            "model": model[0],
-            "seed": model[1],
-            "selected": score is preferred,
-        }
+        values = {**asdict(score), "model": model[0], "seed": model[1]}
         found.append(
             ProbeResult(
                 {column: values[column] for column in COLUMNS},

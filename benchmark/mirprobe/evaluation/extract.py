@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -10,13 +9,12 @@ from typing import Literal, get_args
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
 from mirprobe.api.specs import nearest
-from mirprobe.core.errors import ConfigError, EncoderError, TrackError
+from mirprobe.core.errors import ConfigError, StorageError, TrackError
 from mirprobe.core.schema import Level
 from mirprobe.evaluation.config import RunConfig
+from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.evaluation.setup import ProbedEncoder, make_task
-
-log = logging.getLogger(__name__)
 
 Views = Literal["clip", "frame", "both"]
 
@@ -87,14 +85,15 @@ def _levels(plan: Plan, level: Views | None) -> list[Level]:
 
 def _fill(plan: Plan, probed: ProbedEncoder, levels: list[Level], done: Extraction) -> None:
     """Embed the tracks with one encoder; its error does not stop the other encoders."""
-    embedder = plan.embedder(probed)
-    try:
-        filled = embedder.fill(plan.every_track, levels)
-        for track, error in plan.progress(probed.name, filled):
-            if isinstance(error, TrackError):
-                plan.add_problems(done.problems, {track.id: str(error)})
-        plan.measure_throughput(embedder)
-    except EncoderError as error:
-        log.warning("%s", error)
-        done.failures[probed.name] = str(error)
-    done.encoded[probed.name] = embedder.encoded
+    name, fatal = probed.name, (StorageError, TrackError)
+    done.encoded[name] = 0
+    with noted(done.failures, name, f"encoder '{name}'", fatal=fatal):
+        embedder = plan.embedder(probed)
+        try:
+            filled = embedder.fill(plan.every_track, levels)
+            for track, error in plan.progress(name, filled):
+                if isinstance(error, TrackError):
+                    plan.add_problems(done.problems, {track.id: str(error)})
+            plan.measure_throughput(embedder)
+        finally:
+            done.encoded[name] = embedder.encoded

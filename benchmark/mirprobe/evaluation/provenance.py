@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import inspect
 import json
+import marshal
 import platform
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from math import isnan
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
+import joblib
 import torch
 
 from mirprobe.api.task import Task
 from mirprobe.core.annotations import to_json
+from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import SPLITS, Annotations, Track
 from mirprobe.data.tracks import Tracks, splits_hash
@@ -26,41 +31,80 @@ from mirprobe.probing.probes import probe_config
 PACKAGES = ("mirprobe", "torch", "torchaudio", "numpy", "mir_eval", "scikit-learn", "librosa")
 
 
-def cell_key(
-    config: RunConfig,
-    tracks: Tracks,
-    hashes: Callable[[Path], str],
-    probed: ProbedEncoder,
-    task: Task,
-) -> str:
+def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str) -> str:
     """A hash of everything that the scores of a cell depend on.
 
+    Args:
+        config: of the run.
+        probed: the encoder.
+        task: of `task_key`.
+        data: of `data_hash`.
+
     Raises:
-        TypeError: JSON cannot hold what the task or the encoder declares.
+        TypeError: JSON cannot hold what the encoder declares.
         ValueError: a declared number is not finite.
     """
-    described = [
-        [
-            split,
-            track.id,
-            _audio(hashes, track),
-            track.start,
-            track.stop,
-            _annotation(track, task.annotation),
-        ]
-        for split in SPLITS
-        for track in tracks[split]
-    ]
     encoder = probed.encoder
     return digest(
         version("mirprobe"),
         [probed.fingerprint, encoder.sources, encoder.frame_rate, probed.layers],
         [config.dtype, config.precision],
-        [task.name, task.labels, task.metrics, task.decodings, _source(task)],
+        task,
         asdict(probe_config(config.preset, config.probe)),
         config.seeds,
-        described,
+        data,
     )
+
+
+def data_hash(tracks: Tracks, hashes: Callable[[Path], str], annotation: str) -> str:
+    """A hash of ids, audio and one annotation of the tracks of every split: 32 hex digits.
+
+    Args:
+        tracks: of the run.
+        hashes: file -> hash of its bytes.
+        annotation: the field of `Annotations`, or the key of `extra`, that the task reads.
+    """
+    return digest(
+        [
+            [
+                split,
+                track.id,
+                _audio(hashes, track),
+                track.start,
+                track.stop,
+                _annotation(track, annotation),
+            ]
+            for split in SPLITS
+            for track in tracks[split]
+        ]
+    )
+
+
+def task_key(name: str, task: Task) -> str:
+    """A hash of a task as it was built for a data set: all its attributes, and its source code.
+
+    Args:
+        name: of the task, for messages.
+        task: not used yet, so that it holds no traces of earlier work.
+
+    Raises:
+        ConfigError: an attribute cannot be hashed.
+    """
+    own = getattr(task, "__dict__", {})
+    hashes = {}
+    for attribute in dir(task):
+        value = getattr(task, attribute)
+        code = inspect.isroutine(value) or inspect.isclass(value)
+        if attribute.startswith(("__", "_abc_")) or (code and attribute not in own):
+            continue
+        try:
+            hashes[attribute] = joblib.hash(value)
+        except Exception as error:  # pickle raises whatever the value's class does
+            raise ConfigError(
+                f"task '{name}': the attribute '{attribute}' cannot be hashed ({error}); keep "
+                "plain values there, such as numbers, strings and arrays"
+            ) from error
+    return digest(hashes, _source(task))
 
 
 def _annotation(track: Track, name: str) -> str:
@@ -73,20 +117,35 @@ def _annotation(track: Track, name: str) -> str:
         return repr(value)
 
 
-def _source(task: Task) -> str:
-    """The source code of the task's class and its bases, so that an edit makes new cells."""
-    found = ""
+def _source(task: Task) -> list[str]:
+    """The code of the task's class, its bases and their modules: an edit makes new cells."""
+    found: list[str] = []
     for kind in type(task).__mro__:
-        if kind.__module__ not in ("abc", "builtins", "typing"):
+        if kind.__module__ in ("abc", "builtins", "typing"):
+            continue
+        parts: tuple[Any, ...] = (kind, sys.modules.get(kind.__module__))
+        for part in parts:
             try:
-                found += inspect.getsource(kind)
-            except (OSError, TypeError):  # a class from an interactive session has no source
-                continue
+                found.append(inspect.getsource(part))
+            except (OSError, TypeError):  # an interactive session has no source
+                found += [marshal.dumps(code).hex() for code in _codes(kind)]
     return found
 
 
+def _codes(kind: type) -> Iterator[CodeType]:
+    """The compiled methods of a class."""
+    for member in vars(kind).values():
+        method = getattr(member, "__func__", getattr(member, "fget", member))
+        if inspect.isfunction(method):
+            yield method.__code__
+
+
 def _audio(hashes: Callable[[Path], str], track: Track) -> str:
-    return hashes(track.audio) if track.audio.is_file() else "missing"
+    """The hash of a track's audio. A file that cannot be read is reported where it is decoded."""
+    try:
+        return hashes(track.audio)
+    except OSError:
+        return "unreadable"
 
 
 def describe(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from time import perf_counter
+from typing import Any
 
 import pandas as pd
 
@@ -14,22 +14,21 @@ from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder, info_columns
 from mirprobe.api.specs import spec_name
 from mirprobe.api.task import Task
-from mirprobe.core.errors import ConfigError, EncoderError, StorageError, TrackError
+from mirprobe.core.errors import StorageError, TrackError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import SPLITS, Embedding, Level, Split, Track
 from mirprobe.data.paths import joined_specs
 from mirprobe.data.tracks import splits_hash
 from mirprobe.evaluation.config import RunConfig
+from mirprobe.evaluation.failures import noted, refused
 from mirprobe.evaluation.plan import Plan, planned
-from mirprobe.evaluation.provenance import cell_key, describe
+from mirprobe.evaluation.provenance import cell_key, data_hash, describe, task_key
 from mirprobe.evaluation.setup import ProbedEncoder, make_task, require_complete
 from mirprobe.probing.cell import ProbeRun, run_cell
 from mirprobe.probing.probes import probe_config
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.paired_differences import differences
-from mirprobe.reporting.run_folder import RunFolder
-
-log = logging.getLogger(__name__)
+from mirprobe.reporting.run_folder import DIFFERENCES, RunFolder
 
 
 @dataclass
@@ -49,6 +48,21 @@ class RunResult:
     problems: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     computed: int = 0
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A task of a run.
+
+    Attributes:
+        task: the task.
+        key: hash of the task as it was built.
+        data: hash of ids, audio and annotations of the tracks.
+    """
+
+    task: Task
+    key: str
+    data: str
 
 
 def run(
@@ -82,25 +96,32 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
         for name in config.tasks
     }
     require_complete(tasks, Task, "task")
-    info = {
-        name: {**info_columns(probed.base_name, probed.encoder), "dim": probed.dim}
-        for name, probed in plan.encoders.items()
-    }
+    info = {}
+    for name, probed in plan.encoders.items():
+        with refused(f"encoder '{name}'"):
+            info[name] = {**info_columns(probed.base_name, probed.encoder), "dim": probed.dim}
     result = RunResult(RunFolder(config.results_dir / run_name(config)))
     result.folder.make()
     plan.prepare()
+    # before any cell: a task may remember what it has done
+    known: dict[str, _Task] = {}
+    broken: dict[str, str] = {}
+    for name, task in tasks.items():
+        with noted(broken, name, f"task '{name}'"):
+            data = data_hash(plan.tracks, plan.cache.hashes, task.annotation)
+            known[name] = _Task(task, task_key(name, task), data)
     started, seconds = datetime.now(timezone.utc), {}
     cells: list[Cell] = []
     for name, probed in plan.encoders.items():
         begun, before = perf_counter(), result.computed
-        cells.extend(_run_encoder(plan, result, probed, tasks))
+        result.failures.update({f"{name} x {task}": why for task, why in broken.items()})
+        cells.extend(_run_encoder(plan, result, probed, known))
         seconds[name] = round(perf_counter() - begun, 1)
         if result.computed > before:
             result.folder.write_scores(cells, info)
     result.scores = result.folder.write_scores(cells, info)
     if result.computed or not (result.folder.path / "differences.csv").exists():
-        truth = {track.id: track.annotations for track in plan.tracks["test"]}
-        result.folder.write_differences(differences(cells, tasks, truth))
+        _write_differences(plan, result, cells, tasks)
     if result.computed or not (result.folder.path / "run.json").exists():
         outcome = {
             "problems": result.problems,
@@ -108,11 +129,23 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
             "started": started.isoformat(timespec="seconds"),
             "seconds": seconds,
         }
-        speeds = {name: plan.speed(probed) for name, probed in plan.encoders.items()}
-        described = describe(config, plan.tracks, plan.resources.device, plan.encoders, speeds)
         result.folder.write_splits(plan.tracks)
-        result.folder.write_run({**described, **outcome})
+        with noted(result.failures, "run.json", "an encoder"):
+            speeds = {name: plan.speed(probed) for name, probed in plan.encoders.items()}
+            described = describe(config, plan.tracks, plan.resources.device, plan.encoders, speeds)
+            result.folder.write_run({**described, **outcome})
     return result
+
+
+def _write_differences(
+    plan: Plan, result: RunResult, cells: Sequence[Cell], tasks: Mapping[str, Task]
+) -> None:
+    truth = {track.id: track.annotations for track in plan.tracks["test"]}
+    rows: list[dict[Hashable, Any]] = []
+    for name, task in tasks.items():
+        with noted(result.failures, f"differences of {name}", f"task '{name}'"):
+            rows += differences(cells, {name: task}, truth).to_dict("records")
+    result.folder.write_differences(pd.DataFrame(rows, columns=DIFFERENCES))
 
 
 def run_name(config: RunConfig) -> str:
@@ -128,55 +161,78 @@ def run_name(config: RunConfig) -> str:
 
 
 def _run_encoder(
-    plan: Plan, result: RunResult, probed: ProbedEncoder, tasks: Mapping[str, Task]
+    plan: Plan, result: RunResult, probed: ProbedEncoder, tasks: Mapping[str, _Task]
 ) -> list[Cell]:
     """The finished cells of one encoder, in the order of the tasks."""
-    keys = _cell_keys(plan, result, probed, tasks)
-    found = {name: result.folder.read_cell(probed.name, name, key) for name, key in keys.items()}
-    cells = {name: cell for name, cell in found.items() if cell is not None}
-    missing = [name for name in keys if name not in cells]
-    if missing:
-        levels = sorted({tasks[name].level for name in missing})
-        try:
-            tracks, unusable = _embed(plan, result, probed, levels)
-        except EncoderError as error:
-            log.warning("%s", error)
-            result.failures[probed.name] = str(error)
-            missing = []
-    for name in missing:
-        run = _probe_run(plan, probed, name, keys[name])
-        cell = _compute(result, tasks[name], run, tracks)
-        if cell is not None:
-            # kept in the cell, so that a later run that reads it reports these tracks too
-            cell.problems.update(unusable)
-            cells[name] = result.folder.write_cell(cell)
-            result.computed += 1
+    cells: dict[str, Cell] = {}
+    # a TrackError ends a strict run
+    fatal = (StorageError, TrackError)
+    with noted(result.failures, probed.name, f"encoder '{probed.name}'", fatal=fatal):
+        _find_cells(plan, result, probed, tasks, cells)
     for cell in cells.values():
         plan.add_problems(result.problems, cell.problems)
     return [cells[name] for name in tasks if name in cells]
 
 
-def _cell_keys(
-    plan: Plan, result: RunResult, probed: ProbedEncoder, tasks: Mapping[str, Task]
-) -> dict[str, str]:
-    """The cell key of each task that the encoder can serve; the others become failures."""
-    keys = {}
+def _find_cells(
+    plan: Plan,
+    result: RunResult,
+    probed: ProbedEncoder,
+    tasks: Mapping[str, _Task],
+    cells: dict[str, Cell],
+) -> None:
+    """Read or compute the cells of one encoder; each that is finished is added to `cells`."""
+    runs = _probe_runs(plan, result, probed, tasks)
+    found = {n: result.folder.read_cell(probed.name, n, run.row["cell"]) for n, run in runs.items()}
+    cells.update({name: cell for name, cell in found.items() if cell is not None})
+    missing = [name for name in runs if name not in cells]
+    if not missing:
+        return
+    levels = sorted({tasks[name].task.level for name in missing})
+    tracks, unusable = _embed(plan, result, probed, levels)
+    for name in missing:
+        cell_name, beside = f"{probed.name} x {name}", f" (encoder '{probed.name}')"
+        with noted(result.failures, cell_name, f"task '{name}'", beside):
+            cell = run_cell(tasks[name].task, tracks, runs[name], progress=cell_name)
+            # kept in the cell, so that a later run that reads it reports these tracks too
+            cell.problems.update(unusable)
+            cells[name] = result.folder.write_cell(cell)
+            result.computed += 1
+
+
+def _probe_runs(
+    plan: Plan, result: RunResult, probed: ProbedEncoder, tasks: Mapping[str, _Task]
+) -> dict[str, ProbeRun]:
+    """The settings of each task that the encoder can serve; the others become failures."""
+    config, encoder = plan.config, probed.encoder
+    runs = {}
     for name, task in tasks.items():
-        failure = f"{probed.name} x {name}"
-        if task.level == "frame" and probed.encoder.frame_rate is None:
-            result.failures[failure] = (
+        if task.task.level == "frame" and encoder.frame_rate is None:
+            result.failures[f"{probed.name} x {name}"] = (
                 f"task '{name}' needs frames, and encoder '{probed.name}' has none (frame_rate is "
                 "None)"
             )
             continue
-        try:
-            keys[name] = cell_key(plan.config, plan.tracks, plan.cache.hashes, probed, task)
-        except (TypeError, ValueError) as error:
-            result.failures[failure] = (
-                f"task '{name}' or encoder '{probed.name}' declares a value that JSON cannot hold: "
-                f"{error}"
-            )
-    return keys
+        runs[name] = ProbeRun(
+            layers=probed.layers,
+            sources=encoder.sources,
+            frame_rate=encoder.frame_rate,
+            config=probe_config(config.preset, config.probe),
+            seeds=config.seeds,
+            row={
+                "encoder": probed.name,
+                "task": name,
+                "dataset": config.data,
+                "probe": config.probe,
+                "preset": config.preset,
+                "fingerprint": probed.fingerprint,
+                "splits": splits_hash(plan.tracks),
+                "cell": cell_key(config, probed, task.key, task.data),
+                "data": task.data[:16],
+            },
+            components=probed.components,
+        )
+    return runs
 
 
 def _embed(
@@ -199,46 +255,3 @@ def _embed(
         for split in SPLITS
     }
     return tracks, unusable
-
-
-def _probe_run(plan: Plan, probed: ProbedEncoder, task: str, key: str) -> ProbeRun:
-    config = plan.config
-    return ProbeRun(
-        layers=probed.layers,
-        sources=probed.encoder.sources,
-        frame_rate=probed.encoder.frame_rate,
-        config=probe_config(config.preset, config.probe),
-        seeds=config.seeds,
-        row={
-            "encoder": probed.name,
-            "task": task,
-            "dataset": config.data,
-            "probe": config.probe,
-            "preset": config.preset,
-            "fingerprint": probed.fingerprint,
-            "splits": splits_hash(plan.tracks),
-            "cell": key,
-        },
-        components=probed.components,
-    )
-
-
-def _compute(
-    result: RunResult,
-    task: Task,
-    run: ProbeRun,
-    tracks: Mapping[Split, list[tuple[Track, Embedding]]],
-) -> Cell | None:
-    """A new cell; None if it fails, which is noted in the result."""
-    encoder, name = run.row["encoder"], run.row["task"]
-    try:
-        return run_cell(task, tracks, run, progress=f"{encoder} x {name}")
-    except StorageError:
-        raise
-    except ConfigError as error:
-        reason = str(error)
-    except Exception as error:  # a mistake in one plug-in must not stop the other cells
-        log.debug("task '%s'", name, exc_info=True)
-        reason = f"task '{name}' raised {type(error).__name__}: {error} (encoder '{encoder}')"
-    result.failures[f"{encoder} x {name}"] = reason
-    return None

@@ -16,6 +16,7 @@ from mirprobe.data.paths import dataset_root, joined_specs
 from mirprobe.embedding.remote_store import local_folder
 from mirprobe.encoders.specs import make_encoder, split_pca
 from mirprobe.evaluation.config import RunConfig
+from mirprobe.evaluation.failures import refused
 from mirprobe.probing.pca import components_fingerprint
 
 
@@ -81,7 +82,8 @@ def require_complete(plugins: Mapping[str, object], protocol: type, kind: str) -
         ConfigError: a plug-in lacks attributes; the message names both.
     """
     for name, plugin in plugins.items():
-        missing = [wanted for wanted in protocol.__annotations__ if not hasattr(plugin, wanted)]
+        with refused(f"{kind} '{name}'"):
+            missing = [wanted for wanted in protocol.__annotations__ if not hasattr(plugin, wanted)]
         if missing:
             lacks = ", ".join(missing)
             raise ConfigError(f"{kind} '{name}' lacks {lacks}; see mirprobe.{protocol.__name__}")

@@ -21,7 +21,7 @@ from functools import cache
 import mir_eval.beat
 import numpy as np
 
-from mirprobe.core.bootstrap import Statistic, weighted_mean
+from mirprobe.core.bootstrap import Counted, Statistic, weighted_mean
 from mirprobe.core.schema import Floats
 
 F_MEASURE_WINDOW = 0.07
@@ -106,7 +106,10 @@ def corpus_scores(
     # computed on first use: selection on validation needs only the F-measure, and the continuity of
     # mir_eval costs many times as much
     def lazily(column: int) -> Statistic:
-        return lambda counts: weighted_mean(levels()[:, column].tolist(), weights)(counts)
+        return Counted(
+            lambda counts: weighted_mean(levels()[:, column].tolist(), weights)(counts),
+            int(sum(weights)),
+        )
 
     return {
         "f_measure": weighted_mean([f_measure(*pair) for pair in pieces], weights),

@@ -50,7 +50,10 @@ class Cell:
     problems: dict[str, str] = field(default_factory=dict)
 
     def chosen(self) -> list[Prediction]:
-        """The predictions, one a seed, of the layer, source and decoding that validation chose."""
+        """The predictions, one a seed, of the layer, source and decoding that validation chose.
+
+        In cells of earlier versions `selected` marks one layer and source for each decoding.
+        """
         validation: dict[str, list[float]] = {}
         for score in self.scores:
             if score.kind == "probe" and score.selected and score.main:

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from mirprobe.api.task import Task, conditions_of
-from mirprobe.core.bootstrap import bootstrap, mean, point
+from mirprobe.core.annotations import from_json, to_json
+from mirprobe.core.bootstrap import bootstrap, mean, point, scored_tracks
 from mirprobe.core.schema import Annotations, Floats, Frames, Score
 from mirprobe.probing.batches import Examples
 from mirprobe.probing.probes import Probes
@@ -107,7 +108,9 @@ class Scorer:
 
     def add(self, logits: Sequence[Logits], decoding: str, choice: Choice, **fields: Any) -> None:
         """Decode and score the test tracks: adds a row for each metric and the predictions."""
-        estimates = self.decode(self.test, logits, decoding, choice.parameters)
+        decoded = self.decode(self.test, logits, decoding, choice.parameters)
+        # scored as they are stored, so that the scores can be computed again
+        estimates = [from_json(to_json(estimate)) for estimate in decoded]
         shared = self.add_mean([estimates], decoding, choice, **fields)
         tracks = dict(zip(self.test.ids, estimates, strict=True))
         self.cell.predictions.append(Prediction(**shared, tracks=tracks))
@@ -146,7 +149,7 @@ class Scorer:
                     value=point(statistic, n),
                     low=low,
                     high=high,
-                    n=n,
+                    n=scored_tracks(statistic, n),
                     validation=choice.validation,
                     conditions=conditions,
                 )
@@ -157,7 +160,7 @@ class Scorer:
         """Fields of the rows of a control that needs no probe."""
         return {
             "kind": kind,
-            "selected": True,
+            "selected": False,
             "learning_rate": float("nan"),
             "layer": "",
             "source": "",
@@ -209,19 +212,22 @@ def score_probes(scorer: Scorer, probes: Probes, variants: Sequence[tuple[str, s
             seed=scorer.seeds[seed],
         )
 
-    for decoding in decodings:
-        winner = best_on_validation(
-            {
-                variant: [chosen[variant, seed, decoding].validation for seed in seeds]
-                for variant in range(len(variants))
-            }
-        )
+    validation = {
+        decoding: {
+            variant: [chosen[variant, seed, decoding].validation for seed in seeds]
+            for variant in range(len(variants))
+        }
+        for decoding in decodings
+    }
+    winners = {decoding: best_on_validation(found) for decoding, found in validation.items()}
+    reported = best_on_validation({one: validation[one][winners[one]] for one in decodings})
+    for decoding, winner in winners.items():
         for variant, seed in product(range(len(variants)), seeds):
-            choice = chosen[variant, seed, decoding]
-            add("probe", variant, seed, decoding, choice, variant == winner)
+            selected = variant == winner and decoding == reported
+            add("probe", variant, seed, decoding, chosen[variant, seed, decoding], selected)
             if variant == winner:
                 choice = choose(variant, seed, decoding, shuffled)
-                add("shuffled", variant, seed, decoding, choice, True)
+                add("shuffled", variant, seed, decoding, choice, False)
 
 
 def score_chance(scorer: Scorer, targets: Sequence[NDArray[Any]]) -> None:

@@ -1,13 +1,15 @@
 """Leaderboards: the chosen score of each encoder in each task, ranked, with its controls.
 
 They are made from the `scores.csv` and `run.json` of runs. Encoders are ranked among rows that
-share data set, splits, task, probe, preset and conditions. An encoder that was trained with labels
-for a task is shown in its table without a rank.
+share data set, splits, data (audio and annotations), task, probe, preset and conditions. An encoder
+that was trained with labels for a task is shown in its table without a rank.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from itertools import count
 from math import nan
 from pathlib import Path
 from typing import Any
@@ -22,14 +24,17 @@ from mirprobe.probing.selection import best_on_validation
 from mirprobe.reporting.published import table_of
 from mirprobe.reporting.run_folder import read_differences, read_scores
 
-RANKED_TOGETHER = ["dataset", "splits", "task", "probe", "preset", "conditions"]
+log = logging.getLogger(__name__)
+
+_TABLE = ["task", "dataset"]
+RANKED_TOGETHER = [*_TABLE, "splits", "data", "probe", "preset", "conditions"]
 ENTRY = [*RANKED_TOGETHER, "encoder"]
 _PAIR = ["cell", "reference_cell"]
 CONTROLS = ("shuffled", "chance", "ceiling")
 
 
 def read_runs(runs: Sequence[Path]) -> pd.DataFrame:
-    """The scores of several runs; where two runs hold the same cell, the later run counts.
+    """The scores of several runs, merged by `merge`.
 
     Raises:
         StorageError: a folder is not the folder of a run.
@@ -38,11 +43,43 @@ def read_runs(runs: Sequence[Path]) -> pd.DataFrame:
 
 
 def merge(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The scores of several runs in one table, in which each cell occurs once."""
+    """The scores of several runs in one table, in which each cell occurs once.
+
+    Encoders of one name with different fingerprints get names of their own: `NAME@FINGERPRINT`.
+    Where two runs hold the same encoder in the same table, the later run counts.
+    """
     tables = [scores.assign(run=number) for number, scores in enumerate(runs)]
-    table = pd.concat(tables, ignore_index=True)
-    latest = table.groupby(ENTRY, dropna=False)["run"].transform("max")
-    return table[table["run"] == latest].drop(columns="run")
+    table = _told_apart(pd.concat(tables, ignore_index=True))
+    entries = table.groupby(ENTRY, dropna=False)
+    latest = table["run"] == entries["run"].transform("max")
+    replaced = table[~latest & (entries["cell"].transform("nunique") > 1)]
+    for encoder, task in replaced[["encoder", "task"]].drop_duplicates().itertuples(index=False):
+        log.warning(
+            "encoder '%s' on task '%s': two runs have scores of different options (layers, seeds, "
+            "number type or version); those of the later run are shown",
+            encoder,
+            task,
+        )
+    return table[latest].drop(columns="run")
+
+
+def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a name for each fingerprint of an encoder, as short as tells them apart."""
+    names = table["encoder"].copy()
+    for name, found in table.groupby("encoder")["fingerprint"].unique().items():
+        if len(found) < 2:
+            continue
+        size = next(n for n in count(8) if len({one[:n] for one in found}) == len(found))
+        log.warning(
+            "encoder '%s' has %d fingerprints (%s): its weights or options differ between runs; "
+            "each is shown by itself",
+            name,
+            len(found),
+            ", ".join(one[:size] for one in found),
+        )
+        rows = table["encoder"] == name
+        names[rows] = f"{name}@" + table.loc[rows, "fingerprint"].str[:size]
+    return table.assign(encoder=names)
 
 
 def read_pairs(runs: Sequence[Path]) -> pd.DataFrame:
@@ -140,11 +177,22 @@ def _control(scores: pd.DataFrame, kind: str) -> pd.DataFrame:
 def mean_ranks(board: pd.DataFrame) -> dict[str, str]:
     """The mean rank of each encoder over all tables with at least two ranked encoders, best first.
 
-    `2.25`, or `1.00 (1 of 4)` for an encoder that is ranked in one of four such tables.
+    `2.25`, or `1.00 (1 of 4)` for an encoder that is ranked in one of four such tables. Tables of
+    the same task and data set cannot be compared with each other; none of them is counted, with a
+    warning.
     """
     ranked = board[board["main"] & board["rank"].notna()]
     tables = ranked.groupby(RANKED_TOGETHER, dropna=False)
     ranked = ranked[tables["encoder"].transform("count") > 1]
+    rivals = ranked.drop_duplicates(RANKED_TOGETHER).value_counts(_TABLE)
+    for task, dataset in rivals[rivals > 1].index:
+        log.warning(
+            "%s on %s: the runs differ in tracks, audio, annotations, probe, preset or conditions; "
+            "ranked in separate tables, and without a mean rank",
+            task,
+            dataset,
+        )
+        ranked = ranked[(ranked["task"] != task) | (ranked["dataset"] != dataset)]
     total = ranked.groupby(RANKED_TOGETHER, dropna=False).ngroups
     ranks = ranked.groupby("encoder")["rank"].agg(["mean", "count"])
     return {
@@ -166,11 +214,11 @@ def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str
         figures: of `published_beside`; each is shown below the table that it is comparable with.
     """
     parts = []
-    for rows in _ranked_groups(board):
+    for title, rows in _ranked_groups(board):
         first = rows.iloc[0]
         conditions = f", {first['conditions']}" if first["conditions"] else ""
         parts.append(
-            f"### {first['task']} on {first['dataset']}\n\n"
+            f"### {title}\n\n"
             f"`{first['metric']}` on {first['n']} test tracks, {first['probe']} probe, "
             f"preset {first['preset']}{conditions}\n"
         )
@@ -211,10 +259,14 @@ def _millions(count: float) -> str:
     return "" if pd.isna(count) else f"{count / 1e6:.3g} M" if count else "0"
 
 
-def _ranked_groups(board: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The rows of the main metric that are ranked together."""
-    for _, rows in board[board["main"]].groupby(RANKED_TOGETHER, sort=False):
-        yield rows
+def _ranked_groups(board: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Title and rows of the main metric that are ranked together; `data` tells titles apart."""
+    mains = board[board["main"]]
+    differ = mains.groupby(_TABLE)["data"].transform("nunique") > 1
+    for _, rows in mains.groupby(RANKED_TOGETHER, sort=False):
+        first = rows.iloc[0]
+        data = f", data {first['data'][:8] or 'unknown'}" if differ[rows.index[0]] else ""
+        yield f"{first['task']} on {first['dataset']}{data}", rows
 
 
 def _texts(cells: Sequence[tuple[str, str]]) -> list[str]:
@@ -247,9 +299,6 @@ def _number(value: float, style: str = ".3f") -> str:
 def rows_of(board: pd.DataFrame) -> list[tuple[str, list[list[tuple[str, str]]]]]:
     """Title and rows of each table of `to_markdown`; a row is pairs of header and text."""
     return [
-        (
-            f"{rows['task'].iloc[0]} on {rows['dataset'].iloc[0]}",
-            [_cells(row) for _, row in rows.iterrows()],
-        )
-        for rows in _ranked_groups(board)
+        (title, [_cells(row) for _, row in rows.iterrows()])
+        for title, rows in _ranked_groups(board)
     ]

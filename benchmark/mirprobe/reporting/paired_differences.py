@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from mirprobe.api.task import Task
-from mirprobe.core.bootstrap import Resampled, mean, resample
+from mirprobe.core.bootstrap import Counted, mean, resample, scored_tracks
 from mirprobe.core.schema import Annotations
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.run_folder import DIFFERENCES
@@ -33,7 +33,7 @@ def differences(
     Returns:
         One row for each ordered pair: `difference` is the value of `encoder` minus that of
         `reference`, each for the layer, source and decoding that validation chose, over the `n`
-        tracks that all encoders of the run could be scored on, with its 95 % bootstrap interval.
+        tracks on which the metric scores all encoders of the run, with its 95 % bootstrap interval.
     """
     rows: list[dict[str, Any]] = []
     for name, task in tasks.items():
@@ -41,7 +41,9 @@ def differences(
         ids = _common_tracks(compared)
         if len(compared) < 2 or not ids:
             continue
-        values = [_resample(cell, task, references, ids) for cell in compared]
+        statistics = [_statistic(cell, task, references, ids) for cell in compared]
+        values = [resample(statistic, len(ids)) for statistic in statistics]
+        n = scored_tracks(statistics[0], len(ids))
         pairs = permutations(zip(compared, values, strict=True), 2)
         for (cell, value), (reference, reference_value) in pairs:
             difference = value - reference_value
@@ -55,7 +57,7 @@ def differences(
                     "difference": difference.value,
                     "low": low,
                     "high": high,
-                    "n": len(ids),
+                    "n": n,
                     "cell": cell.key,
                     "reference_cell": reference.key,
                 }
@@ -65,17 +67,19 @@ def differences(
 
 def _common_tracks(cells: Sequence[Cell]) -> list[str]:
     """The tracks for which the chosen probes of all cells have a prediction."""
-    tracks = [set(prediction.tracks) for cell in cells for prediction in cell.chosen()]
-    return sorted(set.intersection(*tracks)) if tracks else []
+    tracks = [prediction.tracks for cell in cells for prediction in cell.chosen()]
+    # in the order of the test split, in which they were scored
+    return [track for track in tracks[0] if all(track in one for one in tracks)] if tracks else []
 
 
-def _resample(
+def _statistic(
     cell: Cell, task: Task, references: Mapping[str, Annotations], ids: Sequence[str]
-) -> Resampled:
+) -> Counted:
     """The main metric of a cell, averaged over the seeds of the chosen probe."""
     truth = [references[track] for track in ids]
-    statistics = [
-        task.score(truth, [prediction.tracks[track] for track in ids])[task.main_metric]
-        for prediction in cell.chosen()
-    ]
-    return resample(mean(statistics), len(ids))
+    return mean(
+        [
+            task.score(truth, [prediction.tracks[track] for track in ids])[task.main_metric]
+            for prediction in cell.chosen()
+        ]
+    )

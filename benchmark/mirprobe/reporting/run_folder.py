@@ -75,7 +75,7 @@ class RunFolder:
         """Write a cell in one step.
 
         Returns:
-            The cell as `read_cell` reads it: seconds and tag scores are rounded.
+            The cell as `read_cell` reads it.
 
         Raises:
             StorageError: the folder cannot be written.
@@ -101,13 +101,13 @@ class RunFolder:
         """Write `scores.csv`: the rows of all cells, in order, each with its encoder's `info`."""
         rows = [{**asdict(score), **info[score.encoder]} for cell in cells for score in cell.scores]
         table = pd.DataFrame(rows, columns=COLUMNS).astype({"model_parameters": "Int64"})
-        content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        content = table.to_csv(index=False, lineterminator="\n")
         write_whole(self.path / "scores.csv", content.encode())
         return table
 
     def write_differences(self, table: pd.DataFrame) -> None:
         """Write `differences.csv`: a table of `mirprobe.reporting.paired_differences`."""
-        content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        content = table.to_csv(index=False, lineterminator="\n")
         write_whole(self.path / "differences.csv", content.encode())
 
     def write_splits(self, splits: Mapping[Split, Sequence[Track]]) -> None:
@@ -184,11 +184,13 @@ def read_scores(run: Path) -> pd.DataFrame:
     numbers = [name for name, kind in _TYPES.items() if kind in ("float", "Int64")]
     blank = {name: [""] for name in numbers}
     try:
-        table = pd.read_csv(path, dtype=_TYPES, keep_default_na=False, na_values=blank)
+        table = _read_csv(path, _TYPES, blank)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StorageError(f"{path}: no such file; name the folder of a run") from error
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
         raise StorageError(f"{path}: not a table of scores ({error}); run again") from error
+    if "data" not in table.columns:  # runs of earlier versions
+        table["data"] = ""
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         raise StorageError(f"{path}: lacks the columns {', '.join(missing)}; run again")
@@ -205,7 +207,7 @@ def read_differences(run: Path) -> pd.DataFrame:
     kinds = {**dict.fromkeys(DIFFERENCES, "str"), **dict.fromkeys(_ENDS, "float"), "n": "int"}
     try:
         blank = {name: [""] for name in _ENDS}
-        table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values=blank)
+        table = _read_csv(path, kinds, blank)
     except FileNotFoundError:
         return pd.DataFrame(columns=DIFFERENCES).astype(kinds)
     except (ValueError, OSError) as error:
@@ -213,6 +215,13 @@ def read_differences(run: Path) -> pd.DataFrame:
     if list(table.columns) != DIFFERENCES:
         raise StorageError(f"{path}: not a table of differences; run again")
     return table
+
+
+def _read_csv(path: Path, kinds: Mapping[str, str], blank: Mapping[str, list[str]]) -> pd.DataFrame:
+    """A table in the types of its columns; numbers are read exactly."""
+    return pd.read_csv(
+        path, dtype=kinds, keep_default_na=False, na_values=blank, float_precision="round_trip"
+    )
 
 
 def _speeds(run: Path) -> dict[str, float]:

@@ -1,0 +1,59 @@
+"""Errors of plug-ins: refused before any work, and noted where others have work to go on with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def refused(plugin: str) -> Iterator[None]:
+    """Raise an error in the block as one that names the plug-in in one line.
+
+    Raises:
+        ConfigError: the error is not a MirprobeError already.
+    """
+    try:
+        yield
+    except MirprobeError:
+        raise
+    except (Exception, SystemExit) as error:  # SystemExit: the plug-in called sys.exit()
+        reason = f"{plugin} raised {type(error).__name__}: {error}; correct the plug-in"
+        raise ConfigError(reason) from error
+
+
+@contextmanager
+def noted(
+    failures: dict[str, str],
+    name: str,
+    plugin: str,
+    beside: str = "",
+    fatal: tuple[type[MirprobeError], ...] = (StorageError,),
+) -> Iterator[None]:
+    """Note an error in the block in `failures`, in one line, instead of raising it.
+
+    Args:
+        failures: gets `name` -> reason.
+        name: of what fails.
+        plugin: whose code runs in the block; begins the reason of an error that is not ours.
+        beside: ends that reason.
+        fatal: errors that are raised all the same, such as those of a full disk.
+    """
+    try:
+        yield
+    except fatal:
+        raise
+    except MirprobeError as error:
+        reason = str(error)
+    except (Exception, SystemExit) as error:
+        log.debug("%s", plugin, exc_info=True)
+        reason = f"{plugin} raised {type(error).__name__}: {error}{beside}"
+    else:
+        return
+    log.warning("%s", reason)
+    failures[name] = " ".join(reason.split())
