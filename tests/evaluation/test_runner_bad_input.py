@@ -14,10 +14,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from helpers.paths import HELPERS, TESTS
-from helpers.small_encoders import Bands
+from helpers.small_encoders import Bands, Summary
 from helpers.stub_task import StubTask
 from helpers.tones import Tones
 from helpers.workbench import QUICK, Workbench
@@ -27,6 +28,8 @@ from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import SPLITS, Annotations, Beats, Floats, Segments, Split, Track
 from mirprobe.evaluation.runner import run
 from mirprobe.probing import probes
+from mirprobe.reporting.paired_differences import differences
+from mirprobe.reporting.run_folder import read_differences
 
 
 @pytest.fixture(autouse=True)
@@ -178,11 +181,43 @@ class Frozen(Own):
     metrics: Mapping[str, str] = MappingProxyType({"accuracy": "share of tracks"})
 
 
+class Leaving(Own):
+    def score(self, *args: Any) -> Any:
+        sys.exit(0)
+
+
+class BadConditions(Own):
+    def conditions(self, references: Sequence[Annotations]) -> str:
+        raise KeyError("mood")
+
+
+class Vanishing(Own):
+    """One of its attributes can be read at the start alone."""
+
+    reads = 0
+
+    @property
+    def main_metric(self) -> Any:  # type: ignore[override]
+        Vanishing.reads += 1
+        if Vanishing.reads > 1:
+            raise RuntimeError("no level")
+        return "accuracy"
+
+
+class Unstorable(Own):
+    def decode(self, *args: Any) -> Annotations:
+        return Annotations(extra={"odd": 1j}, key="a")
+
+
 @pytest.mark.parametrize(
     ("task", "reason"),
     [
         (Raising(), "task 'stub' raised RuntimeError: not"),
-        (Frozen(), "task 'stub' or encoder 'Bands' declares a value that JSON cannot hold"),
+        (Frozen(), "task 'stub': the attribute 'metrics' cannot be hashed (cannot pickle"),
+        (Leaving(), "task 'stub' raised SystemExit: 0 (encoder 'Bands')"),
+        (BadConditions(), "task 'stub' raised KeyError: 'mood' (encoder 'Bands')"),
+        (Vanishing(), "task 'stub' raised RuntimeError: no level"),
+        (Unstorable(), "task 'stub' raised TypeError: Object of type complex"),
     ],
 )
 def test_a_task_that_fails_costs_its_cells_alone(
@@ -192,6 +227,61 @@ def test_a_task_that_fails_costs_its_cells_alone(
     assert list(result.failures) == ["Bands x stub"]
     assert result.failures["Bands x stub"].startswith(reason)
     assert set(result.scores["task"]) == {"key"}
+
+
+class Odd(Bands):
+    """An attribute of its own raises from a reading on."""
+
+    def __init__(self, attribute: str, error: BaseException, after: int) -> None:
+        super().__init__()
+        self.plain, self.attribute, self.error, self.left = True, attribute, error, after
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__
+        if name in ("sources", "layers", "fingerprint", "dim") and name == found("attribute"):
+            self.left = found("left") - 1
+            if self.left < 0:
+                raise found("error")
+        return found(name)
+
+
+@pytest.mark.parametrize("attribute", ["sources", "layers", "fingerprint", "dim"])
+@pytest.mark.parametrize("error", [RuntimeError("gone"), SystemExit(0)])
+def test_an_encoder_that_fails_outside_of_its_call_costs_no_other(
+    attribute: str, error: BaseException, tones: Tones, tmp_path: Path
+) -> None:
+    alone = Workbench(tmp_path / "alone", tones).run(Bands()).scores
+    said = f"encoder 'Odd' raised {type(error).__name__}: {error}"
+    for after in range(8):
+        bench = Workbench(tmp_path / str(after), tones)
+        refused = None
+        try:
+            result = bench.run(Odd(attribute, error, after), Bands())
+        except ConfigError as caught:
+            refused = caught
+        if refused is not None:  # before any work
+            assert str(refused).startswith(said)
+            assert not list((tmp_path / str(after)).rglob("scores.csv"))
+            continue
+        rows = result.scores[result.scores["encoder"] == "Bands"]
+        assert rows["value"].tolist() == alone["value"].tolist()
+        assert set(result.failures) <= {"Odd", "Odd x key", "run.json"}
+        assert result.failures or "Odd" in set(result.scores["encoder"])
+
+
+def test_differences_that_cannot_be_computed_are_a_failure(
+    tones: Tones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(cells: Any, tasks: Mapping[str, Any], truth: Any) -> pd.DataFrame:
+        if "stub" in tasks:
+            sys.exit(0)
+        return differences(cells, tasks, truth)
+
+    monkeypatch.setattr("mirprobe.evaluation.runner.differences", fail)
+    result = Workbench(tmp_path, tones).run(Bands(), Summary(), tasks=[Own(), "key"])
+    assert result.failures == {"differences of stub": "task 'stub' raised SystemExit: 0"}
+    assert set(read_differences(result.folder.path)["task"]) == {"key"}
+    assert (result.folder.path / "run.json").exists()
 
 
 def test_a_task_whose_code_has_changed_is_computed_again(tones: Tones, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from helpers.stub_task import LABELS, StubTask
 from numpy.typing import NDArray
 
-from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floats, Loss, Split, Track
 from mirprobe.probing.batches import InMemory
@@ -306,6 +306,37 @@ def test_clip_vectors_are_averaged_over_windows_and_laid_out_by_source() -> None
     assert rows["selected"][("high", "class")]
     assert rows["value"].drop(("high", "class")).max() < 0.9
     assert len(rows) == 4
+
+
+def test_one_row_an_encoder_metric_and_seed_is_selected() -> None:
+    task = StubTask("frame", decodings={"wrong": ({"by": 1},), "right": ({"by": 0},)})
+    result = run_cell(task, make_tracks(), setup(seeds=(3, 4)))
+    rows = pd.DataFrame(result.scores)
+    selected = rows[rows["selected"]]
+    assert set(selected.groupby(["metric", "seed"]).size()) == {1}
+    assert len(selected) == 2 * 2
+    assert set(selected["decoding"]) == {"right"}
+    assert set(selected["kind"]) == {"probe"}
+    chosen = result.chosen()
+    assert [one.seed for one in chosen] == [3, 4]
+    assert {(one.layer, one.decoding) for one in chosen} == {(selected["layer"].iloc[0], "right")}
+
+
+class Partial(StubTask):
+    """Scores the tracks of the class `a` alone, in one of its metrics."""
+
+    def score(
+        self, references: Sequence[Annotations], estimates: Sequence[Annotations]
+    ) -> dict[str, Statistic]:
+        weights = [float(reference.key == "a") for reference in references]
+        found = super().score(references, estimates)
+        return {**found, "breakdown_c": weighted_mean([1.0] * len(weights), weights)}
+
+
+def test_n_counts_the_tracks_that_the_metric_scores() -> None:
+    tracks = relabelled(make_tracks(), "test", ["a"] * 4 + ["b"] * 11)
+    result = run_cell(Partial("frame"), tracks, setup())
+    assert {(row.metric, row.n) for row in result.scores} == {("accuracy", 15), ("breakdown_c", 4)}
 
 
 def test_bad_tracks_are_left_out_with_reasons() -> None:

@@ -14,10 +14,11 @@ from helpers.tones import NAMES, Tones
 from helpers.workbench import QUICK, Workbench
 
 from mirprobe.api.registry import TASKS
+from mirprobe.core.bootstrap import bootstrap, point, scored_tracks
 from mirprobe.core.schema import Segments, Split, Track
 from mirprobe.evaluation.runner import RunResult
 from mirprobe.probing import probes
-from mirprobe.reporting.run_folder import read_cell
+from mirprobe.reporting.run_folder import read_cell, read_scores
 
 BUILT_IN = (
     *("tagging", "key", "chord", "beat", "downbeat", "onset", "tempo"),
@@ -79,8 +80,39 @@ def test_every_task_is_scored_without_complaint(result: RunResult) -> None:
         assert {"probe", "shuffled", "chance"} <= set(kinds[task])
 
 
+@pytest.mark.parametrize("task", BUILT_IN)
+def test_scores_come_out_of_the_stored_predictions_exactly(
+    task: str, result: RunResult, tones: Tones
+) -> None:
+    dataset = KnownTones(tones.root)
+    built = TASKS.create(task, dataset)
+    truth = {track.id: track.annotations for track in dataset.splits()["test"]}
+    cell = read_cell(result.folder.cell_path("Bands", task))
+    names = ["kind", "decoding", "layer", "source", "seed"]
+    table = read_scores(result.folder.path)
+    rows = table[table["task"] == task].set_index([*names, "metric"])
+    compared = 0
+    for one in cell.predictions:
+        references = [truth[track] for track in one.tracks]
+        for metric, statistic in built.score(references, list(one.tracks.values())).items():
+            row = rows.loc[(*(getattr(one, name) for name in names), metric)]
+            again = (point(statistic, len(references)), *bootstrap(statistic, len(references)))
+            np.testing.assert_array_equal([row["value"], row["low"], row["high"]], again)
+            assert row["n"] == scored_tracks(statistic, len(references))
+            compared += 1
+    assert compared == (rows.index.get_level_values("kind") != "chance").sum()
+
+
+@pytest.mark.parametrize("task", BUILT_IN)
+def test_one_row_an_encoder_task_and_metric_is_selected(task: str, result: RunResult) -> None:
+    rows = result.scores[(result.scores["task"] == task) & result.scores["selected"]]
+    assert rows["metric"].tolist() == list(dict.fromkeys(rows["metric"]))
+    assert set(rows["metric"]) == set(result.scores[result.scores["task"] == task]["metric"])
+
+
 def main_values(result: RunResult, task: str) -> pd.Series:
-    rows = result.scores[result.scores["main"] & result.scores["selected"]]
+    controls = result.scores["kind"] != "probe"
+    rows = result.scores[result.scores["main"] & (result.scores["selected"] | controls)]
     return rows[rows["task"] == task].groupby("kind")["value"].max()
 
 
@@ -92,7 +124,8 @@ def test_what_the_bands_show_is_found(result: RunResult, task: str) -> None:
 
 
 def test_how_bright_a_tone_is_is_read_as_a_number(result: RunResult) -> None:
-    rows = result.scores[(result.scores["metric"] == "r2_arousal") & result.scores["selected"]]
+    rows = result.scores[result.scores["metric"] == "r2_arousal"]
+    rows = rows[rows["selected"] | (rows["kind"] != "probe")]
     values = rows.set_index("kind")["value"]
     assert values["probe"] > 0.8
     assert values["chance"] == pytest.approx(0, abs=0.01)

@@ -168,13 +168,13 @@ def make_encoders(
             components, spec = config.pca, f"pca({base},{config.pca})"
         encoder = instances[base] if instances and base in instances else make_encoder(base)
         require_complete({base: encoder}, Encoder, "encoder")
+        with refused(f"encoder '{base}'"):
+            known, dim = encoder.layers, encoder.dim
         try:
-            layers = choose_layers(encoder.layers, config.layers)
+            layers = choose_layers(known, config.layers)
         except ConfigError as error:
             raise ConfigError(f"encoder '{spec}': {error}") from error
-        if components is not None and not 1 <= components <= encoder.dim:
-            raise ConfigError(
-                f"{spec}: '{base}' has {encoder.dim} dimensions; keep 1 to {encoder.dim}"
-            )
+        if components is not None and not 1 <= components <= dim:
+            raise ConfigError(f"{spec}: '{base}' has {dim} dimensions; keep 1 to {dim}")
         found[spec] = ProbedEncoder(spec, base, encoder, layers, components)
     return found
