@@ -232,10 +232,10 @@ def test_a_missing_file(tmp_path: Path) -> None:
     [
         ("x = 1\nimport no_such_library\n", "line 2: ModuleNotFoundError: No module named 'no_suc"),
         ("x = 1\n\ndef f(:\n", "line 3: SyntaxError: invalid syntax"),
-        ("raise ValueError('two\\nlines')\n", "line 1: ValueError: two lines; mend it"),
-        ("import sys\nsys.exit('usage')\n", "line 2: SystemExit: usage; mend it"),
+        ("raise ValueError('two\\nlines')\n", "line 1: ValueError: two lines; fix it"),
+        ("import sys\nsys.exit('usage')\n", "line 2: SystemExit: usage; fix it"),
         ("import torch\ntorch.zeros(-1)\n", "line 2: RuntimeError: zeros: Dimension size must"),
-        ("import beside\n", "line 1 of beside.py: ZeroDivisionError: division by zero; mend it"),
+        ("import beside\n", "line 1 of beside.py: ZeroDivisionError: division by zero; fix it"),
         ("from . import beside\n", "line 1: ImportError: attempted relative import"),
     ],
 )

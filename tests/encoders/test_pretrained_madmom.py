@@ -91,7 +91,7 @@ def test_a_pickle_runs_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad.pkl").write_bytes(content)
-    with pytest.raises(EncoderError, match=r"cannot read .*bad\.pkl \(.*install it anew"):
+    with pytest.raises(EncoderError, match=r"cannot read .*bad\.pkl \(.*install it again"):
         read_network(tmp_path / "bad.pkl")
     assert not (tmp_path / "harmed").exists()
 

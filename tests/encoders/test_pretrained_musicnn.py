@@ -70,7 +70,7 @@ def test_the_values_of_a_checkpoint() -> None:
 @pytest.mark.parametrize("kept", [0, 40, 1000, 4900])
 def test_a_damaged_index(kept: int, tmp_path: Path) -> None:
     (tmp_path / "cut.index").write_bytes(index().read_bytes()[:kept])
-    with pytest.raises(EncoderError, match=r"cannot read .*cut\.index: it is no index"):
+    with pytest.raises(EncoderError, match=r"cannot read .*cut\.index: it is not the index"):
         read_index(tmp_path / "cut.index")
     (tmp_path / "bad.index").write_bytes(b"\xff" * kept + index().read_bytes()[-48:])
     with pytest.raises(EncoderError, match=r"cannot read .*bad\.index"):
@@ -80,7 +80,7 @@ def test_a_damaged_index(kept: int, tmp_path: Path) -> None:
 def test_data_that_is_cut_off(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(bytes(100))
     entry = Variable(1, (20,), 0, 60, 80)
-    with pytest.raises(EncoderError, match=r"cannot read 'bias' in .*cut off or not float32"):
+    with pytest.raises(EncoderError, match=r"cannot read 'bias' in .*truncated or not float32"):
         read_variables(tmp_path / "data", {"bias": entry})
     with pytest.raises(EncoderError, match="not float32"):
         read_variables(tmp_path / "data", {"bias": Variable(9, (1,), 0, 0, 4)})

@@ -155,7 +155,7 @@ def test_an_encoder_whose_frames_all_react_alike() -> None:
 
     found = checked(Mean)
     assert found["frame times"].passed is None
-    assert found["frame times"].found.startswith("could not be checked: in no layer")
+    assert found["frame times"].found.startswith("could not be checked: no layer has a clear response")
 
 
 def without(name: str) -> Callable[[], Any]:
@@ -356,7 +356,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert bad.exit_code == 1
     (line,) = [line for line in bad.stdout.splitlines() if line.startswith("FAIL")]
     assert line.startswith("FAIL  frame times       -3.0")
-    assert line.endswith("; centre frame i at i / frame_rate: pad by half of what a frame hears")
+    assert line.endswith("; centre frame i at i / frame_rate: pad by half of the receptive field")
     unknown = CliRunner().invoke(app, ["validate-encoder", "logmle"])
     assert unknown.exit_code == 2
     assert unknown.stderr == "error: unknown encoder 'logmle'; did you mean 'logmel'?\n"

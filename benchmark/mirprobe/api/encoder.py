@@ -63,7 +63,7 @@ context_of = OptionalMember("context", 0.0)
 
 @dataclass(frozen=True)
 class EncoderInfo:
-    """Facts about an encoder that the leaderboard shows beside its scores.
+    """Facts about an encoder that the leaderboard shows with its scores.
 
     Attributes:
         parameters: number of weights, trained or random; 0 for signal processing, None if unknown.

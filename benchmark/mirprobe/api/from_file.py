@@ -97,8 +97,7 @@ def _imported(path: Path, shown: str) -> ModuleType:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(
-            f"{shown} fails to import: {_place(error, path)}{type(error).__name__}: {error}; "
-            "mend it"
+            f"{shown} fails to import: {_place(error, path)}{type(error).__name__}: {error}; fix it"
         ) from error
     return module
 

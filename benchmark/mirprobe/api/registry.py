@@ -1,7 +1,7 @@
 """One generic registry for encoders, tasks and data sets; plug-ins arrive by entry points.
 
-Built-ins use the same entry points as any third party's package. Names are listed without importing
-what they stand for.
+Built-ins use the same entry points as third-party packages. Listing the names does not import the
+objects.
 """
 
 from __future__ import annotations

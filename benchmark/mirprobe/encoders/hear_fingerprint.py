@@ -1,4 +1,4 @@
-"""Hashes over a HEAR module and its weights, without loading its model."""
+"""Hashes of a HEAR module and its weights; the model is not loaded."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from mirprobe.core.hashing import digest, file_digest
 
 
 def module_digest(name: str) -> str:
-    """A hash over a module's package: its files, its release and those of what it requires.
+    """A hash of the package of a module: its files, its version, the versions of its requirements.
 
     Args:
-        name: dotted, such as `hearbaseline.vqt`. The packages above it are imported, it is not.
+        name: dotted, such as `hearbaseline.vqt`. Its parent packages are imported; the module is
+            not.
 
     Raises:
-        ConfigError: there is no such module, a package above it fails to import, or it has no
-            source.
+        ConfigError: the module does not exist or has no file, or a parent package fails to import.
     """
     package = name.partition(".")[0]
     try:
@@ -33,12 +33,12 @@ def module_digest(name: str) -> str:
     except Exception as error:
         raise ConfigError(
             f"encoder hear: the package of module '{name}' fails to import "
-            f"({type(error).__name__}: {error}); mend it"
+            f"({type(error).__name__}: {error}); fix it"
         ) from error
     if not found:
         raise ConfigError(
-            f"encoder hear: there is no module '{name}'; install its package, or name its folder "
-            "in PYTHONPATH"
+            f"encoder hear: there is no module '{name}'; install its package, or add its folder "
+            "to PYTHONPATH"
         )
     if found.submodule_search_locations is not None:
         folders = [Path(folder) for folder in found.submodule_search_locations]
@@ -46,7 +46,7 @@ def module_digest(name: str) -> str:
     elif found.origin is not None and Path(found.origin).is_file():
         files = [(Path(Path(found.origin).name), Path(found.origin))]
     else:
-        raise ConfigError(f"encoder hear: module '{name}' has no file to hash; name another")
+        raise ConfigError(f"encoder hear: module '{name}' has no file to hash; choose another")
     hashes = sorted(
         (relative.as_posix(), file_digest(file))
         for relative, file in files
@@ -56,7 +56,7 @@ def module_digest(name: str) -> str:
 
 
 def weights_digest(weights: str | Path | None) -> str | None:
-    """A hash over a file's bytes, or over all files of a folder; None for None."""
+    """A hash of the bytes of a file, or of all files of a folder; None for None."""
     if weights is None:
         return None
     path = Path(weights)
@@ -67,7 +67,7 @@ def weights_digest(weights: str | Path | None) -> str | None:
 
 
 def _releases(package: str) -> set[tuple[str, str]]:
-    """(name, version) of the distributions that hold the package, and of what they require."""
+    """(name, version) of the distributions that contain the package, and of their requirements."""
     owners = packages_distributions().get(package, [])
     needs = [need for owner in owners for need in requires(owner) or () if "extra ==" not in need]
     names = {*owners, *(re.split(r"[^\w.-]", need, maxsplit=1)[0] for need in needs)}
@@ -75,6 +75,6 @@ def _releases(package: str) -> set[tuple[str, str]]:
     for name in names:
         try:
             found.add((name, version(name)))
-        except PackageNotFoundError:  # optional or replaced: the module may not need it
+        except PackageNotFoundError:  # optional or replaced: the module may work without it
             found.add((name, ""))
     return found

@@ -1,8 +1,8 @@
-"""How the families of audio models in transformers turn windows into tokens, and at what times.
+"""The families of audio models in transformers: their tokens and frame times.
 
-Each is built from a model's configuration and feature extractor alone, and says where its frames
-lie. Frame i of the tokens is centred at i / frame_rate: silence (`lead`) before the audio moves the
-first frame, which stands for more than its own hop, to 0 s.
+A family needs only the configuration and the feature extractor of a model. Frame i of its tokens
+is centred at i / frame_rate. To centre the first frame at 0 s, `lead` samples of silence precede
+the audio.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from mirprobe.core.errors import ConfigError, EncoderError
 from mirprobe.core.schema import Tokens
 
 Window = float | Literal["auto"] | None
-"""Seconds; `auto` for what the model fixes, else ten; None for any length."""
+"""Seconds; `auto`: the length that the model requires, else 10 s; None: any length."""
 
 
 class Family(Protocol):
-    """What the encoder `hf` asks of a family: the facts of `Encoder`, and one call."""
+    """The part of the encoder `hf` that depends on the family; attributes as in `Encoder`."""
 
     sample_rate: int
     window: float | None
@@ -33,17 +33,17 @@ class Family(Protocol):
     sources: tuple[str, ...]
 
     def tokens(self, model: Any, audio: Tensor) -> Tokens:
-        """Encode mono windows (batch, samples) by a loaded model on the same device."""
+        """Encode mono windows (batch, samples) with a loaded model on the same device."""
         ...
 
 
 class ConvFrontEnd:
     """wav2vec 2.0, HuBERT, WavLM, MERT: strided convolutions over samples, then a transformer.
 
-    Frames come every prod(conv_stride) samples, each heard through the receptive field of the
-    convolutions (25 ms at 16 kHz). Half of it in silence goes before and after the normalised
-    window. All hidden states are layers: `0` is the transformer's input. No attention mask is
-    passed: there is no padding within a window.
+    The hop is prod(conv_stride) samples. The convolutions have a receptive field of 25 ms at 16
+    kHz; the normalised window is padded with half of it at each end. All hidden states are layers;
+    layer `0` is the input of the transformer. No attention mask is needed, since no window contains
+    padding.
     """
 
     sources: tuple[str, ...] = ("sequence",)
@@ -71,15 +71,16 @@ class ConvFrontEnd:
 class SpectrogramTransformer:
     """AST: overlapping patches of a log-mel spectrogram, with a class and a distillation token.
 
-    A frame is the mean of the patches at one time over frequency; the class token is the mean of
-    the two, as the model's own pooling has it. The window is as long as the model's positions.
+    A frame is the mean over frequency of the patches at one time. The class token is the mean of
+    the class and the distillation token, as in the pooling of the model. The position embeddings
+    of the model determine the length of the window.
     """
 
     sources: tuple[str, ...] = ("class", "sequence", "both")
 
     def __init__(self, config: Any, extractor: Any, window: Window) -> None:
         rate: int = extractor.sampling_rate
-        hop, length = rate // 100, rate // 40  # of Kaldi's filter bank: 10 and 25 ms
+        hop, length = rate // 100, rate // 40  # of the Kaldi filter bank: 10 and 25 ms
         step = config.time_stride * hop
         self._bands = (config.num_mel_bins - config.patch_size) // config.frequency_stride + 1
         self._times = (config.max_length - config.patch_size) // config.time_stride + 1
@@ -107,10 +108,10 @@ class SpectrogramTransformer:
 
 
 class Clap:
-    """CLAP's audio tower: one vector a window, before the projection into the space of texts.
+    """The audio tower of CLAP: one vector per window, before the projection to the text space.
 
-    Its transformer folds time into an image, whose stages have sizes and grids of their own: it
-    has neither frames nor layers of one size.
+    The transformer reshapes the spectrogram to an image, and its stages differ in dimension and
+    resolution. The family therefore has no frames and only one layer.
     """
 
     sources: tuple[str, ...] = ("class",)
@@ -127,18 +128,18 @@ class Clap:
     def tokens(self, model: Any, audio: Tensor) -> Tokens:  # noqa: D102
         _fits(audio.shape[1] / self.sample_rate, self.window)
         features = _extract(self._extractor, audio, "input_features")
-        # the extractor would call a clip at random longer than the window
+        # the extractor marks a random clip as longer than the window
         longer = torch.zeros(len(audio), 1, dtype=torch.bool, device=audio.device)
         pooled = model.audio_model(input_features=features, is_longer=longer).pooler_output
         return Tokens(class_token=pooled[:, None])
 
 
 class Encodec:
-    """EnCodec's encoder, before quantisation; MusicGen hears through it.
+    """The encoder of EnCodec before quantisation, which MusicGen uses, too.
 
-    Frame i stands for the hop of samples that the codec decodes it to. The whole window is encoded
-    at once, also by the 48 kHz model, which otherwise goes second by second; mono audio goes to
-    both of its channels, and its loudness is normalised for each window.
+    Frame i represents the samples of one hop that the codec decodes from it. A window is encoded in
+    one call, also by the 48 kHz model, which by default encodes segments of one second. For the 48
+    kHz model, both channels receive the mono audio, normalised to equal power for each window.
     """
 
     sources: tuple[str, ...] = ("sequence",)
@@ -171,11 +172,11 @@ FAMILIES: Mapping[str, Callable[[Any, Any, Window], Family]] = {
     "clap": Clap,
     "encodec": Encodec,
 }
-"""By the `model_type` of a configuration."""
+"""`model_type` of a configuration -> family."""
 
 
 def _extract(extractor: Any, audio: Tensor, name: str) -> Tensor:
-    """What the model's own feature extractor makes of windows of one length."""
+    """The features that the feature extractor of the model computes for windows of one length."""
     values: Tensor = extractor(
         list(audio.cpu().numpy()), sampling_rate=extractor.sampling_rate, return_tensors="pt"
     )[name]
@@ -184,9 +185,9 @@ def _extract(extractor: Any, audio: Tensor, name: str) -> Tensor:
 
 def _fixed(asked: Window, window: float) -> None:
     if asked not in ("auto", window):
-        raise ConfigError(f"works in windows of {window} s alone; leave window={asked} out")
+        raise ConfigError(f"supports only windows of {window} s; omit window={asked}")
 
 
 def _fits(seconds: float, window: float) -> None:
     if seconds > window + 1e-6:
-        raise EncoderError(f"was given {seconds:.3f} s of audio; its window is {window} s")
+        raise EncoderError(f"received {seconds:.3f} s of audio; its window is {window} s")

@@ -1,7 +1,7 @@
-"""Baselines without training: log-mel, MFCC and chroma, 31.25 frames per second.
+"""Controls without training: log-mel, MFCC and chroma, 31.25 frames per second.
 
-Each takes audio of any length at 16 kHz, has a single layer named after itself, and gives frame i
-centred at i * 512 samples.
+Each accepts audio of any length at 16 kHz and has one layer, which has the name of the encoder.
+Frame i is centred at i * 512 samples.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Spectral:
 
 
 class LogMel(_Spectral):
-    """Log-mel bands, computed by the front end of ViT-1D.
+    """Log-mel spectrogram, computed by the front end of ViT-1D.
 
     Args:
         bins: number of bands, 1 to 256.
@@ -84,7 +84,7 @@ class LogMel(_Spectral):
 
 
 class Mfcc(_Spectral):
-    """Mel-frequency cepstral coefficients, the 0th (loudness) included, without deltas.
+    """Mel-frequency cepstral coefficients, including the 0th (level), without deltas.
 
     Args:
         coefficients: number of coefficients, 1 to 128.
@@ -95,8 +95,8 @@ class Mfcc(_Spectral):
 
     def __init__(self, *, coefficients: int = 20) -> None:
         _check("mfcc", "coefficients", coefficients, highest=LogMelConfig.bins)
-        # log_mels: natural logarithm of (power + 1e-6). The alternative, decibels clipped at 80 dB
-        # below the maximum of the batch, would make frames depend on the other windows.
+        # log_mels: natural logarithm of (power + 1e-6). The alternative clips decibels at 80 dB
+        # below the maximum of the batch, so that frames depend on the other windows.
         self._options: dict[str, Any] = {
             "n_mfcc": coefficients,
             "dct_type": 2,
@@ -118,11 +118,12 @@ class Mfcc(_Spectral):
 
 
 class Chroma(_Spectral):
-    """Chroma from a constant-Q transform (librosa): C first, each frame's loudest class at 1.
+    """Chroma from a constant-Q transform (librosa), from C to B, maximum of each frame 1.
 
-    The tuning is fixed at A4 = 440 Hz, so that a frame does not depend on the length of the audio.
-    Seven octaves from C1, 36 bins per octave. Silence gives zeros; any other frame is normalised to
-    a maximum of 1, however quiet. Computed on the CPU for any device of the audio.
+    The transform has seven octaves from C1, 36 bins per octave. The tuning is fixed at A4 = 440 Hz,
+    so that a frame does not depend on the length of the audio. Every frame is normalised to a
+    maximum of 1, except silence, which is zero. The CPU computes the frames for audio on any
+    device.
     """
 
     _OPTIONS: Mapping[str, Any] = {
@@ -134,14 +135,14 @@ class Chroma(_Spectral):
         "threshold": 0.0,
         "cqt_mode": "full",
     }
-    _SHORTEST = 1 << 15  # samples; below it the lowest octave's filters outlast the audio
+    _SHORTEST = 1 << 15  # samples; the filters of the lowest octave are longer than shorter audio
 
     def __init__(self) -> None:
         parts = ("chroma", _REVISION, self._OPTIONS, "norm=inf", version("librosa"))
         super().__init__(name="chroma", dim=12, fingerprint=digest(*parts))
 
     def _frames(self, audio: Tensor) -> Tensor:
-        import librosa  # takes seconds, and runs on cached embeddings do not need it
+        import librosa  # the import takes seconds; runs on cached embeddings do not need it
 
         time = audio.shape[-1] // _HOP + 1
         padded = F.pad(audio.float(), (0, max(0, self._SHORTEST - audio.shape[-1])))

@@ -21,17 +21,17 @@ _REVISION = 3  # part of the fingerprints: raise it when a change here changes t
 
 
 def _info(encoder: ViT1DEncoder) -> EncoderInfo:
-    """Parameters, counted on a model without weights, and the licence of the weights."""
+    """Number of parameters (counted without loading weights), and licence of the weights."""
     return EncoderInfo(count_parameters(partial(ViT1D, encoder._config)), encoder._licence)
 
 
 class ViT1DEncoder:
-    """A ViT-1D, built at the first call.
+    """A ViT-1D model, built at the first call.
 
     Args:
-        config: of the model.
+        config: configuration of the model.
         fingerprint: as in the Encoder protocol.
-        build: makes the model with its weights.
+        build: returns the model with its weights.
         licence: of the weights; empty if unknown.
     """
 
@@ -65,8 +65,8 @@ class ViT1DEncoder:
 
         Args:
             audio: (batch, samples) in [-1, 1] at `sample_rate`: at most `window` seconds, plus
-                `context` seconds on either side. With them, frames are those of the whole track,
-                as in training.
+                `context` seconds on either side. With this context, frames equal those of the whole
+                track, as in training.
 
         Returns:
             Tokens of all layers, float32: the sequence (batch, 126, layers, dim) for a whole window
@@ -75,7 +75,7 @@ class ViT1DEncoder:
         logmel, model = self._on(audio.device)
         frames = logmel.inner(audio)  # (B, T, F)
         batch, time, _ = frames.shape
-        # one buffer for all layers: stacking them afterwards would need twice the memory
+        # one buffer for all layers: torch.stack would need twice the memory
         tokens = frames.new_empty(batch, 1 + time, len(self.layers), self.dim)
         for index, layer in enumerate(model.stream(frames)):
             tokens[:, :, index] = layer.tokens
@@ -83,7 +83,7 @@ class ViT1DEncoder:
 
     def _on(self, device: torch.device) -> tuple[LogMel, ViT1D]:
         if self._modules is None:
-            # weights made in inference mode cannot be used outside of it
+            # tensors created in inference mode cannot be used outside of it
             with torch.inference_mode(False):
                 model = self._build().eval().requires_grad_(False)
                 self._modules = LogMel(model.config.frontend), model
@@ -92,16 +92,16 @@ class ViT1DEncoder:
 
 
 class TrainedViT1D(ViT1DEncoder):
-    """ViT-1D with trained weights: those of this package, or those of another checkpoint.
+    """ViT-1D with trained weights: those of this package or of another checkpoint.
 
-    The fingerprint covers the bytes of the checkpoint, which are read at construction. The model is
-    built at the first call.
+    The constructor reads the checkpoint, whose bytes determine the fingerprint. The model is built
+    at the first call.
 
     Args:
-        checkpoint: a file of `mirprobe pretrain`; None for the weights of this package.
+        checkpoint: a file that `mirprobe pretrain` wrote; None for the weights of this package.
 
     Raises:
-        ConfigError: none is named and this package has none.
+        ConfigError: no checkpoint is given, and this package contains none.
         StorageError: the file is missing, damaged, not safetensors or not a ViT-1D.
     """
 
@@ -119,22 +119,22 @@ class TrainedViT1D(ViT1DEncoder):
 
 def random_model(config: ViT1DConfig, seed: int) -> ViT1D:
     """A model with weights that depend only on the seed; the global generator is unchanged."""
-    with torch.random.fork_rng(devices=[]):  # torch's layers initialise themselves first
+    with torch.random.fork_rng(devices=[]):  # the layers of torch draw initial weights from it
         return ViT1D(config, generator=torch.Generator().manual_seed(seed))
 
 
 class RandomViT1D(ViT1DEncoder):
-    """ViT-1D with random weights, as before training: a control.
+    """Control: ViT-1D with random weights, as before training.
 
     The fingerprint covers the configuration, the seed and the release of torch (such as `2.11`),
     since releases may initialise weights differently.
 
     Args:
         seed: of the weights.
-        config: `vit1d` or `vit1d-rope`; None for that of the weights of this package.
+        config: `vit1d` or `vit1d-rope`; None for the configuration of this package's weights.
 
     Raises:
-        ConfigError: the configuration is unknown, or none is named and there are no weights.
+        ConfigError: the configuration is unknown, or is not given and the package has no weights.
     """
 
     def __init__(self, *, seed: int = 0, config: str | None = None) -> None:

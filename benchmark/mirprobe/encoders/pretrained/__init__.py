@@ -1,1 +1,1 @@
-"""Trained models that pip delivers whole: nothing is downloaded when they run."""
+"""Trained models whose weights are part of a pip package: they download nothing at run time."""

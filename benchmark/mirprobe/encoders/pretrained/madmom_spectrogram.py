@@ -1,8 +1,9 @@
 """Spectrograms with logarithmically spaced bands, as madmom computes them.
 
-Magnitudes of the FFT of 44.1 kHz audio, triangular bands of area 1 on the FFT bins nearest to the
-notes of an equally tempered scale on A4 = 440 Hz, log10(1 + x). (Böck et al., *madmom: a new Python
-audio and music signal processing library*, 2016.)
+log10(1 + x) of triangular bands of area 1 on the FFT magnitudes of 44.1 kHz audio. The bands are
+centred on the FFT bins nearest to the notes of an equally tempered scale with A4 = 440 Hz.
+
+Source: Böck et al., *madmom: a new Python audio and music signal processing library*, ACM MM 2016.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ class Spectrogram(nn.Module):
     Args:
         length: of the FFT in samples.
         hop: in samples.
-        per_octave: bands an octave.
-        lowest: frequency in Hz.
-        highest: frequency in Hz.
+        per_octave: bands per octave.
+        lowest: lower limit in Hz.
+        highest: upper limit in Hz.
     """
 
     bank: Tensor
@@ -53,11 +54,11 @@ class Spectrogram(nn.Module):
 
 
 class OnsetSpectrogram(Spectrogram):
-    """Bands, and beside them how much each rose since a frame a quarter of the FFT before."""
+    """Bands, followed by the increase of each band over about a quarter of the FFT length."""
 
     def forward(self, audio: Tensor) -> Tensor:  # noqa: D102
         bands = super().forward(audio)
-        # where the window passes half its height: the frame before that hardly overlaps
+        # the lag is the distance from the centre of the window to its half height, as in madmom
         back = max(1, round((self.length / 2 - int((self.window > 0.5).int().argmax())) / self.hop))
         rise = torch.zeros_like(bands)
         rise[:, back:] = (bands[:, back:] - bands[:, :-back]).clamp(min=0)
@@ -68,13 +69,13 @@ def filterbank(bins: int, *, per_octave: int, lowest: float, highest: float) -> 
     """Triangular bands on FFT bins.
 
     Args:
-        bins: of the FFT, without that of the Nyquist frequency.
-        per_octave: bands an octave; where the FFT is coarser than they are, equal ones are one.
-        lowest: frequency in Hz at which the first may begin.
-        highest: frequency in Hz at which the last may end.
+        bins: number of FFT bins without the Nyquist frequency.
+        per_octave: bands per octave; bands with the same centre bin are merged.
+        lowest: frequency in Hz below which no band starts.
+        highest: frequency in Hz above which no band ends.
 
     Returns:
-        (bins, bands), each band of sum 1.
+        (bins, bands); each band sums to 1.
     """
     first = np.floor(np.log2(lowest / 440) * per_octave)
     last = np.ceil(np.log2(highest / 440) * per_octave)

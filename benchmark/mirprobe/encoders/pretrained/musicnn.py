@@ -29,34 +29,38 @@ _MODELS = ("MTT_musicnn", "MSD_musicnn")
 _EMBEDDINGS = ("frames", "clip")
 _COMMAND = "pip install --no-deps musicnn"
 _RATE, _HOP = 16_000, 256
-_FRAMES = 187  # that the model was trained on
-_LATE = 96  # samples by which trained filters react late: 0.6 frames of MTT, 0.2 of MSD, halfway
+_FRAMES = 187  # per window, as in training
+_LATE = 96  # samples; mean delay of the trained filters: 0.6 frames for MTT, 0.2 for MSD
 _TRAINED = ("kernel", "bias", "gamma", "beta")
 
 
 class MusiCnn:
-    """MusiCNN (Pons & Serra, 2019), trained on the tags of MagnaTagATune or of the MSD.
+    """MusiCNN (Pons & Serra, 2019), trained to tag MagnaTagATune or the Million Song Dataset.
 
-    Windows of 187 frames, 2.976 s, as the model was trained and as the package cuts them. Log-mel
-    log10(10000 * mel + 1) of 96 bands in float32, where the package goes through float16, which
-    overflows in loud music; silence lies before and after a window.
+    Windows have 187 frames (2.976 s), as in training and in the package, and are padded with zeros
+    at both ends. The input is log10(10000 * mel + 1) of 96 mel bands in float32; the package uses
+    float16, which overflows in loud music.
 
-    Frames are what the back end is given: 408 timbral and 153 temporal features of the front end
-    and 64 of each of the three convolutions of the middle. The clip vector is the layer before the
-    tags. The two differ in size, so one of them is chosen. What the filters learned reacts to an
-    impulse 0.6 frames late in one model and 0.2 in the other; frames are drawn 6 ms forward for it.
+    Frames are the input of the back end: 408 timbral and 153 temporal features of the front end,
+    and 64 features of each of the three middle convolutions. The clip vector is the layer before
+    the tags. Frames and clip vector differ in size, so an encoder has one of them. The trained
+    filters react to an impulse 0.6 frames late in `MTT_musicnn` and 0.2 frames late in
+    `MSD_musicnn`; frames are advanced by 6 ms to compensate.
 
-    The weights are read from TensorFlow's checkpoint without TensorFlow. Held against the package
-    under TensorFlow 2.21 on the same audio (librosa 0.9.2), frames (without these 6 ms) and clip
-    vectors differ by at most 3e-6 of their largest value.
+    The weights are read from the TensorFlow checkpoint without TensorFlow. Frames (without the 6
+    ms) and clip vectors differ from those of the package under TensorFlow 2.21 and librosa 0.9.2 by
+    at most 3e-6 of their largest value.
 
     Args:
         model: `MTT_musicnn` (MagnaTagATune) or `MSD_musicnn` (Million Song Dataset).
-        embedding: `frames`, 753 dimensions 62.5 times a second, or `clip`, 200 dimensions a window
-            and no frames.
+        embedding: `frames` (753 dimensions, 62.5 frames per second) or `clip` (200 dimensions, one
+            vector per window, no frames).
 
     Raises:
         ConfigError: the package is not installed, or an option is unknown.
+
+    Source: Pons & Serra, *musicnn: pre-trained convolutional neural networks for music audio
+    tagging*, 2019.
     """
 
     sample_rate: int = _RATE
@@ -84,7 +88,7 @@ class MusiCnn:
 
     @lazy_info("ISC")
     def info(self) -> EncoderInfo:
-        """Parameters (with those of the tags), licence, and that it learned from tags."""
+        """Number of parameters (including the output layer), licence, supervised tasks."""
         known = EncoderInfo(licence=type(self).info.licence, supervised=("tagging",))
         variables = self._variables()
         trained = {n: v for n, v in variables.items() if n.rpartition("/")[2] in _TRAINED}
@@ -104,7 +108,7 @@ class MusiCnn:
             EncoderError: the checkpoint cannot be read.
         """
         if self._modules is None:
-            # weights made in inference mode could never be used outside of it
+            # tensors created in inference mode cannot be used outside of it
             with torch.inference_mode(False):
                 model = from_variables(read_variables(self._data, self._variables()))
                 self._modules = _mel(), model
@@ -119,12 +123,12 @@ class MusiCnn:
         return Tokens(sequence=frames[:, :, None])
 
     def _variables(self) -> dict[str, Variable]:
-        """Those of the model, without the optimiser's."""
+        """The variables of the model, without those of the optimiser."""
         return {n: v for n, v in read_index(self._index).items() if "/" in n and "Adam" not in n}
 
 
 def _mel() -> nn.Module:
-    """The mel spectrogram as librosa's defaults have it, but for the padding."""
+    """The mel spectrogram with the defaults of librosa, except for the padding."""
     mel: nn.Module = torchaudio.transforms.MelSpectrogram(
         _RATE,
         n_fft=2 * _HOP,

@@ -12,17 +12,19 @@ from torch import Tensor, nn
 
 BANDS = 96
 FRAMES = 753
-"""Size of a frame: 408 timbral and 153 temporal features, and 64 of each of three convolutions."""
+"""Size of a frame: 408 timbral and 153 temporal features, and 64 for each middle convolution."""
 CLIP = 200
 _TIMBRAL, _TEMPORAL, _MIDDLE = 204, 51, 64  # filters
 _EPSILON = 1e-3  # of TensorFlow's batch normalisation
 
 
 class MusiCNN(nn.Module):
-    """Convolutions of musically motivated shapes, then residual ones over time, then pooling.
+    """Convolutions of musically motivated shapes, residual convolutions over time, pooling.
 
-    Pons & Serra, *musicnn: pre-trained convolutional neural networks for music audio tagging*,
-    2019, section 2. Convolutions keep the number of frames by zeros at the ends.
+    Zero padding keeps the number of frames.
+
+    Source: Pons & Serra, *musicnn: pre-trained convolutional neural networks for music audio
+    tagging*, 2019, section 2.
     """
 
     def __init__(self) -> None:
@@ -41,7 +43,7 @@ class MusiCNN(nn.Module):
         self.penultimate = nn.BatchNorm1d(CLIP, eps=_EPSILON)
 
     def frames(self, logmel: Tensor) -> Tensor:
-        """(B, T, 96) to (B, T, 753): front end and the three convolutions of the middle."""
+        """(B, T, 96) to (B, T, 753): front end and the three middle convolutions."""
         x = self.input(logmel[:, None])  # (B, 1, T, 96)
         front = torch.cat([block(x) for block in self.front], dim=1)  # (B, 561, T)
         first, second, third = (block for block in self.middle)
@@ -58,13 +60,13 @@ class MusiCNN(nn.Module):
 
 
 class _Block(nn.Module):
-    """Convolution, ReLU, batch normalisation, and the highest value over what is left of bands."""
+    """Convolution, ReLU, batch normalisation, and maximum over the remaining bands."""
 
     def __init__(self, filters: int, length: int, height: int) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(1, filters, (length, height))
         self.norm = nn.BatchNorm2d(filters, eps=_EPSILON)
-        # of an even length TensorFlow puts one more zero after than before
+        # for an even length, TensorFlow pads one more zero after than before
         self.padding = (0, 0, (length - 1) // 2, length // 2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,12 +84,12 @@ def from_variables(variables: Mapping[str, NDArray[np.float32]]) -> MusiCNN:
     """The network with the weights of a checkpoint.
 
     Args:
-        variables: as TensorFlow numbers them, in the order of their layers; those of the output
-            and of the optimiser are left.
+        variables: by their names in TensorFlow, which numbers layers in order; variables of the
+            output layer and of the optimiser are ignored.
 
     Raises:
         KeyError: a variable is missing.
-        RuntimeError: one has another shape.
+        RuntimeError: a variable has the wrong shape.
     """
     model = MusiCNN()
     blocks = [block for group in (model.front, model.middle) for block in group.children()]

@@ -1,4 +1,4 @@
-"""Files of packages that were installed for their weights, found without importing the packages."""
+"""Finds files of installed packages without importing the packages."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from mirprobe.core.errors import ConfigError
 
 
 def packaged_file(encoder: str, package: str, path: str, command: str) -> Path:
-    """Where an installed package has a file.
+    """The path of a file of an installed package.
 
     Args:
-        encoder: its registered name, for messages.
+        encoder: registered name of the encoder, for messages.
         package: name of the distribution, such as `basic-pitch`.
-        path: within site-packages.
-        command: what installs the package.
+        path: path of the file within site-packages.
+        command: the command that installs the package, for messages.
 
     Raises:
-        ConfigError: the package is not installed, or has no such file.
+        ConfigError: the package is not installed, or does not contain the file.
     """
     try:
         installed = distribution(package)
@@ -27,7 +27,7 @@ def packaged_file(encoder: str, package: str, path: str, command: str) -> Path:
     found = Path(str(installed.locate_file(path)))
     if not found.is_file():
         raise ConfigError(
-            f"encoder {encoder}: {package} {installed.version} has no {path}; install it anew: "
+            f"encoder {encoder}: {package} {installed.version} has no {path}; install it again: "
             f"{command}"
         )
     return found

@@ -1,4 +1,4 @@
-"""PESTO, which learned pitch without labels, with the weights of the `pesto-pitch` wheel."""
+"""PESTO, a self-supervised pitch estimator, with the weights of the `pesto-pitch` wheel."""
 
 from __future__ import annotations
 
@@ -19,27 +19,29 @@ from mirprobe.encoders.pretrained.packaged import packaged_file
 _REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
 _COMMAND = "pip install pesto-pitch"
 _RATE = 16_000
-_SHORTEST = 4096  # samples: below it the constant-Q transform cannot mirror the ends
+_SHORTEST = 4096  # samples; minimum for the mirror padding of the constant-Q transform
 _AT_ONCE = 256  # frames
 
 
 class Pesto:
-    """PESTO (Riou, Lattner, Hadjeres & Peeters, 2023), its model `mir-1k_g7`.
+    """PESTO (Riou et al., 2023), trained without labels to estimate pitch: model `mir-1k_g7`.
 
-    Frames are what the last, translation-equivariant layer is given: three channels of 219 bins, a
-    third of a semitone each, of one frame of a constant-Q transform. Nothing in the network looks
-    beside its frame; the transform mirrors the audio at the ends of a window.
+    Frames are the input of the last, translation-equivariant layer: three channels of 219 bins,
+    three bins per semitone. Each frame depends only on one frame of a constant-Q transform, which
+    mirrors the audio at the ends of a window.
 
-    The checkpoint holds its configuration in containers of omegaconf. They are the only types that
-    `torch.load` with `weights_only` admits beside tensors and plain values; nothing else is
-    unpickled.
+    The checkpoint contains its configuration in containers of omegaconf. `torch.load` with
+    `weights_only` admits these types, tensors and plain values, and unpickles nothing else.
 
     Args:
-        hop: milliseconds between frames. The package estimates pitch every 10; the default, 20,
-            halves the work.
+        hop: milliseconds between frames, 1 to 1000. The package uses 10; the default, 20, halves
+            the computation.
 
     Raises:
         ConfigError: the package is not installed, or `hop` is out of range.
+
+    Source: Riou, Lattner, Hadjeres & Peeters, *PESTO: pitch estimation with self-supervised
+    transposition-equivariant objective*, ISMIR 2023.
     """
 
     sample_rate: int = _RATE
@@ -61,7 +63,7 @@ class Pesto:
 
     @lazy_info("LGPL-3.0-only")
     def info(self) -> EncoderInfo:
-        """Parameters of the checkpoint, and its licence; it had no labels."""
+        """Number of parameters of the checkpoint, and licence; no supervised tasks."""
         weights = _checkpoint(self._weights)["state_dict"]
         count = sum(value.numel() for name, value in weights.items() if name != "shift")
         return EncoderInfo(count, type(self).info.licence)
@@ -76,7 +78,7 @@ class Pesto:
             Tokens with a sequence (batch, time, 1, 657), float32.
         """
         if self._model is None:
-            # weights made in inference mode could never be used outside of it
+            # tensors created in inference mode cannot be used outside of it
             with torch.inference_mode(False):
                 self._model = self._load()
         model = self._model.to(audio.device)
@@ -104,7 +106,7 @@ class Pesto:
 
         found = _checkpoint(self._weights)
         settings = found["hparams"]
-        with torch.random.fork_rng(devices=[]):  # initial weights are drawn and overwritten
+        with torch.random.fork_rng(devices=[]):  # the checkpoint overwrites the random weights
             model = PESTO(
                 Resnet1d(**settings["encoder"]),
                 preprocessor=Preprocessor(
@@ -122,7 +124,7 @@ class Pesto:
 
 
 def _checkpoint(path: Any) -> dict[str, Any]:
-    """The checkpoint, of which nothing but containers, numbers and tensors is unpickled."""
+    """The checkpoint; only containers, numbers and tensors are unpickled."""
     try:
         from omegaconf.base import ContainerMetadata, Metadata
         from omegaconf.dictconfig import DictConfig

@@ -1,10 +1,11 @@
-"""Checkpoints of TensorFlow ("tensor bundles"), read without TensorFlow.
+"""Reads checkpoints of TensorFlow ("tensor bundles") without TensorFlow.
 
-A bundle is two files. The index is a sorted string table as LevelDB writes it: blocks of entries
-whose keys share prefixes, the last block of which says where the others lie. Its keys are names of
-variables and its values messages `BundleEntryProto`; the data file holds their bytes one after the
-other. (Formats: LevelDB, doc/table_format.md; TensorFlow, core/protobuf/tensor_bundle.proto.)
-Checksums are not verified: the fingerprint of an encoder covers both files.
+A bundle has two files. The index is a sorted string table in the format of LevelDB: blocks of
+entries with prefix-compressed keys; the last block lists the positions of the others. Its keys are
+names of variables, its values `BundleEntryProto` messages. The data file contains the bytes of all
+variables in sequence. Checksums are not verified: the fingerprint of an encoder covers both files.
+
+Sources: LevelDB, doc/table_format.md; TensorFlow, core/protobuf/tensor_bundle.proto.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ _FLOAT32 = 1  # TensorFlow's DataType
 
 @dataclass(frozen=True)
 class Variable:
-    """Where a variable lies in the data file.
+    """The type, shape and position of a variable in the data file.
 
     Attributes:
-        dtype: number of its TensorFlow type; 1 for float32.
-        shape: of the tensor.
-        shard: number of its data file.
-        offset: of its first byte.
+        dtype: number of the TensorFlow type; 1 for float32.
+        shape: shape of the tensor.
+        shard: index of the data file.
+        offset: position of the first byte.
         size: in bytes.
     """
 
@@ -50,23 +51,23 @@ def read_index(path: Path) -> dict[str, Variable]:
         path: the file `*.index`.
 
     Raises:
-        EncoderError: it is not an index, or is damaged or compressed.
+        EncoderError: the file is not an index, or is damaged or compressed.
     """
     table = path.read_bytes()
     if len(table) < _FOOTER or not table.endswith(_MAGIC):
-        raise EncoderError(f"cannot read {path}: it is no index of a TensorFlow checkpoint")
+        raise EncoderError(f"cannot read {path}: it is not the index of a TensorFlow checkpoint")
     try:
         position = 0
         handles = table[-_FOOTER:]
-        for _ in range(2):  # of the metaindex, which is empty
+        for _ in range(2):  # skip the handle of the metaindex, which is empty
             _, position = _varint(handles, position)
         found = {}
         for _, handle in _entries(_block(table, handles[position:])):
             for key, value in _entries(_block(table, handle)):
-                if key:  # the empty one is the header
+                if key:  # an empty key is the header
                     found[key.decode()] = _variable(value)
     except (IndexError, ValueError) as error:
-        raise EncoderError(f"cannot read {path} ({error}); install its package anew") from error
+        raise EncoderError(f"cannot read {path} ({error}); install its package again") from error
     return found
 
 
@@ -75,10 +76,10 @@ def read_variables(path: Path, variables: Mapping[str, Variable]) -> dict[str, N
 
     Args:
         path: the only data file, `*.data-00000-of-00001`.
-        variables: those to read, out of `read_index`.
+        variables: the variables to read, from `read_index`.
 
     Raises:
-        EncoderError: one is of another type, or the file ends before it.
+        EncoderError: a variable is not float32, or the file is truncated.
     """
     data = np.memmap(path, np.uint8, mode="r")
     found = {}
@@ -86,8 +87,8 @@ def read_variables(path: Path, variables: Mapping[str, Variable]) -> dict[str, N
         whole = 4 * prod(entry.shape) == entry.size and entry.offset + entry.size <= len(data)
         if entry.dtype != _FLOAT32 or entry.shard or not whole:
             raise EncoderError(
-                f"cannot read '{name}' in {path}: it is cut off or not float32; install its "
-                "package anew"
+                f"cannot read '{name}' in {path}: it is truncated or not float32; install its "
+                "package again"
             )
         values = data[entry.offset : entry.offset + entry.size]
         found[name] = np.array(values).view("<f4").reshape(entry.shape)
@@ -106,7 +107,7 @@ def _block(table: bytes, handle: bytes) -> bytes:
 
 
 def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(key, value), each key made of the beginning of the one before and an end of its own."""
+    """(key, value); each key is stored as the length of the shared prefix and a suffix."""
     key, position = b"", 0
     while position < len(block):
         shared, position = _varint(block, position)
@@ -148,15 +149,15 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
         elif kind in (1, 5):
             size = 8 if kind == 1 else 4
         else:
-            raise ValueError(f"unknown type {kind} of a field")
+            raise ValueError(f"a field has the unknown type {kind}")
         if position + size > len(message):
-            raise ValueError("a field is cut off")
+            raise ValueError("a field is truncated")
         yield number, message[position : position + size]
         position += size
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """A whole number in groups of seven bits, the lowest first; and where it ends."""
+    """An integer in groups of seven bits, the lowest first, and the position after it."""
     value = shift = 0
     while True:
         byte = data[position]

@@ -124,16 +124,16 @@ class _Trial:
         vectors = pool(self.alone, torch.ones(1, count, device=self.device), self.encoder.sources)
         found = f"{', '.join(self.encoder.sources)}: {tuple(vectors.shape[1:])} a clip"
         if self.alone.class_token is not None and "class" not in self.encoder.sources:
-            found += "; class tokens come too, and are not declared"
+            found += "; class tokens are returned but not declared"
         return Check("sources", True, found)
 
     def batch(self) -> Check:
         """The tokens of a clip do not depend on the other clips of its batch."""
         together = self._call(self.clips)
         remedy = (
-            "normalise each clip by itself, mask padding, and put batch norm into evaluation mode"
+            "normalise each clip separately, mask padding, and put batch norm into evaluation mode"
         )
-        return self._alike("batch", "alone and among 4", select_row(together, 0), remedy)
+        return self._alike("batch", "in batches of 1 and of 4", select_row(together, 0), remedy)
 
     def repetition(self, fresh: Encoder) -> Check:
         """A second call and a second instance give the same tokens."""
@@ -198,7 +198,7 @@ def _times(encoder: Encoder, device: str) -> Iterator[Check]:
         yield Check("frame times", False, found, "declare a window")
         return
     if not response.localised:
-        reason = "in no layer does an impulse stand out in the frames near it"
+        reason = "no layer has a clear response to an impulse in the frames near it"
         yield Check("frame times", None, f"could not be checked: {reason}")
         yield Check("drift", None, f"could not be checked: {reason}")
         return
@@ -213,7 +213,7 @@ def _judged(response: ImpulseResponse, rate: float) -> Iterator[Check]:
         found += f"{1000 * value / rate:+.1f} ms {where}"
         return Check(name, low <= OFFSET and high >= -OFFSET, found, remedy)
 
-    remedy = "centre frame i at i / frame_rate: pad by half of what a frame hears"
+    remedy = "centre frame i at i / frame_rate: pad by half of the receptive field"
     where = f"late, in layer {response.layer}"
     yield judged("frame times", response.offset, response.offset_error, where, remedy)
     remedy = "declare the frame rate exactly, as sample_rate / hop"

@@ -25,9 +25,9 @@ from mirprobe.encoders.windows import layout_windows, stitch
 
 SECONDS = 600.0
 NOISE, IMPULSE = 1e-3, 0.9  # standard deviation; peak
-_APART = 4.0  # seconds, and 16 frames at least: longer than what most frames hear
+_APART = 4.0  # seconds, and at least 16 frames: longer than most receptive fields
 _EACH = 8  # impulses at either end
-_PHASES = (np.arange(_EACH) + 0.5) / _EACH  # of a frame; the mean is in the middle
+_PHASES = (np.arange(_EACH) + 0.5) / _EACH  # within a frame; their mean is its middle
 _FLOOR = 0.1  # relative to the maximum: weaker frames do not affect the centre
 _LOCAL = 0.25  # maximum of the median frame, relative to the strongest
 _BATCH = 8
