@@ -46,8 +46,8 @@ def weighted_mean(values: Sequence[float], weights: Sequence[float] | None = Non
     """Weighted mean of `values` over tracks.
 
     Args:
-        values: one score a track; a track of weight 0 is left out, whatever its value.
-        weights: one a track, such as annotated seconds; all 1 by default.
+        values: one score per track; tracks of weight 0 are excluded and may be NaN.
+        weights: one per track, such as annotated seconds; all 1 by default.
     """
     weight = np.ones(len(values)) if weights is None else np.asarray(weights, dtype=np.float64)
     value = np.where(weight > 0, np.asarray(values, dtype=np.float64), 0.0)

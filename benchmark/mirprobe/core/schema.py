@@ -170,7 +170,7 @@ class Score:
         task: name.
         dataset: specification.
         kind: `probe`; its controls `shuffled` (trained on shuffled labels) and `chance` (the
-            label frequencies of the training split alone, ties broken at random); or `ceiling`
+            label frequencies of the training split, ties broken at random); or `ceiling`
             (the reference itself on the encoder's token grid).
         layer: of the encoder; empty for `chance` and `ceiling`.
         source: pooling of the clip vector, or `sequence` for frame tasks; empty as for `layer`.

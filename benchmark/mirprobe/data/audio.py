@@ -27,7 +27,7 @@ AHEAD_BYTES = 256 << 20
 
 _BLOCK = 1 << 18  # frames decoded at a time: 6 s at 44.1 kHz
 _SHORT = 0.025  # seconds that a file may end before its header says
-_LOOK_AHEAD = 8  # such tracks, beside the next one
+_LOOK_AHEAD = 8  # such tracks, in addition to the next one
 _UNKNOWN = 1 << 62  # frames that libsndfile reports for a stream without a length
 _MP3_SLACK = 4  # frames of an MP3 file that its encoder's delay and padding may take
 _REPLACE = "replace the file or leave the track out"
@@ -221,12 +221,12 @@ def _resample(
 def prefetch(tracks: Sequence[Track], sample_rate: int) -> Generator[Decoded, None, None]:
     """Load tracks in their order, a few ahead of the reader, in threads.
 
-    Beside the reader's track, up to nine lie in memory that take `AHEAD_BYTES` together, or one
-    that takes more. At 16 kHz an hour and ten minutes take 269 MB, so that 540 MB and the blocks of
-    `load` are the peak for files of that length.
+    In addition to the reader's track, memory contains up to nine tracks of `AHEAD_BYTES` in total,
+    or one larger track. At 16 kHz, 70 minutes take 269 MB, so that the peak for files of this
+    length is 540 MB and the blocks of `load`.
 
     Args:
-        tracks: what to load.
+        tracks: the tracks to load.
         sample_rate: as for `load`.
 
     Yields:

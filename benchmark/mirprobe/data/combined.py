@@ -168,7 +168,7 @@ class CrossedDataset(CombinedDataset):
             raise ConfigError(
                 f"data set '{self.name}': {len(torn)} test tracks are of a group that is trained "
                 f"on, such as '{torn[0].id}' of '{torn[0].group}'; test on another data set, or "
-                "on its test split alone (test_tracks: test)"
+                "only on its test split (test_tracks: test)"
             )
         _report_namesakes(self.name, train + first["valid"], tested)
         return {"train": train, "valid": first["valid"], "test": tested}
@@ -201,7 +201,7 @@ def _report_namesakes(name: str, these: Sequence[Member], those: Sequence[Member
     )
     if shared:
         log.warning(
-            "data set '%s': %d groups have the same name in two data sets and stand in different "
+            "data set '%s': %d groups have the same name in two data sets but are in different "
             "splits, such as '%s'; check that they are not the same artist or work",
             name,
             len(shared),

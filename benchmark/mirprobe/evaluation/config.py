@@ -186,7 +186,7 @@ def find_precision(name: AnyPrecision, device: str) -> Precision:
 
 
 def make_config(values: Mapping[str, Any], origin: str = "") -> RunConfig:
-    """A RunConfig from plain values; a single value stands for a list of one.
+    """A RunConfig from plain values; a single value is a list of one.
 
     Args:
         values: by name of the field, as YAML or Python has them.

@@ -58,7 +58,7 @@ class Plan:
         """Render or download missing audio, with a progress bar.
 
         Raises:
-            ConfigError: the data set raised an error of its own.
+            ConfigError: the data set raised any other error.
         """
         prepare_audio(self.dataset, self.every_track)
 

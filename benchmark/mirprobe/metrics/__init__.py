@@ -1,1 +1,1 @@
-"""Metrics as pure functions, one file for each family of tasks; each states its conventions."""
+"""Metrics as pure functions, one file per task family; each file states its conventions."""

@@ -1,12 +1,13 @@
 """Beat metrics per piece, averaged over pieces.
 
 Conventions: beat times in seconds, increasing. The first `trim` seconds of reference and estimate
-are left out (mir_eval.beat.trim_beats). An empty estimate scores 0. Where a metric needs intervals,
-fewer than two beats in the reference or in the estimate score 0, as in mir_eval. A piece whose
-reference has no beat after trimming is left out of every mean. Values are in [0, 1].
+are excluded (mir_eval.beat.trim_beats). An empty estimate scores 0. Metrics of beat intervals are 0
+if the reference or the estimate has fewer than two beats, as in mir_eval. A piece whose reference
+has no beat after trimming is excluded from every mean. Values are in [0, 1].
 
-Options of mir_eval: F-measure within 70 ms; continuity with phase and period thresholds of 0.175;
-P-score over 0.2 of the median reference interval, at 10 ms.
+Options of mir_eval: F-measure with a tolerance of 70 ms; continuity with phase and period
+thresholds of 0.175; P-score with a tolerance of 0.2 of the median reference interval, at a
+resolution of 10 ms.
 
 Sources: Davies, Degara & Plumbley, Evaluation Methods for Musical Audio Beat Tracking Algorithms,
 QMUL C4DM-TR-09-06, 2009 (MIREX audio beat tracking); McKinney et al., JNMR 36(1), 2007 (P-score);
@@ -34,23 +35,23 @@ CONTINUITY = ("cmlc", "cmlt", "amlc", "amlt")
 
 METRICS: dict[str, str] = {
     "f_measure": "F-measure of beats within 70 ms, mean over pieces",
-    "cmlc": "longest continuous run at the annotated metrical level, thresholds 0.175",
-    "cmlt": "all continuous runs at the annotated metrical level, thresholds 0.175",
-    "amlc": "longest continuous run, also at double, half or off-beat level, thresholds 0.175",
-    "amlt": "all continuous runs, also at double, half or off-beat level, thresholds 0.175",
-    "p_score": "P-score: impulses within 0.2 of the median beat interval, over the larger count",
+    "cmlc": "longest continuously correct segment, annotated metrical level, thresholds 0.175",
+    "cmlt": "all continuously correct segments, annotated metrical level, thresholds 0.175",
+    "amlc": "as cmlc, also at double or half tempo and on the off-beat",
+    "amlt": "as cmlt, also at double or half tempo and on the off-beat",
+    "p_score": "P-score: beat pairs within 0.2 of the median interval, over the larger count",
 }
 
 
 def f_measure(reference: Floats, estimate: Floats) -> float:
-    """F-measure of one piece (Dixon, JNMR 36(1), 2007); 0 if one of the two is empty."""
+    """F-measure of one piece (Dixon, JNMR 36(1), 2007); 0 if reference or estimate is empty."""
     if not len(reference) or not len(estimate):
         return 0.0
     return float(mir_eval.beat.f_measure(reference, estimate, f_measure_threshold=F_MEASURE_WINDOW))
 
 
 def continuity(reference: Floats, estimate: Floats) -> tuple[float, ...]:
-    """CMLc, CMLt, AMLc, AMLt of one piece; 0 if one of the two has fewer than two beats."""
+    """CMLc, CMLt, AMLc, AMLt of one piece; 0 if either has fewer than two beats."""
     if len(reference) < 2 or len(estimate) < 2:
         return (0.0,) * len(CONTINUITY)
     return tuple(
@@ -65,10 +66,10 @@ def continuity(reference: Floats, estimate: Floats) -> tuple[float, ...]:
 
 
 def p_score(reference: Floats, estimate: Floats) -> float:
-    """P-score of one piece; 0 if one of the two has fewer than two beats.
+    """P-score of one piece; 0 if either has fewer than two beats.
 
-    Counts pairs of 10 ms impulses. The result is that of mir_eval.beat.p_score, which correlates
-    the impulse trains at a cost quadratic in the length of the piece.
+    The result equals mir_eval.beat.p_score, which correlates impulse trains at a cost quadratic in
+    the length of the piece. This function counts pairs of impulses instead.
     """
     if len(reference) < 2 or len(estimate) < 2:
         return 0.0
@@ -91,7 +92,7 @@ def corpus_scores(
     """Mean of each of `METRICS` over the pieces that have a reference beat after `trim` seconds.
 
     Raises:
-        ValueError: beats do not increase, or the lists differ in length.
+        ValueError: beats are not increasing, or the lists differ in length.
     """
     pieces = [
         tuple(mir_eval.beat.trim_beats(beats, min_beat_time=trim) for beats in pair)
@@ -103,8 +104,8 @@ def corpus_scores(
     def levels() -> Floats:
         return np.array([continuity(*pair) for pair in pieces])  # (pieces, 4)
 
-    # computed on first use: selection on validation needs only the F-measure, and the continuity of
-    # mir_eval costs many times as much
+    # computed on first use: selection on validation needs only the F-measure, and the continuity
+    # metrics of mir_eval are much slower
     def lazily(column: int) -> Statistic:
         return Counted(
             lambda counts: weighted_mean(levels()[:, column].tolist(), weights)(counts),

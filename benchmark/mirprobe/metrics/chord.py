@@ -1,22 +1,23 @@
 """Chord metrics over a corpus of pieces.
 
-Conventions: Harte labels over intervals in seconds, as mir_eval.chord reads them (every label is
-encoded with reduce_extended_chords=False and strict_bass_intervals=False, as its comparisons do;
-with reduce_extended_chords=True where segments are merged for `seg`).
+Conventions: Harte labels over intervals in seconds, as mir_eval.chord reads them. As in mir_eval,
+labels are encoded with strict_bass_intervals=False and reduce_extended_chords=False to be compared,
+and with reduce_extended_chords=True to merge segments for `seg`.
 
-- The span of the reference is scored. Time inside it that no reference segment covers is unknown:
-  its label is `X`, which no metric compares (mir_eval would extend the label before it). Time that
-  no estimated segment covers has the label `N`. Gaps and overlaps up to timeline.TOLERANCE seconds
-  are rounding errors and are closed.
+- The span of the reference is scored. A gap between reference segments has the label `X`, which no
+  metric compares (mir_eval extends the previous label instead). A gap between estimated segments
+  has the label `N`. Gaps and overlaps up to timeline.TOLERANCE seconds are rounding errors and are
+  closed.
 - WCSR, the weighted chord symbol recall: correct seconds divided by compared seconds, both summed
   over the corpus. Time that the comparison of mir_eval marks with -1 is not compared (MIREX 2013;
   Pauwels & Peeters, ICASSP 2013).
-- `seg`: 1 - max of the two directional Hamming distances of a piece, adjacent equal chords merged,
-  averaged over pieces weighted by duration (Harte, PhD thesis, 2010; MIREX MeanSeg).
-- `accuracy`: frames in the 25 classes of `LABELS` on a fixed grid of `GRID` seconds, pooled over
-  the corpus. The grid is the same for every encoder, so that encoders of different frame rates can
-  be compared; frames whose reference is outside the classes are left out. It equals `majmin` except
-  for the grid.
+- `seg`: 1 minus the larger of the two directional Hamming distances of a piece, after adjacent
+  equal chords are merged; mean over pieces weighted by duration (Harte, PhD thesis, 2010; MIREX
+  MeanSeg).
+- `accuracy`: fraction of correct frames, in the 25 classes of `LABELS`, on a grid of `GRID`
+  seconds, over all frames of the corpus. The grid is the same for encoders of any frame rate.
+  Frames whose reference is outside the classes are excluded. Except for the grid, `accuracy` equals
+  `majmin`.
 """
 
 from __future__ import annotations
@@ -50,15 +51,15 @@ COMPARISONS: dict[str, Callable[[list[str], list[str]], NDArray[np.float64]]] = 
 }
 
 METRICS: dict[str, str] = {
-    "majmin": "WCSR: root and major/minor triad; references outside maj, min, N are not compared",
+    "majmin": "WCSR: root and major/minor triad; references except maj, min, N are excluded",
     "root": "WCSR: root",
     "mirex": "WCSR: at least three pitch classes in common (MIREX 2009)",
     "thirds": "WCSR: root and third",
     "triads": "WCSR: root and triad",
-    "sevenths": "WCSR: root and seventh chord; references outside maj, min, maj7, min7, 7, N are "
-    "not compared",
-    "seg": "1 - max of over- and under-segmentation, mean over pieces weighted by duration",
-    "accuracy": f"fraction of frames on a {1000 * GRID:.0f} ms grid, 25 classes, others left out",
+    "sevenths": "WCSR: root and seventh chord; references except maj, min, maj7, min7, 7 and N are "
+    "excluded",
+    "seg": "1 minus the larger of over- and under-segmentation, mean weighted by duration",
+    "accuracy": f"fraction of correct frames, {1000 * GRID:.0f} ms grid; as majmin, 25 classes",
 }
 
 _TRIADS = {tuple(mir_eval.chord.QUALITIES[mode][:8]): mode for mode in ("maj", "min")}
@@ -66,10 +67,11 @@ _TRIADS = {tuple(mir_eval.chord.QUALITIES[mode][:8]): mode for mode in ("maj", "
 
 @cache
 def chord_class(label: str) -> int:
-    """Index of a Harte label in `LABELS`, -1 if it is outside.
+    """Index of a Harte label in `LABELS`; -1 if it has no class.
 
-    The rule of mir_eval.chord.majmin: the pitch classes up to the fifth decide, including the bass.
-    `C:7`, `C:maj6/3`, `C:9` are C major; dim, aug, sus, power chords and `X` are outside.
+    As in mir_eval.chord.majmin, the pitch classes up to the fifth, including the bass, determine
+    the class. `C:7`, `C:maj6/3` and `C:9` are C major; dim, aug, sus, power chords and `X` have no
+    class.
 
     Raises:
         mir_eval.chord.InvalidChordException: the label cannot be read.
@@ -100,7 +102,7 @@ def corpus_scores(
 
 
 def _piece(reference: Segments, estimate: Segments) -> dict[str, tuple[float, float]]:
-    """Value and weight in seconds (`accuracy`: in frames) of each metric for one piece."""
+    """Value and weight of each metric for one piece; weights are seconds (`accuracy`: frames)."""
     if not reference.intervals.size:
         raise ValueError("a chord reference needs at least one segment")
     start, stop = float(reference.intervals.min()), float(reference.intervals.max())
@@ -132,7 +134,7 @@ def _compare(reference: str, estimate: str) -> tuple[float, ...]:
 
 
 def _recall(hits: NDArray[Any], weights: Floats) -> tuple[float, float]:
-    """Weighted mean of the hits that are not -1, and their total weight."""
+    """Weighted mean and total weight of the hits that are not -1."""
     valid = hits >= 0
     total = float(weights[valid].sum())
     return (float(hits[valid] @ weights[valid]) / total if total else 0.0), total
@@ -147,7 +149,7 @@ def _encode(label: str, *, reduce_extended_chords: bool) -> tuple[int, tuple[int
 
 
 def _merged(line: Timeline) -> Floats:
-    """Boundaries except those between equal chords, as mir_eval.chord.merge_chord_intervals."""
+    """Boundaries between different chords, as in mir_eval.chord.merge_chord_intervals."""
     boundaries, labels = line
     chords = [_encode(label, reduce_extended_chords=True) for label in labels]
     changes = [before != after for before, after in pairwise(chords)]
@@ -159,7 +161,7 @@ def _seg(reference: Floats, estimate: Floats) -> float:
 
 
 def _hamming(reference: Floats, estimate: Floats) -> float:
-    """Directional Hamming distance of two sets of boundaries that share their first and last."""
+    """Directional Hamming distance of two lists of boundaries with equal first and last values."""
     times = np.union1d(reference, estimate)
     first = np.searchsorted(times, reference[:-1])
     longest = np.maximum.reduceat(np.diff(times), first)  # longest part of each reference segment

@@ -1,11 +1,10 @@
-"""Metrics of classification over a corpus of tracks with one class each.
+"""Classification metrics over a corpus of tracks with one class each.
 
-Conventions: classes are names. Macro-F1 is the mean of F1 over the classes that occur among the
-counted tracks as reference or as estimate, each with the same weight; a class without a correct
-estimate has an F1 of 0. Classes that the tracks of a bootstrap replicate lack are left out of the
-mean of that replicate. The values equal scikit-learn's accuracy_score with normalize=True, and
-f1_score with average="macro", labels=None, zero_division=0, of tracks repeated as often as they
-count. Values are in [0, 1].
+Conventions: classes are strings. Macro-F1 is the unweighted mean of F1 over the classes that occur
+as reference or as estimate; the F1 of a class without a correct estimate is 0. The mean of a
+bootstrap replicate excludes classes that do not occur in it. The values equal scikit-learn's
+accuracy_score with normalize=True, and f1_score with average="macro", labels=None, zero_division=0,
+for tracks repeated by their counts. Values are in [0, 1].
 
 Source: Manning et al., Introduction to Information Retrieval, 2008 (macro-averaging).
 """
@@ -20,8 +19,8 @@ from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.schema import Floats
 
 METRICS: dict[str, str] = {
-    "accuracy": "fraction of tracks with the right class",
-    "macro_f1": "mean of F1 over the classes that occur as reference or estimate, as scikit-learn",
+    "accuracy": "fraction of tracks with the correct class",
+    "macro_f1": "unweighted mean of F1 over the classes that occur as reference or estimate",
 }
 
 

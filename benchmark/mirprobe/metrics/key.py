@@ -1,12 +1,12 @@
 """Key metrics over a corpus of tracks with one key each.
 
-Conventions: keys as mir_eval.key reads them, `"C# minor"`: enharmonic spellings are equal
-(C# = Db), the tonic is in upper or lower case, the mode in lower case. A track whose reference is
-outside the 24 major and minor keys (`"X"`, mode `other`) is left out of every mean. Values are in
-[0, 1]. mir_eval.key has no options.
+Conventions: keys in the syntax of mir_eval.key, such as `"C# minor"`. Enharmonic spellings are
+equal (C# = Db). The tonic is in upper or lower case, the mode in lower case. A track whose
+reference is not one of the 24 major and minor keys (`"X"`, mode `other`) is excluded from every
+mean. Values are in [0, 1]. mir_eval.key has no options.
 
-Sources: MIREX audio key detection, whose rules count a fifth in either direction since 2017 and
-only the ascending one before; mir_eval (Raffel et al., ISMIR 2014) still has the older rule.
+Sources: MIREX audio key detection, which since 2017 accepts a fifth in either direction and before
+only the ascending fifth; mir_eval (Raffel et al., ISMIR 2014) implements the older rule.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.metrics.pitch_classes import PITCHES
 
 METRICS: dict[str, str] = {
-    "mirex": "MIREX weighted score: same 1, fifth up or down 0.5 (since 2017), relative 0.3, "
+    "mirex": "MIREX weighted score (since 2017): correct 1, fifth up or down 0.5, relative 0.3, "
     "parallel 0.2",
-    "mirex_ascending": "MIREX weighted score before 2017, mir_eval's: only the fifth above the "
-    "reference counts 0.5",
-    "accuracy": "fraction of tracks with tonic and mode right, enharmonics equal",
-    "fifth": "breakdown: fraction of tracks a fifth above or below, same mode",
-    "relative": "breakdown: fraction of tracks in the relative major or minor",
-    "parallel": "breakdown: fraction of tracks in the parallel major or minor",
-    "other": "breakdown: fraction of tracks with none of these relations",
+    "mirex_ascending": "MIREX weighted score before 2017, as in mir_eval: 0.5 only for the fifth "
+    "above the reference",
+    "accuracy": "fraction of tracks with correct tonic and mode; enharmonic spellings are equal",
+    "fifth": "breakdown: fraction of tracks estimated a fifth above or below, same mode",
+    "relative": "breakdown: fraction of tracks estimated as the relative major or minor",
+    "parallel": "breakdown: fraction of tracks estimated as the parallel major or minor",
+    "other": "breakdown: fraction of tracks with any other error",
 }
 
 KEYS = tuple(f"{tonic} {mode}" for mode in ("major", "minor") for tonic in PITCHES)
@@ -40,7 +40,7 @@ def key_class(key: str) -> int:
     """Index of a key in `KEYS`; -1 for `"X"` and for a mode that is neither major nor minor.
 
     Raises:
-        ValueError: mir_eval.key cannot read it.
+        ValueError: mir_eval.key cannot read the key.
     """
     mir_eval.key.validate_key(key)
     semitone, mode = mir_eval.key.split_key_string(key)
@@ -51,10 +51,10 @@ def key_class(key: str) -> int:
 
 @cache
 def key_scores(reference: str, estimate: str) -> dict[str, float]:
-    """Every metric of one pair of keys.
+    """All metrics of one pair of keys.
 
-    mir_eval scores one direction of the fifth; swapping the pair gives the other one. Its other
-    relations are symmetric.
+    mir_eval scores only the ascending fifth; swapping reference and estimate gives the descending
+    fifth. The other relations are symmetric.
     """
     ascending = float(mir_eval.key.weighted_score(reference, estimate))
     both = max(ascending, float(mir_eval.key.weighted_score(estimate, reference)))

@@ -1,9 +1,8 @@
 """Onset metrics per piece, averaged over pieces.
 
 Conventions: onset times in seconds, increasing. An estimate is correct if it lies within 50 ms of a
-reference onset; each reference onset and each estimate is matched at most once, by a matching of
-the largest possible size. Values are in [0, 1]. All values are 0 if reference or estimate is empty.
-A piece whose reference is empty is left out of the means over pieces.
+reference onset. The matching is one-to-one and has maximum size. Values are in [0, 1], and 0 if
+reference or estimate is empty. A piece whose reference is empty is excluded from the means.
 
 Sources: MIREX audio onset detection (window of 50 ms); mir_eval.onset (Raffel et al., ISMIR 2014).
 """
@@ -35,10 +34,11 @@ def scores(reference: Floats, estimate: Floats) -> tuple[float, float, float]:
 
 
 def matches(reference: Sequence[float], estimate: Sequence[float]) -> int:
-    """The size of the largest matching, for searches that score thousands of estimates.
+    """The size of the maximum matching; fast enough to score thousands of estimates.
 
-    All windows are equally wide, so matching each onset with the earliest free estimate is optimal.
-    mir_eval solves the general problem with the same result and is about 50 times slower.
+    Since all windows have the same width, it is optimal to match each onset with the earliest
+    unmatched estimate. mir_eval solves the general problem, with the same result, about 50 times
+    slower.
 
     Args:
         reference: increasing times, as a list.
@@ -62,7 +62,7 @@ def corpus_scores(
     """Mean of each of `METRICS` over the pieces that have a reference onset.
 
     Raises:
-        ValueError: onsets do not increase, or the lists differ in length.
+        ValueError: onsets are not increasing, or the lists differ in length.
     """
     pieces = [scores(*pair) for pair in zip(references, estimates, strict=True)]
     weights = [float(len(reference) > 0) for reference in references]

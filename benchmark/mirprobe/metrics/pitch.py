@@ -1,11 +1,11 @@
 """Pitch metrics over a corpus of tracks with one note each.
 
-Conventions: notes in scientific pitch notation, a letter, any number of `#` or `b`, and the octave:
-`"A4"` is 440 Hz and MIDI number 69, `"C4"` is middle C, enharmonic spellings are equal (B#3 = C4).
-The classes are the 128 notes of MIDI, C-1 to G9. Values are in [0, 1].
+Conventions: notes in scientific pitch notation: a letter, any number of `#` or `b`, and the octave.
+`"A4"` is 440 Hz and MIDI number 69; `"C4"` is middle C. Enharmonic spellings are equal (B#3 = C4).
+The classes are the 128 MIDI notes, C-1 to G9. Values are in [0, 1].
 
-Sources: accuracy as on NSynth (Engel et al., ICML 2017) and TinySOL (Cella et al., 2020); the
-chroma accuracy is that of mir_eval.melody for single notes: octave errors count as correct.
+Sources: accuracy as for NSynth (Engel et al., ICML 2017) and TinySOL (Cella et al., 2020); chroma
+accuracy as in mir_eval.melody, for single notes: octave errors count as correct.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.metrics.pitch_classes import PITCHES
 
 METRICS: dict[str, str] = {
-    "accuracy": "fraction of tracks with the right note, enharmonics equal",
-    "chroma_accuracy": "fraction of tracks with the right pitch class, in any octave",
+    "accuracy": "fraction of tracks with the correct note; enharmonic spellings are equal",
+    "chroma_accuracy": "fraction of tracks with the correct pitch class, in any octave",
 }
 
 NOTES = tuple(f"{PITCHES[number % 12]}{number // 12 - 1}" for number in range(128))
@@ -31,7 +31,7 @@ def midi_number(note: str) -> int:
     """MIDI number of a note, 0 to 127: its index in `NOTES`.
 
     Raises:
-        ValueError: it is not a note in scientific pitch notation, or outside C-1 to G9.
+        ValueError: the note is not in scientific pitch notation, or is outside C-1 to G9.
     """
     read = _NOTE.fullmatch(note)
     if read is None:

@@ -1,4 +1,4 @@
-"""The twelve pitch classes, spelled with sharps, as in the classes of keys and chords."""
+"""The twelve pitch classes, spelled with sharps, as in the key and chord classes."""
 
 from __future__ import annotations
 

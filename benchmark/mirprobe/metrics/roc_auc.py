@@ -1,7 +1,7 @@
-"""ROC-AUC of a similarity that separates two kinds of pairs.
+"""ROC-AUC of a similarity measure that separates two kinds of pairs.
 
-The probability that a pair of the first kind is more similar than a pair of the second kind; equal
-similarities count half (Mann & Whitney 1947). 0.5 is chance, 1 is perfect.
+ROC-AUC is the probability that a pair of the first kind is more similar than a pair of the second
+kind; ties count half (Mann & Whitney, 1947). 0.5 is chance, 1 is perfect.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def auc(same: Floating, other: Floating) -> Floats:
         other: (m, ...) similarities of the other pairs, m >= 1.
 
     Returns:
-        (...) one value for each position on the other axes.
+        (...) one value for each index of the other axes.
     """
     n, m = len(same), len(other)
     ranks = rankdata(np.concatenate([same, other]), axis=0)[:n]
@@ -28,7 +28,7 @@ def auc(same: Floating, other: Floating) -> Floats:
 
 
 def unit(vectors: Floating, axis: int = -1) -> Floats:
-    """Vectors scaled to length 1; a vector of zeros is returned as it is."""
+    """Vectors scaled to length 1; a zero vector is unchanged."""
     values = np.asarray(vectors, dtype=np.float64)
     length = np.linalg.norm(values, axis=axis, keepdims=True)
     return np.asarray(values / np.where(length > 0, length, 1.0))

@@ -1,16 +1,16 @@
 """Structure metrics per piece, averaged over pieces.
 
-Conventions: sections as labelled intervals in seconds. The span of the reference is scored; the
-first and the last section of an estimate are extended to it. A gap between sections is a section,
-and all gaps have the same label. Gaps and overlaps up to timeline.TOLERANCE seconds are rounding
-errors and are closed.
+Conventions: sections are labelled intervals in seconds. The span of the reference is scored; the
+first and the last section of an estimate are extended to it. A gap between sections counts as a
+section, and all gaps have the same label. Gaps and overlaps up to timeline.TOLERANCE seconds are
+rounding errors and are closed.
 
-- `hr05`, `hr3`: F-measure of boundaries within 0.5 and 3 s (MIREX HR0.5F and HR3F), each boundary
-  matched at most once. trim=True: start and end of the piece do not count as boundaries. Untrimmed
-  figures, which are common too, are higher. A piece whose reference has no boundary inside is left
-  out of these two means.
-- `pairwise_f`: F-measure of the pairs of 0.1 s frames that have the same label. Only the equality
-  of labels matters, not their names; case is ignored.
+- `hr05`, `hr3`: F-measure of boundaries within 0.5 and 3 s (MIREX HR0.5F and HR3F); each boundary
+  is matched at most once. trim=True: start and end of the piece are not boundaries. Untrimmed
+  values, which are also common, are higher. A piece without a reference boundary between start and
+  end is excluded from these two means.
+- `pairwise_f`: F-measure of the pairs of 0.1 s frames with the same label. Labels are only compared
+  for equality, without regard to case.
 
 beta=1.0 in all metrics: precision and recall have equal weight. Values are in [0, 1].
 
@@ -33,14 +33,14 @@ WINDOWS = {"hr05": 0.5, "hr3": 3.0}
 FRAME = 0.1
 
 METRICS: dict[str, str] = {
-    "hr05": "F-measure of boundaries within 0.5 s, start and end trimmed, mean over pieces",
-    "hr3": "F-measure of boundaries within 3 s, start and end trimmed, mean over pieces",
+    "hr05": "F-measure of boundaries within 0.5 s, without start and end, mean over pieces",
+    "hr3": "F-measure of boundaries within 3 s, without start and end, mean over pieces",
     "pairwise_f": "F-measure of pairs of 0.1 s frames with the same label, mean over pieces",
 }
 
 
 def boundary_f(reference: Floats, estimate: Floats, window: float) -> float:
-    """F-measure of the inner boundaries; 0 if one of the two has none."""
+    """F-measure of the boundaries between start and end; 0 if reference or estimate has none."""
     if len(reference) < 3 or len(estimate) < 3:
         return 0.0
     intervals = (np.stack([times[:-1], times[1:]], axis=1) for times in (reference, estimate))
@@ -51,8 +51,8 @@ def boundary_f(reference: Floats, estimate: Floats, window: float) -> float:
 def pairwise_f(reference: Timeline, estimate: Timeline) -> float:
     """Pairwise F-measure of two timelines that start at 0; 0 if no two frames have equal labels.
 
-    Counts frames by pair of labels. The result is that of mir_eval.segment.pairwise, which compares
-    all pairs of frames at a cost quadratic in the length of the piece.
+    The result equals mir_eval.segment.pairwise, which compares all pairs of frames at a cost
+    quadratic in the length of the piece. This function counts frames per pair of labels instead.
     """
     times = np.arange(int(reference[0][-1] / FRAME), dtype=np.float64) * FRAME
     indices = []
@@ -89,9 +89,9 @@ def corpus_scores(
 
 
 def _timelines(reference: Segments, estimate: Segments) -> tuple[Timeline, Timeline]:
-    """Both over the span of the reference, shifted to start at 0."""
+    """Reference and estimate over the span of the reference, shifted to start at 0."""
     if not reference.intervals.size:
-        raise ValueError("a reference of sections needs at least one")
+        raise ValueError("a structure reference needs at least one segment")
     start, stop = float(reference.intervals.min()), float(reference.intervals.max())
     intervals = np.array(estimate.intervals, dtype=np.float64).reshape(-1, 2)
     if len(intervals):

@@ -1,13 +1,13 @@
 """Tagging metrics over a corpus of tracks, macro-averaged over tags.
 
-Conventions: relevance is binary, (tracks, tags). A score is any finite number; only its rank among
-the tracks of the tag matters. Ties are handled as by scikit-learn's roc_auc_score and
+Conventions: relevance is binary, (tracks, tags). Scores are finite numbers; only the ranks of the
+tracks within a tag matter. Ties are handled as in scikit-learn's roc_auc_score and
 average_precision_score with average="macro", sample_weight=counts and no max_fpr. Values are in
 [0, 1].
 
-A tag without a positive or without a negative among the counted tracks has no ROC-AUC and is left
-out of both means; `undefined_tags` lists these tags of a corpus. A bootstrap replicate leaves out
-the tags that are undefined for its tracks.
+ROC-AUC is undefined for a tag without positive or without negative tracks. Such a tag is excluded
+from both means; `undefined_tags` lists the undefined tags of a corpus. A bootstrap replicate
+excludes the tags that are undefined for its tracks.
 
 Sources: Fawcett, Pattern Recognition Letters 27(8), 2006 (ROC-AUC); Manning et al., Introduction to
 Information Retrieval, 2008 (average precision); macro means as in Law et al., ISMIR 2009.
@@ -25,12 +25,12 @@ from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.schema import Floats
 
 METRICS: dict[str, str] = {
-    "map": "macro mean over tags of average precision, step-wise as scikit-learn",
-    "roc_auc": "macro mean over tags of the area under the ROC curve, ties count half",
+    "map": "mean average precision: average precision, not interpolated, macro-averaged over tags",
+    "roc_auc": "area under the ROC curve, macro-averaged over tags; ties count half",
 }
 
 REPLICATES_AT_ONCE = 32
-TINY = 1e-300  # replaces a denominator of 0 whose quotient is not used
+TINY = 1e-300  # replaces denominators of 0; their quotients are not used
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -38,7 +38,7 @@ _TagMetric = Callable[["_Tally"], Floats]
 
 
 def undefined_tags(relevance: Bools, tags: Sequence[str]) -> tuple[str, ...]:
-    """The tags that all tracks or no tracks have: they have no score.
+    """The tags without a score: all tracks have them, or none.
 
     Args:
         relevance: (tracks, tags).
@@ -50,11 +50,11 @@ def undefined_tags(relevance: Bools, tags: Sequence[str]) -> tuple[str, ...]:
 
 
 def corpus_scores(relevance: Bools, scores: Floats) -> dict[str, Statistic]:
-    """Macro average precision and ROC-AUC.
+    """Average precision and ROC-AUC, macro-averaged over tags.
 
     Args:
         relevance: (tracks, tags).
-        scores: (tracks, tags), higher is more relevant.
+        scores: (tracks, tags); higher means more relevant.
 
     Raises:
         ValueError: the shapes differ, or a score is not finite.
@@ -84,7 +84,7 @@ def _macro(metric: _TagMetric, relevance: Bools, scores: Floats) -> Statistic:
             return np.asarray(total / defined, dtype=np.float64)
 
     def statistic(counts: Floats) -> Floats:
-        # a few replicates at a time stay in the processor's cache
+        # a few replicates at a time fit in the processor cache
         starts = range(0, len(counts), REPLICATES_AT_ONCE)
         return np.concatenate([few(counts[i : i + REPLICATES_AT_ONCE]) for i in starts])
 
@@ -93,12 +93,12 @@ def _macro(metric: _TagMetric, relevance: Bools, scores: Floats) -> Statistic:
 
 @dataclass(frozen=True, eq=False)
 class _Tally:
-    """Number of counted tracks at each threshold that retrieves positives, best first.
+    """Numbers of tracks at each threshold that retrieves positives, highest threshold first.
 
     Attributes:
-        found: (replicates, thresholds) positives with exactly this score.
-        before: (replicates, thresholds) tracks with a better score.
-        upto: (replicates, thresholds) tracks with this score or a better one.
+        found: (replicates, thresholds) positives whose score equals the threshold.
+        before: (replicates, thresholds) tracks with a higher score.
+        upto: (replicates, thresholds) tracks with this score or a higher score.
         positives: (replicates,) relevant tracks.
         negatives: (replicates,) other tracks.
     """
@@ -112,7 +112,7 @@ class _Tally:
 
 @dataclass(frozen=True, eq=False)
 class _Ranking:
-    """The tracks of one tag from best to worst score, and the ties that contain positives.
+    """The tracks of one tag by decreasing score, and the ties that contain positives.
 
     Attributes:
         order: (tracks,) indices of the tracks.

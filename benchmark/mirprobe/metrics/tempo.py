@@ -1,12 +1,12 @@
 """Tempo metrics over a corpus of tracks with one tempo each.
 
-Conventions: beats per minute, above 0. An estimate is correct if it is within 4 % of the reference,
-including the bounds. Accuracy 2 also accepts estimates within 4 % of two, three, one half or one
-third times the reference. Values are in [0, 1].
+Conventions: tempi in beats per minute, above 0. An estimate is correct if it is within 4 % of the
+reference, including the bounds. Accuracy 2 also accepts estimates within 4 % of 2, 3, 1/2 or 1/3
+times the reference. Values are in [0, 1].
 
-`CLASSES` divides each octave of tempo into 24 equal steps; the tolerance is relative, too. The
-centre of a class is within 1.46 % of every tempo in it, so the classes do not limit the accuracies:
-an estimate of the correct class counts in both.
+`CLASSES` divides each octave of tempo into 24 equal steps, since the tolerance is relative. The
+centre of a class is within 1.46 % of every tempo in the class. The classes therefore do not limit
+the accuracies: an estimate of the correct class is correct in both.
 
 Source: Gouyon et al., An experimental comparison of audio tempo induction algorithms, IEEE TASLP
 14(5), 2006.
@@ -29,16 +29,16 @@ STEPS = 24
 OCTAVES = 3
 
 METRICS: dict[str, str] = {
-    "acc1": "accuracy 1: fraction of tracks within 4 % of the tempo",
-    "acc2": "accuracy 2: fraction of tracks within 4 % of 1, 2, 3, 1/2 or 1/3 times the tempo",
+    "acc1": "accuracy 1: fraction of tracks within 4 % of the reference tempo",
+    "acc2": "accuracy 2: fraction of tracks within 4 % of 1, 2, 3, 1/2 or 1/3 times the reference",
 }
 
 CLASSES: Floats = SLOWEST * 2 ** ((np.arange(STEPS * OCTAVES) + 0.5) / STEPS)
-"""(72,) the centre of each class in beats per minute, 30.4 to 236.6; they cover 30 to 240."""
+"""(72,) centres of the classes in beats per minute, 30.4 to 236.6; the classes cover 30 to 240."""
 
 
 def tempo_class(tempo: float) -> int:
-    """Index in `CLASSES` of a tempo above 0, -1 outside 30 to 240 beats per minute."""
+    """Index in `CLASSES` of a tempo above 0; -1 outside 30 to 240 beats per minute."""
     step = int(np.floor(STEPS * np.log2(tempo / SLOWEST)))
     return step if 0 <= step < len(CLASSES) else -1
 
@@ -62,5 +62,5 @@ def corpus_scores(references: Sequence[float], estimates: Sequence[float]) -> di
 
 
 def _close(estimate: float, reference: float) -> bool:
-    # 104 is within 4 % of 100 in spite of rounding errors
+    # the factor absorbs rounding errors: 104 is within 4 % of 100
     return abs(estimate - reference) <= TOLERANCE * reference * (1 + 1e-9)

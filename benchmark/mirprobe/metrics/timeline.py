@@ -1,4 +1,4 @@
-"""Segments without gaps, as the metrics of chords and of sections compare them."""
+"""Segments without gaps, for the chord and structure metrics."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from mirprobe.core.schema import Floats, Segments
 
 TOLERANCE = 1e-3
-"""Seconds: gaps and overlaps up to this are rounding errors and are closed."""
+"""Seconds: gaps and overlaps up to this length are rounding errors and are closed."""
 
 Timeline = tuple[Floats, tuple[str, ...]]
 """n + 1 increasing boundaries in seconds, and n labels."""
 
 
 def timeline(segments: Segments, start: float, stop: float, fill: str) -> Timeline:
-    """The segments cut to [start, stop]; the gaps get the label `fill`.
+    """The segments, cut to [start, stop]; gaps have the label `fill`.
 
     Raises:
         ValueError: the segments are unsorted or overlap, or `stop` is not after `start`.
@@ -27,7 +27,7 @@ def timeline(segments: Segments, start: float, stop: float, fill: str) -> Timeli
     times = np.concatenate([[start], np.clip(intervals.ravel(), start, stop), [stop]])
     durations = np.diff(times)
     if (durations < 0).any() or stop <= start:
-        raise ValueError("segments must be sorted, of positive duration, and not overlap")
+        raise ValueError("segments must be sorted, have positive durations and not overlap")
     labels = [fill] * len(durations)
     labels[1::2] = segments.labels
     kept = np.flatnonzero(durations > 0)
@@ -35,5 +35,5 @@ def timeline(segments: Segments, start: float, stop: float, fill: str) -> Timeli
 
 
 def segment_indices(line: Timeline, times: Floats) -> NDArray[np.intp]:
-    """Indices of the segments of a timeline that contain each time, (n,)."""
+    """(n,) index of the segment of a timeline that contains each time."""
     return np.searchsorted(line[0], times, side="right") - 1

@@ -34,7 +34,7 @@ from mirprobe.probing.scoring import (
 
 @dataclass(frozen=True)
 class ProbeRun:
-    """The settings of a cell, beside the task and the embeddings.
+    """The settings of a cell, in addition to the task and the embeddings.
 
     Attributes:
         layers: probed layers of the encoder, in the order of the embeddings.

@@ -1,1 +1,1 @@
-"""Run folders, leaderboards, differences and published figures."""
+"""Run folders, leaderboards, paired differences and published results."""

@@ -1,8 +1,8 @@
-"""Leaderboards: the chosen score of each encoder in each task, ranked, with its controls.
+"""Leaderboards: the selected score of each encoder in each task, ranked, with its controls.
 
-They are made from the `scores.csv` and `run.json` of runs. Encoders are ranked among rows that
-share data set, splits, data (audio and annotations), task, probe, preset and conditions. An encoder
-that was trained with labels for a task is shown in its table without a rank.
+A leaderboard is computed from the `scores.csv` and `run.json` of runs. Encoders are ranked together
+if data set, splits, data (audio and annotations), task, probe, preset and conditions are equal. An
+encoder that was trained with labels for a task is listed in the table of the task without a rank.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def read_runs(runs: Sequence[Path]) -> pd.DataFrame:
     """The scores of several runs, merged by `merge`.
 
     Raises:
-        StorageError: a folder is not the folder of a run.
+        StorageError: a folder is not a run folder.
     """
     return merge([read_scores(run) for run in runs])
 
@@ -45,11 +45,11 @@ def read_runs(runs: Sequence[Path]) -> pd.DataFrame:
 def merge(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The scores of several runs in one table, in which each cell occurs once.
 
-    Encoders of one name with different fingerprints get names of their own: `NAME@FINGERPRINT`.
-    Where two runs hold the same encoder in the same table, the later run counts.
+    Encoders with the same name but different fingerprints are renamed to `NAME@FINGERPRINT`. If two
+    runs contain the same encoder in the same table, the scores of the later run are kept.
     """
     tables = [scores.assign(run=number) for number, scores in enumerate(runs)]
-    table = _told_apart(pd.concat(tables, ignore_index=True))
+    table = _rename_by_fingerprint(pd.concat(tables, ignore_index=True))
     entries = table.groupby(ENTRY, dropna=False)
     latest = table["run"] == entries["run"].transform("max")
     replaced = table[~latest & (entries["cell"].transform("nunique") > 1)]
@@ -63,8 +63,8 @@ def merge(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return table[latest].drop(columns="run")
 
 
-def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with a name for each fingerprint of an encoder, as short as tells them apart."""
+def _rename_by_fingerprint(table: pd.DataFrame) -> pd.DataFrame:
+    """Add the shortest distinct prefix of the fingerprint to names with several fingerprints."""
     names = table["encoder"].copy()
     for name, found in table.groupby("encoder")["fingerprint"].unique().items():
         if len(found) < 2:
@@ -72,7 +72,7 @@ def _told_apart(table: pd.DataFrame) -> pd.DataFrame:
         size = next(n for n in count(8) if len({one[:n] for one in found}) == len(found))
         log.warning(
             "encoder '%s' has %d fingerprints (%s): its weights or options differ between runs; "
-            "each is shown by itself",
+            "each is listed separately",
             name,
             len(found),
             ", ".join(one[:size] for one in found),
@@ -95,18 +95,18 @@ def read_pairs(runs: Sequence[Path]) -> pd.DataFrame:
 def leaderboard(
     scores: pd.DataFrame, reference: str | None = None, pairs: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """One row an encoder, task and metric, of the layer, source and decoding validation chose.
+    """One row per encoder, task and metric, for the layer, pooling and decoding that were selected.
 
     Args:
         scores: rows of `scores.csv`, optionally with a column `speed`.
-        reference: an encoder; `difference` is each value minus its value.
-        pairs: of `read_pairs`; for two encoders of one run `difference` is taken on the same
-            tracks, and `difference_low` and `difference_high` are its 95 % interval.
+        reference: an encoder; `difference` is the value of a row minus the value of this encoder.
+        pairs: result of `read_pairs`. For two encoders of one run, `difference` is computed on the
+            same tracks, and `difference_low` and `difference_high` are its 95 % interval.
 
     Returns:
-        A table sorted by task and rank. `rank` is by the main metric, NaN if the encoder was
-        trained with labels for the task. Values of several seeds are averaged, and so are the ends
-        of their intervals: they describe one training and are wider than those of the mean.
+        A table sorted by task and rank. `rank` is the rank by the main metric, NaN if the encoder
+        was trained with labels for the task. Values and interval bounds are averaged over seeds;
+        the intervals describe one training and are wider than an interval of the mean.
 
     Raises:
         ConfigError: `reference` is not among the encoders.
@@ -137,7 +137,7 @@ def leaderboard(
             ends = {"low": "difference_low", "high": "difference_high", "difference": "paired"}
             paired = pairs[[*_PAIR, "metric", *ends]].rename(columns=ends)
             board = board.merge(paired, how="left", on=[*_PAIR, "metric"])
-            # like its interval, on the tracks that both encoders were scored on
+            # like its interval, on the tracks on which both encoders have scores
             board["difference"] = board.pop("paired").fillna(board["difference"])
         board = board.drop(columns="reference_cell")
     tasks = {task: number for number, task in enumerate(scores["task"].unique())}
@@ -148,7 +148,7 @@ def leaderboard(
 
 
 def _chosen_decodings(chosen: pd.DataFrame) -> pd.DataFrame:
-    """The decoding that validation chose for each entry, from the rows of the chosen layers."""
+    """The decoding selected on validation for each entry, from the rows of the selected layers."""
     rows = []
     for entry, mains in chosen[chosen["main"]].groupby(ENTRY, dropna=False, sort=False):
         decodings = mains.groupby("decoding", sort=False)["validation"].agg(list).to_dict()
@@ -157,7 +157,7 @@ def _chosen_decodings(chosen: pd.DataFrame) -> pd.DataFrame:
 
 
 def _facts(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row an encoder; of several runs the last one with a value counts."""
+    """One row per encoder; of several runs, the last one with a value is used."""
     known = scores if "speed" in scores else scores.assign(speed=nan)
     groups = known.groupby(["encoder", "fingerprint"], sort=False)
     return groups[[*INFO_COLUMNS, "speed"]].last().reset_index()
@@ -177,9 +177,9 @@ def _control(scores: pd.DataFrame, kind: str) -> pd.DataFrame:
 def mean_ranks(board: pd.DataFrame) -> dict[str, str]:
     """The mean rank of each encoder over all tables with at least two ranked encoders, best first.
 
-    `2.25`, or `1.00 (1 of 4)` for an encoder that is ranked in one of four such tables. Tables of
-    the same task and data set cannot be compared with each other; none of them is counted, with a
-    warning.
+    The text is `2.25`, or `1.00 (1 of 4)` if the encoder has a rank in only one of four tables. If
+    several tables have the same task and data set, they are not comparable: none of them is
+    counted, and a warning is logged.
     """
     ranked = board[board["main"] & board["rank"].notna()]
     tables = ranked.groupby(RANKED_TOGETHER, dropna=False)
@@ -210,8 +210,8 @@ def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str
     """A table of the main metric for each group of ranked rows, and a table of the encoders.
 
     Args:
-        board: of `leaderboard`.
-        figures: of `published_beside`; each is shown below the table that it is comparable with.
+        board: result of `leaderboard`.
+        figures: result of `published_beside`; published results follow the comparable table.
     """
     parts = []
     for title, rows in _ranked_groups(board):
@@ -234,7 +234,7 @@ def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str
 
 
 def encoders_of(board: pd.DataFrame) -> list[list[tuple[str, str]]]:
-    """A row for each encoder, best mean rank first: pairs of header and text."""
+    """A row per encoder, best mean rank first; a row is a list of (header, text)."""
     ranks = mean_ranks(board)
     facts: dict[Any, Any] = (
         board.groupby("encoder", sort=False)[[*INFO_COLUMNS, "speed"]].first().to_dict("index")
@@ -260,7 +260,7 @@ def _millions(count: float) -> str:
 
 
 def _ranked_groups(board: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Title and rows of the main metric that are ranked together; `data` tells titles apart."""
+    """Title and rows of each ranked table; titles that would be equal contain the hash `data`."""
     mains = board[board["main"]]
     differ = mains.groupby(_TABLE)["data"].transform("nunique") > 1
     for _, rows in mains.groupby(RANKED_TOGETHER, sort=False):
@@ -274,7 +274,7 @@ def _texts(cells: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _cells(row: pd.Series) -> list[tuple[str, str]]:
-    """A row of a table: pairs of header and text."""
+    """A row of a table as a list of (header, text)."""
     shown = [
         ("rank", "trained with labels" if _supervised(row) else _number(row["rank"], ".0f")),
         ("encoder", str(row["encoder"])),
@@ -297,7 +297,7 @@ def _number(value: float, style: str = ".3f") -> str:
 
 
 def rows_of(board: pd.DataFrame) -> list[tuple[str, list[list[tuple[str, str]]]]]:
-    """Title and rows of each table of `to_markdown`; a row is pairs of header and text."""
+    """Title and rows of each table of `to_markdown`; a row is a list of (header, text)."""
     return [
         (title, [_cells(row) for _, row in rows.iterrows()])
         for title, rows in _ranked_groups(board)

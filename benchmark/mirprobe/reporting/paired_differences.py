@@ -1,8 +1,7 @@
-"""Paired differences: by how much one encoder is better than another on the same test tracks.
+"""Paired differences between the scores of two encoders on the same test tracks.
 
-The difficulty of a track affects both encoders, so a paired difference has a narrower interval than
-the two scores: where the intervals of two scores overlap, that of their difference may exclude
-zero.
+The difficulty of a track affects both encoders. A paired difference therefore has a narrower
+interval than the two scores: it may exclude zero although the intervals of the scores overlap.
 """
 
 from __future__ import annotations
@@ -23,17 +22,18 @@ from mirprobe.reporting.run_folder import DIFFERENCES
 def differences(
     cells: Sequence[Cell], tasks: Mapping[str, Task], references: Mapping[str, Annotations]
 ) -> pd.DataFrame:
-    """Compare the encoders of a run with each other in each task, by its main metric.
+    """Compare all pairs of encoders of a run in each task, by its main metric.
 
     Args:
-        cells: finished ones of one run.
-        tasks: by name.
-        references: annotations of the test tracks, by id.
+        cells: the finished cells of one run.
+        tasks: name -> task.
+        references: id of a test track -> its annotations.
 
     Returns:
-        One row for each ordered pair: `difference` is the value of `encoder` minus that of
-        `reference`, each for the layer, source and decoding that validation chose, over the `n`
-        tracks on which the metric scores all encoders of the run, with its 95 % bootstrap interval.
+        One row per ordered pair. `difference` is the value of `encoder` minus the value of
+        `reference`, with its 95 % bootstrap interval from `low` to `high`. Each value is that of
+        the layer, pooling and decoding selected on validation, over the `n` tracks on which the
+        metric scores all encoders of the run.
     """
     rows: list[dict[str, Any]] = []
     for name, task in tasks.items():
@@ -66,16 +66,16 @@ def differences(
 
 
 def _common_tracks(cells: Sequence[Cell]) -> list[str]:
-    """The tracks for which the chosen probes of all cells have a prediction."""
+    """The tracks for which the selected probes of all cells have a prediction."""
     tracks = [prediction.tracks for cell in cells for prediction in cell.chosen()]
-    # in the order of the test split, in which they were scored
+    # in the order of the test split
     return [track for track in tracks[0] if all(track in one for one in tracks)] if tracks else []
 
 
 def _statistic(
     cell: Cell, task: Task, references: Mapping[str, Annotations], ids: Sequence[str]
 ) -> Counted:
-    """The main metric of a cell, averaged over the seeds of the chosen probe."""
+    """The main metric of a cell, averaged over the seeds of the selected probe."""
     truth = [references[track] for track in ids]
     return mean(
         [

@@ -1,7 +1,7 @@
-"""Published figures of other work, shown beside the results of a run; none was measured here.
+"""Published results of other work, shown with the results of a run; none was measured here.
 
-`published.csv` holds one figure a row, with its citation. `dataset` is the value of that column in
-the `scores.csv` of a comparable run.
+Each row of `published.csv` is one result with its citation. Its column `dataset` has the value of
+this column in the `scores.csv` of a comparable run.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ SHARED = ["task", "dataset", "metric"]
 
 
 def read_published() -> pd.DataFrame:
-    """All figures: encoder, task, dataset, metric, layer, source, value, note, citation."""
+    """All results: encoder, task, dataset, metric, layer, source, value, note, citation."""
     with (files("mirprobe.reporting") / "published.csv").open(encoding="utf-8") as file:
         return pd.read_csv(file, dtype={"layer": str}, keep_default_na=False)
 
 
 def published_beside(board: pd.DataFrame) -> pd.DataFrame:
-    """The figures whose task, data set and metric occur in a leaderboard.
+    """The published results whose task, data set and metric occur in a leaderboard.
 
     Args:
-        board: of `leaderboard`.
+        board: result of `leaderboard`.
 
     Returns:
-        Rows of `read_published` with the column `main` of the board; possibly none.
+        Rows of `read_published` with the column `main` of the board; may be empty.
     """
     shared = board[[*SHARED, "main"]].drop_duplicates()
     return read_published().merge(shared, on=SHARED)
 
 
 def add_published(board: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
-    """The leaderboard followed by the figures, without rank and interval, with their citation.
+    """The leaderboard, followed by published results with their citations.
 
-    Columns that a figure has no value for, such as splits and probe, are empty.
+    Columns without a published value, such as rank, interval, splits and probe, are empty.
     """
     if figures.empty:
         return board
@@ -45,14 +45,14 @@ def add_published(board: pd.DataFrame, figures: pd.DataFrame) -> pd.DataFrame:
 
 
 def table_of(figures: pd.DataFrame, row: pd.Series) -> Sequence[Sequence[str]]:
-    """The figures that are comparable with a row of a leaderboard.
+    """The published results that are comparable with a row of a leaderboard.
 
     Args:
-        figures: of `published_beside`.
-        row: of the leaderboard.
+        figures: result of `published_beside`.
+        row: a row of the leaderboard.
 
     Returns:
-        Headers, then rows of texts; an empty list without figures.
+        The headers, followed by the rows; an empty list if there is no comparable result.
     """
     metric = str(row["metric"])
     chosen = figures[(figures[SHARED] == row[SHARED]).all(axis=1)]

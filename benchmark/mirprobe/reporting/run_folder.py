@@ -1,7 +1,8 @@
 """The folder of one run: `run.json`, `splits/`, `scores.csv`, `predictions/`.
 
-A cell is one file under `predictions/`, written in one step: its scores, the predictions for all
-test tracks, the tracks that could not be used and why. `scores.csv` holds the scores of all cells.
+A cell is one file in `predictions/`, written atomically. It contains the scores, the predictions
+for all test tracks, and the unusable tracks with the reasons. `scores.csv` contains the scores of
+all cells.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ DIFFERENCES = [
     "cell", "reference_cell",
 ]  # fmt: skip
 _ENDS = ("difference", "low", "high")
-_LONGEST = 100  # characters of an encoder's name in a file name
+_LONGEST = 100  # limit of a specification in a file name, in characters
 _TYPES = {
     **{field.name: str(field.type) for field in fields(Score)},
     **INFO_COLUMNS,
 }
-"""Column -> its pandas type; `Int64` are integers that may be missing."""
+"""Column -> its pandas type; `Int64`: integers with missing values."""
 
 
 class RunFolder:
-    """Reads and writes one run under `path`."""
+    """Reads and writes the folder `path` of one run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -50,7 +51,7 @@ class RunFolder:
         return self.path / "predictions" / f"{_slug(encoder)}__{_slug(task)}.json.gz"
 
     def make(self) -> None:
-        """Create the folder; done first, so that a run which cannot write fails before its work.
+        """Create the folder; called first, so that a run that cannot write fails at once.
 
         Raises:
             StorageError: the folder cannot be created.
@@ -64,7 +65,7 @@ class RunFolder:
             ) from error
 
     def read_cell(self, encoder: str, task: str, key: str) -> Cell | None:
-        """A finished cell; None if it is missing, damaged or has another `key`."""
+        """A finished cell; None if it is missing, is damaged or has a different `key`."""
         try:
             cell = read_cell(self.cell_path(encoder, task))
         except (FileNotFoundError, StorageError):
@@ -72,10 +73,10 @@ class RunFolder:
         return cell if cell.key == key else None
 
     def write_cell(self, cell: Cell) -> Cell:
-        """Write a cell in one step.
+        """Write a cell atomically.
 
         Returns:
-            The cell as `read_cell` reads it.
+            The cell as `read_cell` returns it.
 
         Raises:
             StorageError: the folder cannot be written.
@@ -98,7 +99,7 @@ class RunFolder:
     def write_scores(
         self, cells: Sequence[Cell], info: Mapping[str, Mapping[str, Any]]
     ) -> pd.DataFrame:
-        """Write `scores.csv`: the rows of all cells, in order, each with its encoder's `info`."""
+        """Write `scores.csv`: the rows of all cells in order, with the `info` of their encoders."""
         rows = [{**asdict(score), **info[score.encoder]} for cell in cells for score in cell.scores]
         table = pd.DataFrame(rows, columns=COLUMNS).astype({"model_parameters": "Int64"})
         content = table.to_csv(index=False, lineterminator="\n")
@@ -106,12 +107,12 @@ class RunFolder:
         return table
 
     def write_differences(self, table: pd.DataFrame) -> None:
-        """Write `differences.csv`: a table of `mirprobe.reporting.paired_differences`."""
+        """Write `differences.csv`: the result of `paired_differences.differences`."""
         content = table.to_csv(index=False, lineterminator="\n")
         write_whole(self.path / "differences.csv", content.encode())
 
     def write_splits(self, splits: Mapping[Split, Sequence[Track]]) -> None:
-        """Write the track ids of each split, one a line, to `splits/SPLIT.txt`."""
+        """Write the track ids of each split, one per line, to `splits/SPLIT.txt`."""
         write_splits(self.path / "splits", splits)
 
     def write_run(self, description: Mapping[str, Any]) -> None:
@@ -123,13 +124,13 @@ def _slug(spec: str) -> str:
     """A specification as part of a file name."""
     slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", spec)
     if slug != re.sub("[:,]", "_", spec) or len(slug) > _LONGEST:
-        # paths and combinations may be long, and may differ only in what the slug leaves out
+        # specifications may be long, or differ only in characters that the slug replaces
         slug = f"{slug[:_LONGEST]}-{digest(spec)[:8]}"
     return slug
 
 
 def write_splits(folder: Path, splits: Mapping[Split, Sequence[Track]]) -> None:
-    """Write the track ids of each split, one a line, to `SPLIT.txt`.
+    """Write the track ids of each split, one per line, to `SPLIT.txt`.
 
     Raises:
         StorageError: the folder cannot be written.
@@ -143,8 +144,8 @@ def read_cell(path: Path) -> Cell:
     """Read a cell from its file.
 
     Raises:
-        FileNotFoundError: it does not exist.
-        StorageError: it is damaged.
+        FileNotFoundError: the file does not exist.
+        StorageError: the file is damaged.
     """
     try:
         return _parse_cell(gzip.decompress(path.read_bytes()))
@@ -172,15 +173,15 @@ def _parse_cell(content: str | bytes) -> Cell:
 
 
 def read_scores(run: Path) -> pd.DataFrame:
-    """`scores.csv` of a run's folder, with the encoders' `speed` from its `run.json`.
+    """`scores.csv` of a run folder, with the `speed` of each encoder from `run.json`.
 
-    Speed is seconds of audio encoded in one second; NaN if it is unknown.
+    Speed is the number of seconds of audio encoded per second; NaN if it is unknown.
 
     Raises:
         StorageError: `scores.csv` is missing or not a table of scores, or `run.json` is damaged.
     """
     path = run / "scores.csv"
-    # types are given: a hash may look like a number, and a name like a missing value
+    # explicit types: a hash may look like a number, and a name like a missing value
     numbers = [name for name, kind in _TYPES.items() if kind in ("float", "Int64")]
     blank = {name: [""] for name in numbers}
     try:
@@ -198,10 +199,10 @@ def read_scores(run: Path) -> pd.DataFrame:
 
 
 def read_differences(run: Path) -> pd.DataFrame:
-    """`differences.csv` of a run's folder; no rows if the file is missing.
+    """`differences.csv` of a run folder; no rows if the file is missing.
 
     Raises:
-        StorageError: it is not a table of differences.
+        StorageError: the file is not a table of differences.
     """
     path = run / "differences.csv"
     kinds = {**dict.fromkeys(DIFFERENCES, "str"), **dict.fromkeys(_ENDS, "float"), "n": "int"}
@@ -218,14 +219,14 @@ def read_differences(run: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path, kinds: Mapping[str, str], blank: Mapping[str, list[str]]) -> pd.DataFrame:
-    """A table in the types of its columns; numbers are read exactly."""
+    """A table with the given column types; numbers are read exactly."""
     return pd.read_csv(
         path, dtype=kinds, keep_default_na=False, na_values=blank, float_precision="round_trip"
     )
 
 
 def _speeds(run: Path) -> dict[str, float]:
-    """Encoder -> seconds of audio encoded in one second, where `run.json` has it."""
+    """Encoder -> seconds of audio encoded per second, if `run.json` contains it."""
     path = run / "run.json"
     try:
         encoders = json.loads(path.read_text(encoding="utf-8"))["encoders"]
