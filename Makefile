@@ -1,4 +1,4 @@
-# Each target makes the virtual environment itself where it is missing.
+# Every target creates the virtual environment if it is missing.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -16,10 +16,16 @@ check: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Needs a network, Debian and a GPU for a run of full length; goes on where it was killed.
-# HOURS of renderings beside the recordings, in the bank BANK; STEPS of training into OUTPUT by the
-# options FIT; what is fetched lies in WORK. The commands of the weights that ship, a shorter training,
-# stand in their model card. An unknown or unreachable package ends it before the training.
+# Builds the pretraining bank, trains ViT-1D and exports the weights. Needs network access, Debian and
+# a GPU. A repeated command resumes an interrupted one. An unknown or unreachable package is an error
+# before the training starts.
+#   WORK    folder of the downloads
+#   BANK    folder of the bank
+#   HOURS   hours of rendered music in the bank, in addition to the recordings
+#   OUTPUT  folder of the training
+#   STEPS   training steps
+#   FIT     further options of `mirprobe pretrain fit`
+# The included weights come from a shorter training; the model card lists its commands.
 HOURS ?= 100
 STEPS ?= 100000
 FIT ?= --config vit1d-rope --lr 2e-4 --max-gap inf --same-group 0.67 --variants 4
@@ -37,12 +43,12 @@ bench: $(VENV)/.ready
 	$(BIN)/python tests/bench/encoding.py
 	$(BIN)/python tests/bench/training.py
 
-# Some 15 minutes: kills, damaged files, full disks. Mounting a full disk needs root; it says so.
+# About 15 minutes: killed processes, damaged files, full disks. The test of a full disk needs root.
 stress: $(VENV)/.ready
 	PYTHONPATH=tests $(BIN)/python tests/stress/stress.py
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
-	$(BIN)/python -m pip install --quiet --no-deps musicnn basic-pitch  # they ask for TensorFlow
+	$(BIN)/python -m pip install --quiet --no-deps musicnn basic-pitch  # they require TensorFlow
 	touch $@

@@ -16,7 +16,7 @@ THRESHOLDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 0.5)
 
 
 class Downbeat(Beat):
-    """Frame-wise activation of the beats at position 1, decoded to their times.
+    """Frame-wise downbeat activation, decoded to downbeat times.
 
     Targets, decodings and metrics are those of `beat`, on downbeats only; `dbn` uses the rates of
     bars. A track whose beats have no positions cannot be used. A track without a downbeat is left
@@ -30,8 +30,8 @@ class Downbeat(Beat):
     labels: tuple[str, ...] = ("downbeat",)
     metrics: Mapping[str, str] = {
         "f_measure": "F-measure of downbeats within 70 ms, mean over pieces",
-        "cmlt": "all continuous runs at the annotated metrical level, thresholds 0.175",
-        "amlt": "all continuous runs, also at double, half or off-bar level, thresholds 0.175",
+        "cmlt": "all continuously correct segments, annotated metrical level, thresholds 0.175",
+        "amlt": "as cmlt, also at double or half rate and shifted by half a bar",
     }
     decodings: Mapping[str, Sequence[Mapping[str, float]]] = {
         "peak": tuple({"threshold": value} for value in THRESHOLDS),

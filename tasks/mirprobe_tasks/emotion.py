@@ -15,7 +15,7 @@ from mirprobe_tasks.common.checks import required, validate_emotion
 
 
 class Emotion:
-    """Regression of valence and arousal, on the scale of the data set.
+    """Regression of valence and arousal on the scale of the data set.
 
     The main metric weights both dimensions equally. Arousal is usually much easier to predict.
     """
@@ -27,9 +27,9 @@ class Emotion:
     labels: tuple[str, ...] = ("valence", "arousal")
     main_metric = "r2"
     metrics: Mapping[str, str] = {
-        "r2": "mean of the coefficients of determination of valence and arousal over the tracks",
-        "r2_valence": "coefficient of determination of valence over the tracks, 0 is their mean",
-        "r2_arousal": "coefficient of determination of arousal over the tracks, 0 is their mean",
+        "r2": "mean of r2_valence and r2_arousal",
+        "r2_valence": "coefficient of determination of valence; predicting the mean gives 0",
+        "r2_arousal": "coefficient of determination of arousal; predicting the mean gives 0",
     }
     decodings: Mapping[str, Sequence[Mapping[str, float]]] = {"numbers": ({},)}
 

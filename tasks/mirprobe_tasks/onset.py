@@ -14,7 +14,7 @@ THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 
 
 class Onset(EventDetection):
-    """Frame-wise onset activation, decoded by peak picking.
+    """Frame-wise onset activation, decoded to onset times by peak picking.
 
     The target is 0.5 on one neighbour on either side at 31.25 Hz; at 25 Hz or less it is not
     widened. Two onsets in one frame or in neighbouring frames are one peak: the ceiling shows the

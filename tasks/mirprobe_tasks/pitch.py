@@ -11,7 +11,7 @@ from mirprobe_tasks.common.classification import ClipClassification
 
 
 class Pitch(ClipClassification):
-    """Classification into the 128 notes of MIDI; enharmonic spellings are one class.
+    """Classification into the 128 MIDI notes; enharmonic spellings are one class.
 
     The range of notes differs between data sets (82 in TinySOL, 88 on a piano, 112 in NSynth). All
     128 are classes, so that a probe can be trained on one data set and tested on another. A note

@@ -53,7 +53,7 @@ def section_function(label: str) -> str | None:
 
 
 class Structure:
-    """Frame-wise activation of boundaries and of the seven section functions.
+    """Frame-wise activations of section boundaries and of seven section functions.
 
     A probe on one frame cannot compare sections. It therefore predicts the function of the section,
     in the seven classes of Wang, Hung & Smith (ICASSP 2022); two sections with the same function

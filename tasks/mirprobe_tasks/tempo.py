@@ -12,13 +12,13 @@ from mirprobe_tasks.common.classification import ClipClassification
 
 
 class Tempo(ClipClassification):
-    """Classification into 72 tempi from 30 to 240 beats per minute, 24 to the octave.
+    """Classification into 72 tempo classes from 30 to 240 beats per minute, 24 per octave.
 
-    The published protocol has as many classes, taken from its data; here they are fixed
-    (`metrics.tempo.CLASSES`) and wide enough that a few hundred tracks meet most of them. A class
-    is 2.9 % wide and stands for its centre. The centre of the right class is always within 4 %, so
-    the ceiling of both accuracies is 1 for tempi in the range. A tempo outside the range is no
-    target, but it is scored: an estimate can match it only as an octave error.
+    The published protocol derives as many classes from its data. The classes here are fixed
+    (`metrics.tempo.CLASSES`) and wide enough that a few hundred tracks cover most of them. A class
+    is 2.9 % wide; its estimate is its centre, which is within 4 % of every tempo in the class. The
+    ceiling of both accuracies is therefore 1 for tempi in the range. A tempo outside the range is
+    not a training target but is scored: an estimate can match it only as an octave error.
     """
 
     name = "tempo"

@@ -80,7 +80,7 @@ def test_plug_ins_are_scored(installed: Path, tmp_path: Path) -> None:
     for row in probes:
         assert row["dataset"] == "beeps:tracks=6"
         assert (row["task"], row["source"], row["layer"]) == ("loudness", "class", "rms")
-        assert float(row["value"]) == 1.0  # ten times as loud is told apart
+        assert float(row["value"]) == 1.0  # ten times as loud is classified correctly
         assert int(row["n"]) == 6
     chance = [row for row in rows if row["kind"] == "chance"]
     assert [row["encoder"] for row in chance] == ["rms:gain=0.5", "rms"]

@@ -18,7 +18,7 @@ HIGHEST_CONFIDENCE = "2"
 
 
 class GiantStepsMtgKey(TableDataset):
-    """Two-minute excerpts with one key of high confidence.
+    """Two-minute excerpts of electronic dance music: key, annotated with high confidence.
 
     Of the 1,486 excerpts, those with confidence 2 and a single major or minor key are used, as in
     Korzeniowski and Widmer (End-to-end musical key estimation using a convolutional neural network,

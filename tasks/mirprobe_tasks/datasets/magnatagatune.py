@@ -40,7 +40,7 @@ _SONG = re.compile(
 
 
 class MagnaTagATune(TableDataset):
-    """Clips of 29 seconds with 50 tags, in one of two splits.
+    """29-second clips: 50 tags, with a choice of two published splits.
 
     `split=folders`, the default: 12:1:3 by the folders 0 to b, c, and d to f, as in Lee, Park, Kim
     and Nam (Sample-level deep convolutional neural networks, SMC 2017) and most later papers; all

@@ -31,7 +31,7 @@ _HEADER = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "DURATION", "TAGS")
 
 
 class MtgJamendo(TableDataset):
-    """Songs with tags such as `genre---rock`, in one of five official splits by artist.
+    """Songs with tags such as `genre---rock`, with a choice of five official splits by artist.
 
     The vocabulary has the tags in any of the five splits of a subset, so it is the same for every
     split, and a tag that one split lacks is still in it. The authors have dropped tags that are not

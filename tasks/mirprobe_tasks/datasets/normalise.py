@@ -1,4 +1,4 @@
-"""One form for keys, segments and onsets, whatever the source of the annotation."""
+"""Converts keys, segments and onsets of all annotation formats to one form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UNKNOWN_KEY = "X"
 """An unknown key in the syntax of mir_eval. It is neither a target nor scored."""
 
 ONSET_DISTANCE = 0.030
-"""Seconds after an onset within which another one belongs to it, as in a strummed chord."""
+"""Onsets within this time (in seconds) after an onset belong to it, as in a strummed chord."""
 
 _NO_KEY = {"x", "n", "-", "unknown", "none", "atonal"}
 _MODES = {

@@ -78,7 +78,7 @@ def _degree(name: str, quality: str) -> str:
 
 
 class Winterreise(TableDataset):
-    """24 songs in two public recordings each: chords, key, local keys.
+    """The 24 songs of Winterreise in two public recordings: chords, key, local keys.
 
     Groups are songs: 19 for training, 2 for validation and 3 for test, divided 8:1:1. Performances
     differ in key, since singers transpose. Chords over a foreign bass, such as a pedal point, are

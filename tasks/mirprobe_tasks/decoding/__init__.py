@@ -1,1 +1,1 @@
-"""Decoders from frame-wise predictions to events and segments; NumPy only, no training."""
+"""Decoders of frame-wise predictions into events and segments; without trained parameters."""

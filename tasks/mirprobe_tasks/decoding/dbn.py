@@ -1,9 +1,11 @@
 """Beat times from an activation curve with a bar-pointer hidden Markov model.
 
-The model is that of Krebs, Böck & Widmer, "An efficient state-space model for joint tempo and
-meter tracking", ISMIR 2015. A state is a tempo (a whole number of frames per beat) and a position
-in the beat. The position advances by one frame; the tempo changes only at beat boundaries. The
-first 1 / `OBSERVATION_LAMBDA` of each beat emits the activation, the rest its complement.
+A state is a tempo (an integer number of frames per beat) and a position in the beat. The position
+advances by one frame; the tempo changes only at beat boundaries. The first 1 / `OBSERVATION_LAMBDA`
+of each beat emits the activation, the rest its complement.
+
+Source: Krebs, Böck & Widmer, *An efficient state-space model for joint tempo and meter tracking*,
+ISMIR 2015.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ class Pulse:
     Attributes:
         slowest: pulses per minute.
         fastest: pulses per minute.
-        tempos: largest number of tempi, evenly spaced by ratio; None for all whole numbers of
+        tempos: maximum number of tempi, logarithmically spaced; None for all integer numbers of
             frames.
-        silence: no pulse lies before the first or after the last activation that reaches this.
+        silence: threshold on the activation; no pulse lies before the first or after the last
+            activation that reaches it.
     """
 
     slowest: float
@@ -49,7 +52,7 @@ _EPSILON = 1e-6
 def dbn_beats(
     activation: Floats, frame_rate: float, transition_lambda: float, pulse: Pulse = BEATS
 ) -> Floats:
-    """Beat times in seconds from the first frame's centre, increasing.
+    """Beat times in seconds from the centre of the first frame, increasing.
 
     The activation is interpolated linearly to a frame rate in [`MIN_RATE`, `MAX_RATE`].
 
@@ -77,13 +80,13 @@ def dbn_beats(
     heads = zip(np.maximum(starts, 0), starts + beat_frames(lengths), strict=True)
     peaks = np.array([a + int(heard[a:b].argmax()) for a, b in heads], dtype=np.int64)
     if len(starts) and starts[0] < 0 and heard[peaks[0]] <= 1 / OBSERVATION_LAMBDA:
-        peaks = peaks[1:]  # the rest of a beat that began before the first frame
+        peaks = peaks[1:]  # the end of a beat that starts before the first frame
     frames = first + refine_peaks(heard, peaks)
     return np.asarray(frames / rate, dtype=np.float64)
 
 
 def beat_intervals(rate: float, pulse: Pulse = BEATS) -> Ints:
-    """(tempos,) whole numbers of frames per beat, increasing."""
+    """(tempos,) frames per beat, integers, increasing."""
     shortest, longest = round(60 * rate / pulse.fastest), round(60 * rate / pulse.slowest)
     if pulse.tempos is None:
         return np.arange(shortest, longest + 1)
@@ -103,7 +106,7 @@ def tempo_changes(intervals: Ints, transition_lambda: float) -> Floats:
 
 
 def observations(activation: Floats) -> tuple[Floats, Floats]:
-    """(time,) log density of each frame at the start of a beat, and in the rest of a beat."""
+    """(time,) log densities of each frame at the start of a beat and in the rest of a beat."""
     probability = np.clip(activation, _EPSILON, 1 - _EPSILON)
     return np.log(probability), np.log((1 - probability) / (OBSERVATION_LAMBDA - 1))
 
@@ -113,10 +116,10 @@ def best_beats(
 ) -> tuple[Ints, Ints]:
     """The Viterbi path over (tempo, position); all states are equally likely in the first frame.
 
-    Between two boundaries the path is fixed. A whole beat is therefore one step, whose score is a
-    difference of cumulative sums, and only boundaries are searched. No beat is shorter than the
-    shortest interval, so that many boundaries are independent and are computed together. Frames
-    outside the track cost nothing: the track may begin and end within a beat.
+    Between two boundaries the path is fixed. The search therefore treats a beat as one step, whose
+    score is a difference of cumulative sums. Boundaries closer than the shortest interval are
+    independent of each other and are computed together. Frames outside the track have a score of 0:
+    the track may start and end within a beat.
 
     Args:
         on_beat: (time,) log density at the start of a beat.
@@ -126,14 +129,14 @@ def best_beats(
 
     Returns:
         The first frame of each beat, and its interval in frames. The first start is negative if
-        the track begins after the start of that beat.
+        its beat starts before the track.
     """
     frames, tempos, pad = len(on_beat), len(intervals), int(intervals[-1])
     on = np.cumsum(np.pad(on_beat, (pad + 1, pad)))
     off = np.cumsum(np.pad(off_beat, (pad + 1, pad)))
-    start = np.arange(pad + frames)[:, None]  # row r is the boundary before frame r - pad
+    start = np.arange(pad + frames)[:, None]  # row r: the boundary before frame r - pad
     head, tail = start + beat_frames(intervals), start + intervals
-    # score of paths up to the end of the beat that starts at each boundary; (boundaries, tempos)
+    # score of the best path to the end of the beat that starts at a boundary; (boundaries, tempos)
     score = on[head] - on[start] + off[tail] - off[head]
     score[: pad + 1][start[: pad + 1] <= pad - intervals] = -np.inf  # beats that end before frame 0
 

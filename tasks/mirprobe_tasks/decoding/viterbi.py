@@ -9,22 +9,22 @@ from mirprobe.core.schema import Floats
 
 
 def uniform_viterbi(log_probabilities: Floats, self_transition: float) -> NDArray[np.int64]:
-    """Viterbi path (Viterbi 1967) with one self-transition probability for all classes.
+    """Viterbi path (Viterbi, 1967) with one self-transition probability for all classes.
 
-    The other classes share the rest of the probability evenly; the first frame is uniform. All
-    changes of class cost the same, so the best change comes from the best class: each frame costs
-    O(classes), not O(classes ** 2).
+    All changes of class have the same probability; the initial distribution is uniform. The best
+    change therefore comes from the best class, so that a frame costs O(classes) instead of
+    O(classes ** 2).
 
     Args:
         log_probabilities: (time, classes) log probability of each class in each frame.
         self_transition: probability that the next frame has the same class, at least 1 / classes
-            (uniform, no smoothing) and below 1.
+            (no smoothing) and below 1.
 
     Returns:
         (time,) class of each frame.
 
     Raises:
-        ValueError: the self-transition is outside that range, or there is only one class.
+        ValueError: `self_transition` is out of range, or there is only one class.
     """
     frames, classes = log_probabilities.shape
     if classes < 2 or not 1 / classes <= self_transition < 1:

@@ -1,4 +1,4 @@
-"""Generated music: notes, metre, patterns, MIDI, sound fonts, rendering, mixing.
+"""Generation of music: notes, metre, patterns, MIDI, sound fonts, rendering, mixing.
 
-Shared by the data sets `studio` and `scores` and by the pretraining corpus.
+The data sets `studio` and `scores` and the pretraining corpus share these modules.
 """

@@ -17,7 +17,7 @@ STYLES = ("plain", "syncopated", "walking")
 LOW, HIGH = 30, 52
 """Range of the bass, in MIDI numbers."""
 
-# Degrees of a hit: the bass note, a chord tone above it, the octave.
+# Voices of a hit: the bass note, a chord tone above it, the octave.
 _BASS, _OTHER, _OCTAVE = 0, 1, 4
 
 
@@ -26,7 +26,7 @@ def bass_pattern(rng: np.random.Generator, metre: Metre, style: str, grain: int)
     bars = cycle_bars(rng, metre)
     period = bars * metre.bar_steps
     if style == "walking":
-        # The tones distinguish walking basses from each other, so the cycle is always two bars.
+        # the steps of walking basses differ little: two bars give enough distinct patterns
         period = 2 * metre.bar_steps
         steps = list(range(0, period, metre.steps))
         skips = [s + metre.steps // 2 for s in steps if metre.steps == 4 and chance(rng, 0.1)]
@@ -61,8 +61,8 @@ def play_bass(
 ) -> list[Event]:
     """Play a pattern. The note at the start of each chord is the bass note of its label.
 
-    A walking bass steps into the next chord: the note before a change of chord may lie outside the
-    chord, and is marked as an ornament.
+    The last note of a walking bass before a chord change leads to the next chord. It is marked as
+    an ornament if it is not a chord tone.
     """
     strokes = list(pattern.unroll(grid))
     events: list[Event] = []
@@ -93,7 +93,7 @@ def play_bass(
 
 
 def _nearest(pitch_class: int, previous: int) -> int:
-    """The pitch of a pitch class that is nearest to `previous` within the range of the bass."""
+    """The pitch of a pitch class nearest to `previous` within the range of the bass."""
     options = [pitch for pitch in range(LOW, HIGH + 1) if pitch % 12 == pitch_class]
     return min(options, key=lambda pitch: (abs(pitch - previous), pitch))
 

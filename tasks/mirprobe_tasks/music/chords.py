@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mirprobe_tasks.music.pitch import Spelling
 
-# Harte shorthand -> its tones as (degree, semitones above the root).
+# Harte shorthand -> chord tones as (degree, semitones above the root).
 QUALITIES: dict[str, tuple[tuple[str, int], ...]] = {
     "maj": (("1", 0), ("3", 4), ("5", 7)),
     "min": (("1", 0), ("b3", 3), ("5", 7)),
@@ -24,7 +24,7 @@ QUALITIES: dict[str, tuple[tuple[str, int], ...]] = {
     "hdim7": (("1", 0), ("b3", 3), ("b5", 6), ("b7", 10)),
 }
 
-# Qualities that remain the same chord with any of their tones in the bass.
+# Qualities that are the same chord in every inversion.
 INVERTIBLE = frozenset({"maj", "min", "dim", "7", "maj7", "min7", "hdim7", "dim7"})
 
 
@@ -33,9 +33,9 @@ class Chord:
     """A chord as the accompaniment plays it.
 
     Attributes:
-        root: with its spelling.
+        root: spelled root.
         quality: a key of `QUALITIES`.
-        inversion: index of the tone in the bass, 0 for the root.
+        inversion: index of the chord tone in the bass; 0 for root position.
     """
 
     root: Spelling
@@ -61,7 +61,7 @@ class Chord:
 
 @dataclass(frozen=True)
 class Span:
-    """Beats `start` to `end` with one chord; None where no chord is played."""
+    """The chord from beat `start` to beat `end`; None if no chord is played."""
 
     start: int
     end: int

@@ -21,7 +21,7 @@ from mirprobe_tasks.music.patterns import (
 from mirprobe_tasks.music.random_choice import pick
 
 STYLES = ("block", "offbeat", "arpeggio", "held")
-"""Block chords on the beats and off the beats, broken chords, long held chords."""
+"""Block chords on the beat, block chords off the beat, broken chords, sustained chords."""
 
 ALL = -1
 """The voice of a hit that plays the whole chord."""
@@ -52,7 +52,7 @@ def comp_pattern(rng: np.random.Generator, metre: Metre, style: str, grain: int)
 def _broken(rng: np.random.Generator, metre: Metre, period: int, grain: int) -> tuple[Hit, ...]:
     """An even sequence of single voices in a random order, with a few gaps."""
     pace = grain if metre.steps == 3 else int(pick(rng, (grain, 2), (1, 1)))
-    # every voice of a seventh chord occurs
+    # contains every voice of a seventh chord
     extra = rng.integers(0, 6, size=int(rng.integers(0, 5)))
     contour = [int(voice) for voice in rng.permutation([0, 1, 2, 3, *extra])]
     steps = [s for s in range(0, period, pace) if s % metre.bar_steps == 0 or rng.random() < 0.88]
@@ -85,14 +85,14 @@ def lead_voices(
 
 @lru_cache(maxsize=4096)
 def _voicings(chord: Chord, voices: int, low: int, high: int) -> tuple[Voicing, ...]:
-    """Voicings of the chord between two pitches that contain all tones of its label.
+    """Voicings between two pitches that contain all tones of the chord.
 
-    With three voices, a seventh chord has no fifth.
+    With three voices, the fifth of a seventh chord is omitted.
     """
     tones = chord.pitch_classes
     needed = set(tones) if voices >= len(tones) else set(tones) - {tones[2]}
     pitches = [pitch for pitch in range(low, high + 1) if pitch % 12 in tones]
-    # a narrow range may hold only three tones of a diminished triad
+    # a narrow range may contain only three pitches of a diminished triad
     count = min(max(voices, len(needed)), len(pitches))
     return tuple(
         option
@@ -102,7 +102,7 @@ def _voicings(chord: Chord, voices: int, low: int, high: int) -> tuple[Voicing, 
 
 
 def _cost(option: Voicing, previous: Voicing, centre: int) -> float:
-    """Voice movement, plus distance from the centre, plus a penalty on parallel fifths, octaves."""
+    """Voice movement, distance from the centre, and a penalty for parallel fifths and octaves."""
     cost = 0.3 * abs(sum(option) / len(option) - centre)
     moves = list(zip(previous, option, strict=False))
     cost += sum(abs(after - before) for before, after in moves)
@@ -132,7 +132,7 @@ def play_chords(
         voicings: one for each span.
         pattern: a hit plays all voices or one.
         velocity: mean velocity.
-        articulation: sounding share of the length of each note.
+        articulation: fraction of the length of each note that sounds.
     """
     strokes = list(pattern.unroll(grid))
     events: list[Event] = []

@@ -28,7 +28,7 @@ def _kit(rng: np.random.Generator, metre: Metre, period: int, grain: int) -> lis
     kick, snare, tick = pick(rng, _KICKS), pick(rng, _SNARES), pick(rng, _TICKS)
     off = float(rng.uniform(0.0, 0.6))
     kicks = set(rhythm(rng, metre, period, int(rng.integers(1, 4)), grain, off))
-    # some grooves have no kick on the first beat: the strongest stroke must not mark the downbeat
+    # some grooves have no kick on the first beat, so that the kick does not reveal the downbeat
     if chance(rng, 0.75):
         kicks |= set(range(0, period, metre.bar_steps))
     backbeats = _backbeats(rng, metre)
@@ -47,7 +47,7 @@ def _kit(rng: np.random.Generator, metre: Metre, period: int, grain: int) -> lis
 
 
 def _backbeats(rng: np.random.Generator, metre: Metre) -> tuple[int, ...]:
-    """Snare steps in a bar: backbeats, half time, or none."""
+    """Snare steps in a bar: backbeats, half-time or none."""
     if metre == FOUR:
         return pick(rng, ((4, 12), (8,), (12,), (6, 12), ()), (5, 2, 1, 1, 1))
     if metre == SIX:
@@ -56,7 +56,7 @@ def _backbeats(rng: np.random.Generator, metre: Metre) -> tuple[int, ...]:
 
 
 def _hands(rng: np.random.Generator, metre: Metre, period: int, grain: int) -> list[Hit]:
-    """Two drums that share a rhythm, with or without a shaker."""
+    """Two hand drums that share a rhythm, with or without a shaker."""
     high, low = pick(rng, _HANDS)
     count = int(rng.integers(3, 7)) * period // metre.bar_steps
     steps = rhythm(rng, metre, period, count, grain, float(rng.uniform(0.2, 0.8)))

@@ -1,7 +1,7 @@
 """Metre, tempo curve, swing, and conversion from beats to seconds.
 
-A beat is a quarter note in 3/4 and 4/4, a dotted quarter in 6/8 (two beats per bar). Positions are
-in beats from the start of the piece, pickup included.
+A beat is a quarter note in 3/4 and 4/4, and a dotted quarter note in 6/8 (two beats per bar).
+Positions are in beats from the start of the piece, including the pickup.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class Grid:
         metre: time signature.
         pickup: beats before the first downbeat.
         bars: whole bars after the pickup.
-        boundaries: (n + 1,) seconds: the n beats, and the end of the last one.
-        swing: phase at which the second half of a beat starts; 0.5 is straight.
+        boundaries: (n + 1,) times in seconds of the n beats and of the end of the last beat.
+        swing: phase of the off-beat within the beat; 0.5 is straight.
         duration: of the audio, in seconds.
     """
 
@@ -72,7 +72,7 @@ class Grid:
 
     @property
     def tempo(self) -> float:
-        """Beats per minute: 60 over the median interval between beats."""
+        """Beats per minute: 60 divided by the median interval between beats."""
         return float(60.0 / np.median(np.diff(self.boundaries)))
 
     @property
@@ -126,7 +126,7 @@ def drift(
         rng: source of the draws.
         count: number of beats.
         spread: range of the standard deviation.
-        knot_beats: beats from one random value to the next; between them it is interpolated.
+        knot_beats: beats between two random values; the values between them are interpolated.
     """
     knots = rng.normal(0.0, rng.uniform(*spread), size=count // knot_beats + 3)
     curve = np.interp(np.linspace(0, len(knots) - 1, count), np.arange(len(knots)), knots)

@@ -1,4 +1,4 @@
-"""Parts as a standard MIDI file, half a millisecond per tick."""
+"""Writes parts as a standard MIDI file with 0.5 ms per tick."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def part_to_midi(part: Part, tuning: float, duration: float) -> bytes:
 
 
 def parts_to_midi(parts: Sequence[tuple[Part, int]], tuning: float, duration: float) -> bytes:
-    """Write parts as a format 0 file, one channel each.
+    """Write parts as a format 0 file, one channel per part.
 
     Args:
-        parts: parts with the volume of their channels, 0 to 127; at most 15 pitched ones.
+        parts: parts with the volumes of their channels, 0 to 127; at most 15 pitched parts.
         tuning: deviation from A = 440 Hz in cents, for pitched parts.
         duration: of the file, in seconds.
     """
@@ -56,7 +56,7 @@ def _events(part: Part, channel: int, volume: int, tuning: float) -> list[tuple[
         events.append((0, 0, bytes([0xC0 | channel, part.program])))
         events.append((0, 0, bytes([0xE0 | channel, bend & 0x7F, bend >> 7])))
     for note in part.notes:
-        # within a tick, notes end before others start
+        # within a tick, note-offs precede note-ons
         on = bytes([0x90 | channel, note.pitch, note.velocity])
         events.append((round(note.start / TICK), 2, on))
         events.append((round(note.end / TICK), 1, bytes([0x80 | channel, note.pitch, 0])))
@@ -64,7 +64,7 @@ def _events(part: Part, channel: int, volume: int, tuning: float) -> list[tuple[
 
 
 def _variable(value: int) -> bytes:
-    """A variable-length quantity: seven bits a byte, the high bit set on all but the last."""
+    """A variable-length quantity: seven bits per byte; the high bit is 0 only in the last byte."""
     groups = [value & 0x7F]
     while value := value >> 7:
         groups.append(value & 0x7F | 0x80)

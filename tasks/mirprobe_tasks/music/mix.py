@@ -11,17 +11,17 @@ from mirprobe_tasks.music.random_choice import chance, pick
 
 @dataclass(frozen=True)
 class Mix:
-    """Parameters of a recording. Names of audio files depend on them, by `repr`.
+    """Parameters of a recording. The names of audio files depend on their `repr`.
 
     Attributes:
-        peak: of the file, in dB relative to full scale.
-        wet: level of the tail of the room relative to the direct sound, in dB.
-        decay: of the room: seconds until the tail has decayed by 60 dB.
+        peak: peak level of the file, in dB relative to full scale.
+        wet: level of the reverberation relative to the direct sound, in dB.
+        decay: reverberation time in seconds (decay by 60 dB).
         noise: level of the noise floor relative to the music, in dB.
-        colour: 0 for white noise, 1 for noise that falls by 6 dB per octave.
-        cutoff: of a first-order low-pass that models the microphone, in Hz.
+        colour: spectral slope of the noise; 0 is white, 1 falls by 6 dB per octave.
+        cutoff: cutoff frequency of a first-order low-pass that models the microphone, in Hz.
         tuning: deviation from A = 440 Hz in cents.
-        seed: of room and noise.
+        seed: seed of reverberation and noise.
     """
 
     peak: float
@@ -35,7 +35,7 @@ class Mix:
 
 
 def draw_mix(rng: np.random.Generator) -> Mix:
-    """Draw a recording, from close and clean to distant, dull and noisy."""
+    """Draw the parameters of a recording, from close and clean to distant, dull and noisy."""
     cutoff = float(rng.uniform(2500.0, 9000.0))
     return Mix(
         peak=-float(rng.uniform(1.0, 14.0)),

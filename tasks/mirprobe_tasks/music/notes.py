@@ -10,7 +10,7 @@ import numpy as np
 from mirprobe.core.schema import Floats
 
 MERGE = 0.03
-"""Seconds after an onset within which a note belongs to it."""
+"""Notes that start within this time (in seconds) after an onset belong to the onset."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Event:
     Attributes:
         start: position in beats.
         length: in beats.
-        pitch: MIDI number; on the drum channel, the instrument.
+        pitch: MIDI number; for drums, the number of the drum.
         velocity: 1-127.
         ornament: whether the note may lie outside the chord.
     """
@@ -63,7 +63,7 @@ class Part:
 
 
 def onset_times(parts: Iterable[Part]) -> Floats:
-    """(n,) onsets in seconds; a note within `MERGE` seconds of an onset belongs to it."""
+    """(n,) onset times in seconds; a note within `MERGE` seconds of an onset belongs to it."""
     merged: list[float] = []
     for start in sorted(note.start for part in parts for note in part.notes):
         if not merged or start - merged[-1] > MERGE:

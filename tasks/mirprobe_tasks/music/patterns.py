@@ -17,7 +17,7 @@ class Hit:
     """One stroke of a pattern.
 
     Attributes:
-        step: from the start of the cycle.
+        step: position from the start of the cycle, in steps.
         length: in steps.
         voice: all or one voice of a chord, a degree of the bass, or a drum.
         accent: added to the velocity.
@@ -31,7 +31,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A cycle of `period` steps that starts on a downbeat and is repeated."""
+    """A repeated cycle of `period` steps that starts on a downbeat."""
 
     role: str
     metre: Metre
@@ -45,7 +45,7 @@ class Pattern:
         return f"{self.role} {self.metre.name} {self.period}: {hits}"
 
     def unroll(self, grid: Grid) -> Iterator[tuple[float, Hit]]:
-        """Every hit of the piece with its position in beats, pickup included."""
+        """All hits of the piece with their positions in beats, including the pickup."""
         cycle = self.period // grid.metre.steps
         start = grid.pickup - cycle * -(-grid.pickup // cycle)
         for origin in range(start, grid.total, cycle):
@@ -76,7 +76,7 @@ def rhythm(
         period: length of the cycle in steps.
         count: number of steps.
         grain: only multiples of this step are used.
-        syncopation: 0 prefers beats, 1 prefers steps between beats.
+        syncopation: from 0 (prefers beats) to 1 (prefers steps between beats).
     """
     steps = list(range(0, period, grain))
     weights = []
@@ -91,7 +91,7 @@ def rhythm(
 
 
 def step_intervals(steps: list[int], period: int) -> list[int]:
-    """Steps from each hit to the next, cyclic."""
+    """Number of steps from each hit to the next, cyclic."""
     following = [*steps[1:], steps[0] + period] if steps else []
     return [after - step for step, after in zip(steps, following, strict=True)]
 

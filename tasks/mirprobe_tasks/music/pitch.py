@@ -13,7 +13,7 @@ _SCALES: dict[Mode, tuple[int, ...]] = {
     "major": (0, 2, 4, 5, 7, 9, 11),
     "minor": (0, 2, 3, 5, 7, 8, 10),
 }
-# The common spelling of each tonic; with six accidentals F# major and Eb minor.
+# The usual spelling of each tonic; the keys with six accidentals are F# major and Eb minor.
 _TONICS: dict[Mode, str] = {
     "major": "C Db D Eb E F F# G Ab A Bb B",
     "minor": "C C# D Eb E F F# G G# A Bb B",
@@ -39,7 +39,7 @@ class Spelling:
 
 
 def spell(name: str) -> Spelling:
-    """The spelling with this name; inverse of `Spelling.name`."""
+    """The spelling with the given name; inverse of `Spelling.name`."""
     letter = _LETTERS.index(name[0])
     shift = name.count("#") - name.count("b")
     return Spelling(letter, (_NATURALS[letter] + shift) % 12)
@@ -54,7 +54,7 @@ class Key:
 
     @property
     def label(self) -> str:
-        """In the syntax of mir_eval.key: `"Eb major"`."""
+        """Label in the syntax of mir_eval.key, such as `"Eb major"`."""
         return f"{self.tonic.name} {self.mode}"
 
     @property

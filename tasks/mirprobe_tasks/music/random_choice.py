@@ -13,7 +13,7 @@ from mirprobe.core.schema import SPLITS, Split
 T = TypeVar("T")
 
 SEED = 20_240
-"""The seed of `studio`; with split, index and aspect it determines every stream."""
+"""The seed of `studio`; seed, split, index and aspect determine a generator."""
 
 # Tenths of the hash space that belong to each split.
 _BOUNDS: dict[Split, tuple[int, int]] = {"train": (0, 5), "valid": (5, 7), "test": (7, 10)}
@@ -22,7 +22,7 @@ _BOUNDS: dict[Split, tuple[int, int]] = {"train": (0, 5), "valid": (5, 7), "test
 def stream(split: Split, index: int, aspect: str) -> np.random.Generator:
     """The generator for one aspect of one piece, such as `"harmony"`.
 
-    With separate streams, a change in one part of the composer leaves the others unchanged.
+    Since each aspect has its generator, a change in one part of the composer affects no other part.
     """
     return np.random.default_rng([SEED, SPLITS.index(split), index, *aspect.encode()])
 
@@ -48,9 +48,9 @@ def chance(rng: np.random.Generator, probability: float) -> bool:
 
 
 def split_of_template(name: str) -> Split:
-    """The only split that may use the template with this name.
+    """The split to which the template with this name belongs.
 
-    A hash of the content assigns every accompaniment pattern and phrase to a split, so that no
+    A hash of the name assigns each accompaniment pattern and each phrase to one split, so that no
     template occurs in two splits.
     """
     tenth = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big") % 10

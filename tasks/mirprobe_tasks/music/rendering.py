@@ -1,4 +1,4 @@
-"""Rendering: parts to audio. Plays each part with a sound font, mixes, adds room and noise."""
+"""Renders parts as audio: synthesis with a sound font, mixing, reverberation and noise."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from mirprobe_tasks.music.notes import Part
 from mirprobe_tasks.music.sound_fonts import studio_font
 
 SAMPLE_RATE = 22_050
-"""Of the rendered files, in Hz."""
+"""Sample rate of the rendered files, in Hz."""
 
-_RECIPE = 1  # increase it to make the same parts and mix sound different
+_RECIPE = 1  # increase it when a change here changes the audio
 
 
 @lru_cache(maxsize=1)
@@ -32,7 +32,7 @@ def _renderer() -> str:
 
 
 def audio_file_name(track_id: str, parts: Sequence[Part], mix: Mix, duration: float) -> str:
-    """Name of the audio file: the id and a digest of everything that the audio depends on."""
+    """Name of the audio file: the id and a hash of everything that the audio depends on."""
     digest = hashlib.blake2b(_renderer().encode(), digest_size=4)
     digest.update(repr((mix, duration)).encode())
     for part in parts:
@@ -42,11 +42,11 @@ def audio_file_name(track_id: str, parts: Sequence[Part], mix: Mix, duration: fl
 
 
 def render_parts(parts: Sequence[Part], mix: Mix, duration: float) -> Floats:
-    """Parts as audio.
+    """Render parts as audio.
 
     Args:
-        parts: each is played at its own gain.
-        mix: tuning, level, room and noise.
+        parts: each is played at its gain.
+        mix: tuning, level, reverberation and noise.
         duration: in seconds.
 
     Returns:
@@ -62,7 +62,7 @@ def render_parts(parts: Sequence[Part], mix: Mix, duration: float) -> Floats:
 
 
 def synthesise(font: bytes, midi: bytes, length: int, rate: int = SAMPLE_RATE) -> Floats:
-    """(length,) mono audio of a MIDI file at `rate`, cut or padded with zeros."""
+    """(length,) mono audio of a MIDI file at `rate`, truncated or zero-padded."""
     import midirenderer
     import soundfile
     import soxr
@@ -75,7 +75,7 @@ def synthesise(font: bytes, midi: bytes, length: int, rate: int = SAMPLE_RATE) -
 
 
 def loudness(audio: Floats, rate: int = SAMPLE_RATE) -> float:
-    """Root mean square over frames of 50 ms, silent frames left out; 1 for silence.
+    """Root mean square over frames of 50 ms, without silent frames; 1 for silence.
 
     Args:
         audio: (samples,) at `rate`.
@@ -89,11 +89,11 @@ def loudness(audio: Floats, rate: int = SAMPLE_RATE) -> float:
 
 
 def record(dry: Floats, mix: Mix, rate: int = SAMPLE_RATE) -> Floats:
-    """Add the room and the noise floor, apply the low-pass, set the level.
+    """Add reverberation, apply the low-pass, add the noise floor, and set the level.
 
     Args:
         dry: (samples,) at `rate`.
-        mix: the recording; its cutoff lies below rate / 2.
+        mix: parameters of the recording; the cutoff is below rate / 2.
         rate: in Hz.
     """
     from scipy.signal import butter, fftconvolve, lfilter
@@ -108,7 +108,7 @@ def record(dry: Floats, mix: Mix, rate: int = SAMPLE_RATE) -> Floats:
 
 
 def _room(rng: np.random.Generator, mix: Mix, rate: int) -> Floats:
-    """Impulse response: direct sound at time 0, then a decaying tail of noise."""
+    """Impulse response of the room: direct sound at time 0, then decaying noise."""
     size = int(mix.decay * rate)
     time = np.arange(size) / rate
     tail = rng.normal(size=size) * 10 ** (-3 * time / mix.decay)
@@ -129,7 +129,7 @@ def _noise(rng: np.random.Generator, length: int, colour: float, rate: int) -> F
 
 
 def write_flac(path: Path, audio: Floats) -> None:
-    """Write (samples,) at `SAMPLE_RATE` to a FLAC file of 16 bits, atomically.
+    """Write (samples,) at `SAMPLE_RATE` to a 16-bit FLAC file, atomically.
 
     Raises:
         StorageError: the file cannot be written.

@@ -1,9 +1,9 @@
 """Sound fonts: the font of `studio`, presets of a font, and conversion from .sf3 to .sf2.
 
-A sound font is a RIFF file of lists of chunks. `smpl` holds all samples in sequence (16 bit),
-`shdr` the start, end and loop of each sample, and `phdr` the presets. In an .sf3 file a sample
-whose type has the flag 0x10 is an Ogg Vorbis stream in `smpl`: start and end count bytes, and the
-loop counts from the start of the sample.
+A sound font is a RIFF file of lists of chunks. The chunk `smpl` contains all samples in sequence
+(16 bits), `shdr` the start, end and loop of each sample, and `phdr` the presets. In an .sf3 file, a
+sample whose type has the flag 0x10 is an Ogg Vorbis stream in `smpl`. Its start and end are in
+bytes, and its loop is relative to the start of the sample.
 """
 
 from __future__ import annotations
@@ -27,34 +27,33 @@ DRUM_BANK = 128
 """Bank of the drum kits."""
 
 _VORBIS, _ROM = 0x10, 0x8000
-_GAP = 46  # zeros that the format requires between two samples
+_GAP = 46  # the format requires as many zeros after each sample
 _HEADER = struct.Struct("<20s5IBbHH")
 _PRESET = struct.Struct("<20sHHH3I")
 
 
 @lru_cache(maxsize=1)
 def studio_font() -> bytes:
-    """The General MIDI sound font that pretty_midi contains; does not import pretty_midi.
+    """The General MIDI sound font in the package pretty_midi, which is not imported.
 
     Raises:
         ImportError: pretty_midi is not installed.
     """
     spec = importlib.util.find_spec("pretty_midi")
     if spec is None or spec.origin is None:
-        raise ImportError("pretty_midi is not installed; it contains the sound font of studio")
+        raise ImportError("pretty_midi, which contains the sound font of studio, is not installed")
     return (Path(spec.origin).parent / f"{STUDIO_FONT}.sf2").read_bytes()
 
 
 def collect_fonts(sources: Sequence[Path], output: Path, *, with_studio: bool = True) -> list[Path]:
-    """Copy all sound fonts below some folders into one folder, as .sf2, with the font of `studio`.
+    """Copy the sound fonts of some folders and the font of `studio` into one folder, as .sf2.
 
     Existing files are kept.
 
     Args:
-        sources: folders that are searched recursively for .sf2 and .sf3 files.
-        output: folder of the result.
-        with_studio: False leaves out the font of `studio` and every font that shares a sample with
-            it.
+        sources: folders to search recursively for .sf2 and .sf3 files.
+        output: target folder.
+        with_studio: False excludes the font of `studio` and all fonts that share a sample with it.
 
     Returns:
         All fonts in `output`.
@@ -124,9 +123,9 @@ def presets(path: Path) -> frozenset[tuple[int, int]]:
 
 @lru_cache(maxsize=64)
 def studio_share(path: Path) -> float:
-    """Share of a font's samples by length, 0 to 1, that are bit-identical in the font of `studio`.
+    """Fraction (0 to 1, by length) of the samples of a font that the font of `studio` contains.
 
-    A compressed font shares none, since its samples are not exact.
+    Samples must be identical. A font with lossy compression therefore has a fraction of 0.
     """
     studio = _sample_lengths(studio_font())
     lengths = _sample_lengths(path.read_bytes())
@@ -134,7 +133,7 @@ def studio_share(path: Path) -> float:
 
 
 def _sample_lengths(font: bytes) -> dict[bytes, int]:
-    """For each sample of a font: a segment from near its start -> the length of the sample."""
+    """Segment near the start of a sample -> length of the sample, for all samples of a font."""
     chunks = _chunks(font)
     if b"smpl" not in chunks or b"shdr" not in chunks:
         raise StorageError("damaged or not a sound font (no samples)")
@@ -148,7 +147,7 @@ def _sample_lengths(font: bytes) -> dict[bytes, int]:
 
 
 def decompress(font: bytes) -> bytes:
-    """An .sf3 font as .sf2: every sample decoded, everything else unchanged.
+    """Convert an .sf3 font to .sf2: decode the samples, keep everything else.
 
     Raises:
         StorageError: the bytes are not a sound font, or a sample cannot be decoded.
@@ -167,7 +166,7 @@ def decompress(font: bytes) -> bytes:
                 samples = audio[:, 0].tobytes()
                 loop_start, loop_end = loop_start + position, loop_end + position
             elif kind & _ROM or end <= start:
-                samples = b""  # also the terminal record
+                samples = b""  # includes the terminal record
                 loop_start = loop_end = position
             else:
                 samples = packed[2 * start : 2 * end]
@@ -187,7 +186,7 @@ def decompress(font: bytes) -> bytes:
 def _chunks(font: bytes) -> dict[bytes, bytes]:
     """Name -> body of the chunks of all lists of a font."""
     if font[:4] != b"RIFF" or font[8:12] != b"sfbk":
-        raise StorageError("damaged or not a sound font (no RIFF sfbk at its start)")
+        raise StorageError("damaged or not a sound font (it does not start with RIFF sfbk)")
     return {name: body for _, chunk_list in _walk(font, 12) for name, body in _walk(chunk_list, 4)}
 
 

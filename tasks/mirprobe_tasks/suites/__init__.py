@@ -1,1 +1,1 @@
-"""Suites, one YAML file each: `mirprobe run --suite NAME` runs one."""
+"""Suites, one YAML file each; `mirprobe run --suite NAME` runs a suite."""

@@ -24,7 +24,7 @@ SEEDS = 1000
 
 
 class Folder:
-    """A user's own recordings: `folder:my.yaml`.
+    """Your own recordings, described in a YAML file: `folder:my.yaml`.
 
     The name is the one in the description, or that of the file, `my`, so that several data sets can
     be joined or crossed. Without a column `split`, groups are divided by seed and shares of the

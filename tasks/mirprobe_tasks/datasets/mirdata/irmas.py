@@ -31,7 +31,7 @@ _NUMBER = re.compile(r"-\d+$")
 
 
 class Irmas(MirdataDataset):
-    """Excerpts of polyphonic music: the predominant ones of 11 instruments, as tags.
+    """Excerpts of polyphonic music: predominant instruments out of 11, as tags.
 
     In the official split, training excerpts last three seconds and have one instrument, test
     excerpts are longer and have one or more. A ninth of the training recordings is for validation.

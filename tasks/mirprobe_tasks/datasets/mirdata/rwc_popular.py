@@ -10,7 +10,7 @@ from mirprobe_tasks.datasets.mirdata.readers import read_fields
 
 
 class RwcPopular(MirdataDataset):
-    """A hundred pop songs made for research: chords, beats, sections, tempo.
+    """100 pop songs recorded for research: chords, beats, sections, tempo.
 
     Groups are singers. A third of the songs are by three singers; the seed of the division is the
     first one with which every split has about its share.

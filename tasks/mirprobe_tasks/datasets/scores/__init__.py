@@ -45,7 +45,7 @@ _REVISION = 1  # increase it to read the same corpus differently
 
 
 class Scores:
-    """Passages of about 45 seconds with chords, local keys, key, beats, tempo and onsets."""
+    """Rendered score passages of about 45 s: chords, local keys, key, beats, tempo, onsets."""
 
     name: str = "scores"
     tags: tuple[str, ...] = ()

@@ -101,7 +101,7 @@ def _read(analysis: Path, editions: Sequence[Path]) -> Work | str:
 
 
 def read_work(analysis: Path, editions: Sequence[Path]) -> Work:
-    """One work, whatever its fit; may run in any process.
+    """Read one work, regardless of its fit; may run in any process.
 
     Args:
         analysis: a `.rntxt` file.
@@ -207,8 +207,8 @@ def drop_doubled_rests(score: Any) -> None:
 def bars_of(part: Any) -> list[Bar]:
     """The measures of a part with their time signatures and repeat signs.
 
-    If a repeat sign divides a measure, the second part gets the number of the first, whatever its
-    number in the edition.
+    If a repeat sign divides a measure, the second part gets the number of the first part instead of
+    its number in the edition.
     """
     from music21.bar import Repeat
 

@@ -50,7 +50,7 @@ def shares(size: int) -> dict[Split, int]:
 
 
 class Studio:
-    """Pieces of 18 to 24 seconds with key, chords, beats, tempo, onsets and tags."""
+    """Generated pieces of 18 to 24 seconds: key, chords, beats, tempo, onsets, tags."""
 
     name: str = "studio"
     tags: tuple[str, ...] = TAGS
