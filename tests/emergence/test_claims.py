@@ -20,10 +20,9 @@ from mirprobe.emergence.claims import (
     find_crossing,
     layers_differ,
 )
-from mirprobe.emergence.intervals import Interval, interval_of, mean_of, measure
-from mirprobe.emergence.onset_scores import OnsetResult, result
+from mirprobe.emergence.intervals import Interval, ScoredRow, interval_of, mean_of, measure
+from mirprobe.emergence.onset_scores import result
 from mirprobe.emergence.report import write_report
-from mirprobe.emergence.similarity_scores import SimilarityResult
 
 TRACKS = 20
 NOISE = np.random.default_rng(0).normal(0, 0.05, TRACKS)
@@ -61,7 +60,7 @@ def test_tracks_without_a_value_are_left_out_of_a_mean() -> None:
     assert measure(mean_of([0.2, np.nan, 0.4]), 3).value == pytest.approx(0.3)
 
 
-def heard(model: str, value: float, seed: int = -1, **fields: object) -> OnsetResult:
+def heard(model: str, value: float, seed: int = -1, **fields: object) -> ScoredRow:
     row = {"model": model, "seed": seed, "validation": value, **fields}
     return result(row, [(value + noise, 0.5, 0.5) for noise in NOISE], 0)
 
@@ -90,7 +89,7 @@ def test_onsets_against_guesses_and_random_weights(value: float, verdict: str) -
     assert "spectral flux" in claim.remarks[-1]
 
 
-def seen(relation: str, layer: str, value: float, model: str = "trained") -> SimilarityResult:
+def seen(relation: str, layer: str, value: float, model: str = "trained") -> ScoredRow:
     row = {
         "model": model,
         "seed": -1 if model == "trained" else 0,
@@ -99,7 +98,7 @@ def seen(relation: str, layer: str, value: float, model: str = "trained") -> Sim
         "relation": relation,
         **dict.fromkeys(("validation", "value", "low", "high"), value),
     }
-    return SimilarityResult(row, value + NOISE)
+    return ScoredRow(row, value + NOISE)
 
 
 def test_different_layers_for_different_relations() -> None:

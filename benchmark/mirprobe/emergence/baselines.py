@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -13,8 +14,8 @@ from mirprobe.core.schema import SPLITS, Floating, Floats, Split, Track
 from mirprobe.data.audio import load
 from mirprobe.emergence import onset_scores
 from mirprobe.emergence.evaluate_model import ModelResults
+from mirprobe.emergence.intervals import ScoredRow
 from mirprobe.emergence.onset_detector import detect, flux
-from mirprobe.emergence.onset_scores import OnsetResult
 from mirprobe.emergence.similarity_scores import SEQUENCE, Similarities, relations
 from mirprobe.emergence.usable_tracks import Splits, have_onsets, map_tracks, onsets_of
 from mirprobe.encoders.spectral import Chroma
@@ -45,9 +46,7 @@ def names(config: LogMelConfig) -> tuple[str, ...]:
     return ("logmel", "chroma") if same else ("logmel",)
 
 
-@lru_cache(maxsize=1)
-def _logmel(config: LogMelConfig) -> LogMel:
-    return LogMel(config)
+_logmel = lru_cache(maxsize=1)(LogMel)
 
 
 def evaluate_track(config: LogMelConfig, seed: int, track: Track) -> BaselineTrackResult:
@@ -66,13 +65,12 @@ def evaluate_track(config: LogMelConfig, seed: int, track: Track) -> BaselineTra
             sequence = Chroma()(whole).sequence
             assert sequence is not None
             frames["chroma"] = sequence[0, :, 0].numpy()
-    aucs = {
-        name: relations(track, own[:, None], config.frame_rate, seed)
-        for name, own in frames.items()
-    }
-    clips = {name: own.mean(0)[None, None] for name, own in frames.items()}
+    rate = config.frame_rate
     return BaselineTrackResult(
-        flux(frames["logmel"], config), len(audio) / config.sample_rate, aucs, clips
+        flux=flux(frames["logmel"], config),
+        duration=len(audio) / config.sample_rate,
+        aucs={name: relations(track, own[:, None], rate, seed) for name, own in frames.items()},
+        clips={name: own.mean(0)[None, None] for name, own in frames.items()},
     )
 
 
@@ -86,8 +84,8 @@ def baselines(config: LogMelConfig, splits: Splits, *, seed: int, jobs: int) -> 
         jobs: number of processes.
     """
     similar = {name: Similarities((name,), (SEQUENCE,), seed) for name in names(config)}
-    curves: dict[Split, list[Floats]] = {split: [] for split in SPLITS}
-    known: dict[Split, list[onset_scores.OnsetTrack]] = {split: [] for split in SPLITS}
+    curves: dict[Split, list[Floats]] = defaultdict(list)
+    known: dict[Split, list[onset_scores.OnsetTrack]] = defaultdict(list)
     for split in SPLITS[1:]:
         read = map_tracks(
             partial(evaluate_track, config, seed), splits[split], f"baselines, {split}", jobs
@@ -100,27 +98,18 @@ def baselines(config: LogMelConfig, splits: Splits, *, seed: int, jobs: int) -> 
                 curves[split].append(one.flux)
                 known[split].append(onset_scores.OnsetTrack(track.id, reference, one.duration))
     results = [one for name, own in similar.items() for one in own.results(name, -1)]
-    rows: list[OnsetResult] = []
+    rows: list[ScoredRow] = []
     if have_onsets(splits):
-        rows.append(_flux(curves, known, config.frame_rate, seed))
+        # the detector and the choice of its settings are those of the attention curves
+        grids = [
+            onset_scores.f_measure_grid(curve[:, None], track.onsets, config.frame_rate)
+            for curve, track in zip(curves["valid"], known["valid"], strict=True)
+        ]
+        best = onset_scores.best_setting(np.mean(grids, axis=0))
+        found = [
+            scores(track.onsets, detect(curve, best.peak_settings, config.frame_rate))
+            for curve, track in zip(curves["test"], known["test"], strict=True)
+        ]
+        rows.append(onset_scores.result({"model": "flux", "seed": -1, **best.row}, found, seed))
         rows += onset_scores.chance_results(known["valid"], known["test"], seed)
-    return ModelResults(rows, results)
-
-
-def _flux(
-    curves: dict[Split, list[Floats]],
-    known: dict[Split, list[onset_scores.OnsetTrack]],
-    frame_rate: float,
-    seed: int,
-) -> OnsetResult:
-    """Onsets from spectral flux, with the same detector and the same choice of settings."""
-    tallies = [
-        onset_scores.f_measure_grid(curve[:, None], track.onsets, frame_rate)
-        for curve, track in zip(curves["valid"], known["valid"], strict=True)
-    ]
-    best = onset_scores.best_setting(np.mean(tallies, axis=0))
-    found = [
-        scores(track.onsets, detect(curve, best.peak_settings, frame_rate))
-        for curve, track in zip(curves["test"], known["test"], strict=True)
-    ]
-    return onset_scores.result({"model": "flux", "seed": -1, **best.row}, found, seed)
+    return rows, results

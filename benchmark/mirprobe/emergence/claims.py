@@ -8,31 +8,25 @@ chosen on the validation split; local tasks are probed with `probing.LOCAL_CONTR
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
-from typing import Any, Protocol, TypeVar
+from itertools import combinations, product
+from typing import Any, TypeVar
 
-from mirprobe.core.bootstrap import Statistic, resample
-from mirprobe.emergence.intervals import Interval, interval_of
+from mirprobe.core.bootstrap import resample
+from mirprobe.emergence.intervals import Interval, ScoredRow, interval_of
 from mirprobe.emergence.models import RANDOM, TRAINED
-from mirprobe.emergence.onset_scores import CHANCE_KINDS, OnsetResult
+from mirprobe.emergence.onset_scores import CHANCE_KINDS
 from mirprobe.emergence.probing import GLOBAL, LOCAL, PLAIN, ProbeResult
-from mirprobe.emergence.similarity_scores import SEQUENCE, SimilarityResult
+from mirprobe.emergence.similarity_scores import SEQUENCE, SOURCES
 from mirprobe.probing.selection import nan_is_worst
 
 HOLDS, PARTLY, FAILS, NOT_TESTED = "holds", "partly", "does not hold", "not testable"
+MODELS = (TRAINED, RANDOM, PLAIN, "chroma")
 
 
-class Result(Protocol):
-    """What a check compares: a row of a table and its statistic over test tracks."""
-
-    @property
-    def row(self) -> Any: ...  # noqa: D102
-
-    @property
-    def statistic(self) -> Statistic: ...  # noqa: D102
-
+Result = ScoredRow | ProbeResult
+"""What a check compares: a row of a table and its statistic over test tracks."""
 
 R = TypeVar("R", bound=Result)
 
@@ -88,30 +82,45 @@ class Claim:
 class ResultTables:
     """All rows of the tables, and the seed of the bootstrap."""
 
-    onsets: list[OnsetResult] = field(default_factory=list)
-    similarities: list[SimilarityResult] = field(default_factory=list)
+    onsets: list[ScoredRow] = field(default_factory=list)
+    similarities: list[ScoredRow] = field(default_factory=list)
     probes: list[ProbeResult] = field(default_factory=list)
     seed: int = 0
 
-    def check(self, text: str, first: Result, second: Result) -> Check:
+    def difference(self, first: Result, second: Result) -> Interval:
         """The paired difference of two results, first minus second."""
-        n = _count(first)
-        one, other = (resample(result.statistic, n, self.seed) for result in (first, second))
-        return Check(text, interval_of(one - other))
+        one, other = (resample(own.statistic, first.count, self.seed) for own in (first, second))
+        return interval_of(one - other)
+
+    def check(self, first: Result, second: Result, subject: str = "") -> Check:
+        """The check that the first result is above the second."""
+        text = f"{subject}{row_label(first)} - {row_label(second)}"
+        return Check(text, self.difference(first, second))
 
 
-def _count(result: Result) -> int:
-    """Number of tracks of a statistic, including tracks without a value."""
-    if isinstance(result, ProbeResult):
-        return len(result.references)
-    assert isinstance(result, OnsetResult | SimilarityResult)
-    return len(result.tracks)
+def select(results: Iterable[R], **where: Any) -> list[R]:
+    """The rows with these values."""
+    return [one for one in results if all(one.row[name] == v for name, v in where.items())]
 
 
 def best(results: Iterable[R], **where: Any) -> R | None:
     """The best row on validation among the rows with these values; the first of ties."""
-    found = [one for one in results if all(one.row[name] == value for name, value in where.items())]
+    found = select(results, **where)
     return max(found, key=lambda one: nan_is_worst(one.row["validation"]), default=None)
+
+
+def best_of_each(results: Sequence[R], **choices: Iterable[Any]) -> list[R]:
+    """The best row on validation for each combination of values that has a row."""
+    found = (
+        best(results, **dict(zip(choices, values, strict=True)))
+        for values in product(*choices.values())
+    )
+    return [one for one in found if one]
+
+
+def values_of(results: Iterable[Result], column: str) -> list[Any]:
+    """The different values of a column, in the order of the rows."""
+    return list(dict.fromkeys(one.row[column] for one in results))
 
 
 def row_label(result: Result) -> str:
@@ -125,24 +134,30 @@ def row_label(result: Result) -> str:
 
 def format_value(result: Result) -> str:
     """The value of a row with its interval."""
-    row = result.row
-    return str(Interval(row["value"], row["low"], row["high"]))
+    return str(Interval(*(result.row[name] for name in Interval._fields)))
+
+
+def _described(results: Iterable[Result]) -> str:
+    return ", ".join(f"{row_label(one)} {format_value(one)}" for one in results)
+
+
+def _probed(
+    tables: ResultTables, tasks: Sequence[str], controls: Sequence[str], note: str, **where: str
+) -> tuple[list[Check], list[str]]:
+    """Checks and remarks: the trained model above each control in each task."""
+    checks, remarks = [], []
+    for task, model in product(tasks, controls):
+        mine, other = (best(tables.probes, task=task, model=m, **where) for m in (TRAINED, model))
+        if mine and other:
+            checks.append(tables.check(mine, other, f"{task}: "))
+            remarks.append(f"{task} ({mine.row['metric']}){note}: {_described([mine, other])}")
+    return checks, remarks
 
 
 def sequence_tokens(tables: ResultTables) -> Claim:
     """Claim 1: sequence tokens become useful."""
-    checks, remarks = [], []
-    for task in GLOBAL:
-        mine = best(tables.probes, task=task, model=TRAINED, source=SEQUENCE)
-        other = best(tables.probes, task=task, model=RANDOM, source=SEQUENCE)
-        if mine and other:
-            checks.append(
-                tables.check(f"{task}: {row_label(mine)} - {row_label(other)}", mine, other)
-            )
-            remarks.append(
-                f"{task} ({mine.row['metric']}) from the mean of the sequence tokens: "
-                f"{row_label(mine)} {format_value(mine)}, {row_label(other)} {format_value(other)}"
-            )
+    note = " from the mean of the sequence tokens"
+    checks, remarks = _probed(tables, GLOBAL, [RANDOM], note, source=SEQUENCE)
     return Claim(
         "NT-Xent acts only on the class token, but the sequence tokens become useful.",
         "linear probes on the mean of the sequence tokens: trained above random weights, in every "
@@ -157,18 +172,15 @@ def mean_of_both(tables: ResultTables) -> Claim:
     """Claim 2: the mean of all tokens is better than the class token."""
     checks, remarks = [], []
     for task in GLOBAL:
-        rows = {
-            source: best(tables.probes, task=task, model=TRAINED, source=source)
-            for source in ("class", SEQUENCE, "both")
-        }
-        both, alone = rows["both"], rows["class"]
-        if both and alone:
+        rows = best_of_each(tables.probes, task=[task], model=[TRAINED], source=SOURCES)
+        by_source = {one.row["source"]: one for one in rows}
+        if {"both", "class"} <= by_source.keys():
+            both, alone = by_source["both"], by_source["class"]
             text = f"{task}: both, {row_label(both)} - class, {row_label(alone)}"
-            checks.append(tables.check(text, both, alone))
+            checks.append(Check(text, tables.difference(both, alone)))
             values = ", ".join(
-                f"{source} {format_value(row)} at layer {row.row['layer']}"
-                for source, row in rows.items()
-                if row
+                f"{source} {format_value(one)} at layer {one.row['layer']}"
+                for source, one in by_source.items()
             )
             remarks.append(f"{task} ({both.row['metric']}): {values}")
     return Claim(
@@ -184,18 +196,7 @@ def mean_of_both(tables: ResultTables) -> Claim:
 
 def local_tasks(tables: ResultTables) -> Claim:
     """Claim 3: single tokens solve local tasks."""
-    checks, remarks = [], []
-    for task in LOCAL:
-        mine = best(tables.probes, task=task, model=TRAINED)
-        for model in (RANDOM, PLAIN):
-            other = best(tables.probes, task=task, model=model)
-            if mine and other:
-                text = f"{task}: {row_label(mine)} - {row_label(other)}"
-                checks.append(tables.check(text, mine, other))
-                remarks.append(
-                    f"{task} ({mine.row['metric']}): {row_label(mine)} {format_value(mine)}, "
-                    f"{row_label(other)} {format_value(other)}"
-                )
+    checks, remarks = _probed(tables, LOCAL, [RANDOM, PLAIN], "")
     return Claim(
         "Local tasks (chord, beat): linear probes on single sequence tokens do unexpectedly well.",
         "linear probes on single tokens: trained above random weights, and above the log-mel "
@@ -208,19 +209,15 @@ def local_tasks(tables: ResultTables) -> Claim:
 
 def attention_onsets(tables: ResultTables) -> Claim:
     """Claim 4: attention shows onsets."""
-    mine = best(tables.onsets, model=TRAINED)
+    mine, flux = (best(tables.onsets, model=model) for model in (TRAINED, "flux"))
     checks, remarks = [], []
-    if mine:
+    if mine and flux:
         remarks.append(f"{row_label(mine)}, reading `{mine.row['reading']}`: {format_value(mine)}")
-        for model in (*CHANCE_KINDS, RANDOM):
-            other = best(tables.onsets, model=model)
-            if other:
-                checks.append(tables.check(f"{row_label(mine)} - {row_label(other)}", mine, other))
-                how = f", {other.row['reading']}" if model in CHANCE_KINDS else ""
-                remarks.append(f"{row_label(other)}{how}: {format_value(other)}")
-        flux = best(tables.onsets, model="flux")
-        assert flux is not None
-        gain = tables.check("", mine, flux).gain
+        for other in best_of_each(tables.onsets, model=[*CHANCE_KINDS, RANDOM]):
+            checks.append(tables.check(mine, other))
+            how = f", {other.row['reading']}" if other.row["model"] in CHANCE_KINDS else ""
+            remarks.append(f"{row_label(other)}{how}: {format_value(other)}")
+        gain = tables.difference(mine, flux)
         remarks.append(f"spectral flux: {format_value(flux)}; attention minus flux: {gain}")
     return Claim(
         "Attention maps of single layers show note onsets, without training for onsets.",
@@ -234,23 +231,20 @@ def attention_onsets(tables: ResultTables) -> Claim:
 
 def layers_differ(tables: ResultTables) -> Claim:
     """Claim 5: layers show different musical dimensions."""
-    rows = [one for one in tables.similarities if one.row["source"] == SEQUENCE]
-    crossing = find_crossing([one for one in rows if one.row["model"] == TRAINED])
-    checks = []
-    if crossing:
-        for own, elsewhere in crossing:
-            text = f"{own.row['relation']}: {row_label(own)} - {row_label(elsewhere)}"
-            checks.append(tables.check(text, own, elsewhere))
-    remarks = []
-    for relation in dict.fromkeys(one.row["relation"] for one in rows):
-        parts = [best(rows, relation=relation, model=m) for m in (TRAINED, RANDOM, PLAIN, "chroma")]
-        remarks.append(
-            f"{relation}: "
-            + ", ".join(f"{row_label(one)} {format_value(one)}" for one in parts if one)
-        )
-    seeds = sorted({one.row["seed"] for one in rows if one.row["model"] == RANDOM})
-    crossed = sum(_crosses(tables, rows, seed) for seed in seeds)
-    remarks.append(f"random weights pass the same two checks with {crossed} of {len(seeds)} seeds")
+    rows = select(tables.similarities, source=SEQUENCE)
+    relations = values_of(rows, "relation")
+    checks = _crossing_checks(tables, select(rows, model=TRAINED))
+    remarks = [
+        f"{relation}: {_described(best_of_each(rows, relation=[relation], model=MODELS))}"
+        for relation in relations
+    ]
+    twins = select(rows, model=RANDOM)
+    by_seed = [
+        _crossing_checks(tables, select(twins, seed=seed)) for seed in values_of(twins, "seed")
+    ]
+    crossed = sum(bool(own) and all(one.passes for one in own) for own in by_seed)
+    count = f"{crossed} of {len(by_seed)}"
+    remarks.append(f"random weights pass the same two checks with {count} seeds")
     return Claim(
         "Self-similarity matrices of the tokens show different musical dimensions at different "
         "layers.",
@@ -258,19 +252,16 @@ def layers_differ(tables: ResultTables) -> Claim:
         "b, and that of B higher at b than at a; the pair with the largest crossing on validation",
         tuple(checks),
         tuple(remarks),
-        len({one.row["relation"] for one in rows}) > 1,
+        len(relations) > 1,
     )
 
 
-def _crosses(tables: ResultTables, rows: Sequence[SimilarityResult], seed: int) -> bool:
-    own = [one for one in rows if one.row["model"] == RANDOM and one.row["seed"] == seed]
-    crossing = find_crossing(own)
-    return bool(crossing) and all(tables.check("", *pair).passes for pair in crossing or ())
+def _crossing_checks(tables: ResultTables, rows: Sequence[ScoredRow]) -> list[Check]:
+    pairs = find_crossing(rows) or ()
+    return [tables.check(*pair, f"{pair[0].row['relation']}: ") for pair in pairs]
 
 
-def find_crossing(
-    rows: Sequence[SimilarityResult],
-) -> list[tuple[SimilarityResult, SimilarityResult]] | None:
+def find_crossing(rows: Sequence[ScoredRow]) -> list[tuple[ScoredRow, ScoredRow]] | None:
     """The two relations with the largest crossing between their best layers, on validation.
 
     Args:
@@ -281,10 +272,8 @@ def find_crossing(
         of the other. None if one layer is best for all relations whose validation ROC-AUC is above
         0.5.
     """
-    tops = [
-        best(rows, relation=name) for name in dict.fromkeys(one.row["relation"] for one in rows)
-    ]
-    found = [top for top in tops if top and top.row["validation"] > 0.5]
+    tops = best_of_each(rows, relation=values_of(rows, "relation"))
+    found = [top for top in tops if top.row["validation"] > 0.5]
     widest, pair = 0.0, None
     for first, second in combinations(found, 2):
         crossed = []
@@ -298,15 +287,7 @@ def find_crossing(
     return pair
 
 
-CLAIMS: tuple[Callable[[ResultTables], Claim], ...] = (
-    sequence_tokens,
-    mean_of_both,
-    local_tasks,
-    attention_onsets,
-    layers_differ,
-)
-
-
 def evaluate_claims(tables: ResultTables) -> list[Claim]:
     """Evaluate the five claims, in the order of the summary in the paper."""
-    return [claim(tables) for claim in CLAIMS]
+    claims = (sequence_tokens, mean_of_both, local_tasks, attention_onsets, layers_differ)
+    return [claim(tables) for claim in claims]

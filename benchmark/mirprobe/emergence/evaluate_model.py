@@ -6,33 +6,28 @@ validation tracks come first, since they choose the settings of the onset detect
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 import numpy as np
 
 from mirprobe.core.parallel import torch_threads
-from mirprobe.core.schema import Floating, Floats, Track
+from mirprobe.core.schema import Floating, Floats, Split, Track
 from mirprobe.data.audio import load
 from mirprobe.emergence import onset_scores
 from mirprobe.emergence.attention_maps import READINGS
-from mirprobe.emergence.models import ModelOutput, ModelSpec, load_model
+from mirprobe.emergence.intervals import ScoredRow
+from mirprobe.emergence.models import ModelOutput, ModelSpec, head_names, load_model
 from mirprobe.emergence.onset_detector import detect
-from mirprobe.emergence.onset_scores import DetectorSetting, OnsetResult, Triple
-from mirprobe.emergence.similarity_scores import SEQUENCE, Similarities, SimilarityResult, relations
+from mirprobe.emergence.onset_scores import DetectorSetting
+from mirprobe.emergence.similarity_scores import SOURCES, Similarities, relations
 from mirprobe.emergence.usable_tracks import Splits, have_onsets, map_tracks, onsets_of
 from mirprobe.metrics.onset import scores
 
-SOURCES = ("class", SEQUENCE, "both")
-
-
-@dataclass
-class ModelResults:
-    """Results of one model, or of the baselines."""
-
-    onsets: list[OnsetResult] = field(default_factory=list)
-    similarities: list[SimilarityResult] = field(default_factory=list)
+ModelResults = tuple[list[ScoredRow], list[ScoredRow]]
+"""Results of one model, or of the baselines: in onsets and in similarities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +35,14 @@ class TrackResult:
     """Intermediate results of one track.
 
     Attributes:
-        f_measure_grid: (detectors, readings, smoothings, thresholds, shifts) F-measures, or None.
-        found: F-measure, precision and recall of each detector, or None.
+        onsets: F-measures of all settings, (detectors, readings, smoothings, thresholds, shifts);
+            or F-measure, precision and recall of the chosen settings, (detectors, 3); None for a
+            track without onsets.
         aucs: from `similarity_scores.relations`.
         clips: clip vectors, (poolings, layers, dim).
     """
 
-    f_measure_grid: Floats | None
-    found: list[Triple] | None
+    onsets: Floats | None
     aucs: dict[str, Floats]
     clips: Floating
 
@@ -73,19 +68,19 @@ def evaluate_track(
         look = model.inspect(load(track, weights.config.frontend.sample_rate))
     rate, reference = model.frame_rate, onsets_of(track)
     time, layers, heads, readings = look.curves.shape
-    f_measure_grid = found = None
+    onsets = None
     if reference is not None and chosen is None:
         grid = onset_scores.f_measure_grid(look.curves.reshape(time, -1), reference, rate)
-        f_measure_grid = grid.reshape(layers * heads, readings, *grid.shape[1:])
+        onsets = grid.reshape(layers * heads, readings, *grid.shape[1:])
     elif reference is not None and chosen is not None:
         curves = look.curves.reshape(time, layers * heads, readings)
-        found = [
-            scores(reference, detect(curves[:, place, one.reading], one.peak_settings, rate))
-            for place, one in enumerate(chosen)
-        ]
-    return TrackResult(
-        f_measure_grid, found, relations(track, look.tokens, rate, seed), clips(look)
-    )
+        onsets = np.array(
+            [
+                scores(reference, detect(curves[:, place, one.reading], one.peak_settings, rate))
+                for place, one in enumerate(chosen)
+            ]
+        )
+    return TrackResult(onsets, relations(track, look.tokens, rate, seed), clips(look))
 
 
 def clips(look: ModelOutput) -> Floating:
@@ -112,35 +107,29 @@ def evaluate_model(
         jobs: number of processes.
     """
     similar = Similarities(weights.config.layers, SOURCES, seed)
-    total, count, chosen = np.zeros(()), 0, None
-    look = partial(evaluate_track, weights, device, seed, None)
-    seen = map_tracks(look, splits["valid"], f"{weights.label}, validation", jobs)
-    for track, one in zip(splits["valid"], seen, strict=True):
-        similar.add("valid", track, one.aucs, one.clips)
-        if one.f_measure_grid is not None:
-            total, count = total + one.f_measure_grid, count + 1
+
+    def evaluate(split: Split, chosen: Sequence[DetectorSetting] | None) -> Iterator[Floats]:
+        """The results in onsets of the tracks that have onsets."""
+        look = partial(evaluate_track, weights, device, seed, chosen)
+        seen = map_tracks(look, splits[split], f"{weights.label}, {split}", jobs)
+        for track, one in zip(splits[split], seen, strict=True):
+            similar.add(split, track, one.aucs, one.clips)
+            if one.onsets is not None:
+                yield one.onsets
+
+    total, count = np.zeros(()), 0
+    for grid in evaluate("valid", None):
+        total, count = total + grid, count + 1
     listen = have_onsets(splits)
     chosen = [onset_scores.best_setting(own / count) for own in total] if listen else []
-    found: list[list[Triple]] = []
-    look = partial(evaluate_track, weights, device, seed, chosen)
-    seen = map_tracks(look, splits["test"], f"{weights.label}, test", jobs)
-    for track, one in zip(splits["test"], seen, strict=True):
-        similar.add("test", track, one.aucs, one.clips)
-        if one.found is not None:
-            found.append(one.found)
+    found = list(evaluate("test", chosen))  # of each track: (detectors, 3)
     rows = []
     if listen:
-        heads = [*(str(head + 1) for head in range(weights.config.heads)), "mean"]
-        detectors = [(layer, head) for layer in weights.config.layers for head in heads]
-        for place, ((layer, head), best) in enumerate(zip(detectors, chosen, strict=True)):
-            row = {
-                "model": weights.name,
-                "seed": weights.seed,
-                "layer": layer,
-                "head": head,
-                "reading": list(READINGS)[best.reading],
-                **best.row,
-            }
-            rows.append(onset_scores.result(row, [track[place] for track in found], seed))
+        model = {"model": weights.name, "seed": weights.seed}
+        scored = np.stack(found, axis=1)
+        detectors = product(weights.config.layers, head_names(weights.config))
+        for (layer, head), best, own in zip(detectors, chosen, scored, strict=True):
+            detector = {"layer": layer, "head": head, "reading": list(READINGS)[best.reading]}
+            rows.append(onset_scores.result({**model, **detector, **best.row}, own, seed))
         rows = onset_scores.mark_selected(rows)
-    return ModelResults(rows, similar.results(weights.name, weights.seed))
+    return rows, similar.results(weights.name, weights.seed)

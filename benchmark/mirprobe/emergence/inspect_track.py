@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -16,7 +15,7 @@ from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import Annotations, Floats, Track
 from mirprobe.data import audio
 from mirprobe.emergence.attention_maps import READINGS
-from mirprobe.emergence.models import InspectedModel
+from mirprobe.emergence.models import InspectedModel, head_names
 from mirprobe.emergence.onset_detector import PeakSettings, detect, flux, novelty
 from mirprobe.evaluation.setup import choose_layers
 from mirprobe.metrics.roc_auc import unit
@@ -134,7 +133,7 @@ def inspect_track(
         mel_hz=config.centres().numpy(),
         logmel=seen.logmel.astype(np.float64),
         layers=model.config.layers,
-        heads=model.heads,
+        heads=head_names(model.config),
         reading=reading,
         attention=curves,
         peak_settings=peak_settings,
@@ -154,22 +153,10 @@ def to_npz(inspection: TrackInspection) -> bytes:
     Times and curves are float64, log-mel frames and similarities float32. The onsets of layer L are
     named `onsets_L`.
     """
-    arrays: dict[str, Any] = {
-        "times": inspection.times,
-        "windows": inspection.windows,
-        "mel_hz": inspection.mel_hz,
-        "logmel": inspection.logmel.astype(np.float32),
-        "layers": np.array(inspection.layers),
-        "heads": np.array(inspection.heads),
-        "reading": np.array(inspection.reading),
-        "attention": inspection.attention,
-        "chosen": np.array(inspection.chosen),
-        "novelty": inspection.novelty,
-        "flux": inspection.flux,
-        "flux_novelty": inspection.flux_novelty,
-        "flux_onsets": inspection.flux_onsets,
-        "similarity": inspection.similarity.astype(np.float32),
-    }
+    others = ("title", "length", "peak_settings", "onsets")
+    arrays = {name: np.asarray(own) for name, own in vars(inspection).items() if name not in others}
+    for name in ("logmel", "similarity"):
+        arrays[name] = arrays[name].astype(np.float32)
     for layer, onsets in zip(inspection.chosen, inspection.onsets, strict=True):
         arrays[f"onsets_{layer}"] = onsets
     buffer = BytesIO()

@@ -1,9 +1,10 @@
-"""Statistics over test tracks with 95 % bootstrap intervals."""
+"""Scores of test tracks: their mean with its 95 % bootstrap interval, and the rows of tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,8 +12,7 @@ from mirprobe.core.bootstrap import Resampled, Statistic, resample, weighted_mea
 from mirprobe.core.schema import Floats
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A score, or a difference of two scores, with its 95 % bootstrap interval over tracks."""
 
     value: float
@@ -21,6 +21,36 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.value:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredRow:
+    """A row of `onsets.csv` or `similarity.csv`, and the score of each test track.
+
+    Attributes:
+        row: column -> value; a missing column is empty.
+        tracks: (tracks,), NaN for a track without a value.
+    """
+
+    row: dict[str, Any]
+    tracks: Floats
+
+    @property
+    def statistic(self) -> Statistic:
+        """The mean over the tracks that have a value."""
+        return mean_of(self.tracks)
+
+    @property
+    def count(self) -> int:
+        """Number of tracks, including tracks without a value."""
+        return len(self.tracks)
+
+
+def scored_row(row: Mapping[str, Any], tracks: Floats, seed: int) -> ScoredRow:
+    """A row with the mean over tracks, its interval and the number of tracks with a value."""
+    interval = measure(mean_of(tracks), len(tracks), seed)
+    n = int((~np.isnan(tracks)).sum())
+    return ScoredRow({**row, **interval._asdict(), "n": n}, tracks)
 
 
 def measure(statistic: Statistic, n: int, seed: int = 0) -> Interval:
@@ -35,5 +65,5 @@ def interval_of(found: Resampled) -> Interval:
 
 def mean_of(values: Sequence[float] | Floats) -> Statistic:
     """Mean over tracks; tracks whose value is NaN are left out."""
-    known = [not np.isnan(value) for value in values]
-    return weighted_mean([float(value) for value in values], [float(one) for one in known])
+    scores = np.asarray(values, dtype=np.float64)
+    return weighted_mean(scores.tolist(), (~np.isnan(scores)).tolist())

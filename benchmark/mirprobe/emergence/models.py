@@ -86,6 +86,11 @@ class ModelSpec:
         return load_checkpoint(self.checkpoint)
 
 
+def head_names(config: ViT1DConfig) -> tuple[str, ...]:
+    """Names of the heads, from `1`, and `mean` for their mean map."""
+    return (*(str(head + 1) for head in range(config.heads)), "mean")
+
+
 class InspectedModel:
     """A loaded model that gives tokens and attention curves of whole tracks.
 
@@ -109,39 +114,30 @@ class InspectedModel:
         """Frames per second."""
         return self.config.frontend.frame_rate
 
-    @property
-    def heads(self) -> tuple[str, ...]:
-        """Names of the heads, from `1`, and `mean` for their mean map."""
-        return (*(str(head + 1) for head in range(self.config.heads)), "mean")
-
     def inspect(self, samples: NDArray[np.float32]) -> ModelOutput:
         """Process a track in the windows of the harness and join the results.
 
         Args:
             samples: (samples,) at the front end's sample rate.
         """
-        layout = layout_windows(len(samples), self._encoder)
+        layout, device = layout_windows(len(samples), self._encoder), self._device
         windows = layout.cut(samples)
-        curves: list[Floating] = []
-        tokens: list[Floating] = []
-        class_tokens: list[Floating] = []
+        curves, tokens, class_tokens = (list[Floating]() for _ in range(3))
         with torch.inference_mode():
             for start in range(0, len(windows), BATCH):
                 batch = torch.from_numpy(np.stack(windows[start : start + BATCH]))
-                found, read = tokens_and_curves(
-                    self._model, self._logmel.inner(batch.to(self._device))
-                )
+                frames = self._logmel.inner(batch.to(device))
+                found, read = tokens_and_curves(self._model, frames)
                 curves += list(read.flatten(3).cpu().numpy())  # (T, layers, (heads + 1) * readings)
                 tokens += list(found[:, 1:].cpu().numpy())
                 class_tokens += list(found[:, 0].cpu().numpy())
-            whole = self._logmel(torch.from_numpy(samples)[None].to(self._device))[0].cpu().numpy()
+            whole = self._logmel(torch.from_numpy(samples)[None].to(device))[0].cpu().numpy()
         # some readings use the previous frame, so the first frame is taken from the previous window
         for before, after, step in zip(curves, curves[1:], np.diff(layout.frames), strict=False):
             after[0] = before[step]
         stitched = stitch(curves, layout, self._encoder)
-        shape = (*stitched.shape[:2], len(self.heads), len(READINGS))
         return ModelOutput(
-            curves=stitched.reshape(shape),
+            curves=stitched.reshape(*stitched.shape[:2], -1, len(READINGS)),
             tokens=stitch(tokens, layout, self._encoder),
             class_tokens=np.stack(class_tokens),
             logmel=whole,
@@ -163,10 +159,8 @@ def random_specs(config: ViT1DConfig, seeds: int) -> list[ModelSpec]:
     return [ModelSpec(RANDOM, seed, config) for seed in range(seeds)]
 
 
-@lru_cache(maxsize=1)
-def load_model(weights: ModelSpec, device: str) -> InspectedModel:
-    """Load a model; the last one is cached."""
-    return InspectedModel(weights, device)
+load_model = lru_cache(maxsize=1)(InspectedModel)
+"""Load a model; the last one is cached."""
 
 
 def random_encoder(config: ViT1DConfig, seed: int) -> ViT1DEncoder:

@@ -8,15 +8,14 @@ onsets are chosen in the same way.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Floating, Floats
-from mirprobe.emergence.intervals import mean_of, measure
+from mirprobe.emergence.intervals import ScoredRow, scored_row
 from mirprobe.emergence.onset_detector import (
     SHIFTS,
     SMOOTHING,
@@ -37,19 +36,6 @@ Triple = tuple[float, float, float]
 
 DENSITIES = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 CHANCE_KINDS = ("even", "uniform")
-
-
-@dataclass(frozen=True, eq=False)
-class OnsetResult:
-    """Scores of a detector on the test split: a row of `onsets.csv`, and F-measures by track."""
-
-    row: Mapping[str, Any]
-    tracks: Floats
-
-    @property
-    def statistic(self) -> Statistic:
-        """The mean F-measure."""
-        return mean_of(self.tracks)
 
 
 @dataclass(frozen=True)
@@ -136,36 +122,23 @@ def chance_onsets(kind: str, track: OnsetTrack, density: float, seed: int) -> Fl
     return np.sort(rng.uniform(0, track.duration, count))
 
 
-def result(row: Mapping[str, Any], found: Sequence[Triple], seed: int) -> OnsetResult:
+def result(row: Mapping[str, Any], found: Sequence[Triple | Floats], seed: int) -> ScoredRow:
     """A row from the F-measure, precision and recall of each test track."""
     f, precision, recall = np.array(found).T
-    interval = measure(mean_of(f), len(f), seed)
-    row = {
-        **{"selected": False, "layer": "", "head": "", "reading": ""},
-        **{"smoothing": np.nan, "threshold": np.nan, "shift": np.nan},
-        **row,
-        "value": interval.value,
-        "low": interval.low,
-        "high": interval.high,
-        "precision": precision.mean(),
-        "recall": recall.mean(),
-        "n": len(f),
-    }
-    return OnsetResult({column: row[column] for column in COLUMNS}, f)
+    unset = {"selected": False, "layer": "", "head": "", "reading": ""}
+    means = {"precision": precision.mean(), "recall": recall.mean()}
+    return scored_row({**unset, **row, **means}, f, seed)
 
 
-def mark_selected(results: Sequence[OnsetResult]) -> list[OnsetResult]:
+def mark_selected(results: Sequence[ScoredRow]) -> list[ScoredRow]:
     """Mark the row with the best validation value; the first of ties."""
-    best = max(range(len(results)), key=lambda place: results[place].row["validation"])
-    return [
-        OnsetResult({**one.row, "selected": place == best}, one.tracks)
-        for place, one in enumerate(results)
-    ]
+    best = max(results, key=lambda one: one.row["validation"])
+    return [replace(one, row={**one.row, "selected": one is best}) for one in results]
 
 
 def chance_results(
     validation: Sequence[OnsetTrack], test: Sequence[OnsetTrack], seed: int
-) -> Iterator[OnsetResult]:
+) -> Iterator[ScoredRow]:
     """Scores of each kind of chance onsets, at the density that is best on validation.
 
     Args:
@@ -175,18 +148,16 @@ def chance_results(
     """
     for kind in CHANCE_KINDS:
         means = [
-            np.mean([_chance_scores(kind, track, density, seed)[0] for track in validation])
+            np.mean([f for f, *_ in _chance_scores(kind, validation, density, seed)])
             for density in DENSITIES
         ]
         best = DENSITIES[int(np.argmax(means))]
-        row = {
-            "model": kind,
-            "seed": seed,
-            "reading": f"{best:g} chance onsets per onset",
-            "validation": float(max(means)),
-        }
-        yield result(row, [_chance_scores(kind, track, best, seed) for track in test], seed)
+        reading = f"{best:g} chance onsets per onset"
+        row = {"model": kind, "seed": seed, "reading": reading, "validation": float(max(means))}
+        yield result(row, _chance_scores(kind, test, best, seed), seed)
 
 
-def _chance_scores(kind: str, track: OnsetTrack, density: float, seed: int) -> Triple:
-    return scores(track.onsets, chance_onsets(kind, track, density, seed))
+def _chance_scores(
+    kind: str, tracks: Sequence[OnsetTrack], density: float, seed: int
+) -> list[Triple]:
+    return [scores(one.onsets, chance_onsets(kind, one, density, seed)) for one in tracks]

@@ -6,7 +6,7 @@ tasks on single sequence tokens at one third, two thirds and the end of the laye
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +22,9 @@ from mirprobe.core.schema import SPLITS, Annotations, Score
 from mirprobe.data.tracks import limit_tracks
 from mirprobe.emergence.models import RANDOM, TRAINED, ModelSpec
 from mirprobe.evaluation.config import RunConfig
-from mirprobe.evaluation.runner import RunResult, run
+from mirprobe.evaluation.runner import run
 from mirprobe.evaluation.setup import make_task
+from mirprobe.probing.results import Cell
 from mirprobe.probing.selection import best_on_validation
 from mirprobe.reporting.run_folder import read_cell
 
@@ -49,7 +50,7 @@ class ProbeResult:
         estimates: predicted annotations, in the same order.
     """
 
-    row: Mapping[str, Any]
+    row: dict[str, Any]
     task: Task
     references: Sequence[Annotations]
     estimates: Sequence[Annotations]
@@ -59,20 +60,22 @@ class ProbeResult:
         """The task's main metric."""
         return self.task.score(self.references, self.estimates)[self.task.main_metric]
 
+    @property
+    def count(self) -> int:
+        """Number of test tracks."""
+        return len(self.references)
+
 
 def annotated_tasks(dataset: Dataset, limit: int | None, tasks: Sequence[str]) -> list[str]:
     """The tasks for which the data set has annotations in every split."""
-    wanted = {task: getattr(TASKS.get(task), "annotation") for task in tasks}  # noqa: B009
     splits = limit_tracks(dataset, limit)
-    return [
-        task
-        for task in tasks
-        if all(
-            any(getattr(track.annotations, wanted[task]) is not None for track in splits[split])
-            for split in SPLITS
-        )
-        and (task != "tagging" or dataset.tags)
-    ]
+
+    def annotated(task: str) -> bool:
+        field = getattr(TASKS.get(task), "annotation")  # noqa: B009
+        given = (any(one.annotations.get(field) is not None for one in splits[s]) for s in SPLITS)
+        return all(given) and (task != "tagging" or bool(dataset.tags))
+
+    return [task for task in tasks if annotated(task)]
 
 
 def probe(
@@ -128,8 +131,9 @@ def probe(
             task = make_task(name, dataset)
             tracks = limit_tracks(dataset, config.limit)["test"]
             references = {track.id: track.annotations for track in tracks}
-            for encoder, model in known.items():
-                found += _read(result, encoder, model, task, references)
+            for encoder, (model, seed) in known.items():
+                cell = read_cell(result.folder.cell_path(encoder, name))
+                found += _read(cell, {"model": model, "seed": seed}, task, references)
     return found, problems
 
 
@@ -139,14 +143,9 @@ def spec(weights: ModelSpec) -> str:
 
 
 def _read(
-    result: RunResult,
-    encoder: str,
-    model: tuple[str, int],
-    task: Task,
-    references: Mapping[str, Annotations],
-) -> list[ProbeResult]:
+    cell: Cell, model: Mapping[str, Any], task: Task, references: Mapping[str, Annotations]
+) -> Iterator[ProbeResult]:
     """The probes of one cell, each with the decoding that validation chose for it."""
-    cell = read_cell(result.folder.cell_path(encoder, task.name))
     predicted = {
         (one.layer, one.source, one.decoding): one.tracks
         for one in cell.predictions
@@ -160,17 +159,8 @@ def _read(
         scores[best_on_validation({name: [one.validation] for name, one in scores.items()})]
         for scores in by_variant.values()
     ]
-    found = []
     for score in best:
         tracks = predicted[score.layer, score.source, score.decoding]
         ids = sorted(tracks)
-        values = {**asdict(score), "model": model[0], "seed": model[1]}
-        found.append(
-            ProbeResult(
-                {column: values[column] for column in COLUMNS},
-                task,
-                [references[track] for track in ids],
-                [tracks[track] for track in ids],
-            )
-        )
-    return found
+        row = {**asdict(score), **model}
+        yield ProbeResult(row, task, [references[i] for i in ids], [tracks[i] for i in ids])

@@ -7,7 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mirprobe.core.markdown import markdown_table
-from mirprobe.emergence.claims import Claim, ResultTables, best, format_value
+from mirprobe.emergence.claims import (
+    MODELS,
+    Check,
+    Claim,
+    ResultTables,
+    best_of_each,
+    format_value,
+    values_of,
+)
 from mirprobe.emergence.models import RANDOM, TRAINED
 from mirprobe.emergence.onset_detector import SHIFTS, SMOOTHING, THRESHOLDS
 from mirprobe.emergence.onset_scores import CHANCE_KINDS
@@ -19,7 +27,7 @@ from mirprobe.emergence.similarity_pairs import (
     SHARED,
     TRACKS,
 )
-from mirprobe.emergence.similarity_scores import SEQUENCE
+from mirprobe.emergence.similarity_scores import SEQUENCE, SOURCES
 
 _RULE = """\
 Checks decide about each claim. A check is a paired difference on the test tracks. It passes if its
@@ -93,10 +101,7 @@ def _claim(number: int, claim: Claim) -> str:
         return "\n".join([*lines, "The data set lacks the annotations that this claim needs.\n"])
     lines.append(f"Rule: {claim.rule}.\n")
     if claim.checks:
-        rows = [
-            [check.text, _signed(check), "passes" if check.passes else _why(check)]
-            for check in claim.checks
-        ]
+        rows = [_row(check) for check in claim.checks]
         lines.append(markdown_table(["difference", "value (95 %)", "check"], rows))
     else:
         lines.append(
@@ -106,26 +111,22 @@ def _claim(number: int, claim: Claim) -> str:
     return "\n".join([*lines, *(f"- {remark}" for remark in claim.remarks), ""])
 
 
-def _signed(check: Any) -> str:
+def _row(check: Check) -> list[str]:
     gain = check.gain
-    return f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
-
-
-def _why(check: Any) -> str:
-    return "fails: below zero" if check.gain.high < 0 else "fails: the interval contains zero"
+    reason = "below zero" if gain.high < 0 else "the interval contains zero"
+    value = f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
+    return [check.text, value, "passes" if check.passes else f"fails: {reason}"]
 
 
 def _onsets(tables: ResultTables, charts: Sequence[str]) -> str:
     if not tables.onsets:
         return _skipped("Onsets", "onsets")
     rows = []
-    for model in (TRAINED, RANDOM, "flux", *CHANCE_KINDS):
-        one = best(tables.onsets, model=model)
-        if one:
-            row = one.row
-            numbers = [f"{row[name]:.3f}" for name in ("precision", "recall", "validation")]
-            where = " ".join(filter(None, (str(row["layer"]), str(row["head"]))))
-            rows.append([_model(row), where, str(row["reading"]), format_value(one), *numbers])
+    for one in best_of_each(tables.onsets, model=[TRAINED, RANDOM, "flux", *CHANCE_KINDS]):
+        row = one.row
+        numbers = [f"{row[name]:.3f}" for name in ("precision", "recall", "validation")]
+        where = f"{row['layer']} {row['head']}".strip()
+        rows.append([_model(row), where, row["reading"], format_value(one), *numbers])
     return "\n".join(
         [
             "## Onsets\n",
@@ -152,20 +153,15 @@ def _onsets(tables: ResultTables, charts: Sequence[str]) -> str:
 def _similarities(tables: ResultTables, charts: Sequence[str]) -> str:
     if not tables.similarities:
         return _skipped("Similarity of tokens", "chords, beats, keys, tags or sections")
-    relations = list(dict.fromkeys(one.row["relation"] for one in tables.similarities))
-    rows = []
-    for relation in relations:
-        for model in (TRAINED, RANDOM, "logmel", "chroma"):
-            one = best(tables.similarities, relation=relation, model=model, source=SEQUENCE)
-            if one:
-                row = one.row
-                rows.append([relation, _model(row), row["layer"], format_value(one), str(row["n"])])
-    missing = [name for name in (*FRAMES, *TRACKS) if name not in relations]
-    note = (
-        f"Left out because validation or test has no pair of it: {', '.join(missing)}.\n"
-        if missing
-        else ""
-    )
+    relations = values_of(tables.similarities, "relation")
+    found = best_of_each(tables.similarities, relation=relations, model=MODELS, source=[SEQUENCE])
+    rows = [
+        [row["relation"], _model(row), row["layer"], format_value(one), str(row["n"])]
+        for one in found
+        for row in [one.row]
+    ]
+    missing = ", ".join(name for name in (*FRAMES, *TRACKS) if name not in relations)
+    note = f"Left out because validation or test has no pair of it: {missing}.\n"
     return "\n".join(
         [
             "## Similarity of tokens\n",
@@ -180,7 +176,7 @@ def _similarities(tables: ResultTables, charts: Sequence[str]) -> str:
             "shared, in other pairs none; the tags are those of the data set (instruments and "
             "textures in `studio`). The intervals treat query tracks as independent. All rows: "
             "`similarity.csv`.\n",
-            note,
+            note if missing else "",
             markdown_table(["relation", "model", "best layer", "ROC-AUC (95 %)", "tracks"], rows),
             _image("similarity", charts),
         ]
@@ -190,16 +186,18 @@ def _similarities(tables: ResultTables, charts: Sequence[str]) -> str:
 def _sources(tables: ResultTables, charts: Sequence[str]) -> str:
     if not tables.probes:
         return _skipped("Linear probes", "tags, key, chords or beats")
-    rows = []
-    for task in dict.fromkeys(one.row["task"] for one in tables.probes):
-        for model in (TRAINED, RANDOM, "logmel"):
-            for source in ("class", SEQUENCE, "both"):
-                one = best(tables.probes, task=task, model=model, source=source)
-                if one:
-                    row = one.row
-                    rows.append(
-                        [task, _model(row), source, row["layer"], row["metric"], format_value(one)]
-                    )
+    tasks = values_of(tables.probes, "task")
+    found = best_of_each(tables.probes, task=tasks, model=MODELS, source=SOURCES)
+    rows = [
+        [
+            row["task"],
+            _model(row),
+            *(row[name] for name in ("source", "layer", "metric")),
+            format_value(one),
+        ]
+        for one in found
+        for row in [one.row]
+    ]
     return "\n".join(
         [
             "## Linear probes by pooling\n",

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mirprobe.core.plotting import BLUE, GREEN, GREY, ORANGE, new_figure, render, style
-from mirprobe.emergence.claims import R, Result
+from mirprobe.emergence.claims import Result, select, values_of
 from mirprobe.emergence.models import RANDOM, TRAINED
-from mirprobe.emergence.onset_scores import OnsetResult
-from mirprobe.emergence.probing import PLAIN, ProbeResult
-from mirprobe.emergence.similarity_scores import SEQUENCE, SimilarityResult
+from mirprobe.emergence.probing import PLAIN
+from mirprobe.emergence.similarity_scores import SEQUENCE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SOURCES = {"class": ORANGE, SEQUENCE: BLUE, "both": GREEN}
-_LEVELS = {PLAIN: (ORANGE, "--"), "chroma": (GREEN, "-.")}
 _BASELINES = {
     "flux": ("spectral flux", "black", "-"),
     "even": ("chance, evenly spaced", GREY, "--"),
     "uniform": ("chance, random times", GREY, ":"),
+    PLAIN: (PLAIN, ORANGE, "--"),
+    "chroma": ("chroma", GREEN, "-."),
 }
 _RELATIONS = {
     "chord": "same chord (frames of a track)",
@@ -33,36 +33,28 @@ _RELATIONS = {
 }
 
 
-def onsets_chart(results: Sequence[OnsetResult]) -> bytes:
+def onsets_chart(results: Sequence[Result]) -> bytes:
     """F-measure of the heads of every layer, random weights, spectral flux and chance onsets."""
-    own = [one for one in results if one.row["model"] == TRAINED]
-    layers = _names(own, "layer")
+    own, twins = (select(results, model=model) for model in (TRAINED, RANDOM))
+    layers, heads = (values_of(own, name) for name in ("layer", "head"))
     with style():
         figure = new_figure(7.2, 3.9)
         axes = figure.subplots()
         place = np.arange(len(layers))
-        per_seed = [
-            [[r.row["value"] for r in _of(results, RANDOM, seed, layer=layer)] for layer in layers]
-            for seed in _seeds(results)
-        ]
-        if per_seed:
-            values = np.array(per_seed).swapaxes(0, 1).reshape(len(layers), -1)
+        if twins:
+            values = np.array([_values(select(twins, layer=layer)) for layer in layers])
             axes.fill_between(
                 place, values.min(1), values.max(1), color=GREY, alpha=0.25, lw=0,
-                label=f"all heads of {len(per_seed)} random weights",
+                label=f"all heads of {len(values_of(twins, 'seed'))} random weights",
             )  # fmt: skip
-        heads = _names(own, "head")
         for number, head in enumerate(heads):
-            rows = [one for one in own if one.row["head"] == head]
             mean = head == "mean"
             _line(
-                axes, place + (number - (len(heads) - 1) / 2) * 0.12, rows,
+                axes, place + (number - (len(heads) - 1) / 2) * 0.12, select(own, head=head),
                 color=BLUE if mean else ORANGE, marker="s" if mean else "o", lw=0, ms=3.5,
                 label="mean of the heads" if mean else ("each head" if number == 0 else None),
             )  # fmt: skip
-        for model, (label, colour, dash) in _BASELINES.items():
-            for one in _of(results, model):
-                axes.axhline(one.row["value"], color=colour, ls=dash, lw=1, label=label)
+        _baselines(axes, results)
         _layers(axes, layers)
         axes.set_ylabel("F-measure, 50 ms")
         axes.set_title("Onsets detected in attention; bars: 95 % over test tracks")
@@ -70,49 +62,43 @@ def onsets_chart(results: Sequence[OnsetResult]) -> bytes:
         return render(figure, ".png")
 
 
-def similarity_chart(results: Sequence[SimilarityResult]) -> bytes:
+def similarity_chart(results: Sequence[Result]) -> bytes:
     """ROC-AUC of the sequence tokens in each relation."""
-    rows = [one for one in results if one.row["source"] == SEQUENCE]
-    relations = _names(rows, "relation")
+    rows = select(results, source=SEQUENCE)
 
     def panel(axes: Axes, relation: str) -> None:
-        here = [one for one in rows if one.row["relation"] == relation]
-        own = _of(here, TRAINED)
-        place = np.arange(len(own))
-        for number, seed in enumerate(_seeds(here)):
-            values = [one.row["value"] for one in _of(here, RANDOM, seed)]
-            axes.plot(place, values, color=GREY, lw=1, label=None if number else "random weights")
-        _line(axes, place, own, color=BLUE, marker="o", ms=3.5, lw=1.2, label=TRAINED)
-        for model, (colour, dash) in _LEVELS.items():
-            for one in _of(here, model):
-                axes.axhline(one.row["value"], color=colour, ls=dash, lw=1, label=model)
+        here = select(rows, relation=relation)
+        own = select(here, model=TRAINED)
+        for number, values in enumerate(_per_seed(here)):
+            axes.plot(values, color=GREY, lw=1, label=None if number else "random weights")
+        _line(axes, np.arange(len(own)), own, color=BLUE, marker="o", ms=3.5, lw=1.2, label=TRAINED)
+        _baselines(axes, here)
         axes.axhline(0.5, color="black", lw=0.6, ls=":")
         axes.set_title(_RELATIONS[relation])
-        _layers(axes, [one.row["layer"] for one in own])
+        _layers(axes, values_of(own, "layer"))
 
-    return _panels(relations, panel, "ROC-AUC of cosine similarity")
+    return _panels(values_of(rows, "relation"), panel, "ROC-AUC of cosine similarity")
 
 
-def sources_chart(results: Sequence[ProbeResult]) -> bytes:
+def sources_chart(results: Sequence[Result]) -> bytes:
     """Scores of linear probes by layer and pooling, of trained and random weights."""
 
     def panel(axes: Axes, task: str) -> None:
-        here = [one for one in results if one.row["task"] == task]
+        here = select(results, task=task)
         for beside, (source, colour) in zip((-0.15, 0.0, 0.15), _SOURCES.items(), strict=True):
-            own = _of(here, TRAINED, source=source)
+            own = select(here, model=TRAINED, source=source)
             if own:
                 place = np.arange(len(own)) + beside
                 _line(axes, place, own, color=colour, marker="o", ms=3.5, lw=1.0, label=source)
-                _layers(axes, [one.row["layer"] for one in own])
-            for number, seed in enumerate(_seeds(here)):
-                values = [one.row["value"] for one in _of(here, RANDOM, seed, source=source)]
+                _layers(axes, values_of(own, "layer"))
+            for number, values in enumerate(_per_seed(select(here, source=source))):
                 label = "the same, random weights" if source == SEQUENCE and not number else None
-                axes.plot(np.arange(len(values)), values, color=colour, lw=0.7, ls=":", label=label)
-        for one in _of(here, PLAIN):
-            axes.axhline(one.row["value"], color="black", lw=0.8, ls="--", label="log-mel frames")
+                axes.plot(values, color=colour, lw=0.7, ls=":", label=label)
+        for value in _values(select(here, model=PLAIN)):
+            axes.axhline(value, color="black", lw=0.8, ls="--", label="log-mel frames")
         axes.set_title(f"{task}: {here[0].row['metric']}")
 
-    return _panels(_names(results, "task"), panel, "test score of a linear probe")
+    return _panels(values_of(results, "task"), panel, "test score of a linear probe")
 
 
 def _panels(names: Sequence[str], draw: Callable[[Axes, str], None], label: str) -> bytes:
@@ -150,14 +136,17 @@ def _layers(axes: Axes, layers: Sequence[str]) -> None:
     axes.set_xlabel("layer")
 
 
-def _of(results: Iterable[R], model: str, seed: int | None = None, **where: Any) -> list[R]:
-    wanted = {"model": model, **where, **({} if seed is None else {"seed": seed})}
-    return [one for one in results if all(one.row[name] == v for name, v in wanted.items())]
+def _baselines(axes: Axes, results: Sequence[Result]) -> None:
+    for model, (label, colour, dash) in _BASELINES.items():
+        for value in _values(select(results, model=model)):
+            axes.axhline(value, color=colour, ls=dash, lw=1, label=label)
 
 
-def _seeds(results: Iterable[Result]) -> list[int]:
-    return sorted({one.row["seed"] for one in results if one.row["model"] == RANDOM})
+def _values(results: Iterable[Result]) -> list[float]:
+    return [one.row["value"] for one in results]
 
 
-def _names(results: Iterable[Result], column: str) -> list[str]:
-    return list(dict.fromkeys(one.row[column] for one in results))
+def _per_seed(results: Sequence[Result]) -> list[list[float]]:
+    """The values of random weights, one list per seed."""
+    twins = select(results, model=RANDOM)
+    return [_values(select(twins, seed=seed)) for seed in values_of(twins, "seed")]

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -76,29 +75,35 @@ def run_emergence(
             raise ConfigError(f"--{name} is {value}; it must be at least {least}")
     device = find_device(config.device)
     model = trained_spec(checkpoint)
-    described = _describe(checkpoint)
+    try:
+        sha256 = file_digest(checkpoint)
+    except OSError as error:
+        raise StorageError(f"{checkpoint}: cannot be read ({error.strerror or error})") from error
     twins = random_specs(model.config, controls)
     dataset = make_dataset(config)
     tracks = limit_tracks(dataset, config.limit)
-    _make(folder)
+    try:  # before any work, so that an error is reported at once
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: cannot be created ({error.strerror or error}); name another with --output"
+        ) from error
     prepare_audio(dataset, [*tracks["valid"], *tracks["test"]])
     frontend = model.config.frontend
     splits, problems = usable_tracks(tracks, frontend.sample_rate, jobs)
     tables = ResultTables(seed=seed)
-    plain = baselines(frontend, splits, seed=seed, jobs=jobs)
-    tables.onsets += plain.onsets
-    tables.similarities += plain.similarities
+    tables.onsets, tables.similarities = baselines(frontend, splits, seed=seed, jobs=jobs)
     for weights in (model, *twins):
         found = evaluate_model(weights, splits, seed=seed, device=device, jobs=jobs)
-        tables.onsets += found.onsets
-        tables.similarities += found.similarities
+        tables.onsets += found[0]
+        tables.similarities += found[1]
     _write_table(folder / "onsets.csv", tables.onsets, onset_scores.COLUMNS)
     _write_table(folder / "similarity.csv", tables.similarities, similarity_scores.COLUMNS)
     tables.probes, unprobed = probing.probe(model, twins, dataset, config, folder / "runs")
     _write_table(folder / "sources.csv", tables.probes, probing.COLUMNS)
     problems = {**unprobed, **problems}
     provenance = {
-        "checkpoint": described,
+        "checkpoint": {"name": checkpoint.name, "sha256": sha256, "notes": read_notes(checkpoint)},
         "model": model.config.as_dict(),
         "dataset": config.data,
         "limit": config.limit,
@@ -112,52 +117,23 @@ def run_emergence(
             **{package: version(package) for package in (*PACKAGES, "matplotlib")},
         },
     }
+    charts: dict[str, bytes] = {}
+    for name, draw, rows in (
+        ("onsets", onsets_chart, tables.onsets),
+        ("similarity", similarity_chart, tables.similarities),
+        ("sources", sources_chart, tables.probes),
+    ):
+        if rows:
+            charts[name] = draw(rows)
+            write_whole(folder / f"{name}.png", charts[name])
+    write_whole(folder / "emergence.json", (json.dumps(provenance, indent=1) + "\n").encode())
     claims = evaluate_claims(tables)
-    _write(folder, claims, tables, provenance)
+    page = write_report(claims, tables, provenance, list(charts))
+    write_whole(folder / "README.md", page.encode())  # last
     return EmergenceResult(claims, folder, problems)
 
 
-def _describe(checkpoint: Path) -> dict[str, Any]:
-    """File name, hash and notes of a checkpoint."""
-    try:
-        digest = file_digest(checkpoint)
-    except OSError as error:
-        raise StorageError(f"{checkpoint}: cannot be read ({error.strerror or error})") from error
-    return {"name": checkpoint.name, "sha256": digest, "notes": read_notes(checkpoint)}
-
-
-def _make(folder: Path) -> None:
-    """Create the folder before any work, so that an error is reported at once."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"{folder}: cannot be created ({error.strerror or error}); name another with --output"
-        ) from error
-
-
-def _write_table(path: Path, results: Sequence[Result], columns: Sequence[str]) -> None:
-    table = pd.DataFrame([dict(one.row) for one in results], columns=list(columns))
+def _write_table(path: Path, results: Sequence[Result], columns: list[str]) -> None:
+    table = pd.DataFrame([one.row for one in results], columns=columns)
     content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     write_whole(path, content.encode())
-
-
-def _write(
-    folder: Path,
-    claims: Sequence[Claim],
-    tables: ResultTables,
-    provenance: Mapping[str, Any],
-) -> None:
-    """Write figures and provenance, and the report last."""
-    charts: dict[str, bytes] = {}
-    if tables.onsets:
-        charts["onsets"] = onsets_chart(tables.onsets)
-    if tables.similarities:
-        charts["similarity"] = similarity_chart(tables.similarities)
-    if tables.probes:
-        charts["sources"] = sources_chart(tables.probes)
-    for name, content in charts.items():
-        write_whole(folder / f"{name}.png", content)
-    write_whole(folder / "emergence.json", (json.dumps(provenance, indent=1) + "\n").encode())
-    page = write_report(claims, tables, provenance, list(charts))
-    write_whole(folder / "README.md", page.encode())

@@ -7,15 +7,15 @@ computed for each query track against the other tracks of its split and averaged
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from mirprobe.core.bootstrap import Statistic, point
-from mirprobe.core.schema import Floating, Floats, Split, Track
-from mirprobe.emergence.intervals import mean_of, measure
+from mirprobe.core.bootstrap import point
+from mirprobe.core.schema import SPLITS, Floating, Floats, Split, Track
+from mirprobe.emergence.intervals import ScoredRow, mean_of, scored_row
 from mirprobe.emergence.similarity_pairs import FRAMES, TRACKS, Ints, Kinds, frame_pairs
 from mirprobe.metrics.roc_auc import auc, unit
 
@@ -25,19 +25,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 SEQUENCE = "sequence"
-
-
-@dataclass(frozen=True, eq=False)
-class SimilarityResult:
-    """One layer in one relation: a row of `similarity.csv`, and the ROC-AUC of each track."""
-
-    row: Mapping[str, Any]
-    tracks: Floats
-
-    @property
-    def statistic(self) -> Statistic:
-        """The mean over the tracks that have a value."""
-        return mean_of(self.tracks)
+SOURCES = ("class", SEQUENCE, "both")
 
 
 def relations(track: Track, tokens: Floating, frame_rate: float, seed: int) -> dict[str, Floats]:
@@ -124,54 +112,31 @@ class Similarities:
         for relation in FRAMES:
             self._frames[split, relation].append(aucs.get(relation, none))
 
-    def results(self, model: str, seed: int) -> list[SimilarityResult]:
+    def results(self, model: str, seed: int) -> list[ScoredRow]:
         """Scores of every relation that both splits have, for every layer and pooling."""
-        found: list[SimilarityResult] = []
+        found: list[ScoredRow] = []
         for relation in FRAMES:
-            split_aucs = [np.array(self._frames[split, relation]) for split in ("valid", "test")]
-            variants = [(layer, SEQUENCE) for layer in self.layers]
-            found += self._rows(model, seed, relation, "frames", variants, *split_aucs)
+            row = {"model": model, "seed": seed, "relation": relation, "pairs": "frames"}
+            valid, test = (np.array(self._frames[split, relation]) for split in SPLITS[1:])
+            found += self._rows(row, [SEQUENCE], valid, test)
         for relation, kinds in TRACKS.items():
-            split_aucs = [
+            row = {"model": model, "seed": seed, "relation": relation, "pairs": "tracks"}
+            valid, test = (
                 track_aucs(np.stack(self._clips[split]), kinds(self._tracks[split]))
-                for split in ("valid", "test")
-            ]
-            variants = [(layer, source) for source in self.sources for layer in self.layers]
-            found += self._rows(model, seed, relation, "tracks", variants, *split_aucs)
+                for split in SPLITS[1:]
+            )
+            found += self._rows(row, self.sources, valid, test)
         return found
 
     def _rows(
-        self,
-        model: str,
-        seed: int,
-        relation: str,
-        pairs: str,
-        variants: Sequence[tuple[str, str]],
-        valid: Floats,
-        test: Floats,
-    ) -> list[SimilarityResult]:
+        self, row: Mapping[str, Any], sources: Sequence[str], valid: Floats, test: Floats
+    ) -> Iterator[ScoredRow]:
         """The rows of one relation; none if a split has no pairs."""
         if np.isnan(valid).all() or np.isnan(test).all():
-            return []
+            return
         means = [point(mean_of(values), len(values)) for values in valid.T]
         best = int(np.argmax(means))
-        rows = []
-        for place, (layer, source) in enumerate(variants):
-            values = test[:, place]
-            interval = measure(mean_of(values), len(values), self._seed)
-            row = {
-                "model": model,
-                "seed": seed,
-                "layer": layer,
-                "source": source,
-                "relation": relation,
-                "pairs": pairs,
-                "selected": place == best,
-                "validation": means[place],
-                "value": interval.value,
-                "low": interval.low,
-                "high": interval.high,
-                "n": int((~np.isnan(values)).sum()),
-            }
-            rows.append(SimilarityResult({column: row[column] for column in COLUMNS}, values))
-        return rows
+        for place, (source, layer) in enumerate(product(sources, self.layers)):
+            chosen = {"selected": place == best, "validation": means[place]}
+            own = {**row, "layer": layer, "source": source, **chosen}
+            yield scored_row(own, test[:, place], self._seed)
