@@ -66,7 +66,7 @@ def evaluate_track(
     with torch_threads(1):  # the other cores run other tracks
         model = load_model(weights, device)
         look = model.inspect(load(track, weights.config.frontend.sample_rate))
-    rate, reference = model.frame_rate, onsets_of(track)
+    rate, reference = weights.config.frontend.frame_rate, onsets_of(track)
     time, layers, heads, readings = look.curves.shape
     onsets = None
     if reference is not None and chosen is None:

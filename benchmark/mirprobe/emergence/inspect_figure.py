@@ -61,19 +61,19 @@ def clock(seconds: float) -> str:
 
 def _draw_time(figure: SubFigure, inspection: TrackInspection) -> None:
     """Draw the curves over time, one above the other."""
-    chosen = len(inspection.chosen)
-    axes: Any = figure.subplots(
-        3 + chosen, 1, sharex=True, height_ratios=[1.9, 1.6] + [1.1] * (chosen + 1)
-    )
+    heights = [1.9, 1.6] + [1.1] * (len(inspection.chosen) + 1)
+    axes: Any = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     _draw_logmel(axes[0], inspection, figure)
     _draw_layers(axes[1], inspection, figure)
-    for place in range(chosen):
-        _draw_layer(axes[2 + place], inspection, place)
-    _draw_flux(axes[-1], inspection)
+    for place, own in enumerate(axes[2:-1]):
+        _draw_layer(own, inspection, place)
+    _draw_novelty(axes[-1], inspection, inspection.flux_novelty, inspection.flux_onsets, GREY)
+    axes[-1].set_title("spectral flux, for comparison")
     axes[-1].set_xlabel(_SECONDS)
     axes[-1].set_xlim(inspection.times[0], inspection.times[-1])
+    # changes at the starts of the windows may not be musical
     for own in axes:
-        _mark_windows(own, inspection)
+        own.set_xticks(inspection.windows[1:], minor=True)
     for own in axes[2:]:
         for edge in inspection.windows[1:]:
             own.axvline(edge, color=GREY, lw=0.4, ls=":")
@@ -81,17 +81,12 @@ def _draw_time(figure: SubFigure, inspection: TrackInspection) -> None:
         own.tick_params(labelbottom=False)
 
 
-def _mark_windows(axes: Axes, inspection: TrackInspection) -> None:
-    """Mark the starts of the windows, where changes may not be musical."""
-    axes.set_xticks(inspection.windows[1:], minor=True)
-
-
 def _draw_logmel(axes: Axes, inspection: TrackInspection, figure: SubFigure) -> None:
     image = _image(axes, inspection.logmel.T, inspection, cmap="magma")
     axes.set_title("log-mel spectrogram, as the model reads it")
     wanted = [hz for hz in (100, 400, 1000, 2000, 4000) if hz < inspection.mel_hz[-1]]
-    axes.set_yticks(np.interp(wanted, inspection.mel_hz, np.arange(len(inspection.mel_hz))))
-    axes.set_yticklabels([f"{hz / 1000:g} kHz" if hz >= 1000 else f"{hz} Hz" for hz in wanted])
+    places = np.interp(wanted, inspection.mel_hz, np.arange(len(inspection.mel_hz)))
+    axes.set_yticks(places, [f"{hz / 1000:g} kHz" if hz >= 1000 else f"{hz} Hz" for hz in wanted])
     figure.colorbar(image, ax=axes, pad=0.01, aspect=12, label="deviations")
 
 
@@ -105,9 +100,8 @@ def _draw_layers(axes: Axes, inspection: TrackInspection, figure: SubFigure) -> 
     axes.set_title(f"{what}: every layer on its own scale, mean of the heads")
     axes.set_ylabel("layer")
     count = len(inspection.layers)
-    shown = list(range(0, count, max(1, -(-count // 6)))) if count > 1 else [0]
-    axes.set_yticks(shown)
-    axes.set_yticklabels([inspection.layers[place] for place in shown])
+    shown = list(range(0, count, -(-count // 6)))
+    axes.set_yticks(shown, [inspection.layers[place] for place in shown])
     bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=12, ticks=[0, 1])
     bar.ax.set_yticklabels(["low", "high"])
 
@@ -123,11 +117,6 @@ def _draw_layer(axes: Axes, inspection: TrackInspection, place: int) -> None:
     )
 
 
-def _draw_flux(axes: Axes, inspection: TrackInspection) -> None:
-    _draw_novelty(axes, inspection, inspection.flux_novelty, inspection.flux_onsets, GREY)
-    axes.set_title("spectral flux, for comparison")
-
-
 def _draw_novelty(
     axes: Axes, inspection: TrackInspection, novelty: Floats, onsets: Floats, colour: str
 ) -> None:
@@ -137,14 +126,8 @@ def _draw_novelty(
     heights = np.interp(onsets - inspection.peak_settings.shift, inspection.times, novelty)
     axes.plot(onsets, np.minimum(heights, high), "o", color=ORANGE, ms=2.8, clip_on=False)
     axes.axhline(inspection.peak_settings.threshold, color=GREY, lw=0.5, ls=":")
-    axes.vlines(
-        inspection.flux_onsets,
-        0.9,
-        1.0,
-        color="black",
-        lw=0.6,
-        transform=axes.get_xaxis_transform(),
-    )
+    top = axes.get_xaxis_transform()
+    axes.vlines(inspection.flux_onsets, 0.9, 1.0, color="black", lw=0.6, transform=top)
     axes.set_ylim(low, high + 0.12 * (high - low))
     axes.set_ylabel("deviations", fontsize=7)
     axes.locator_params(axis="y", nbins=3)
@@ -152,35 +135,33 @@ def _draw_novelty(
 
 def _image(axes: Axes, values: Floats, inspection: TrackInspection, **options: Any) -> Any:
     """An image (rows, time) with pixels centred on the times of the frames."""
-    half = (inspection.times[1] - inspection.times[0]) / 2
-    extent = (inspection.times[0] - half, inspection.times[-1] + half, -0.5, len(values) - 0.5)
     return axes.imshow(
-        values, origin="lower", aspect="auto", extent=extent, interpolation="nearest", **options
-    )
+        values, origin="lower", aspect="auto", interpolation="nearest",
+        extent=(*_edges(inspection), -0.5, len(values) - 0.5), **options,
+    )  # fmt: skip
+
+
+def _edges(inspection: TrackInspection) -> tuple[float, float]:
+    """Start of the first and end of the last pixel, in seconds."""
+    half = (inspection.times[1] - inspection.times[0]) / 2
+    return inspection.times[0] - half, inspection.times[-1] + half
 
 
 def _draw_matrices(figure: SubFigure | Figure, inspection: TrackInspection, rows: int) -> None:
     """Draw the self-similarity of each chosen layer, each on its own scale."""
     axes: Any = figure.subplots(rows, min(_COLUMNS, len(inspection.chosen)), squeeze=False)
-    half = (inspection.times[1] - inspection.times[0]) / 2
-    ends = (inspection.times[0] - half, inspection.times[-1] + half)
-    for own, layer, matrix in zip(
-        axes.flat, inspection.chosen, inspection.similarity, strict=False
-    ):
+    extent = _edges(inspection) * 2
+    layers = zip(axes.flat, inspection.chosen, inspection.similarity, strict=False)
+    for own, layer, matrix in layers:
         low, high = np.percentile(matrix, [1, 99])
         image = own.imshow(
-            matrix,
-            origin="lower",
-            extent=(*ends, *ends),
-            cmap="magma",
-            vmin=low,
-            vmax=max(high, low + 1e-6),
-            interpolation="antialiased",
-        )
+            matrix, origin="lower", extent=extent, interpolation="antialiased",
+            cmap="magma", vmin=low, vmax=max(high, low + 1e-6),
+        )  # fmt: skip
         own.set_title(f"layer {layer}: cosine similarity of tokens")
         own.set_xlabel("seconds in the file")
         own.locator_params(nbins=6, integer=True)
-        _mark_windows(own, inspection)
+        own.set_xticks(inspection.windows[1:], minor=True)
         own.set_yticks(inspection.windows[1:], minor=True)
         figure.colorbar(image, ax=own, shrink=0.8, pad=0.02)
     for own in axes[:, 0]:

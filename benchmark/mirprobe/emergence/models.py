@@ -109,11 +109,6 @@ class InspectedModel:
         self._model = weights.model().eval().requires_grad_(False).to(device)
         self._logmel = LogMel(weights.config.frontend).to(device)
 
-    @property
-    def frame_rate(self) -> float:
-        """Frames per second."""
-        return self.config.frontend.frame_rate
-
     def inspect(self, samples: NDArray[np.float32]) -> ModelOutput:
         """Process a track in the windows of the harness and join the results.
 

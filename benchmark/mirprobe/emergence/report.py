@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mirprobe.core.markdown import markdown_table
@@ -11,6 +11,7 @@ from mirprobe.emergence.claims import (
     MODELS,
     Check,
     Claim,
+    Result,
     ResultTables,
     best_of_each,
     format_value,
@@ -121,12 +122,8 @@ def _row(check: Check) -> list[str]:
 def _onsets(tables: ResultTables, charts: Sequence[str]) -> str:
     if not tables.onsets:
         return _skipped("Onsets", "onsets")
-    rows = []
-    for one in best_of_each(tables.onsets, model=[TRAINED, RANDOM, "flux", *CHANCE_KINDS]):
-        row = one.row
-        numbers = [f"{row[name]:.3f}" for name in ("precision", "recall", "validation")]
-        where = f"{row['layer']} {row['head']}".strip()
-        rows.append([_model(row), where, row["reading"], format_value(one), *numbers])
+    found = best_of_each(tables.onsets, model=[TRAINED, RANDOM, "flux", *CHANCE_KINDS])
+    columns = ("model", "place", "reading", "score", "precision", "recall", "validation")
     return "\n".join(
         [
             "## Onsets\n",
@@ -141,9 +138,8 @@ def _onsets(tables: ResultTables, charts: Sequence[str]) -> str:
             "chance onsets at equal distances and at random times; they depend on the number of "
             "onsets of each track. All rows: `onsets.csv`.\n",
             markdown_table(
-                ["model", "layer, head", "reading", "F-measure (95 %)", "precision", "recall",
-                 "validation"],
-                rows,
+                ["model", "layer, head", "reading", "F-measure (95 %)", *columns[-3:]],
+                _cells(found, *columns),
             ),
             _image("onsets", charts),
         ]
@@ -155,11 +151,7 @@ def _similarities(tables: ResultTables, charts: Sequence[str]) -> str:
         return _skipped("Similarity of tokens", "chords, beats, keys, tags or sections")
     relations = values_of(tables.similarities, "relation")
     found = best_of_each(tables.similarities, relation=relations, model=MODELS, source=[SEQUENCE])
-    rows = [
-        [row["relation"], _model(row), row["layer"], format_value(one), str(row["n"])]
-        for one in found
-        for row in [one.row]
-    ]
+    rows = _cells(found, "relation", "model", "layer", "score", "n")
     missing = ", ".join(name for name in (*FRAMES, *TRACKS) if name not in relations)
     note = f"Left out because validation or test has no pair of it: {missing}.\n"
     return "\n".join(
@@ -188,16 +180,7 @@ def _sources(tables: ResultTables, charts: Sequence[str]) -> str:
         return _skipped("Linear probes", "tags, key, chords or beats")
     tasks = values_of(tables.probes, "task")
     found = best_of_each(tables.probes, task=tasks, model=MODELS, source=SOURCES)
-    rows = [
-        [
-            row["task"],
-            _model(row),
-            *(row[name] for name in ("source", "layer", "metric")),
-            format_value(one),
-        ]
-        for one in found
-        for row in [one.row]
-    ]
+    rows = _cells(found, "task", "model", "source", "layer", "metric", "score")
     return "\n".join(
         [
             "## Linear probes by pooling\n",
@@ -224,8 +207,16 @@ def _provenance(provenance: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _model(row: Mapping[str, Any]) -> str:
-    return f"{row['model']} (seed {row['seed']})" if row["model"] == RANDOM else str(row["model"])
+def _cells(results: Iterable[Result], *columns: str) -> list[list[str]]:
+    """Rows of a Markdown table: `score` is the value with its interval, `place` layer and head."""
+    found = []
+    for one in results:
+        place = f"{one.row['layer']} {one.row.get('head', '')}".strip()
+        row = {**one.row, "score": format_value(one), "place": place}
+        row["model"] += f" (seed {row['seed']})" if row["model"] == RANDOM else ""
+        cells = (row[column] for column in columns)
+        found.append([f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells])
+    return found
 
 
 def _skipped(title: str, needed: str) -> str:

@@ -49,20 +49,19 @@ def _by_label(labels: Ints) -> Compare:
     return compare
 
 
-def _frame_labels(segments: Segments, numbers: Sequence[int], times: Floats) -> Ints:
+def _frame_labels(segments: Segments, numbers: Ints, times: Floats) -> Ints:
     """The number of the segment of each frame, -1 outside all segments."""
     place = np.searchsorted(segments.intervals[:, 0], times, side="right") - 1
     inside = (place >= 0) & (times < segments.intervals[np.maximum(place, 0), 1])
-    return np.where(inside, np.asarray(numbers, dtype=np.int64)[np.maximum(place, 0)], -1)
+    return np.where(inside, numbers[np.maximum(place, 0)], -1)
 
 
 def chord(annotations: Annotations, times: Floats) -> Compare | None:
     """Compare major and minor triads; `N` (no chord) and other chords are left out."""
     if annotations.chords is None or not annotations.chords.labels:
         return None
-    classes = [chord_class(label) for label in annotations.chords.labels]
-    silent = LABELS.index("N")
-    numbers = [-1 if number == silent else number for number in classes]
+    classes = np.array([chord_class(label) for label in annotations.chords.labels])
+    numbers = np.where(classes == LABELS.index("N"), -1, classes)
     return _by_label(_frame_labels(annotations.chords, numbers, times))
 
 
@@ -70,8 +69,7 @@ def section(annotations: Annotations, times: Floats) -> Compare | None:
     """Compare the labels of sections."""
     if annotations.sections is None or not annotations.sections.labels:
         return None
-    names = sorted(set(annotations.sections.labels))
-    numbers = [names.index(label) for label in annotations.sections.labels]
+    numbers = np.unique(annotations.sections.labels, return_inverse=True)[1]
     return _by_label(_frame_labels(annotations.sections, numbers, times))
 
 
@@ -145,7 +143,7 @@ def key_kinds(tracks: Sequence[Track]) -> Kinds:
         [-1 if t.annotations.key is None else key_class(t.annotations.key) for t in tracks]
     )
     known = (classes[:, None] >= 0) & (classes >= 0)
-    return _apart(np.where(known, classes[:, None] == classes, -1).astype(np.int8), tracks)
+    return _apart(np.where(known, classes[:, None] == classes, -1), tracks)
 
 
 def tag_kinds(tracks: Sequence[Track]) -> Kinds:
@@ -154,19 +152,15 @@ def tag_kinds(tracks: Sequence[Track]) -> Kinds:
         {tag for tag, relevance in (track.annotations.tags or {}).items() if relevance > 0.5}
         for track in tracks
     ]
-    kinds = np.full((len(tracks), len(tracks)), -1, dtype=np.int8)
-    for row, mine in enumerate(sets):
-        for column, theirs in enumerate(sets):
-            if mine and theirs:
-                shared = len(mine & theirs)
-                if shared >= SHARED * len(mine | theirs):
-                    kinds[row, column] = 1
-                elif not shared:
-                    kinds[row, column] = 0
-    return _apart(kinds, tracks)
+    names = sorted(set().union(*sets))
+    has = np.array([[name in own for name in names] for own in sets], dtype=np.int64)
+    size, shared = has.sum(axis=1), has @ has.T
+    union = size[:, None] + size - shared
+    kinds = np.where(shared >= SHARED * union, 1, np.where(shared == 0, 0, -1))
+    return _apart(np.where((size[:, None] > 0) & (size > 0), kinds, -1), tracks)
 
 
-def _apart(kinds: Kinds, tracks: Sequence[Track]) -> Kinds:
+def _apart(kinds: Ints, tracks: Sequence[Track]) -> Kinds:
     """Leave out pairs of tracks within a group, and pairs of a track with itself."""
     groups = np.array([track.group for track in tracks])
     return np.where(groups[:, None] == groups, -1, kinds).astype(np.int8)
