@@ -41,7 +41,7 @@ def make_bank(config: ViT1DConfig) -> Bank:
     """Noise of music's size."""
     rng = np.random.default_rng(0)
     tracks = (
-        BankTrack(f"{n}", "", "", n * FRAMES, FRAMES, "train", f"{n}", 0.0, "", f"{n}")
+        BankTrack("", f"{n}", "", "", f"{n}", FRAMES, 0.0, f"{n}", n * FRAMES, "train")
         for n in range(TRACKS)
     )
     return Bank(

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from mirprobe.api.registry import DATASETS, ENCODERS, TASKS
 from mirprobe.cli.app import app
-from mirprobe.cli.run import WIDTH
+from mirprobe.cli.tables import WIDTH
 from mirprobe.probing import probes
 
 

@@ -41,7 +41,8 @@ def test_a_bank_grows_and_what_was_there_stays(tmp_path: Path) -> None:
     for track in grown.tracks:
         own = grown.frames[track.start : track.start + track.frames]
         truth = logmel(sweep(8.5, seed=int(track.id[1:])))
-        assert np.abs(grown.dequantise(own) - truth).max() <= grown.scale / 2 + 1e-5
+        quantiser = grown.quantiser
+        assert np.abs(quantiser.dequantise(own) - truth).max() <= quantiser.scale / 2 + 1e-5
     assert sorted(file.name for file in tmp_path.iterdir()) == ["bank.json", "frames.npy"]
     assert merge_shards(tmp_path).tracks == grown.tracks
 

@@ -47,10 +47,10 @@ def test_a_segment_is_what_the_model_hears_away_from_the_edges(
     bank = merge_shards(tmp_path)
     assert bank.frames.dtype == np.dtype(dtype)
     assert bank.frames.shape == (12 * RATE // HOP + 1, 128)
-    bound = {"uint8": bank.scale / 2 + 1e-5, "float16": 2**-10}[dtype]
+    bound = {"uint8": bank.quantiser.scale / 2 + 1e-5, "float16": 2**-10}[dtype]
     for start in (0, 40, 200):
         window = logmel(samples[start * HOP : start * HOP + 4 * RATE])
-        segment = bank.dequantise(bank.frames[start : start + 126])
+        segment = bank.quantiser.dequantise(bank.frames[start : start + 126])
         inside = np.abs(segment - window)[2:-2]  # two frames a side hear the mirrored edge
         assert inside.max() <= bound
         assert bank.error.largest <= bound
@@ -100,9 +100,9 @@ def test_levels_are_those_of_sines() -> None:
 def test_tensors_are_dequantised_as_arrays_are(tmp_path: Path) -> None:
     bank = build(tmp_path, 2)
     rows = bank.frames[:6].reshape(2, 3, 128)
-    tensor = bank.dequantise(torch.from_numpy(np.array(rows)))
+    tensor = bank.quantiser.dequantise(torch.from_numpy(np.array(rows)))
     assert tensor.dtype == torch.float32
-    np.testing.assert_allclose(tensor.numpy(), bank.dequantise(rows), atol=1e-6)
+    np.testing.assert_allclose(tensor.numpy(), bank.quantiser.dequantise(rows), atol=1e-6)
     assert torch.equal(bank.load(), torch.from_numpy(np.array(bank.frames)))
 
 
@@ -111,7 +111,7 @@ def test_the_stated_error_is_the_error(tmp_path: Path, dtype: DType) -> None:
     build(tmp_path, 2, dtype=dtype)
     bank = build(tmp_path, 1, first=2, dtype=dtype)  # added to a bank that states its own
     truth = np.concatenate([logmel(sweep(8.5, seed=number)) for number in range(3)])
-    errors = np.abs(bank.dequantise(bank.frames) - truth)
+    errors = np.abs(bank.quantiser.dequantise(bank.frames) - truth)
     assert bank.error.rms == pytest.approx(np.sqrt(np.mean(errors**2)), rel=1e-3)
     assert bank.error.largest == pytest.approx(errors.max(), rel=1e-3)
 
@@ -126,7 +126,7 @@ def test_silence_is_cut_to_half_a_second_on_either_side(tmp_path: Path) -> None:
     assert part.frames == pytest.approx(2 * (313 + 2 * REST), abs=8)
     assert part.duration == 80.0
     bank = merge_shards(tmp_path)
-    quiet = bank.dequantise(bank.frames).max(axis=1) < level(CONFIG, -70.0)
+    quiet = bank.quantiser.dequantise(bank.frames).max(axis=1) < level(CONFIG, -70.0)
     assert quiet.sum() == pytest.approx(4 * REST, abs=2)
 
 

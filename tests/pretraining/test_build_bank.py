@@ -71,7 +71,7 @@ def test_every_container_is_decoded(
     assert track.duration == pytest.approx(SECONDS, abs=0.15)  # MP3 pads
     low, centre, high = (2595 * np.log10(1 + edge / 700) for edge in (30.0, 1000.0, 8000.0))
     nearest = round(129 * (centre - low) / (high - low)) - 1
-    frames = bank.dequantise(bank.frames[10:260])
+    frames = bank.quantiser.dequantise(bank.frames[10:260])
     assert (np.abs(frames.argmax(axis=1) - nearest) <= 1).all()
     expected = (np.log(0.3**2 * 2048**2 / 16) - 1.4) / 3.7
     assert frames.max(axis=1).mean() == pytest.approx(expected, abs=0.15)

@@ -154,7 +154,7 @@ def test_a_signal_saves_the_state_and_no_step_is_lost(
     assert 0 < steps < 7  # before the first state that is due
     assert error == (
         f"{tmp_path}: stopped by {number.name} after step {steps} of 60; the state is saved, the "
-        "same command goes on from there\n"
+        "same command continues\n"
     )
     logged = [int(row["step"]) for row in rows(tmp_path / "training.csv")]
     assert logged[-1] == steps

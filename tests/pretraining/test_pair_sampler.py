@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
 from string import ascii_letters
 
@@ -8,22 +7,15 @@ import pytest
 import torch
 
 from mirprobe.core.errors import ConfigError
+from mirprobe.pretraining.bank import BankTrack
 from mirprobe.pretraining.pair_sampler import PairSampler, cut, seeded
 
 
-@dataclass(frozen=True)
-class Piece:
-    start: int
-    frames: int
-    group: str
-    work: str
-
-
-def pieces(*frames: int, groups: str = "", works: str = "") -> list[Piece]:
+def pieces(*frames: int, groups: str = "", works: str = "") -> list[BankTrack]:
     starts = [sum(frames[:i]) for i in range(len(frames))]
     names = groups or "a" * len(frames)
     return [
-        Piece(start, count, group, work)
+        BankTrack("", "", "", group, work, count, 0.0, "", start, "train")
         for start, count, group, work in zip(
             starts, frames, names, works or ascii_letters[: len(frames)], strict=True
         )
@@ -33,7 +25,7 @@ def pieces(*frames: int, groups: str = "", works: str = "") -> list[Piece]:
 TRACKS = pieces(30, 200, 47, 20, 19, 64, 33, groups="abababa")  # 19 has no room for 2 x 10
 
 
-def counted(tracks: list[Piece], *, gaps: tuple[float, float], steps: int) -> torch.Tensor:
+def counted(tracks: list[BankTrack], *, gaps: tuple[float, float], steps: int) -> torch.Tensor:
     """How often each start of the only track that matters was first and second: (2, starts)."""
     pairs = PairSampler(tracks, length=10, batch=2, gaps=gaps, seed=3)
     last = tracks[0].frames - 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,14 +30,14 @@ def info(**given: Any) -> None:
     from mirprobe.embedding.prune import list_entries
 
     cache = _open(given)
-    totals: dict[tuple[str, str], tuple[int, int]] = {}
+    sizes: dict[tuple[str, str], list[int]] = defaultdict(list)
     for item in list_entries(cache):
-        count, size = totals.get((item.encoder, item.view), (0, 0))
-        totals[item.encoder, item.view] = count + 1, size + item.size
-    for (encoder, view), (count, size) in sorted(totals.items()):
-        typer.echo(f"{encoder or '(unreadable)':24} {view:6} {count:8} {size / 1e6:12.1f} MB")
+        sizes[item.encoder, item.view].append(item.size)
+    for (encoder, view), own in sorted(sizes.items()):
+        megabytes = sum(own) / 1e6
+        typer.echo(f"{encoder or '(unreadable)':24} {view:6} {len(own):8} {megabytes:12.1f} MB")
     leftovers = len(list(cache.leftovers()))
-    typer.echo(f"{sum(count for count, _ in totals.values())} entries, {leftovers} leftovers")
+    typer.echo(f"{sum(map(len, sizes.values()))} entries, {leftovers} leftovers")
 
 
 @cache_app.command()
@@ -67,12 +68,9 @@ def prune(
     """Delete leftovers of killed runs, broken entries, and the entries that options select."""
     from mirprobe.embedding.prune import prune_candidates
 
+    cache, now = _open(given), time.time()
     paths = prune_candidates(
-        _open(given),
-        now=time.time(),
-        encoder=encoder,
-        older_than_days=older_than,
-        max_gb=max_gb,
+        cache, now=now, encoder=encoder, older_than_days=older_than, max_gb=max_gb
     )
     freed = 0
     for path in tqdm(paths, "pruning", leave=False, disable=None):

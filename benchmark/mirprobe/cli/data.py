@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from mirprobe.cli.errors import OneLineErrors
 from mirprobe.cli.options import options_from
+from mirprobe.cli.tables import print_table
 from mirprobe.evaluation.config import RunConfig, make_config
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ data_app = typer.Typer(
     cls=OneLineErrors, help="List, fetch and check data sets.", no_args_is_help=True
 )
 
-WIDTH = 100
 FOLDERS = ("data_home", "cache_dir")
 SHOWN = 10
 """Number of missing files that `status` lists."""
@@ -34,27 +32,17 @@ def list_command(**given: Any) -> None:
     """List every registered data set: size, licence, and whether its folder has files."""
     from mirprobe.data.status import all_statuses
 
-    table = Table(box=None, pad_edge=False)
-    for header in ("data set", "tracks", "hours", "GB", "there", "licence"):
-        text = header in ("data set", "there", "licence")
-        table.add_column(
-            header,
-            justify="left" if text else "right",
-            no_wrap=header != "licence",
-            overflow="fold",
-        )
+    rows = []
     for found in all_statuses(folders_of(given)):
-        there = "yes" if found.present else "no"
-        if found.sheet is None:
-            table.add_row(found.name, "?", "?", "?", there, "?")
-            continue
-        sheet = found.sheet
-        sizes = (str(sheet.tracks), _number(sheet.hours), _number(sheet.gigabytes))
-        notes = "; ".join(filter(None, (sheet.licence, sheet.caution)))
-        table.add_row(found.name, *sizes, there, notes)
-    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
-    console.print(table)
-    console.print("? means unknown; `mirprobe data status NAME` says how to get a data set")
+        sizes, notes = ("?", "?", "?"), "?"
+        if found.sheet is not None:
+            sheet = found.sheet
+            sizes = (str(sheet.tracks), _number(sheet.hours), _number(sheet.gigabytes))
+            notes = "; ".join(filter(None, (sheet.licence, sheet.caution)))
+        rows.append((found.name, *sizes, "yes" if found.present else "no", notes))
+    headers = ("data set", "tracks", "hours", "GB", "there", "licence")
+    print_table(headers, rows, text=("data set", "there", "licence"), wrapped=("licence",))
+    typer.echo("? means unknown; `mirprobe data status NAME` says how to get a data set")
 
 
 @data_app.command("status")
@@ -75,9 +63,7 @@ def status_command(
     sheet, missing = found.status.sheet, found.missing
     typer.echo(f"folder   {found.status.root}")
     if sheet is not None:
-        typer.echo(f"source   {sheet.source}")
-        typer.echo(f"licence  {sheet.licence}")
-        typer.echo(f"to get   {sheet.obtain}")
+        typer.echo(f"source   {sheet.source}\nlicence  {sheet.licence}\nto get   {sheet.obtain}")
         if sheet.caution:
             typer.echo(f"note     {sheet.caution}")
     if found.problem:
@@ -87,9 +73,8 @@ def status_command(
     tracks = sum(sizes.values())
     typer.echo(f"splits   {', '.join(f'{s} {n}' for s, n in sizes.items())}; {found.hash}")
     typer.echo(f"there    audio of {tracks - len(missing)} of {tracks} tracks")
-    shown = (
-        0 if sheet is not None and sheet.generated else SHOWN
-    )  # they are generated when they are needed
+    # generated files are made when they are needed
+    shown = 0 if sheet is not None and sheet.generated else SHOWN
     for path in missing[:shown]:
         typer.echo(f"missing  {path}")
     if len(missing) > shown > 0:

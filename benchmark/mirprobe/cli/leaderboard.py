@@ -26,21 +26,15 @@ def leaderboard_command(
 ) -> None:
     """Rank the encoders of one or more runs; writes leaderboard.csv and leaderboard.md."""
     from mirprobe.core.atomic_write import write_whole
-    from mirprobe.reporting.leaderboard import (
-        leaderboard,
-        read_pairs,
-        read_runs,
-        to_csv,
-        to_markdown,
-    )
+    from mirprobe.reporting import leaderboard as boards
     from mirprobe.reporting.published import add_published, published_beside
 
-    board = leaderboard(read_runs(runs), reference, read_pairs(runs))
+    board = boards.leaderboard(boards.read_runs(runs), reference, boards.read_pairs(runs))
     figures = published_beside(board) if with_published else None
-    markdown = to_markdown(board, figures)
+    markdown = boards.to_markdown(board, figures)
     if figures is not None:
         board = add_published(board, figures)
-    write_whole(output / "leaderboard.csv", to_csv(board).encode())
+    write_whole(output / "leaderboard.csv", boards.to_csv(board).encode())
     write_whole(output / "leaderboard.md", markdown.encode())
     typer.echo(markdown)
     if figures is not None and figures.empty:

@@ -18,15 +18,8 @@ pretrain_app = typer.Typer(
 )
 
 NOT_OPTIONS = (
-    "final_lr",
-    "decay",
-    "final_decay",
-    "betas",
-    "clip",
-    "mask",
-    "predictor_depth",
-    "jepa_weight",
-)
+    "final_lr", "decay", "final_decay", "betas", "clip", "mask", "predictor_depth", "jepa_weight",
+)  # fmt: skip
 """Fields of FitConfig that follow the CoJEPA paper."""
 
 
@@ -99,16 +92,12 @@ def fit_command(
     from mirprobe.vit1d.model import CONFIGS
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces itself
-    model = CONFIGS[config]
+    model, options = CONFIGS[config], build(FitConfig, given)
+    device_config, intervals = build(DeviceConfig, given), build(Intervals, given)
     done = fit(
-        Bank.open(bank, expected=model.frontend),
-        output,
-        model=model,
-        config=build(FitConfig, given),
-        begin_with=begin_with,
-        device_config=build(DeviceConfig, given),
-        intervals=build(Intervals, given),
-    )
+        Bank.open(bank, expected=model.frontend), output, model=model, config=options,
+        begin_with=begin_with, device_config=device_config, intervals=intervals,
+    )  # fmt: skip
     if done.primary:
         loss = "" if done.loss is None else f", loss {done.loss:.3f}"
         typer.echo(f"{done.folder}: {done.steps} steps{loss}")

@@ -6,18 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from mirprobe.cli.errors import fail_if_any
 from mirprobe.cli.options import options_from
+from mirprobe.cli.tables import CONSOLE, print_table
 from mirprobe.core.errors import MirprobeError, StorageError
 from mirprobe.evaluation.config import RunConfig, make_config
 
 if TYPE_CHECKING:
     import pandas as pd
 
-WIDTH = 100
 
 Suite = Annotated[
     str | None,
@@ -109,23 +107,12 @@ def report_left_out(results: Sequence[Outcome]) -> None:
 def _print_board(scores: pd.DataFrame) -> None:
     from mirprobe.reporting.leaderboard import leaderboard, mean_ranks, rows_of
 
-    console = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
     board = leaderboard(scores)
     for title, rows in rows_of(board):
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-        for header, _ in rows[0]:
-            # a name that is too long continues in the next line; it is never cut
-            whole = header not in _LONG
-            justify: Any = "left" if header in _TEXT else "right"
-            table.add_column(header, justify=justify, no_wrap=whole, overflow="fold")
-        for row in rows:
-            table.add_row(*(text for _, text in row))
-        console.print(table)
-        console.print()
+        headers, cells = [name for name, _ in rows[0]], [[text for _, text in row] for row in rows]
+        names = ("encoder", "layer")
+        print_table(headers, cells, text=(*names, "decoding"), wrapped=names, title=title)
+        CONSOLE.print()
     ranks = mean_ranks(board)
     if ranks:
-        console.print("mean rank: " + ", ".join(f"{name} {rank}" for name, rank in ranks.items()))
-
-
-_TEXT = ("encoder", "layer", "decoding")
-_LONG = ("encoder", "layer")
+        CONSOLE.print("mean rank: " + ", ".join(f"{name} {rank}" for name, rank in ranks.items()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import BinaryIO
 
 _DIGITS = 32  # 128 bits
 _CHUNK = 1 << 20
@@ -49,8 +50,13 @@ def file_digest(path: str | Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    hasher = hashlib.sha256()
     with Path(path).open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            hasher.update(chunk)
+        return stream_digest(file)
+
+
+def stream_digest(file: BinaryIO) -> str:
+    """Hash what is left of an open file; as `file_digest`."""
+    hasher = hashlib.sha256()
+    while chunk := file.read(_CHUNK):
+        hasher.update(chunk)
     return hasher.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zipfile
 import zlib
@@ -18,6 +17,7 @@ import soundfile
 import soxr
 
 from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.core.hashing import stream_digest
 from mirprobe.pretraining.bank_shards import Samples, Skipped
 
 AUDIO = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
@@ -74,14 +74,11 @@ def find_audio(folders: Sequence[Path]) -> tuple[list[AudioFile], list[Skipped]]
 
 def content_hash(audio_file: AudioFile) -> str | Skipped:
     """The SHA-256 of the bytes of an audio file, or the reason why they cannot be read."""
-    hasher = hashlib.sha256()
     try:
         with _open(audio_file) as file:
-            while chunk := file.read(1 << 20):
-                hasher.update(chunk)
+            return stream_digest(file)
     except _UNREADABLE as error:
         return Skipped("", audio_file.source, "undecodable", f"cannot be read ({_reason(error)})")
-    return hasher.hexdigest()
 
 
 def decode(audio_file: AudioFile, sample_rate: int) -> Iterator[Samples]:
@@ -94,7 +91,8 @@ def decode(audio_file: AudioFile, sample_rate: int) -> Iterator[Samples]:
         TrackError: the file cannot be read or is not audio.
     """
     try:
-        with _open(audio_file) as raw, soundfile.SoundFile(_seekable(raw, audio_file)) as file:
+        # an open file, not a path: for a path libsndfile uses mpg123, which writes to the terminal
+        with _open(audio_file) as raw, soundfile.SoundFile(raw) as file:
             same = file.samplerate == sample_rate
             stream = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
             size = max(1, _VALUES // file.channels)
@@ -151,14 +149,7 @@ def _open(audio_file: AudioFile) -> Iterator[BinaryIO]:
         size = archive.getinfo(audio_file.member).file_size
         if size > _LARGEST:
             raise ValueError(f"{size / 1e9:.1f} GB in an archive is too large: extract it")
-        with archive.open(audio_file.member) as member:
-            yield member  # type: ignore[misc]
-
-
-def _seekable(file: BinaryIO, audio_file: AudioFile) -> BinaryIO:
-    """A seekable file for soundfile; a member of an archive is read into memory."""
-    # an open file, not a path: for a path libsndfile uses mpg123, which writes to the terminal
-    return BytesIO(file.read()) if audio_file.member else file
+        yield BytesIO(archive.read(audio_file.member))  # soundfile needs a file that can seek
 
 
 def _reason(error: BaseException) -> str:

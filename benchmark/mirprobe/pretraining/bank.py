@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Literal, get_args, overload
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from torch import Tensor
 
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.hashing import unit_hash
-from mirprobe.pretraining.bank_shards import Skipped
+from mirprobe.pretraining.bank_shards import Skipped, StoredTrack
 from mirprobe.pretraining.quantise import DType, Quantiser
 from mirprobe.vit1d.frontend import LogMelConfig
 
@@ -65,36 +65,20 @@ class HeldOut:
 
 
 VERSION = 1
-_ROWS = 1 << 20  # rows copied at a time
+ROWS = 1 << 20  # rows copied at a time
 
 
 @dataclass(frozen=True)
-class BankTrack:
+class BankTrack(StoredTrack):
     """A track in a bank.
 
     Attributes:
-        id: unique in the bank.
-        source: origin of the audio, human-readable.
-        group: tracks of a group sound alike (album, instrumentation).
         start: first row.
-        frames: number of rows.
         split: `train` or `held-out`.
-        work: tracks of a work are the same music; they are in the same split.
-        duration: seconds of audio, with silence.
-        key: identifies the content.
-        digest: hash of the rows.
     """
 
-    id: str
-    source: str
-    group: str
     start: int
-    frames: int
     split: Split
-    work: str
-    duration: float
-    key: str
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -177,16 +161,6 @@ class Bank:
         return self.quantiser.dtype
 
     @property
-    def offset(self) -> float:
-        """The value of a stored 0."""
-        return self.quantiser.offset
-
-    @property
-    def scale(self) -> float:
-        """The difference between adjacent stored numbers."""
-        return self.quantiser.scale
-
-    @property
     def hours(self) -> float:
         """Hours of audio in the bank, without silence."""
         return len(self.frames) / self.config.frame_rate / 3600
@@ -200,31 +174,20 @@ class Bank:
         """The tracks of one split."""
         return tuple(track for track in self.tracks if track.split == name)
 
-    @overload
-    def dequantise(self, rows: Tensor) -> Tensor: ...
-    @overload
-    def dequantise(self, rows: NDArray[Any]) -> NDArray[np.float32]: ...
-    def dequantise(self, rows: Tensor | NDArray[Any]) -> Tensor | NDArray[np.float32]:
-        """Convert rows of `frames`, of any shape, to inputs of the model in float32.
-
-        Tensors stay on their device.
-        """
-        return self.quantiser.dequantise(rows)
-
     def load(self, device: torch.device | str = "cpu") -> Tensor:
         """Load `frames` to a device, (N, bins), in the number type on disk."""
-        dtype = {"uint8": torch.uint8, "float16": torch.float16}[self.dtype]
+        dtype = getattr(torch, self.dtype)
         tensor = torch.empty(self.frames.shape, dtype=dtype, device=device)
-        for start in range(0, len(tensor), _ROWS):
-            rows = np.array(self.frames[start : start + _ROWS])  # torch needs writable memory
-            tensor[start : start + _ROWS] = torch.from_numpy(rows)
+        for start in range(0, len(tensor), ROWS):
+            rows = np.array(self.frames[start : start + ROWS])  # torch needs writable memory
+            tensor[start : start + ROWS] = torch.from_numpy(rows)
         return tensor
 
 
-def _read_head(path: Path) -> dict[str, Any]:
+def _read_head(path: Path) -> Any:
     file = path / "bank.json"
     try:
-        head = json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError) as error:
         unfinished = (path / "parts").is_dir()
         what = "the bank is not finished" if unfinished else "no bank is here"
@@ -235,9 +198,6 @@ def _read_head(path: Path) -> dict[str, Any]:
         raise StorageError(f"{file}: cannot be read ({error.strerror or error})") from error
     except ValueError as error:
         raise StorageError(f"{file}: damaged, not JSON; build the bank again") from error
-    if not isinstance(head, dict):
-        raise StorageError(f"{file}: damaged, not a bank's; build the bank again")
-    return head
 
 
 def _open_frames(file: Path, total: int, bins: int, dtype: DType) -> NDArray[Any]:

@@ -14,13 +14,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+from scipy.ndimage import maximum_filter1d
 
 from mirprobe.core.atomic_write import replacing
 from mirprobe.core.errors import StorageError, TrackError
@@ -42,19 +43,17 @@ _BLOCK = 60 * 16_000
 
 
 @dataclass(frozen=True)
-class Shard:
-    """The frames of one track on disk.
+class StoredTrack:
+    """What a shard and a bank both know about a track.
 
     Attributes:
         key: identifies the content.
-        id: name of the track in the bank.
+        id: name of the track in the bank, where it is unique.
         source: origin of the audio, human-readable.
         group: tracks of a group sound alike (album, instrumentation).
         work: tracks of a work are the same music; they are in the same split.
-        frames: number of frames without silence.
+        frames: number of frames (rows) without silence.
         duration: seconds of audio, with silence.
-        largest: largest quantisation error, in units of the front end.
-        squares: sum of the squared errors of all values.
         digest: hash of the quantised frames.
     """
 
@@ -65,9 +64,20 @@ class Shard:
     work: str
     frames: int
     duration: float
+    digest: str
+
+
+@dataclass(frozen=True)
+class Shard(StoredTrack):
+    """The frames of one track on disk.
+
+    Attributes:
+        largest: largest quantisation error, in units of the front end.
+        squares: sum of the squared errors of all values.
+    """
+
     largest: float
     squares: float
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -144,16 +154,16 @@ def write_shard(
     rows = np.empty((0, config.bins), dtype)
     try:
         measured = _measure(blocks, config, Quantiser.make(config, dtype))
+        kind, reason = _unfit(measured, config)
     except TrackError as error:
-        track = Skipped(key, source, "undecodable", str(error))
+        kind, reason = "undecodable", str(error)
+    if kind is not None:
+        track = Skipped(key, source, kind, reason)
     else:
         rows = measured.rows
-        kind, reason = _unfit(measured, config)
-        if kind is not None:
-            track, rows = Skipped(key, source, kind, reason), rows[:0]
-        else:
-            errors = (measured.duration, measured.largest, measured.squares, _hash(rows))
-            track = Shard(key, id, source, group, work or id, len(rows), *errors)
+        errors = (measured.largest, measured.squares)
+        kept = (len(rows), measured.duration, _hash(rows))
+        track = Shard(key, id, source, group, work or id, *kept, *errors)
     head = {"format": _FORMAT, "config": asdict(config), "dtype": dtype, "track": asdict(track)}
     with replacing(path) as file:
         file.write(save({"frames": np.ascontiguousarray(rows)}, {"part": json.dumps(head)}))
@@ -203,8 +213,7 @@ def stream(blocks: Iterable[Samples], frontend: LogMel) -> Iterator[Samples]:
     yield _frames(held, frontend)[given:]
 
 
-@dataclass(frozen=True)
-class _Measured:
+class _Measured(NamedTuple):
     rows: NDArray[Any]  # (frames without silence, bins)
     duration: float
     largest: float
@@ -252,11 +261,7 @@ def _unfit(measured: _Measured, config: LogMelConfig) -> tuple[Kind | None, str]
 
 def _near(sounds: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
     """Mask of the frames within `reach` frames of a frame with sound."""
-    where = np.flatnonzero(sounds)
-    edges = np.zeros(len(sounds) + 2 * reach + 1, np.int64)
-    edges[where] += 1
-    edges[where + 2 * reach + 1] -= 1
-    return edges.cumsum()[reach : reach + len(sounds)] > 0
+    return np.asarray(maximum_filter1d(sounds, 2 * reach + 1, mode="constant"))
 
 
 def _blocks(samples: Samples) -> Iterator[Samples]:
@@ -272,9 +277,7 @@ def _frames(samples: Samples, frontend: LogMel) -> Samples:
     return frames
 
 
-@lru_cache(maxsize=4)
-def _frontend(config: LogMelConfig) -> LogMel:
-    return LogMel(config)
+_frontend = lru_cache(maxsize=4)(LogMel)
 
 
 def _hash(rows: NDArray[Any]) -> str:

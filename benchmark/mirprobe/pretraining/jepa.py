@@ -18,7 +18,6 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from mirprobe.vit1d.blocks import rotary_angles
 from mirprobe.vit1d.model import Block, ViT1D, ViT1DConfig, token_positions
 
 
@@ -97,11 +96,7 @@ class Predictor(nn.Module):
         self.blocks = core.blocks
         self.norm = core.norm
         self.exit = nn.Linear(config.dim, config.dim)
-        rotary = rotary_angles(
-            positions=1 + config.frames, size=config.dim // config.heads, base=config.rope_base
-        )
-        learned = core.positions is not None
-        self.register_buffer("rotary", None if learned else rotary, persistent=False)
+        self.register_buffer("rotary", core.rotary, persistent=False)
         for weights in (self.entry.weight, self.mask_token, self.exit.weight):
             nn.init.normal_(weights, std=0.02, generator=generator)
         for bias in (self.entry.bias, self.exit.bias):

@@ -11,22 +11,29 @@ import json
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mirprobe.core.atomic_write import LEFTOVERS, replacing
 from mirprobe.core.errors import ConfigError, StorageError
-from mirprobe.pretraining.bank import VERSION, Bank, BankTrack, HeldOut, QuantisationError
-from mirprobe.pretraining.bank_shards import FOLDER, SUFFIX, Shard, ShardFile, Skipped, read_shard
+from mirprobe.pretraining.bank import ROWS, VERSION, Bank, BankTrack, HeldOut, QuantisationError
+from mirprobe.pretraining.bank_shards import (
+    FOLDER,
+    SUFFIX,
+    Shard,
+    ShardFile,
+    Skipped,
+    StoredTrack,
+    read_shard,
+)
 from mirprobe.pretraining.quantise import DType, Quantiser
 from mirprobe.vit1d.frontend import LogMelConfig
 
 log = logging.getLogger(__name__)
 
-_ROWS = 1 << 20  # rows copied at a time
 _Format = tuple[LogMelConfig, DType]
 
 
@@ -69,33 +76,31 @@ def merge_shards(
         StorageError: the disk cannot be written, or the bank is damaged; nothing is lost.
     """
     path = Path(path)
-    old = Bank.open(path) if (path / "bank.json").exists() else None
-    stored = [shard for shard in _shards(path) if _is_intact(shard)]
-    formats: list[_Format] = [(shard.config, shard.dtype) for shard in stored]
-    formats += [(old.config, old.dtype)] if old else []
-    for other in formats:
-        _check_same_format(path, other, formats[-1])
-    added, duplicates = _select_new(stored, old.tracks if old else ())
+    stored = list(_shards(path, verify=True))
+    old = _open_or_empty(path, stored)
+    config, quantiser = old.config, old.quantiser
+    for shard in stored:
+        _check_same_format(path, (shard.config, shard.dtype), (config, old.dtype))
+    added, duplicates = _select_new(stored, old.tracks)
     left_out = [shard.track for shard in stored if isinstance(shard.track, Skipped)]
-    left_out = [*(old.skipped if old else ()), *left_out, *duplicates, *skipped]
-    if not added and old is None:
+    left_out = [*old.skipped, *left_out, *duplicates, *skipped]
+    if not added and not old.tracks:
         reasons = "; ".join(f"{entry.source}: {entry.reason}" for entry in left_out[:3])
         raise ConfigError(
             f"{path}: no track for a bank ({reasons or 'no shards'}); add other audio"
         )
-    config, dtype = formats[-1]
-    quantiser = Quantiser.make(config, dtype)
-    rule = held_out or (old.held_out if old else HeldOut())
-    tracks = _assign_rows(old, [track for track, _ in added], rule)
+    rule = held_out or old.held_out
+    new = [track for track, _ in added]
+    tracks = _assign_rows(old, new, rule)
     if added:
-        _write_frames(path / "frames.npy", old, added, quantiser, config)
+        _write_frames(path / "frames.npy", old, added)
     head = {
         "version": VERSION,
         "config": asdict(config),
-        "dtype": dtype,
+        "dtype": old.dtype,
         "offset": quantiser.offset,
         "scale": quantiser.scale,
-        "error": asdict(_error(old, [track for track, _ in added], config)),
+        "error": asdict(_error(old, new)),
         "held_out": asdict(rule),
         "tracks": [asdict(track) for track in tracks],
         "skipped": [asdict(entry) for entry in _latest_skipped(left_out, tracks)],
@@ -106,25 +111,32 @@ def merge_shards(
     return Bank.open(path)
 
 
-def _shards(path: Path) -> Iterator[ShardFile]:
-    """All shards with readable metadata; others are deleted, so that they are computed again."""
+def _open_or_empty(path: Path, stored: Sequence[ShardFile]) -> Bank:
+    """The bank in a folder, or one without tracks of the format of the shards."""
+    if (path / "bank.json").exists():
+        return Bank.open(path)
+    config, dtype = (stored[-1].config, stored[-1].dtype) if stored else (LogMelConfig(), "uint8")
+    frames, quantiser = np.empty((0, config.bins), dtype), Quantiser.make(config, dtype)
+    return Bank(path, config, (), frames, quantiser, QuantisationError(0.0, 0.0), HeldOut(), ())
+
+
+def _shards(path: Path, *, verify: bool = False) -> Iterator[ShardFile]:
+    """All intact shards; damaged ones are deleted, so that they are computed again.
+
+    Args:
+        path: folder of the bank.
+        verify: also read the frames and compare them with their checksum.
+    """
     for file in sorted((path / FOLDER).glob(f"*{SUFFIX}")):
         try:
-            yield read_shard(file)
+            shard = read_shard(file)
+            if verify:
+                shard.rows()
         except StorageError as error:
             log.warning("%s: deleted, the next run computes it again", error)
             file.unlink(missing_ok=True)
-
-
-def _is_intact(shard: ShardFile) -> bool:
-    """Whether the checksum of a shard is correct; otherwise it is deleted."""
-    try:
-        shard.rows()
-    except StorageError as error:
-        log.warning("%s: deleted, the next run computes it again", error)
-        shard.path.unlink(missing_ok=True)
-        return False
-    return True
+        else:
+            yield shard
 
 
 def _check_same_format(path: Path, found: _Format, wanted: _Format) -> None:
@@ -158,64 +170,34 @@ def _select_new(
     return added, duplicates
 
 
-def _assign_rows(old: Bank | None, added: Sequence[Shard], rule: HeldOut) -> list[BankTrack]:
-    before = old.tracks if old else ()
-    same_rule = old is not None and old.held_out == rule
-    known = {track.work: track.split for track in before} if same_rule else {}
-    every: list[BankTrack | Shard] = [*before, *added]
+def _assign_rows(old: Bank, added: Sequence[Shard], rule: HeldOut) -> list[BankTrack]:
+    known = {track.work: track.split for track in old.tracks} if old.held_out == rule else {}
+    every: list[StoredTrack] = [*old.tracks, *added]
     splits = rule.assign([track.work for track in every], known)
     tracks: list[BankTrack] = []
     start = 0
     for track in every:
-        tracks.append(
-            BankTrack(
-                id=track.id,
-                source=track.source,
-                group=track.group,
-                start=start,
-                frames=track.frames,
-                split=splits[track.work],
-                work=track.work,
-                duration=track.duration,
-                key=track.key,
-                digest=track.digest,
-            )
-        )
+        shared = {field.name: getattr(track, field.name) for field in fields(StoredTrack)}
+        tracks.append(BankTrack(**shared, start=start, split=splits[track.work]))
         start += track.frames
     return tracks
 
 
-def _write_frames(
-    path: Path,
-    old: Bank | None,
-    added: Sequence[tuple[Shard, ShardFile]],
-    quantiser: Quantiser,
-    config: LogMelConfig,
-) -> None:
-    total = (len(old.frames) if old else 0) + sum(track.frames for track, _ in added)
-    dtype = np.dtype(quantiser.dtype)
-    header = {"descr": dtype.str, "fortran_order": False, "shape": (total, config.bins)}
+def _write_frames(path: Path, old: Bank, added: Sequence[tuple[Shard, ShardFile]]) -> None:
+    total = len(old.frames) + sum(track.frames for track, _ in added)
+    dtype = np.dtype(old.dtype)
+    header = {"descr": dtype.str, "fortran_order": False, "shape": (total, old.config.bins)}
+    before = (old.frames[start : start + ROWS] for start in range(0, len(old.frames), ROWS))
     with replacing(path) as file:
         np.lib.format.write_array_header_1_0(file, header)
-        if old:
-            for start in range(0, len(old.frames), _ROWS):
-                file.write(_bytes(old.frames[start : start + _ROWS]))
-        for _, shard in added:
-            file.write(_bytes(shard.rows()))
+        for rows in chain(before, (shard.rows() for _, shard in added)):
+            file.write(np.ascontiguousarray(rows).data.cast("B"))
 
 
-def _bytes(rows: Any) -> memoryview:
-    return np.ascontiguousarray(rows).data.cast("B")
-
-
-def _error(old: Bank | None, added: Sequence[Shard], config: LogMelConfig) -> QuantisationError:
-    values = config.bins * sum(track.frames for track in added)
-    squares = sum(track.squares for track in added)
-    largest = max((track.largest for track in added), default=0.0)
-    if old:
-        values += old.frames.size
-        squares += old.error.rms**2 * old.frames.size
-        largest = max(largest, old.error.largest)
+def _error(old: Bank, added: Sequence[Shard]) -> QuantisationError:
+    values = old.config.bins * sum(track.frames for track in added) + old.frames.size
+    squares = sum(track.squares for track in added) + old.error.rms**2 * old.frames.size
+    largest = max(old.error.largest, *(track.largest for track in added))
     return QuantisationError(rms=math.sqrt(squares / values), largest=largest)
 
 

@@ -13,35 +13,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 from math import inf, isinf
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest
 from mirprobe.pretraining.augment import SEMITONES, Warp, draw_warp
-
-
-class TrackSpan(Protocol):
-    """The rows, the group and the work of a track in a bank."""
-
-    @property
-    def group(self) -> str:
-        """Tracks of a group sound alike, for example by instrumentation."""
-
-    @property
-    def work(self) -> str:
-        """Tracks of a work are the same music. They are not used as negatives of each other, except
-        takes within one group, for example in another key or with other chords."""
-
-    @property
-    def start(self) -> int:
-        """First row in the bank."""
-
-    @property
-    def frames(self) -> int:
-        """Number of rows."""
+from mirprobe.pretraining.bank import BankTrack
 
 
 class PairBatch(NamedTuple):
@@ -62,7 +43,9 @@ class PairBatch(NamedTuple):
 class PairSampler:
     """Draws batches of pairs.
 
-    Works are drawn uniformly, then one track of each work. The start of the first segment is drawn
+    Works are drawn uniformly, then one track of each work. Tracks of a work are not used as
+    negatives of each other, except takes within one group, for example in another key or with other
+    chords. The start of the first segment is drawn
     uniformly from all starts for which a second segment exists. The start of the second segment is
     drawn uniformly from the starts at an allowed distance, before or after the first.
 
@@ -87,7 +70,7 @@ class PairSampler:
 
     def __init__(
         self,
-        tracks: Sequence[TrackSpan],
+        tracks: Sequence[BankTrack],
         *,
         length: int,
         batch: int,
@@ -103,10 +86,8 @@ class PairSampler:
         if not 0 <= same_group <= 1:
             raise ConfigError(f"same_group={same_group}: a share of batches lies between 0 and 1")
         longest = max((track.frames for track in tracks), default=0)  # no gap can be longer
-        # distances between the two starts
-        self.nearest, self.farthest = (
-            length + round(min(gap * frame_rate, longest)) for gap in gaps
-        )
+        reach = [length + round(min(gap * frame_rate, longest)) for gap in gaps]
+        self.nearest, self.farthest = reach  # distances between the two starts
         fit = [track for track in tracks if track.frames >= length + self.nearest]
         self.tracks = sorted(fit, key=lambda track: track.work)  # tracks of a work are adjacent
         works = [work for work, _ in groupby(self.tracks, key=lambda track: track.work)]
@@ -121,17 +102,15 @@ class PairSampler:
                 f"variants={variants} in a batch of {batch}: give a divisor of it, "
                 f"{2 * SEMITONES + 1} at most"
             )
-        self.batch, self.same_group, self.seed = batch, same_group, seed
-        self.variants = variants
+        self.batch, self.same_group, self.seed, self.variants = batch, same_group, seed, variants
         self._first = torch.tensor([track.start for track in self.tracks])  # (N,)
         self._last = torch.tensor([track.frames - length for track in self.tracks])  # last start
         self._group = _numbers([track.group for track in self.tracks])
         self._takes = _numbers([f"{track.group}\0{track.work}" for track in self.tracks])
         self._work = _numbers([track.work for track in self.tracks])
         self._tracks_per_work = self._work.bincount()  # (works,)
-        self._first_track = (
-            self._tracks_per_work.cumsum(0) - self._tracks_per_work
-        )  # first track of each work
+        # first track of each work
+        self._first_track = self._tracks_per_work.cumsum(0) - self._tracks_per_work
 
     def draw(self, step: int) -> PairBatch:
         """Draw the batch of a step."""
@@ -206,8 +185,7 @@ def cut(rows: Tensor, starts: Tensor, length: int) -> Tensor:
 
 def _numbers(names: Sequence[str]) -> Tensor:
     """Number names from 0 in their order; equal names get equal numbers."""
-    numbers = {name: number for number, name in enumerate(sorted(set(names)))}
-    return torch.tensor([numbers[name] for name in names])
+    return torch.from_numpy(np.unique(names, return_inverse=True)[1])
 
 
 def _uniform(shape: Sequence[int], generator: Generator) -> Tensor:

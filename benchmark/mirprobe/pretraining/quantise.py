@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from mirprobe.vit1d.frontend import LogMelConfig
 
 DType = Literal["uint8", "float16"]
+Rows = TypeVar("Rows", Tensor, NDArray[Any])
 
 _HEADROOM = 8.0
 
@@ -61,15 +62,8 @@ class Quantiser:
         whole: NDArray[np.uint8] = np.clip(steps, 0, 255).astype(np.uint8)
         return whole
 
-    @overload
-    def dequantise(self, rows: Tensor) -> Tensor: ...
-    @overload
-    def dequantise(self, rows: NDArray[Any]) -> NDArray[np.float32]: ...
-    def dequantise(self, rows: Tensor | NDArray[Any]) -> Tensor | NDArray[np.float32]:
+    def dequantise(self, rows: Rows) -> Rows:
         """Convert stored numbers to frames in float32; tensors stay on their device."""
         if isinstance(rows, Tensor):
             return rows.to(torch.float32).mul_(self.scale).add_(self.offset)
-        frames: NDArray[np.float32] = rows.astype(np.float32)
-        frames *= np.float32(self.scale)
-        frames += np.float32(self.offset)
-        return frames
+        return rows.astype(np.float32) * np.float32(self.scale) + np.float32(self.offset)

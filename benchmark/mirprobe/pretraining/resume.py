@@ -13,8 +13,6 @@ from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -22,23 +20,11 @@ from torch.optim import Optimizer
 from mirprobe.core.atomic_write import replacing
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.hashing import file_digest
-from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes
+from mirprobe.vit1d.checkpoint import load_checkpoint, read_notes, read_tensors
 from mirprobe.vit1d.model import ViT1DConfig
 
 _FORMAT = "mirprobe.fit.1"
 _OPTIMISER = "optimiser"
-
-
-class TrainingState(NamedTuple):
-    """Content of a state file.
-
-    Attributes:
-        head: the metadata passed to `save_state`.
-        tensors: tensors by name.
-    """
-
-    head: dict[str, Any]
-    tensors: dict[str, Tensor]
 
 
 class InitialWeights(NamedTuple):
@@ -81,43 +67,43 @@ def save_state(
     Raises:
         StorageError: the disk cannot be written; an older file is kept.
     """
-    tensors = {
-        f"{prefix}.{name}": tensor
-        for prefix, module in modules.items()
-        for name, tensor in module.state_dict().items()
-    }
+    parts = {prefix: module.state_dict() for prefix, module in modules.items()}
     for index, moments in optimiser.state_dict()["state"].items():
-        for name, tensor in moments.items():
-            tensors[f"{_OPTIMISER}.{index}.{name}"] = tensor
-    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        parts[f"{_OPTIMISER}.{index}"] = moments
+    whole = {
+        f"{prefix}.{name}": tensor.detach().cpu().contiguous()
+        for prefix, tensors in parts.items()
+        for name, tensor in tensors.items()
+    }
     with replacing(path) as file:
         file.write(save(whole, metadata={"format": _FORMAT, "head": json.dumps(head)}))
 
 
-def load_state(path: Path) -> TrainingState:
+def load_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Read the state of a training.
+
+    Returns:
+        The metadata that `save_state` was given, and the tensors by name.
 
     Raises:
         StorageError: the file is missing, damaged or not the state of a training.
     """
+    what = (
+        "training's state: name another folder, and begin with the weights beside it (--begin-with)"
+    )
+    metadata, tensors = read_tensors(path, weights=True, what=what)
+    if metadata.get("format") != _FORMAT:
+        raise StorageError(f"{path}: not of format {_FORMAT}: name another folder")
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != _FORMAT:
-                raise StorageError(f"{path}: not of format {_FORMAT}: name another folder")
-            head: dict[str, Any] = json.loads(metadata["head"])
-            return TrainingState(head, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise StorageError(
-            f"{path}: damaged or not a training's state: name another folder, and begin with the "
-            "weights beside it (--begin-with)"
-        ) from error
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be read ({error.strerror or error})") from error
+        return json.loads(metadata["head"]), tensors
+    except (KeyError, ValueError) as error:
+        raise StorageError(f"{path}: damaged or not a {what}") from error
 
 
-def restore(state: TrainingState, modules: Mapping[str, nn.Module], optimiser: Optimizer) -> None:
-    """Load weights and moments, on the devices of the modules.
+def restore(
+    tensors: Mapping[str, Tensor], modules: Mapping[str, nn.Module], optimiser: Optimizer
+) -> None:
+    """Load the weights and moments of `load_state`, on the devices of the modules.
 
     Raises:
         StorageError: their names or shapes do not match.
@@ -125,7 +111,7 @@ def restore(state: TrainingState, modules: Mapping[str, nn.Module], optimiser: O
     moments: dict[int, dict[str, Tensor]] = {}
     weights: dict[str, dict[str, Tensor]] = {name: {} for name in modules}
     try:
-        for name, tensor in state.tensors.items():
+        for name, tensor in tensors.items():
             prefix, rest = name.split(".", 1)
             if prefix == _OPTIMISER:
                 index, moment = rest.split(".", 1)
@@ -168,9 +154,3 @@ def check_same_run(begun: Mapping[str, Any], asked: Mapping[str, Any], folder: P
             f"{folder}: begun with another configuration (differs in {', '.join(fields)}): "
             "give the same options, or another folder"
         )
-
-
-def all_finite(module: nn.Module) -> bool:
-    """Whether all weights are finite; synchronises with the device once."""
-    with torch.no_grad():
-        return bool(torch.stack([p.isfinite().all() for p in module.parameters()]).all())

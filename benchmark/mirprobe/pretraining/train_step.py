@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -89,10 +89,8 @@ class Trainer:
     @property
     def modules(self) -> dict[str, nn.Module]:
         """All modules whose weights belong to the state of the training, by name."""
-        return {
-            "module": self.objective,
-            **({"average": self.averaged} if self.averaged is not None else {}),
-        }
+        average = {} if self.averaged is None else {"average": self.averaged}
+        return {"module": self.objective, **average}
 
     def compile(self) -> None:
         """Compile all blocks with torch, including those of CoJEPA's predictor, at first use."""
@@ -131,13 +129,8 @@ class Trainer:
         progress, total = float(step), float(config.total_steps or 0)
         if config.seconds is not None:
             progress, total = seconds, config.seconds + 1  # the last value after all seconds
-        rate = warmup_cosine(
-            progress,
-            steps=total,
-            warmup=round(config.warmup * total),
-            peak=config.lr,
-            last=config.final_lr,
-        )
+        rise = {"warmup": round(config.warmup * total), "peak": config.lr, "last": config.final_lr}
+        rate = warmup_cosine(progress, steps=total, **rise)
         decay = cosine(progress, steps=total, first=config.decay, last=config.final_decay)
         return {"rate": rate, "decay": decay}
 
@@ -150,7 +143,7 @@ class Trainer:
         time = self.model.config.frames
         _, starts, how = self.pairs.draw(step)
         length = time if how is None else span(time)
-        views = self.bank.dequantise(cut(self.rows, self._local(starts), length))
+        views = self.bank.quantiser.dequantise(cut(self.rows, self._local(starts), length))
         if how is not None:
             views = warp(views, Warp(*map(self._local, how)), self.model.config.frontend, time=time)
         if not self.objective.masked:
@@ -176,42 +169,34 @@ class Trainer:
             rows: of the bank's type, on the device.
             model: None for the model in training.
         """
+        frames = self.bank.quantiser.dequantise(rows)
         with self.fabric.autocast():
-            return last_tokens(model or self.model, self.bank.dequantise(rows))[:, 0].float()
+            return last_tokens(model or self.model, frames)[:, 0].float()
 
     @torch.no_grad()
     def _update_average(self, averaged: ViT1D, step: int) -> None:
         assert self.config.average is not None
         decay = min(self.config.average, (1 + step) / (10 + step))  # short memory at the start
-        own: list[Tensor] = list(averaged.parameters())
-        new: list[Tensor] = list(self.model.parameters())
+        own, new = (tuple(model.parameters()) for model in (averaged, self.model))
         torch._foreach_lerp_(own, new, 1 - decay)
 
     def _set_schedule(self, *, rate: float, decay: float) -> None:
-        decayed, others = self.optimiser.param_groups
-        decayed["lr"] = others["lr"] = rate
-        decayed["weight_decay"], others["weight_decay"] = decay, 0.0
+        for group, weight_decay in zip(self.optimiser.param_groups, (decay, 0.0), strict=True):
+            group.update(lr=rate, weight_decay=weight_decay)
 
 
 def _objective(model: ViT1D, config: FitConfig, *, shared: bool) -> Objective:
+    loss: dict[str, Any] = {"temperature": config.temperature, "shared": shared}
     if config.objective == "ntxent":
-        masked = config.hide > 0
-        return NTXent(model, temperature=config.temperature, shared=shared, masked=masked)
-    return CoJEPA(
-        model,
-        temperature=config.temperature,
-        shared=shared,
-        depth=config.predictor_depth,
-        weight=config.jepa_weight,
-        generator=seeded("predictor", config.seed),
-    )
+        return NTXent(model, **loss, masked=config.hide > 0)
+    generator, depth = seeded("predictor", config.seed), config.predictor_depth
+    return CoJEPA(model, **loss, depth=depth, weight=config.jepa_weight, generator=generator)
 
 
 def _groups(module: nn.Module) -> list[dict[str, list[nn.Parameter]]]:
     """Parameter groups: matrices, which get weight decay, and all others."""
-    decayed: list[nn.Parameter] = []
-    others: list[nn.Parameter] = []
+    groups: list[dict[str, list[nn.Parameter]]] = [{"params": []}, {"params": []}]
     for name, parameter in module.named_parameters():
         matrix = parameter.ndim == 2 and not name.endswith("positions")
-        (decayed if matrix else others).append(parameter)
-    return [{"params": decayed}, {"params": others}]
+        groups[0 if matrix else 1]["params"].append(parameter)
+    return groups

@@ -121,7 +121,7 @@ class TrainingLog:
 
 
 def _truncate(path: Path, done: int) -> None:
-    """Remove the rows after a step, and a row that a kill cut short."""
+    """Remove the rows after a step, and a row that a kill left incomplete."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)

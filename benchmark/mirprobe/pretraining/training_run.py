@@ -24,7 +24,6 @@ from mirprobe.pretraining.config import Intervals
 from mirprobe.pretraining.launch import describe
 from mirprobe.pretraining.resume import (
     InitialWeights,
-    all_finite,
     as_json,
     check_same_run,
     load_state,
@@ -120,7 +119,7 @@ class TrainingRun:
                 raise SystemExit(0)  # the first process reports to the user
             raise StoppedError(
                 f"{self.folder}: stopped by {Signals(number).name} after step {self.done}"
-                f"{self._of_total()}; the state is saved, the same command goes on from there",
+                f"{self._of_total()}; the state is saved, the same command continues",
                 number,
             )
         loss = means["loss"] if means else None
@@ -129,18 +128,13 @@ class TrainingRun:
     def _loop(self, stop: StopRequest) -> tuple[dict[str, float] | None, int]:
         """Take the remaining steps; returns the last mean losses and the signal that arrived."""
         means, number = None, 0
-        primary = self.fabric.is_global_zero
+        primary, total = self.fabric.is_global_zero, self.trainer.config.total_steps
+        quiet = None if primary else True
         with (
             TrainingLog(self.folder, done=self.saved, active=primary) as self.log,
-            tqdm(
-                initial=self.done,
-                total=self.trainer.config.total_steps,
-                desc="training",
-                disable=None if primary else True,
-            ) as progress,
+            tqdm(desc="training", initial=self.done, total=total, disable=quiet) as progress,
         ):
             if not self.done:
-                self._validate_baselines()
                 self._begin()
             spent, start = self.seconds, perf_counter()
             clock, counted = start, self.done
@@ -214,14 +208,12 @@ class TrainingRun:
         total = self.trainer.config.total_steps
         return "" if total is None else f" of {total}"
 
-    def _validate_baselines(self) -> None:
-        """Retrieval by mean log-mel frames and by the random initial weights."""
-        if self.segments is not None:
-            self._retrieve("logmel", lambda rows: self.trainer.bank.dequantise(rows).mean(dim=1))
-            self._retrieve("random", self.trainer.class_tokens)
-
     def _begin(self) -> None:
-        """Load the initial weights into the model."""
+        """Validate mean log-mel frames and random weights, then load the initial weights."""
+        if self.segments is not None:
+            dequantise = self.trainer.bank.quantiser.dequantise
+            self._retrieve("logmel", lambda rows: dequantise(rows).mean(dim=1))
+            self._retrieve("random", self.trainer.class_tokens)
         if self.initial is not None:
             for model in filter(None, (self.trainer.model, self.trainer.averaged)):
                 model.load_state_dict(self.initial.weights)
@@ -242,27 +234,21 @@ class TrainingRun:
     def _retrieve(self, name: str, embedder: Any) -> Retrieval:
         assert self.segments is not None
         length = self.trainer.model.config.frames
-        found = retrieve(
-            embed(self.segments, self.trainer.rows, embedder, length=length), self.segments
-        )
-        self.retrieval[name] = found
+        embeddings = embed(self.segments, self.trainer.rows, embedder, length=length)
+        self.retrieval[name] = found = retrieve(embeddings, self.segments)
         self.log.write("retrieval", self.done, {"embedding": name, **asdict(found)})
         return found
 
     def _check_weights(self) -> None:
-        if not all_finite(self.trainer.objective):
+        weights = self.trainer.objective.parameters()
+        if not torch.stack([own.isfinite().all() for own in weights]).all():
             self._diverged(f"a weight is not finite after step {self.done}")
 
     def _save(self) -> None:
         self._check_weights()
         if self.fabric.is_global_zero:
-            head = {
-                "begun_with": self.begun_with,
-                "done": self.done,
-                "seconds": self.seconds,
-                "best": self.best,
-                "retrieval": {name: asdict(found) for name, found in self.retrieval.items()},
-            }
+            head = {name: getattr(self, name) for name in ("begun_with", "done", "seconds", "best")}
+            head["retrieval"] = self._retrieval_as_json()
             save_state(self.folder / STATE, self.trainer.modules, self.trainer.optimiser, head)
         self._write_latest()
         self.saved = self.done
@@ -272,15 +258,17 @@ class TrainingRun:
             self._write(AVERAGE, self.trainer.averaged)
         self._write(LATEST, self.trainer.model)
 
+    def _retrieval_as_json(self) -> dict[str, Any]:
+        return {name: asdict(found) for name, found in self.retrieval.items()}
+
     def _write(self, name: str, model: ViT1D) -> None:
         if self.fabric.is_global_zero:
-            retrieval = {name: asdict(found) for name, found in self.retrieval.items()}
             notes = {
                 "step": str(self.done),
                 "machine": describe(self.fabric),
                 "fit": json.dumps(as_json(self.trainer.config.as_dict())),
                 "bank": self.begun_with["bank"],
-                "retrieval": json.dumps(retrieval),
+                "retrieval": json.dumps(self._retrieval_as_json()),
                 **({"begun_with": json.dumps(dict(self.initial.notes))} if self.initial else {}),
             }
             save_checkpoint(model, self.folder / name, dtype=torch.float32, notes=notes)
@@ -303,16 +291,15 @@ class TrainingRun:
         if not (self.folder / STATE).exists():
             if (self.folder / LATEST).exists():
                 raise ConfigError(
-                    f"{self.folder}: holds weights, but no {STATE} to go on from: name another"
+                    f"{self.folder}: holds weights, but no {STATE} to resume from: name another"
                 )
             return
-        state = load_state(self.folder / STATE)
-        check_same_run(state.head["begun_with"], self.begun_with, self.folder)
-        restore(state, self.trainer.modules, self.trainer.optimiser)
-        self.done = self.saved = state.head["done"]
-        self.seconds = state.head.get("seconds", 0.0)
-        self.best = state.head["best"]
-        self.retrieval = {n: Retrieval(**found) for n, found in state.head["retrieval"].items()}
+        head, tensors = load_state(self.folder / STATE)
+        check_same_run(head["begun_with"], self.begun_with, self.folder)
+        restore(tensors, self.trainer.modules, self.trainer.optimiser)
+        self.done = self.saved = head["done"]
+        self.seconds, self.best = head.get("seconds", 0.0), head["best"]
+        self.retrieval = {name: Retrieval(**found) for name, found in head["retrieval"].items()}
         latest = self.folder / LATEST
         if not latest.exists() or read_notes(latest)["step"] != str(self.done):
             self._write_latest()  # killed, or the disk was full, between the files of a save

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def rotary_angles(*, positions: int, size: int, base: float) -> Tensor:
+def rotary_angles(positions: int, size: int, base: float) -> Tensor:
     """Cosines and sines of the rotary position embedding (Su et al. 2021, RoFormer, eq. 15).
 
     Args:

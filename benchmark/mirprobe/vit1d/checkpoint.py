@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -49,9 +48,8 @@ def save_checkpoint(
         name: tensor.detach().to("cpu", dtype).contiguous()
         for name, tensor in model.state_dict().items()
     }
-    broken = _not_finite(weights)
-    if broken:
-        raise StorageError(f"{path}: not written, {broken[0]} is not finite in {dtype}")
+    if broken := _not_finite(weights):
+        raise StorageError(f"{path}: not written, {broken} is not finite in {dtype}")
     metadata = {**notes, "format": _FORMAT, "config": json.dumps(model.config.as_dict())}
     with replacing(Path(path)) as file:
         file.write(save(weights, metadata=metadata))
@@ -63,8 +61,7 @@ def read_config(path: str | Path) -> ViT1DConfig:
     Raises:
         StorageError: the file is missing, damaged, not safetensors or not a ViT-1D.
     """
-    metadata, _ = _read(Path(path), weights=False)
-    return _config(Path(path), metadata)
+    return _config(Path(path), read_tensors(Path(path), weights=False)[0])
 
 
 def read_notes(path: str | Path) -> dict[str, str]:
@@ -73,7 +70,7 @@ def read_notes(path: str | Path) -> dict[str, str]:
     Raises:
         StorageError: as `read_config`.
     """
-    metadata, _ = _read(Path(path), weights=False)
+    metadata, _ = read_tensors(Path(path), weights=False)
     return {name: note for name, note in metadata.items() if name not in ("format", "config")}
 
 
@@ -89,15 +86,14 @@ def load_checkpoint(path: str | Path, *, expected: ViT1DConfig | None = None) ->
             not finite, or its configuration is not the expected one.
     """
     path = Path(path)
-    metadata, weights = _read(path, weights=True)
+    metadata, weights = read_tensors(path, weights=True)
     config = _config(path, metadata)
     if expected is not None and config != expected:
         found, wanted = config.as_dict(), expected.as_dict()
         fields = ", ".join(name for name in wanted if found[name] != wanted[name])
         raise StorageError(f"{path}: another configuration (differs in {fields}): use its own")
-    broken = _not_finite(weights)
-    if broken:
-        raise StorageError(f"{path}: {broken[0]} is not finite: give weights from before that step")
+    if broken := _not_finite(weights):
+        raise StorageError(f"{path}: {broken} is not finite: give weights from before that step")
     with torch.random.fork_rng(devices=[]):  # the initial weights are overwritten
         model = ViT1D(config)
     try:
@@ -122,24 +118,33 @@ def export(checkpoint: str | Path, output: str | Path) -> None:
     save_checkpoint(load_checkpoint(checkpoint), output, notes=read_notes(checkpoint))
 
 
-def _read(path: Path, *, weights: bool) -> tuple[dict[str, str], dict[str, Tensor]]:
+def read_tensors(
+    path: Path, *, weights: bool, what: str = "safetensors file: fetch or train it again"
+) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Read the metadata of a safetensors file, and its tensors if `weights`, to the CPU.
+
+    Args:
+        path: the file.
+        weights: whether to read the tensors.
+        what: what the file should be, and the remedy if it is not, for the message.
+
+    Raises:
+        StorageError: the file is missing, damaged or not safetensors.
+    """
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             names = file.keys() if weights else ()
-            tensors = {name: file.get_tensor(name) for name in names}
-            return dict(file.metadata() or {}), tensors
+            return dict(file.metadata() or {}), {name: file.get_tensor(name) for name in names}
     except SafetensorError as error:
-        raise StorageError(
-            f"{path}: damaged or not a safetensors file: fetch or train it again"
-        ) from error
+        raise StorageError(f"{path}: damaged or not a {what}") from error
     except OSError as error:
-        raise StorageError(
-            f"{path}: cannot be read ({error.strerror or error}): name a file of weights"
-        ) from error
+        reason = error.strerror or error
+        raise StorageError(f"{path}: cannot be read ({reason}): name another file") from error
 
 
-def _not_finite(weights: Mapping[str, Tensor]) -> list[str]:
-    return [name for name, tensor in weights.items() if not tensor.isfinite().all()]
+def _not_finite(weights: Mapping[str, Tensor]) -> str | None:
+    """The name of a tensor with a value that is not finite."""
+    return next((name for name, own in weights.items() if not own.isfinite().all()), None)
 
 
 def _config(path: Path, metadata: Mapping[str, str]) -> ViT1DConfig:
@@ -148,8 +153,7 @@ def _config(path: Path, metadata: Mapping[str, str]) -> ViT1DConfig:
             f"{path}: not a ViT-1D checkpoint of format {_FORMAT}: give one that mirprobe wrote"
         )
     try:
-        values: dict[str, Any] = json.loads(metadata["config"])
-        return ViT1DConfig.from_dict(values)
+        return ViT1DConfig.from_dict(json.loads(metadata["config"]))
     except (KeyError, ValueError, ConfigError) as error:
         raise StorageError(
             f"{path}: its configuration is not one of this version of mirprobe: upgrade, "

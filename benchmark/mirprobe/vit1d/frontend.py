@@ -146,11 +146,11 @@ class LogMel(nn.Module):
         Raises:
             ValueError: the audio is too short for such a frame.
         """
-        edge = self.config.edge
-        if audio.shape[-1] < 2 * edge * self.config.hop:
+        edge, reach = self.config.edge, self.config.edge * self.config.hop
+        if audio.shape[-1] < 2 * reach:
             raise ValueError(
-                f"{audio.shape[-1]} samples: too short for a frame, which needs "
-                f"{edge * self.config.hop} on each side of its centre"
+                f"{audio.shape[-1]} samples: too short for a frame, which needs {reach} on each "
+                "side of its centre"
             )
         frames: Tensor = self(audio)[:, edge:-edge]
         return frames

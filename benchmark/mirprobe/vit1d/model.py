@@ -63,14 +63,12 @@ class ViT1DConfig:
 
     def __post_init__(self) -> None:
         for name, allowed in (("positions", Positions), ("norm", Norm), ("mlp", MLP)):
-            if getattr(self, name) not in get_args(allowed):
-                raise ConfigError(
-                    f"ViT-1D {name}={getattr(self, name)!r}: choose from {get_args(allowed)}"
-                )
+            value, choices = getattr(self, name), get_args(allowed)
+            if value not in choices:
+                raise ConfigError(f"ViT-1D {name}={value!r}: choose from {choices}")
         if self.dim % (2 * self.heads):
-            raise ConfigError(
-                f"ViT-1D dim={self.dim} must be a multiple of twice its heads={self.heads}"
-            )
+            wanted = f"a multiple of twice its heads={self.heads}"
+            raise ConfigError(f"ViT-1D dim={self.dim} must be {wanted}")
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -124,9 +122,8 @@ class Layer(NamedTuple):
 
 
 def _norm(config: ViT1DConfig) -> nn.Module:
-    if config.norm == "layer":
-        return nn.LayerNorm(config.dim, eps=_EPS)
-    return nn.RMSNorm(config.dim, eps=_EPS)
+    norm: type[nn.Module] = nn.LayerNorm if config.norm == "layer" else nn.RMSNorm
+    return norm(config.dim, eps=_EPS)
 
 
 class Block(nn.Module):
@@ -143,9 +140,8 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor, rotary: Tensor | None, *, need_weights: bool) -> Layer:
         """Apply attention, then the MLP, each with a residual connection."""
-        mixed, attention = self.attention(
-            self.attention_norm(tokens), rotary, need_weights=need_weights
-        )
+        normed = self.attention_norm(tokens)
+        mixed, attention = self.attention(normed, rotary, need_weights=need_weights)
         tokens = tokens + mixed
         tokens = tokens + self.mlp(self.mlp_norm(tokens))
         return Layer(tokens, attention)
@@ -171,12 +167,9 @@ class ViT1D(nn.Module):
         learned = config.positions == "learned"
         self.project = nn.Linear(config.frontend.bins, config.dim)
         self.class_token = nn.Parameter(torch.zeros(config.dim))
-        self.positions = (
-            nn.Parameter(torch.zeros(1 + config.frames, config.dim)) if learned else None
-        )
-        rotary = rotary_angles(
-            positions=1 + config.frames, size=config.dim // config.heads, base=config.rope_base
-        )
+        positions = torch.zeros(1 + config.frames, config.dim)
+        self.positions = nn.Parameter(positions) if learned else None
+        rotary = rotary_angles(1 + config.frames, config.dim // config.heads, config.rope_base)
         self.register_buffer("rotary", None if learned else rotary, persistent=False)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = _norm(config)
