@@ -36,7 +36,7 @@ def replacing(path: Path, *, wait: bool = True) -> Iterator[BinaryIO]:
         StorageError: the folder cannot be written, or the disk is full.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
@@ -47,13 +47,19 @@ def replacing(path: Path, *, wait: bool = True) -> Iterator[BinaryIO]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A block that writes a file or folder.
+
+    Raises:
+        StorageError: the block raised OSError; names the path and the remedy.
+    """
+    try:
+        yield
     except OSError as error:
-        raise unwritable(path, error) from error
-
-
-def unwritable(path: Path, error: OSError) -> StorageError:
-    """The error to raise if a file cannot be written."""
-    return StorageError(
-        f"{path}: cannot be written ({error.strerror or error}); free space there or name "
-        "another folder; what was written before is kept"
-    )
+        raise StorageError(
+            f"{path}: cannot be written ({error.strerror or error}); free space there or name "
+            "another folder; what was written before is kept"
+        ) from error

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mirprobe.core.atomic_write import unwritable
+from mirprobe.core.atomic_write import writing
 from mirprobe.core.errors import StorageError
 
 LOCK = ".lock"
@@ -24,11 +24,9 @@ def locked_folder(folder: Path) -> Iterator[None]:
     Raises:
         StorageError: another process holds the lock, or the folder cannot be written.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise unwritable(folder, error) from error
     try:
         with suppress(OSError):  # the file system has no locks
             try:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mirprobe.core.bootstrap import Resampled, Statistic, resample, weighted_mean
+from mirprobe.core.bootstrap import Resampled, Statistic, resample, scored_tracks, weighted_mean
 from mirprobe.core.schema import Floats
 
 
@@ -48,9 +48,9 @@ class ScoredRow:
 
 def scored_row(row: Mapping[str, Any], tracks: Floats, seed: int) -> ScoredRow:
     """A row with the mean over tracks, its interval and the number of tracks with a value."""
-    interval = measure(mean_of(tracks), len(tracks), seed)
-    n = int((~np.isnan(tracks)).sum())
-    return ScoredRow({**row, **interval._asdict(), "n": n}, tracks)
+    mean, count = mean_of(tracks), len(tracks)
+    found = {**measure(mean, count, seed)._asdict(), "n": scored_tracks(mean, count)}
+    return ScoredRow({**row, **found}, tracks)
 
 
 def measure(statistic: Statistic, n: int, seed: int = 0) -> Interval:

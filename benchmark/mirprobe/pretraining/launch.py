@@ -58,13 +58,9 @@ def describe(fabric: Fabric) -> str:
 
 
 def _available_device(device: Device) -> Device:
-    available: dict[str, bool] = {
-        "cuda": torch.cuda.is_available(),
-        "mps": torch.backends.mps.is_available(),
-        "cpu": True,
-    }
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if device == "auto":
-        return "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
-    if not available[device]:
+        return "cuda" if cuda else "mps" if mps else "cpu"
+    if not {"cuda": cuda, "mps": mps, "cpu": True}[device]:
         raise ConfigError(f"device {device!r} is not there: choose auto or cpu")
     return device

@@ -197,7 +197,7 @@ def _write_frames(path: Path, old: Bank, added: Sequence[tuple[Shard, ShardFile]
 def _error(old: Bank, added: Sequence[Shard]) -> QuantisationError:
     values = old.config.bins * sum(track.frames for track in added) + old.frames.size
     squares = sum(track.squares for track in added) + old.error.rms**2 * old.frames.size
-    largest = max(old.error.largest, *(track.largest for track in added))
+    largest = max([old.error.largest, *(track.largest for track in added)])
     return QuantisationError(rms=math.sqrt(squares / values), largest=largest)
 
 

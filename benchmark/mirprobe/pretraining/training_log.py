@@ -10,12 +10,12 @@ import csv
 import io
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
-from mirprobe.core.atomic_write import replacing, unwritable
+from mirprobe.core.atomic_write import replacing, writing
 from mirprobe.core.errors import StorageError
 
 _KINDS = ("training", "retrieval")
@@ -50,19 +50,13 @@ class TrainingLog:
 
         board = folder / "tensorboard"
         name = f"events.out.tfevents.{int(time.time())}.{uuid4().hex}"
-        try:
+        with writing(board), ExitStack() as stack:
             board.mkdir(parents=True, exist_ok=True)
-            file = (board / name).open("wb")
-        except OSError as error:
-            raise unwritable(board, error) from error
-        self._events = RecordWriter(file)
-        try:
+            self._events = RecordWriter(stack.enter_context((board / name).open("wb")))
             self._write_event(step=done + 1, file_version="brain.Event:2")
             # TensorBoard drops earlier events from this step on
             self._write_event(step=done + 1, session_log=SessionLog(status=SessionLog.START))
-        except OSError as error:
-            file.close()
-            raise unwritable(board, error) from error
+            stack.pop_all()  # the file is closed here after an error only
 
     def write(self, kind: str, step: int, row: Mapping[str, float | str]) -> None:
         """Append a row to KIND.csv, and its numbers to TensorBoard.
@@ -87,7 +81,7 @@ class TrainingLog:
             for name, value in row.items()
             if not isinstance(value, str)
         ]
-        try:
+        with writing(path):
             with path.open("a", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, list(full))
                 if file.tell() == 0:
@@ -95,24 +89,15 @@ class TrainingLog:
                 writer.writerow(full)
             self._write_event(step=step, summary=Summary(value=scalars))
             self._events.flush()
-        except OSError as error:
-            raise unwritable(path, error) from error
 
     def __enter__(self) -> TrainingLog:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if self._active:
-            try:
+            # of two errors the first is raised
+            with writing(self._folder) if error is None else suppress(OSError):
                 self._events.close()
-            except OSError as failed:
-                if error is None:  # otherwise the first error is raised
-                    raise unwritable(self._folder, failed) from failed
 
     def _write_event(self, **fields: Any) -> None:
         from tensorboard.compat.proto.event_pb2 import Event

@@ -20,16 +20,9 @@ from mirprobe.core.errors import ConfigError, MirprobeError
 from mirprobe.core.folder_lock import locked_folder
 from mirprobe.core.hashing import digest
 from mirprobe.core.stop_request import StoppedError, StopRequest
+from mirprobe.pretraining import resume
 from mirprobe.pretraining.config import Intervals
 from mirprobe.pretraining.launch import describe
-from mirprobe.pretraining.resume import (
-    InitialWeights,
-    as_json,
-    check_same_run,
-    load_state,
-    restore,
-    save_state,
-)
 from mirprobe.pretraining.retrieval import Retrieval, Segments, embed, retrieve
 from mirprobe.pretraining.train_step import Trainer
 from mirprobe.pretraining.training_log import TrainingLog
@@ -68,10 +61,11 @@ class FitResult:
     primary: bool
 
 
+@dataclass
 class TrainingRun:
     """One call of `fit`.
 
-    Args:
+    Attributes:
         folder: output folder.
         trainer: takes the steps.
         fabric: launched.
@@ -80,21 +74,20 @@ class TrainingRun:
         initial: initial weights; None for random ones.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        trainer: Trainer,
-        fabric: Fabric,
-        segments: Segments | None,
-        intervals: Intervals,
-        initial: InitialWeights | None,
-    ) -> None:
-        self.folder, self.trainer, self.fabric = folder, trainer, fabric
-        self.segments, self.intervals, self.initial = segments, intervals, initial
-        self.begun_with = as_json(
+    folder: Path
+    trainer: Trainer
+    fabric: Fabric
+    segments: Segments | None
+    intervals: Intervals
+    initial: resume.InitialWeights | None
+
+    def __post_init__(self) -> None:
+        trainer, initial = self.trainer, self.initial
+        architecture = trainer.model.config.as_dict()
+        self.begun_with = resume.as_json(
             {
                 **trainer.config.as_dict(),
-                **{f"model.{k}": value for k, value in trainer.model.config.as_dict().items()},
+                **{f"model.{name}": value for name, value in architecture.items()},
                 "bank": digest([track.digest for track in trainer.bank.tracks]),
                 **({"begin_with": initial.digest} if initial else {}),
             }
@@ -249,7 +242,9 @@ class TrainingRun:
         if self.fabric.is_global_zero:
             head = {name: getattr(self, name) for name in ("begun_with", "done", "seconds", "best")}
             head["retrieval"] = self._retrieval_as_json()
-            save_state(self.folder / STATE, self.trainer.modules, self.trainer.optimiser, head)
+            resume.save_state(
+                self.folder / STATE, self.trainer.modules, self.trainer.optimiser, head
+            )
         self._write_latest()
         self.saved = self.done
 
@@ -266,7 +261,7 @@ class TrainingRun:
             notes = {
                 "step": str(self.done),
                 "machine": describe(self.fabric),
-                "fit": json.dumps(as_json(self.trainer.config.as_dict())),
+                "fit": json.dumps(resume.as_json(self.trainer.config.as_dict())),
                 "bank": self.begun_with["bank"],
                 "retrieval": json.dumps(self._retrieval_as_json()),
                 **({"begun_with": json.dumps(dict(self.initial.notes))} if self.initial else {}),
@@ -294,9 +289,9 @@ class TrainingRun:
                     f"{self.folder}: holds weights, but no {STATE} to resume from: name another"
                 )
             return
-        head, tensors = load_state(self.folder / STATE)
-        check_same_run(head["begun_with"], self.begun_with, self.folder)
-        restore(tensors, self.trainer.modules, self.trainer.optimiser)
+        head, tensors = resume.load_state(self.folder / STATE)
+        resume.check_same_run(head["begun_with"], self.begun_with, self.folder)
+        resume.restore(tensors, self.trainer.modules, self.trainer.optimiser)
         self.done = self.saved = head["done"]
         self.seconds, self.best = head.get("seconds", 0.0), head["best"]
         self.retrieval = {name: Retrieval(**found) for name, found in head["retrieval"].items()}
