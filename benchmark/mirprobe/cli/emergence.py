@@ -1,4 +1,4 @@
-"""The commands `mirprobe inspect` and `mirprobe emergence`: look into a ViT-1D."""
+"""The commands `mirprobe inspect` and `mirprobe emergence`: inspect a ViT-1D."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def inspect_command(
 ) -> None:
     """Draw attention over time, onsets and self-similarities of a ViT-1D for an audio file.
 
-    The arrays behind the figure are written beside it, as .npz.
+    The arrays behind the figure are written to the same folder, as .npz.
     """
     from mirprobe.core.atomic_write import write_whole
     from mirprobe.core.plotting import check_ending, require_matplotlib
@@ -76,7 +76,7 @@ def emergence_command(
         int, typer.Option(help="Number of models with random weights to compare with.")
     ] = 3,
     seed: Annotated[
-        int, typer.Option(help="Seed of sampled pairs, guesses and the bootstrap.")
+        int, typer.Option(help="Seed of sampled pairs, chance onsets and the bootstrap.")
     ] = 0,
     jobs: Annotated[
         int, typer.Option(help="Number of processes. 0 is one per core, at most 8.")
@@ -85,8 +85,8 @@ def emergence_command(
 ) -> None:
     """Test the claims about a ViT-1D: onsets, similarities, useful tokens.
 
-    Writes a page that judges the five claims of Kong et al. (ISMIR 2025), with the tables and
-    figures behind it.
+    Writes a page with verdicts on the five claims of Kong et al. (ISMIR 2025), its tables and
+    its figures.
     """
     import joblib
 

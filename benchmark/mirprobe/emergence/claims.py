@@ -238,9 +238,10 @@ def layers_differ(tables: ResultTables) -> Claim:
         f"{relation}: {_described(best_of_each(rows, relation=[relation], model=MODELS))}"
         for relation in relations
     ]
-    twins = select(rows, model=RANDOM)
+    untrained = select(rows, model=RANDOM)
     by_seed = [
-        _crossing_checks(tables, select(twins, seed=seed)) for seed in values_of(twins, "seed")
+        _crossing_checks(tables, select(untrained, seed=seed))
+        for seed in values_of(untrained, "seed")
     ]
     crossed = sum(bool(own) and all(one.passes for one in own) for own in by_seed)
     count = f"{crossed} of {len(by_seed)}"

@@ -120,11 +120,11 @@ def evaluate_model(
     total, count = np.zeros(()), 0
     for grid in evaluate("valid", None):
         total, count = total + grid, count + 1
-    listen = have_onsets(splits)
-    chosen = [onset_scores.best_setting(own / count) for own in total] if listen else []
+    testable = have_onsets(splits)
+    chosen = [onset_scores.best_setting(own / count) for own in total] if testable else []
     found = list(evaluate("test", chosen))  # of each track: (detectors, 3)
     rows = []
-    if listen:
+    if testable:
         model = {"model": weights.name, "seed": weights.seed}
         scored = np.stack(found, axis=1)
         detectors = product(weights.config.layers, head_names(weights.config))

@@ -35,17 +35,17 @@ _RELATIONS = {
 
 def onsets_chart(results: Sequence[Result]) -> bytes:
     """F-measure of the heads of every layer, random weights, spectral flux and chance onsets."""
-    own, twins = (select(results, model=model) for model in (TRAINED, RANDOM))
+    own, untrained = (select(results, model=model) for model in (TRAINED, RANDOM))
     layers, heads = (values_of(own, name) for name in ("layer", "head"))
     with style():
         figure = new_figure(7.2, 3.9)
         axes = figure.subplots()
         place = np.arange(len(layers))
-        if twins:
-            values = np.array([_values(select(twins, layer=layer)) for layer in layers])
+        if untrained:
+            values = np.array([_values(select(untrained, layer=layer)) for layer in layers])
             axes.fill_between(
                 place, values.min(1), values.max(1), color=GREY, alpha=0.25, lw=0,
-                label=f"all heads of {len(values_of(twins, 'seed'))} random weights",
+                label=f"all heads of {len(values_of(untrained, 'seed'))} random weights",
             )  # fmt: skip
         for number, head in enumerate(heads):
             mean = head == "mean"
@@ -85,10 +85,10 @@ def sources_chart(results: Sequence[Result]) -> bytes:
 
     def panel(axes: Axes, task: str) -> None:
         here = select(results, task=task)
-        for beside, (source, colour) in zip((-0.15, 0.0, 0.15), _SOURCES.items(), strict=True):
+        for offset, (source, colour) in zip((-0.15, 0.0, 0.15), _SOURCES.items(), strict=True):
             own = select(here, model=TRAINED, source=source)
             if own:
-                place = np.arange(len(own)) + beside
+                place = np.arange(len(own)) + offset
                 _line(axes, place, own, color=colour, marker="o", ms=3.5, lw=1.0, label=source)
                 _layers(axes, values_of(own, "layer"))
             for number, values in enumerate(_per_seed(select(here, source=source))):
@@ -148,5 +148,5 @@ def _values(results: Iterable[Result]) -> list[float]:
 
 def _per_seed(results: Sequence[Result]) -> list[list[float]]:
     """The values of random weights, one list per seed."""
-    twins = select(results, model=RANDOM)
-    return [_values(select(twins, seed=seed)) for seed in values_of(twins, "seed")]
+    untrained = select(results, model=RANDOM)
+    return [_values(select(untrained, seed=seed)) for seed in values_of(untrained, "seed")]

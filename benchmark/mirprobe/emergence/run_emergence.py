@@ -79,7 +79,7 @@ def run_emergence(
         sha256 = file_digest(checkpoint)
     except OSError as error:
         raise StorageError(f"{checkpoint}: cannot be read ({error.strerror or error})") from error
-    twins = random_specs(model.config, controls)
+    untrained = random_specs(model.config, controls)
     dataset = make_dataset(config)
     tracks = limit_tracks(dataset, config.limit)
     try:  # before any work, so that an error is reported at once
@@ -93,13 +93,13 @@ def run_emergence(
     splits, problems = usable_tracks(tracks, frontend.sample_rate, jobs)
     tables = ResultTables(seed=seed)
     tables.onsets, tables.similarities = baselines(frontend, splits, seed=seed, jobs=jobs)
-    for weights in (model, *twins):
+    for weights in (model, *untrained):
         found = evaluate_model(weights, splits, seed=seed, device=device, jobs=jobs)
         tables.onsets += found[0]
         tables.similarities += found[1]
     _write_table(folder / "onsets.csv", tables.onsets, onset_scores.COLUMNS)
     _write_table(folder / "similarity.csv", tables.similarities, similarity_scores.COLUMNS)
-    tables.probes, unprobed = probing.probe(model, twins, dataset, config, folder / "runs")
+    tables.probes, unprobed = probing.probe(model, untrained, dataset, config, folder / "runs")
     _write_table(folder / "sources.csv", tables.probes, probing.COLUMNS)
     problems = {**unprobed, **problems}
     provenance = {

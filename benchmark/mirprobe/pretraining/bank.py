@@ -201,7 +201,7 @@ def _read_head(path: Path) -> Any:
 
 
 def _open_frames(file: Path, total: int, bins: int, dtype: DType) -> NDArray[Any]:
-    remedy = "copy it once more or build the bank again"
+    remedy = "copy it again or build the bank again"
     try:
         frames: NDArray[Any] = np.lib.format.open_memmap(file, mode="r")  # never a pickle
     except OSError as error:

@@ -88,9 +88,7 @@ def load_state(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     Raises:
         StorageError: the file is missing, damaged or not the state of a training.
     """
-    what = (
-        "training's state: name another folder, and begin with the weights beside it (--begin-with)"
-    )
+    what = "training's state: name another folder, and begin with its weights (--begin-with)"
     metadata, tensors = read_tensors(path, weights=True, what=what)
     if metadata.get("format") != _FORMAT:
         raise StorageError(f"{path}: not of format {_FORMAT}: name another folder")

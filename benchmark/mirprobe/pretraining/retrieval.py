@@ -58,12 +58,7 @@ class Segments:
 
     @classmethod
     def of(
-        cls,
-        tracks: Sequence[BankTrack],
-        *,
-        length: int,
-        frame_rate: float,
-        limit: int = 8192,
+        cls, tracks: Sequence[BankTrack], *, length: int, frame_rate: float, limit: int = 8192
     ) -> Segments:
         """Divide tracks into segments.
 
