@@ -60,17 +60,18 @@ def test_all_faults_of_the_description(here: Path) -> None:
     found = faults(
         here,
         "audoi: recordings\ntable: nowhere.csv\ncolumns: [a]\nbeside: {chord: .lab}\nseed: x\n"
-        "trim: -1\nshares: [8, 1]\ndelimiter: ';;'\nseparator: 1\nlabels: {key: [a]}\n",
+        "trim: -1\nshares: [8, 1]\ndelimiter: ';;'\nseparator: 12\nlabels: {key: [a]}\n",
     )
     assert found == [
         "my.yaml: unknown key 'audoi'; did you mean 'audio'?",
         "my.yaml: 'columns' is ['a']; it takes a mapping such as {key: Key, split: Set}",
         "my.yaml: 'beside' is {'chord': '.lab'}; it takes no 'chord'; did you mean 'chords'?",
         "my.yaml: 'seed' is 'x'; it takes a whole number",
-        "my.yaml: 'trim' is -1; it takes seconds",
-        "my.yaml: 'shares' is [8, 1]; it takes three positive numbers such as [8, 1, 1] or 8:1:1",
-        "my.yaml: 'delimiter' is ';;'; it takes one character",
-        "my.yaml: 'separator' is 1; it takes one character",
+        "my.yaml: 'trim' is '-1'; it takes seconds",
+        "my.yaml: 'shares' is ['8', '1']; it takes three positive numbers such as [8, 1, 1] or "
+        "8:1:1",
+        "my.yaml: 'delimiter' is ';;'; it takes one character, no quote or line break",
+        "my.yaml: 'separator' is '12'; it takes one character, no quote or line break",
         "my.yaml: 'labels' is {'key': ['a']}; it takes no 'key'; known: genre, instrument, tags",
         "my.yaml: has no 'audio'; name the folder of your audio files",
         f"my.yaml: 'table': there is no file {here / 'nowhere.csv'}",
@@ -90,7 +91,13 @@ def test_all_faults_of_the_description(here: Path) -> None:
         (PLAIN + "columns: {kye: Key}", "it takes no 'kye'; did you mean 'key'?"),
         (PLAIN + "columns: {key: [a]}", "it takes a name of a column for 'key'"),
         (PLAIN + "columns: {tags: [a, a]}", "it takes a list of different labels"),
-        (PLAIN + "beside: {chords: 1}", "it takes an ending such as .lab for 'chords'"),
+        (PLAIN + "beside: {chords: [a]}", "it takes an ending such as .lab for 'chords'"),
+        (PLAIN + "beside: {chords: ../x.lab}", "of a file beside the audio"),
+        (PLAIN + "audio: elsewhere", "line 1: 'audio' is given twice); correct it"),
+        (PLAIN + "delimiter: '\"'", "it takes one character, no quote"),
+        (PLAIN + "jams: {section: segment_open}", "it takes a namespace of 'section'"),
+        (PLAIN + "jams: {sections: segment_salami_uper}", "it takes a namespace of 'sections'"),
+        (f"audio: {'x' * 300}", "my.yaml: 'audio': there is no folder"),
         (PLAIN + "beside: {chords: .lab, sections: .lab}", "it takes a different ending for each"),
         (PLAIN + "labels: {tags: []}", "it takes a list of different labels"),
         (PLAIN + "shares: [1, 0, 1]", "it takes three positive numbers"),

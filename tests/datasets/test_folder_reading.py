@@ -171,7 +171,7 @@ def test_a_name_that_is_not_utf8_is_refused_before_any_work(here: Path) -> None:
     os.rename(here / "recordings" / "one.wav", odd)
     table = "audio,key,split\ntwo,D,valid\nthree,E,test\n"
     message = refusal(lambda: folder(here, PLAIN, table))
-    assert "f\\udcfcr.wav': the name is not text in UTF-8; rename the file" in message
+    assert "f\\udcfcr.wav': the name is not one line of text in UTF-8; rename the file" in message
 
 
 def test_an_id_that_cannot_be_written_is_refused_before_any_work(here: Path) -> None:
@@ -179,5 +179,6 @@ def test_an_id_that_cannot_be_written_is_refused_before_any_work(here: Path) -> 
     found = folder(here, PLAIN, table)
     object.__setattr__(found.splits()["train"][0], "id", "f\udcfcr")
     assert refusal(lambda: limit_tracks(found, None)) == (
-        "data set 'my': the id 'f\\udcfcr' of a track is not text in UTF-8; rename its file"
+        "data set 'my': the id 'f\\udcfcr' of a track is not one line of text in UTF-8; "
+        "rename its file"
     )

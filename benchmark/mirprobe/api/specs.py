@@ -7,9 +7,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-import yaml
-
 from mirprobe.core.errors import ConfigError, MirprobeError
+from mirprobe.core.yaml_text import load_yaml
 
 T = TypeVar("T")
 
@@ -93,10 +92,10 @@ def parse_options(
         if key in options:
             raise ConfigError(f"'{spec}': option '{key}' is given twice; keep one of them")
         try:
-            options[key] = yaml.safe_load(value)
+            options[key] = load_yaml(value)
             if "#" in value and str(options[key]) != value.strip().strip("\"'"):
-                raise yaml.YAMLError
-        except yaml.YAMLError as error:
+                raise ValueError
+        except ValueError as error:
             raise ConfigError(f"'{spec}': '{value}' is not a YAML scalar; quote it") from error
     return options
 

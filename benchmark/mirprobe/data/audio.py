@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Track
-from mirprobe.data.containers import missing_bytes, stream_count
+from mirprobe.data.containers import Extent, measure
+from mirprobe.data.flac import last_sample
 from mirprobe.data.mp3 import count_frames, decode_whole
 
 Decoded = NDArray[np.float32] | TrackError
@@ -26,6 +27,7 @@ AHEAD_BYTES = 256 << 20
 """Memory for tracks that are decoded before the reader asks for them."""
 
 _BLOCK = 1 << 18  # frames decoded at a time: 6 s at 44.1 kHz
+_GROWTH = 1 << 24  # samples by which the result grows
 _SHORT = 0.025  # seconds that a file may end before its header says
 _LOOK_AHEAD = 8  # such tracks, in addition to the next one
 _UNKNOWN = 1 << 62  # frames that libsndfile reports for a stream without a length
@@ -55,9 +57,9 @@ def load(track: Track, sample_rate: int) -> NDArray[np.float32]:
             streams, or the track reaches beyond it.
     """
     path = track.audio
-    check_file(path)
+    extent = check_file(path)
     try:
-        with _open(path) as source:
+        with _open(path, extent) as source:
             if not source.frames:
                 raise TrackError(f"{path}: holds no samples, empty or truncated; {_REPLACE}")
             first = round(track.start * source.rate)
@@ -105,15 +107,16 @@ class _Source:
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[_Source]:
+def _open(path: Path, extent: Extent) -> Iterator[_Source]:
     """Open a file, and decode it to its end if only that tells its length.
 
     Raises:
-        TrackError: it holds several streams.
+        TrackError: it holds several streams, or more than its header states.
     """
-    streams = stream_count(path)
+    streams = extent.streams
     with _Forward(path) as file:
         rate, frames = file.samplerate, file.frames
+        held = frames
         whole: Iterator[Block] | None = None
         if frames >= _UNKNOWN:
             whole = _blocks(file, 0, frames)
@@ -123,14 +126,21 @@ def _open(path: Path) -> Iterator[_Source]:
             slack = _MP3_SLACK * counted.per_frame  # encoders pad both ends, and say by how much
             if counted.samples > frames + slack:
                 if counted.indexes == 1:
-                    raise TrackError(
-                        f"{path}: its header states {frames / rate:.1f} s, but it holds "
-                        f"{counted.samples / rate:.1f} s; {_ENCODE_AGAIN}"
-                    )
-                whole = decode_whole(path)
+                    held = counted.samples
+                else:
+                    whole = decode_whole(path)
+        elif file.format == "FLAC":
+            held = last_sample(path)
+        elif extent.samples:
+            held += frames * extent.unexplained // extent.samples
         if streams > 1:
             raise TrackError(
                 f"{path}: holds {streams} streams, one after the other; {_ENCODE_AGAIN}"
+            )
+        if held > frames + _SHORT * rate and whole is None:
+            raise TrackError(
+                f"{path}: its header states {frames / rate:.1f} s, but it holds "
+                f"{held / rate:.1f} s; {_ENCODE_AGAIN}"
             )
         if whole is None:
             yield _Source(rate, frames, partial(_blocks, file))
@@ -188,6 +198,7 @@ class _Seen:
     finite: bool = True
 
 
+@np.errstate(invalid="ignore", over="ignore")  # of samples that `load` refuses
 def _resample(
     blocks: Iterable[Block], rate: int, frames: int, sample_rate: int
 ) -> tuple[NDArray[np.float32], _Seen]:
@@ -197,12 +208,15 @@ def _resample(
     """
     seen = _Seen(rate)
     stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
-    resampled = np.empty(-(-frames * sample_rate // rate) + 1, dtype=np.float32)
+    wanted = -(-frames * sample_rate // rate) + 1
+    resampled = np.empty(min(wanted, _GROWTH), dtype=np.float32)
     length = 0
 
     def add(mono: NDArray[np.float32], last: bool) -> None:
         nonlocal length
         part = stream.resample_chunk(mono, last=last)
+        if length + len(part) > len(resampled):  # never as much as a header claims at once
+            resampled.resize(min(wanted, length + len(part) + _GROWTH), refcheck=False)
         resampled[length : length + len(part)] = part
         length += len(part)
 
@@ -269,8 +283,11 @@ def _decoded_bytes(track: Track, sample_rate: int) -> int:
     return round(max(stop - track.start, 0) * sample_rate) * 4
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path) -> Extent:
     """Refuse a file that is missing, empty or truncated, as far as its headers show.
+
+    Returns:
+        What its container says of its length.
 
     Raises:
         TrackError: says which, and what to do.
@@ -279,12 +296,12 @@ def check_file(path: Path) -> None:
         if not path.is_file():
             raise TrackError(f"{path}: no such audio file; check its path or the data set's folder")
         size = path.stat().st_size
-        with path.open("rb") as file:
-            missing = missing_bytes(file, size)
+        if size == 0:
+            raise TrackError(f"{path}: is empty; {_REPLACE}")
+        extent = measure(path)
     except OSError as error:
         reason = error.strerror or error
         raise TrackError(f"{path}: cannot be read ({reason}); check its permissions") from error
-    if size == 0:
-        raise TrackError(f"{path}: is empty; {_REPLACE}")
-    if missing > 1:  # some writers leave out the last byte of padding
-        raise TrackError(f"{path}: truncated, {size} of {size + missing} bytes; {_REPLACE}")
+    if extent.missing > 1:  # some writers leave out the last byte of padding
+        raise TrackError(f"{path}: truncated, {size} of {size + extent.missing} bytes; {_REPLACE}")
+    return extent

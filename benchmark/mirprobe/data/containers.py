@@ -1,76 +1,134 @@
 """What an audio file's container says of its length, compared with the bytes that are there.
 
-libsndfile reads a file that was cut short as if it were complete, and reads only the first of
-several streams that were joined. These checks read headers only; they decode nothing.
+libsndfile reads a file that was cut short as if it were complete, believes a length that is too
+small, and reads only the first of several streams that were joined. These checks read headers only;
+they decode nothing.
 
 Sources: RIFF/WAVE (Microsoft, 1991), RF64 (EBU Tech 3306), Sony Wave64 (2003), AIFF (Apple, 1989),
-Sun AU, RFC 3533 (Ogg), RFC 9639 (FLAC).
+Core Audio Format (Apple, 2005), Sun AU, RFC 3533 (Ogg).
 """
 
 from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from mirprobe.data.flac import flac_streams
+
+TAGS = (b"ID3", b"TAG", b"APE", b"LYR", b"3DI")
+"""Beginnings of tags that players put behind the audio of any format."""
 
 _UNKNOWN = 0x7FFFF000
 """Programs that write into a pipe put sizes from here on."""
 
-_W64_RIFF, _W64_DATA = b"riff\x2e\x91\xcf\x11", b"data\xf3\xac\xd3\x11"
-_FLAC = b"fLaC\x00\x00\x00\x22"  # the marker and the header of STREAMINFO
 
+@dataclass(frozen=True)
+class Extent:
+    """The bytes of a file beside what its container says of them.
 
-def missing_bytes(file: BinaryIO, size: int) -> int:
-    """How many bytes of samples a WAV, RF64, W64, AIFF or AU file lacks.
-
-    Args:
-        file: opened for reading.
-        size: of the file, in bytes.
-
-    Returns:
-        0 for a complete file, for another format, and where the header states no length.
+    Attributes:
+        samples: bytes of samples by the header; 0 where it states none.
+        missing: of these, bytes beyond the end of the file.
+        unexplained: bytes after the samples that are neither a chunk, nor a tag, nor zero.
+        streams: that lie one after the other.
     """
-    end = max(_ends(file), default=0)
-    return max(0, end - size)
+
+    samples: int = 0
+    missing: int = 0
+    unexplained: int = 0
+    streams: int = 1
 
 
-def _ends(file: BinaryIO) -> Iterator[int]:
-    """Where the chunk of samples ends by its header; nothing for another format."""
-    head = file.read(40)
-    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
-        yield from _chunk_end(file, "<I", b"data")
-    elif head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-        yield from _chunk_end(file, ">I", b"SSND")
-    elif head[:4] == b".snd" and len(head) >= 12:
-        offset, length = struct.unpack(">II", head[4:12])
-        if 0 < length < _UNKNOWN:
-            yield offset + length
-    elif head[:8] == _W64_RIFF:
-        place = 40
-        while len(chunk := _at(file, place, 24)) == 24:
-            (length,) = struct.unpack("<Q", chunk[16:])
-            if chunk[:8] == _W64_DATA:
-                yield place + length
-                return
-            place += max(24, -(-length // 8) * 8)
+@dataclass(frozen=True)
+class _Chunks:
+    """How a container lays its chunks: names, sizes, and which of them holds the samples."""
+
+    first: int
+    name: int
+    size: str
+    data: bytes
+    align: int = 2
+    counts_header: bool = False
 
 
-def _chunk_end(file: BinaryIO, order: str, wanted: bytes) -> Iterator[int]:
-    place, long_size = 12, 0
-    while len(chunk := _at(file, place, 24)) >= 8:
-        (length,) = struct.unpack(order, chunk[4:8])
-        if chunk[:4] == b"ds64" and len(chunk) == 24:
-            (long_size,) = struct.unpack("<Q", chunk[16:24])
-        if chunk[:4] == wanted:
-            if length == 0xFFFFFFFF and long_size:
-                length = long_size
-            elif length >= _UNKNOWN:
-                length = 0
-            yield place + 8 + length
-            return
-        place += 8 + length + length % 2
+_RIFF = _Chunks(12, 4, "<I", b"data")
+_AIFF = _Chunks(12, 4, ">I", b"SSND")
+_CAF = _Chunks(8, 4, ">Q", b"data", 1)
+_W64 = _Chunks(40, 16, "<Q", b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a", 8, True)
+
+
+def measure(path: Path) -> Extent:
+    """Compare a file with its container; `Extent()` for formats that state no length.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(16)
+        if head[:4] in (b"OggS", b"fLaC"):
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                count = _ogg_streams if head[:4] == b"OggS" else flac_streams
+                return Extent(streams=count(content))
+        if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
+            return _measure_chunks(file, size, _RIFF, head[:4])
+        if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+            return _measure_chunks(file, size, _AIFF, head[:4])
+        if head[:4] == b"caff":
+            return _measure_chunks(file, size, _CAF, head[:4])
+        if head[:8] == b"riff\x2e\x91\xcf\x11":
+            return _measure_chunks(file, size, _W64, head[:8])
+        if head[:4] == b".snd" and len(head) == 16:
+            offset, length = struct.unpack(">II", head[4:12])
+            if 0 < length < _UNKNOWN:
+                return _behind(file, size, head[:4], offset + length, length)
+    return Extent()
+
+
+def _measure_chunks(file: BinaryIO, size: int, form: _Chunks, magic: bytes) -> Extent:
+    header = form.name + struct.calcsize(form.size)
+    place, long_size, samples, end = form.first, 0, 0, 0
+    while len(chunk := _at(file, place, header)) == header:
+        name = chunk[: form.name]
+        (length,) = struct.unpack(form.size, chunk[form.name :])
+        length -= header if form.counts_header else 0
+        if name == b"ds64":
+            (long_size,) = struct.unpack("<Q", _at(file, place + 16, 8).ljust(8, b"\0"))
+        known = name == form.data and not end
+        if known:
+            if form is _CAF:
+                length = 0 if length == 2**64 - 1 else length
+            elif form is not _W64 and length >= _UNKNOWN:
+                length = long_size if length == 0xFFFFFFFF else 0
+            if not length:
+                return Extent()
+            samples, end = length, place + header + length
+        elif length < 0 or (end and (not _named(name) or place + header + length > size)):
+            break
+        place += header + -(-length // form.align) * form.align
+        if place >= size:
+            break
+    if not end:
+        return Extent()
+    return _behind(file, size, magic, max(end, min(place, size)), samples, end)
+
+
+def _named(name: bytes) -> bool:
+    return all(32 <= letter < 127 for letter in name[:4])
+
+
+def _behind(
+    file: BinaryIO, size: int, magic: bytes, place: int, samples: int, end: int | None = None
+) -> Extent:
+    """What lies from `place` on, behind the samples, which end at `end`."""
+    missing = max(0, (place if end is None else end) - size)
+    rest = _at(file, place, 1 << 16).lstrip(b"\0") if place < size else b""
+    if not rest or rest.startswith(TAGS):
+        return Extent(samples, missing)
+    return Extent(samples, missing, size - place, 2 if rest.startswith(magic) else 1)
 
 
 def _at(file: BinaryIO, place: int, count: int) -> bytes:
@@ -78,34 +136,14 @@ def _at(file: BinaryIO, place: int, count: int) -> bytes:
     return file.read(count)
 
 
-def stream_count(path: Path) -> int:
-    """How many streams an Ogg or FLAC file holds one after the other; 1 for another format.
-
-    Args:
-        path: a file that is not empty.
-    """
-    with path.open("rb") as file:
-        head = file.read(8)
-        if head[:4] not in (b"OggS", b"fLaC"):
-            return 1
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return _ogg_streams(content) if head[:4] == b"OggS" else _flac_streams(content)
-
-
-def _flac_streams(content: mmap.mmap) -> int:
-    count, place = 0, content.find(_FLAC)
-    while place >= 0:
-        count, place = count + 1, content.find(_FLAC, place + len(_FLAC))
-    return max(1, count)
-
-
 def _ogg_streams(content: mmap.mmap) -> int:
     """Groups of pages that begin a stream: streams that are multiplexed begin together."""
     count, place, began = 0, 0, False
-    while content[place : place + 4] == b"OggS" and place + 27 <= len(content):
+    while 0 <= place <= len(content) - 27:
         segments = content[place + 26]
         begins = bool(content[place + 5] & 2)
         count += begins and not began
         began = begins
         place += 27 + segments + sum(content[place + 27 : place + 27 + segments])
+        place = content.find(b"OggS", place)
     return max(1, count)

@@ -17,6 +17,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from mirprobe.data.containers import TAGS
+
 _BIT_RATES = {  # in kbit/s, by (MPEG 1, layer)
     (True, 1): (0, 32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
     (True, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -107,7 +109,7 @@ def _goes_on(content: bytes, place: int) -> bool:
     """Whether a frame, a tag or the end of the file follows."""
     if len(content) - 4 <= place <= len(content):
         return True
-    tag = content[place : place + 3] in (b"ID3", b"TAG", b"APE", b"LYR")
+    tag = content[place : place + 3] in TAGS
     return tag or _header(content, place) is not None
 
 

@@ -34,8 +34,8 @@ def limit_tracks(dataset: Dataset, limit: int | None) -> Tracks:
         known.add(track.id)
         if not is_text(track.id):
             raise ConfigError(
-                f"data set '{dataset.name}': the id {track.id!r} of a track is not text in UTF-8; "
-                "rename its file"
+                f"data set '{dataset.name}': the id {track.id!r} of a track is not one line of "
+                "text in UTF-8; rename its file"
             )
     return {split: list(splits[split])[:limit] for split in SPLITS}
 

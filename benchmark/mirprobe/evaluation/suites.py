@@ -16,10 +16,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.yaml_text import load_yaml
 from mirprobe.evaluation.config import RunConfig, make_config
 
 if TYPE_CHECKING:
@@ -100,12 +99,11 @@ def _read(suite: str) -> dict[str, Any]:
         raise ConfigError(f"unknown suite '{suite}'; {nearest(suite, known)}")
     file = known.get(suite, path)
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = load_yaml(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{suite}: no such suite file") from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{suite}: not readable as YAML: {reason}") from error
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{suite}: not readable as YAML: {error}") from error
     if values is None:
         values = {}
     if not isinstance(values, dict):

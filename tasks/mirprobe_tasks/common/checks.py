@@ -204,6 +204,6 @@ def finite(text: str) -> float:
         number = float(text)
     except ValueError:
         number = float("nan")
-    if not isfinite(number):
+    if not isfinite(number) or "_" in text:  # Python reads 1_0 as 10
         raise ValueError("write a number")
     return number

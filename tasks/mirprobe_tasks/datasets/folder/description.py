@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.yaml_text import load_yaml
 from mirprobe_tasks.common.checks import finite
 from mirprobe_tasks.datasets.folder.faults import Faults
+from mirprobe_tasks.datasets.folder.local import field_of
 
 LABELLED = ("tags", "genre", "instrument")
 """Fields whose vocabularies can be given."""
@@ -79,12 +79,12 @@ def read_description(path: Path) -> Description:
             keys with the nearest known one, values of a wrong type, missing files and folders.
     """
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        values = load_yaml(path.read_text(encoding="utf-8"), typed=False)
     except FileNotFoundError as error:
         raise ConfigError(
             f"{path}: no such file; it must describe your data, at least `audio: FOLDER`"
         ) from error
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, OSError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML ({error}); correct it") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must hold `key: value` lines, at least `audio: FOLDER`")
@@ -104,25 +104,15 @@ def read_description(path: Path) -> Description:
             read[name] = path.parent / read[name]
     if "audio" not in values:
         faults.add(path.name, "has no 'audio'; name the folder of your audio files")
-    elif "audio" in read and not read["audio"].is_dir():
+    elif "audio" in read and not os.path.isdir(read["audio"]):
         faults.add(path.name, f"'audio': there is no folder {read['audio']}")
-    if "table" in read and not read["table"].is_file():
+    if "table" in read and not os.path.isfile(read["table"]):
         faults.add(path.name, f"'table': there is no file {read['table']}")
     for name in ("columns", "delimiter", "separator"):
         if name in values and "table" not in values:
             faults.add(path.name, f"'{name}' needs a 'table'")
     faults.report(path)
     return Description(path=path, **read)
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads `8:1:1` as text; YAML 1.1 reads it as a number to the base of 60."""
-
-
-_RATIO = ("tag:yaml.org,2002:str", re.compile(r"[\d.]+(:[\d.]+)+$"))
-_Loader.yaml_implicit_resolvers = {
-    first: [_RATIO, *others] for first, others in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 def _name(value: Any) -> str:
@@ -138,9 +128,10 @@ def _table(value: Any) -> str:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or len(set(map(str, value))) < len(value):
+    names = value if isinstance(value, list) else []
+    if not names or not all(isinstance(name, str) for name in names) or len({*names}) < len(names):
         raise ValueError("a list of different labels")
-    return tuple(str(one) for one in value)
+    return tuple(names)
 
 
 def _columns(value: Any) -> dict[str, str | tuple[str, ...]]:
@@ -163,16 +154,16 @@ def _beside(value: Any) -> dict[str, str]:
     for name, ending in value.items():
         if name not in LOCAL:
             raise ValueError(f"no '{name}'; {nearest(str(name), LOCAL)}")
-        if not isinstance(ending, str) or not ending:
-            raise ValueError(f"an ending such as .lab for '{name}'")
+        if not isinstance(ending, str) or not ending or "/" in ending or "\0" in ending:
+            raise ValueError(f"an ending such as .lab for '{name}', of a file beside the audio")
     if len(set(value.values())) < len(value):
         raise ValueError("a different ending for each")
     return dict(value)
 
 
 def _character(value: Any) -> str:
-    if not isinstance(value, str) or len(value) != 1:
-        raise ValueError("one character")
+    if not isinstance(value, str) or len(value) != 1 or value in '"\r\n\0':
+        raise ValueError("one character, no quote or line break")
     return value
 
 
@@ -186,9 +177,9 @@ def _labels(value: Any) -> dict[str, tuple[str, ...]]:
 
 
 def _shares(value: Any) -> tuple[float, ...]:
-    parts = value.split(":") if isinstance(value, str) else value
     try:
-        shares = tuple(finite(str(part)) for part in parts)
+        parts = value.split(":") if isinstance(value, str) else value
+        shares = tuple(finite(part) for part in parts)
     except (TypeError, ValueError):
         shares = ()
     if len(shares) != 3 or min(shares) <= 0:
@@ -202,22 +193,29 @@ def _jams(value: Any) -> dict[str, tuple[str, int]]:
     chosen = {}
     for name, text in value.items():
         namespace, _, number = str(text).partition("#")
-        if not namespace or not (number or "1").isdecimal() or int(number or 1) < 1:
-            raise ValueError(f"a namespace, or NAMESPACE#2 for its second annotation, for '{name}'")
-        chosen[str(name)] = (namespace, int(number or 1))
+        if field_of(namespace) != name or not (number or "1").isdecimal() or not int(number or 1):
+            raise ValueError(
+                f"a namespace of '{name}', or NAMESPACE#2 for its second annotation, for '{name}'"
+            )
+        chosen[name] = (namespace, int(number or 1))
     return chosen
 
 
 def _seed(value: Any) -> int:
-    if type(value) is not int:
-        raise ValueError("a whole number")
-    return value
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise ValueError("a whole number") from None
 
 
 def _seconds(value: Any) -> float:
-    if type(value) not in (int, float) or not 0 <= value < float("inf"):
+    try:
+        seconds = finite(value)
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if seconds < 0:
         raise ValueError("seconds")
-    return float(value)
+    return seconds
 
 
 _READERS: Mapping[str, Callable[[Any], Any]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,20 @@ import numpy as np
 from mirprobe.core.annotations import to_json
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations, Beats, Floats, Segments
-from mirprobe_tasks.common.checks import parse_chord, validate_events, validate_segments
+from mirprobe_tasks.common.checks import (
+    finite,
+    parse_chord,
+    validate_events,
+    validate_segments,
+    validate_tempo,
+)
 from mirprobe_tasks.datasets.normalise import drop_empty_segments, normalise_key, single_key
 
 APPLIES = 0.5
 """Confidence from which a tag of a JAMS file applies."""
+
+LONGEST_BAR = 1000
+"""Beats of the longest bar."""
 
 Values = dict[str, Any]
 """Field of `Annotations` -> its value."""
@@ -89,7 +99,7 @@ def _segments(lines: Lines, kind: str) -> Segments:
     for number, columns in lines:
         try:
             start, end, label = columns
-            intervals.append((float(start), float(end)))
+            intervals.append((finite(start), finite(end)))
         except ValueError:
             raise ValueError(f"line {number}: write start, end and label") from None
         try:
@@ -122,8 +132,8 @@ def _beats(lines: Lines) -> Beats:
     positions: list[int] = []
     for number, columns in lines:
         try:
-            times.append(float(columns[0]))
-            positions.extend(int(column) for column in columns[1:2])
+            times.append(finite(columns[0]))
+            positions.extend(_whole(finite(column)) for column in columns[1:2])
             if len(columns) > 2:
                 raise ValueError
         except ValueError:
@@ -141,6 +151,8 @@ def _make_beats(times: Sequence[float], positions: Sequence[int]) -> Beats:
         )
     if any(position < 1 for position in positions):
         raise ValueError("a position in the bar is below 1; count from 1, the downbeat")
+    if any(position > LONGEST_BAR for position in positions):
+        raise ValueError(f"a position in the bar is above {LONGEST_BAR}; count within each bar")
     return Beats(
         validate_events(np.array(times, dtype=np.float64), "beat"),
         np.array(positions, dtype=np.int64) if positions else None,
@@ -155,19 +167,29 @@ def _jams(text: str, chosen: Mapping[str, tuple[str, int]]) -> Values:
         found: dict[str, dict[str, Any]] = {}  # field -> name of an annotation -> its value
         seen: Counter[str] = Counter()
         for namespace, observations in data:
-            field, read = _NAMESPACES.get(namespace, ("", _tags))
-            if namespace.startswith("tag_"):
-                field = "tags"
+            field = field_of(namespace)
             if field and observations:
                 seen[namespace] += 1
                 wanted = chosen.get(field, (namespace, seen[namespace]))
                 if wanted == (namespace, seen[namespace]):
+                    _, read = _NAMESPACES.get(namespace, ("", _tags))
                     found.setdefault(field, {})[f"{namespace}#{seen[namespace]}"] = read(
                         observations
                     )
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, *_NOT_JSON) as error:
         raise ValueError(f"is no JAMS file ({type(error).__name__}: {error})") from error
+    for field in {field_of(namespace) for namespace in seen} - set(found):
+        has = ", ".join(name for name in seen if field_of(name) == field)
+        raise ValueError(
+            f"has {has}, but not the annotation {'#'.join(map(str, chosen[field]))} that the "
+            f"description chooses for '{field}'"
+        )
     return {field: _only_value(field, values) for field, values in found.items()}
+
+
+def field_of(namespace: str) -> str:
+    """The field of `Annotations` that a namespace of JAMS becomes; empty if it is not used."""
+    return "tags" if namespace.startswith("tag_") else _NAMESPACES.get(namespace, ("",))[0]
 
 
 def _only_value(field: str, values: Mapping[str, Any]) -> Any:
@@ -186,6 +208,8 @@ def _only_value(field: str, values: Mapping[str, Any]) -> Any:
     return next(iter(values.values()))
 
 
+_NOT_JSON = (json.JSONDecodeError, RecursionError, OverflowError)
+
 Observations = Sequence[Mapping[str, Any]]
 
 
@@ -200,15 +224,34 @@ def _observations(data: Any) -> Observations:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
+def _number(value: Any) -> float:
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError(f"holds {number}; write a number")
+    return number
+
+
+def _whole(number: float) -> int:
+    if not number.is_integer():
+        raise ValueError("a position in the bar is not a whole number; leave out subdivisions")
+    return int(number)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str | int | float) or value != value:  # NaN differs from itself
+        raise ValueError(f"has the label {value!r}; write text")
+    return str(value)
+
+
 def _times(observations: Observations) -> list[float]:
-    return [float(one["time"]) for one in observations]
+    return [_number(one["time"]) for one in observations]
 
 
 def _jams_segments(kind: str) -> Callable[[Observations], Segments]:
     def read(observations: Observations) -> Segments:
         starts = np.array(_times(observations))
-        durations = np.array([float(one["duration"]) for one in observations])
-        labels = [str(one["value"]) for one in observations]
+        durations = np.array([_number(one["duration"]) for one in observations])
+        labels = [_text(one["value"]) for one in observations]
         if kind == "chords":
             for label in labels:
                 parse_chord(label)
@@ -221,10 +264,8 @@ def _jams_segments(kind: str) -> Callable[[Observations], Segments]:
 def _jams_beats(observations: Observations) -> Beats:
     values = [one["value"] for one in observations]
     values = [value["position"] if isinstance(value, dict) else value for value in values]
-    positions = [float(value) for value in values if value is not None]
-    if any(not position.is_integer() for position in positions):
-        raise ValueError("a position in the bar is not a whole number; leave out subdivisions")
-    return _make_beats(_times(observations), [int(position) for position in positions])
+    positions = [_whole(_number(value)) for value in values if value is not None]
+    return _make_beats(_times(observations), positions)
 
 
 def _jams_onsets(observations: Observations) -> Floats:
@@ -239,13 +280,15 @@ def _single(observations: Observations) -> Any:
 
 
 def _jams_emotion(observations: Observations) -> tuple[float, float]:
-    valence, arousal = _single(observations)
-    return float(valence), float(arousal)
+    mood = _single(observations)
+    if not isinstance(mood, list) or len(mood) != 2:
+        raise ValueError(f"has the mood {mood!r}; write valence and arousal")
+    return _number(mood[0]), _number(mood[1])
 
 
 def _tags(observations: Observations) -> dict[str, float]:
     """The tags that apply: those without a confidence, or with one of at least `APPLIES`."""
-    given = [(str(one["value"]), one.get("confidence")) for one in observations]
+    given = [(_text(one["value"]), one.get("confidence")) for one in observations]
     return {tag: 1.0 for tag, confidence in given if confidence is None or not confidence < APPLIES}
 
 
@@ -256,9 +299,9 @@ _NAMESPACES: Mapping[str, tuple[str, Callable[[Observations], Any]]] = {
     "beat_position": ("beats", _jams_beats),
     "key_mode": (
         "key",
-        lambda observations: single_key([str(one["value"]) for one in observations]),
+        lambda observations: single_key([_text(one["value"]) for one in observations]),
     ),
-    "tempo": ("tempo", lambda observations: float(_single(observations))),
+    "tempo": ("tempo", lambda observations: validate_tempo(_number(_single(observations)))),
     "onset": ("onsets", _jams_onsets),
     "mood_thayer": ("emotion", _jams_emotion),
     **{

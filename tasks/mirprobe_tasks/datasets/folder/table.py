@@ -69,10 +69,13 @@ def _read_csv(path: Path, delimiter: str, faults: Faults) -> Table:
                 where = f"{path.name} row {number}"
                 if not any(cells):
                     continue
+                torn = any("\n" in cell or "\r" in cell for cell in cells)
+                if torn:
+                    faults.add(where, "has a line break in a field; close the quote before it")
                 if not header:
                     header = tuple(cells)
-                elif any("\n" in cell or "\r" in cell for cell in cells):
-                    faults.add(where, "has a line break in a field; close the quote before it")
+                elif torn:
+                    continue
                 elif len(cells) != len(header):
                     faults.add(
                         where,

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import walk
+from os.path import isfile
 from pathlib import Path, PurePath
 from unicodedata import normalize
 
@@ -86,7 +87,11 @@ def _audio_files(folder: Path, faults: Faults) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     others: Counter[str] = Counter()
     known: set[Path] = set()
-    for parent, folders, names in walk(folder, followlinks=True):
+
+    def refuse(error: OSError) -> None:
+        faults.add(str(error.filename), f"cannot be read ({error.strerror}); check its permissions")
+
+    for parent, folders, names in walk(folder, onerror=refuse, followlinks=True):
         real = Path(parent).resolve()
         shown = [name for name in folders if not name.startswith(".")]
         folders[:] = [] if real in known else sorted(shown)
@@ -98,7 +103,9 @@ def _audio_files(folder: Path, faults: Faults) -> dict[str, list[Path]]:
             if name.startswith("."):
                 continue
             if not is_text(name):
-                faults.add(repr(str(path)), "the name is not text in UTF-8; rename the file")
+                faults.add(
+                    repr(str(path)), "the name is not one line of text in UTF-8; rename the file"
+                )
             elif path.suffix.lower() in AUDIO + FOREIGN:
                 found.setdefault(_key(path.relative_to(folder).with_suffix("")), []).append(path)
             else:
@@ -183,22 +190,23 @@ def _rows_of_table(description: Description, faults: Faults) -> list[Row]:
 def _columns(
     description: Description, table: Table, faults: Faults
 ) -> dict[str, str | tuple[str, ...]]:
-    """The given columns, and all others that have the name of a content."""
+    """The given columns, and all others that have the name of a content, in any case."""
     columns = dict(description.columns)
     used = {
         one for given in columns.values() for one in ((given,) if isinstance(given, str) else given)
     }
-    for name in COLUMNS:
-        if name not in table.header or name in used:
+    for column in table.header:
+        name = column.lower()
+        if name not in COLUMNS or column in used:
             continue
         named = _named(columns.get(name, ()))
         if named and set(named) <= set(table.header):
             faults.add(
                 description.path.name,
                 f"'columns': {name} is read from '{', '.join(named)}', but {table.path.name} has a "
-                f"column '{name}' too; rename or remove it",
+                f"column '{column}' too; rename or remove it",
             )
-        columns.setdefault(name, name)
+        columns.setdefault(name, column)
     return columns
 
 
@@ -279,9 +287,9 @@ class _Reader:
         name = self.row.text("audio")
         path = self.description.audio / name
         key = _key(PurePath(name))
-        found = [path] if name and path.is_file() else list(self.files.get(key, ()))
-        if not found:  # the same name in another form of Unicode
-            same = self.files.get(_key(PurePath(name).with_suffix("")), ()) if name else ()
+        found = [path] if isfile(path) else list(self.files.get(key, ()))
+        if not found and PurePath(name).name:  # the same name in another form of Unicode
+            same = self.files.get(_key(PurePath(name).with_suffix("")), ())
             found = [one for one in same if normalize("NFC", one.name) == PurePath(key).name]
         if len(found) != 1:
             several = f"is one of {len(found)} files; write the suffix too"
@@ -300,12 +308,12 @@ class _Reader:
             if not name:
                 continue
             path = self.description.path.parent / name
-            if not path.is_file():
+            if not isfile(path):
                 self._refuse(f"{kind} '{name}' is not in {path.parent}")
                 continue
             named.add(path)
             yield kind, path
         for kind, ending in self.description.beside.items():
             path = audio.with_name(audio.stem + ending)
-            if kind not in self.row.cells and path not in named and path.is_file():
+            if kind not in self.row.cells and path not in named and isfile(path):
                 yield kind, path
