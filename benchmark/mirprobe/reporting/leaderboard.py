@@ -27,7 +27,7 @@ from mirprobe.reporting.run_folder import read_differences, read_scores
 log = logging.getLogger(__name__)
 
 _TABLE = ["task", "dataset"]
-RANKED_TOGETHER = [*_TABLE, "splits", "data", "probe", "preset", "conditions"]
+RANKED_TOGETHER = ["dataset", "splits", "task", "probe", "preset", "conditions", "data"]
 ENTRY = [*RANKED_TOGETHER, "encoder"]
 _PAIR = ["cell", "reference_cell"]
 CONTROLS = ("shuffled", "chance", "ceiling")
