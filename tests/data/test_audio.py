@@ -382,3 +382,63 @@ def test_blocks_leave_no_trace(
     for block in (1, 999, 1000, soundfile.info(path).frames, 1 << 18):
         monkeypatch.setattr("mirprobe.data.audio._BLOCK", block)
         np.testing.assert_array_equal(load(track(path), RATE), expected)
+
+
+@pytest.mark.parametrize("between", [b"", b"\0" * 64])
+@pytest.mark.parametrize("kind", ["WAV", "RF64", "W64", "AIFF", "AU", "CAF"])
+def test_joined_files_of_samples_are_refused(tmp_path: Path, kind: str, between: bytes) -> None:
+    path = tmp_path / "a"
+    soundfile.write(path, sine(RATE, 1.0), RATE, format=kind, subtype="PCM_16")
+    content = path.read_bytes()
+    path.write_bytes(content + between + content)
+    assert refusal(path).startswith(("holds 2 streams, one after the other", "cannot be decoded"))
+    path.write_bytes(content + b"TAG" + bytes(125))
+    assert len(load(track(path), RATE)) == RATE
+
+
+@pytest.mark.parametrize(
+    ("kind", "mark", "order"),
+    [("WAV", b"data", "<I"), ("AIFF", b"SSND", ">I"), ("CAF", b"data", ">Q")],
+)
+def test_a_size_that_is_too_small(tmp_path: Path, kind: str, mark: bytes, order: str) -> None:
+    path = tmp_path / "a"
+    soundfile.write(path, sine(RATE, 1.0), RATE, format=kind, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    struct.pack_into(order, content, content.index(mark) + 4, 16_000)
+    path.write_bytes(content)
+    assert refusal(path).startswith("its header states 0.5 s, but it holds 1.0 s; encode it again")
+
+
+def test_a_caf_file_cut_short(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.caf", sine(RATE, 1.0))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    assert refusal(path).startswith("truncated, ")
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 22_050, 96_000, 12_345])
+def test_a_flac_file_that_is_longer_than_its_header_says(tmp_path: Path, rate: int) -> None:
+    path = write(tmp_path / "a.flac", sine(rate, 2.0), rate)
+    content = bytearray(path.read_bytes())
+    for length, message in (
+        (rate, "its header states 1.0 s, but it holds 2.0 s"),
+        (2**35, "trunc"),
+    ):
+        content[21] = content[21] & 0xF0 | length >> 32
+        struct.pack_into(">I", content, 22, length & 0xFFFFFFFF)
+        path.write_bytes(content)
+        assert refusal(path).startswith(message)
+
+
+def test_a_rate_that_no_audio_has(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", sine(RATE, 1.0), 1)
+    assert refusal(path) == f"its header states a rate of 1 Hz; {REPLACE}"
+
+
+def test_a_chunk_of_absurd_length(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    soundfile.write(path, sine(RATE, 1.0), RATE, format="W64", subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<Q", content, 56, 2**63)
+    path.write_bytes(content)
+    assert refusal(path).endswith(REPLACE)

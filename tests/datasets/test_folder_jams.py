@@ -92,6 +92,10 @@ def test_one_of_several_annotations_is_chosen(path: Path) -> None:
         read_local("jams", path)
     chosen = read_local("jams", path, {"sections": ("segment_salami_upper", 1)})
     assert chosen["sections"].labels == ("A",)
+    with pytest.raises(ValueError, match=r"not the annotation segment_salami_upper#2 that the"):
+        read_local("jams", path, {"sections": ("segment_salami_upper", 2)})
+    with pytest.raises(ValueError, match="has segment_salami_lower, segment_salami_upper, but not"):
+        read_local("jams", path, {"sections": ("segment_open", 1)})
 
 
 def test_the_confidence_of_a_tag_counts(path: Path) -> None:
@@ -119,6 +123,12 @@ def test_keys_that_differ_are_none_that_could_be_scored(path: Path) -> None:
         ("tempo", observed((0, 1, None)), "is no JAMS file (TypeError"),
         ("key_mode", observed((0, 1, "H")), 'no key: "H"'),
         ("onset", observed((-1, 0, None)), "onset 0 at -1.000 s"),
+        ("beat", observed((0, 0, 10**30)), "a position in the bar is above 1000"),
+        ("beat", observed((10**400, 0, 1)), "is no JAMS file (OverflowError"),
+        ("tempo", observed((0, 1, float("inf"))), "holds inf; write a number"),
+        ("mood_thayer", observed((0, 1, [1, 2, 3])), "has the mood [1, 2, 3]; write valence and"),
+        ("segment_open", observed((0, 1, None)), "has the label None; write text"),
+        ("tag_open", observed((0, 1, None)), "has the label None; write text"),
         ("segment_open", [{"time": 0}], "is no JAMS file (KeyError: 'duration')"),
         (
             "beat",

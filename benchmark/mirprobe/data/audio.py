@@ -27,6 +27,7 @@ AHEAD_BYTES = 256 << 20
 """Memory for tracks that are decoded before the reader asks for them."""
 
 _BLOCK = 1 << 18  # frames decoded at a time: 6 s at 44.1 kHz
+_LOWEST_RATE = 1000  # Hz
 _GROWTH = 1 << 24  # samples by which the result grows
 _SHORT = 0.025  # seconds that a file may end before its header says
 _LOOK_AHEAD = 8  # such tracks, in addition to the next one
@@ -111,11 +112,15 @@ def _open(path: Path, extent: Extent) -> Iterator[_Source]:
     """Open a file, and decode it to its end if only that tells its length.
 
     Raises:
-        TrackError: it holds several streams, or more than its header states.
+        TrackError: it holds several streams, more than its header states, or no rate of audio.
     """
     streams = extent.streams
     with _Forward(path) as file:
         rate, frames = file.samplerate, file.frames
+        if rate < _LOWEST_RATE:
+            raise TrackError(f"{path}: its header states a rate of {rate} Hz; {_REPLACE}")
+        if file.format == "W64" and extent.samples:  # libsndfile takes all that follows for samples
+            frames = round(frames * extent.samples / (extent.samples + extent.behind))
         held = frames
         whole: Iterator[Block] | None = None
         if frames >= _UNKNOWN:

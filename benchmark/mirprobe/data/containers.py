@@ -32,12 +32,14 @@ class Extent:
     Attributes:
         samples: bytes of samples by the header; 0 where it states none.
         missing: of these, bytes beyond the end of the file.
+        behind: all bytes behind the samples.
         unexplained: bytes after the samples that are neither a chunk, nor a tag, nor zero.
         streams: that lie one after the other.
     """
 
     samples: int = 0
     missing: int = 0
+    behind: int = 0
     unexplained: int = 0
     streams: int = 1
 
@@ -84,7 +86,8 @@ def measure(path: Path) -> Extent:
         if head[:4] == b".snd" and len(head) == 16:
             offset, length = struct.unpack(">II", head[4:12])
             if 0 < length < _UNKNOWN:
-                return _behind(file, size, head[:4], offset + length, length)
+                end = offset + length
+                return _behind(file, size, head[:4], end, length, end)
     return Extent()
 
 
@@ -106,7 +109,9 @@ def _measure_chunks(file: BinaryIO, size: int, form: _Chunks, magic: bytes) -> E
             if not length:
                 return Extent()
             samples, end = length, place + header + length
-        elif length < 0 or (end and (not _named(name) or place + header + length > size)):
+        elif length < 0 or name.startswith(magic):
+            break
+        elif end and (not _named(name) or place + header + length > size):
             break
         place += header + -(-length // form.align) * form.align
         if place >= size:
@@ -120,15 +125,13 @@ def _named(name: bytes) -> bool:
     return all(32 <= letter < 127 for letter in name[:4])
 
 
-def _behind(
-    file: BinaryIO, size: int, magic: bytes, place: int, samples: int, end: int | None = None
-) -> Extent:
+def _behind(file: BinaryIO, size: int, magic: bytes, place: int, samples: int, end: int) -> Extent:
     """What lies from `place` on, behind the samples, which end at `end`."""
-    missing = max(0, (place if end is None else end) - size)
+    missing, behind = max(0, end - size), max(0, size - end)
     rest = _at(file, place, 1 << 16).lstrip(b"\0") if place < size else b""
     if not rest or rest.startswith(TAGS):
-        return Extent(samples, missing)
-    return Extent(samples, missing, size - place, 2 if rest.startswith(magic) else 1)
+        return Extent(samples, missing, behind)
+    return Extent(samples, missing, behind, size - place, 2 if rest.startswith(magic) else 1)
 
 
 def _at(file: BinaryIO, place: int, count: int) -> bytes:

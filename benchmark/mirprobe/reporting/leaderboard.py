@@ -109,12 +109,14 @@ def leaderboard(
         the intervals describe one training and are wider than an interval of the mean.
 
     Raises:
-        ConfigError: `reference` is not among the encoders.
+        ConfigError: `reference` is not among the encoders, or there is nothing to rank.
     """
     encoders = scores["encoder"].unique()
     if reference is not None and reference not in encoders:
         raise ConfigError(f"no scores of encoder '{reference}'; {nearest(reference, encoders)}")
     chosen = scores[(scores["kind"] == "probe") & scores["selected"]]
+    if not chosen["main"].any():
+        raise ConfigError("these runs hold no score that could be ranked; run again")
     where = [*ENTRY, "decoding", "layer", "source", "metric", "main", "n", "fingerprint", "cell"]
     numbers = ["value", "low", "high", "validation"]
     board = chosen.groupby(where, dropna=False, sort=False)[numbers].mean().reset_index()

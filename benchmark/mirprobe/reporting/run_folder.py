@@ -153,7 +153,7 @@ def read_cell(path: Path) -> Cell:
         raise
     except (OSError, EOFError, zlib.error, ValueError) as error:
         raise StorageError(f"{path}: damaged ({error}); delete it and run again") from error
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise StorageError(f"{path}: damaged (not a cell); delete it and run again") from error
 
 
@@ -235,5 +235,5 @@ def _speeds(run: Path) -> dict[str, float]:
         }
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StorageError(f"{path}: damaged ({error}); delete it and run again") from error

@@ -13,7 +13,7 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.yaml_text import load_yaml
 from mirprobe_tasks.common.checks import finite
 from mirprobe_tasks.datasets.folder.faults import Faults
-from mirprobe_tasks.datasets.folder.local import field_of
+from mirprobe_tasks.datasets.folder.jams import field_of
 
 LABELLED = ("tags", "genre", "instrument")
 """Fields whose vocabularies can be given."""
