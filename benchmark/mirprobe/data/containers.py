@@ -109,9 +109,11 @@ def _measure_chunks(file: BinaryIO, size: int, form: _Chunks, magic: bytes) -> E
             if not length:
                 return Extent()
             samples, end = length, place + header + length
-        elif length < 0 or name.startswith(magic):
-            break
-        elif end and (not _named(name) or place + header + length > size):
+        elif (
+            length < 0
+            or name.startswith(magic)
+            or (end and (not _named(name) or place + header + length > size))
+        ):
             break
         place += header + -(-length // form.align) * form.align
         if place >= size:
