@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +14,7 @@ import torch
 from helpers.encoders_for_tests import Oracle
 from torch import Tensor
 
-from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.core.errors import ConfigError, EncoderError, TrackError
 from mirprobe.core.number_types import Dtype
 from mirprobe.core.schema import Annotations, Embedding, Floating, Level, Tokens, Track
 from mirprobe.data import audio
@@ -154,24 +155,47 @@ def test_clips_need_no_frame_rate(tracks: list[Track], cache: Cache) -> None:
         assert np.asarray(found[track.id].clip).shape == (-(-length // 1000), 3, 3, 2)
 
 
-def test_a_hit_needs_neither_encoder_nor_audio(
+def test_of_hits_only_the_smallest_is_encoded_again(
     tracks: list[Track], cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def forbidden(*args: object) -> Any:
-        raise AssertionError("called")
-
     first = embed_all(embedder(Oracle(), cache), tracks)
-    monkeypatch.setattr(audio, "load", forbidden)
-    silent = embedder(Oracle(fault=forbidden), Cache(cache.root))
+    loaded: list[str] = []
+    load = audio.load
+
+    def counted(track: Track, sample_rate: int) -> Any:
+        loaded.append(track.id)
+        return load(track, sample_rate)
+
+    monkeypatch.setattr(audio, "load", counted)
     choices: list[list[Level]] = [["clip", "frame"], ["clip"], ["frame"]]
     for levels in choices:
-        again = embed_all(silent, tracks, levels)
+        oracle = Oracle()
+        warm = embedder(oracle, Cache(cache.root))
+        for _ in range(2):
+            again = embed_all(warm, tracks, levels)
+        assert [sum(call[0] for call in oracle.calls), len(loaded)] == [1, 1]
+        assert loaded.pop() in {"track-0", "track-1"}  # of a window each, the shortest
         for name, embedding in again.items():
             assert (embedding.clip is None) == ("clip" not in levels)
             assert (embedding.frames is None) == ("frame" not in levels)
             if embedding.clip is not None:
                 np.testing.assert_array_equal(embedding.clip, np.asarray(first[name].clip))
-    with pytest.raises(AssertionError, match="called"):
+
+
+def test_hits_do_not_need_the_weights(
+    tracks: list[Track], cache: Cache, caplog: pytest.LogCaptureFixture
+) -> None:
+    def forbidden(*args: object) -> Any:
+        raise OSError("no weights here")
+
+    logging.getLogger("mirprobe").propagate = True
+    first = embed_all(embedder(Oracle(), cache), tracks)
+    again = embed_all(embedder(Oracle(fault=forbidden), Cache(cache.root)), tracks)
+    assert list(again) == list(first)
+    (record,) = caplog.records
+    assert "its cached embeddings were not checked, because track '" in record.getMessage()
+    assert "raised OSError: no weights here" in record.getMessage()
+    with pytest.raises(EncoderError, match="no weights here"):
         embed_all(embedder(Oracle(fingerprint="other", fault=forbidden), cache), tracks)
 
 
@@ -182,10 +206,11 @@ def test_a_view_that_is_missing_is_computed(tracks: list[Track], cache: Cache) -
     embed_all(embedder(encoder, cache), tracks, ["frame"])
     assert len(encoder.calls) == 2 * calls
     embed_all(embedder(encoder, cache), tracks)
-    assert len(encoder.calls) == 2 * calls
+    assert len(encoder.calls) == 2 * calls + 1  # one track is compared
     cache.path(embedder(encoder, cache).key(tracks[0], "frame")).write_bytes(b"text")
     found = embed_all(embedder(encoder, Cache(cache.root)), tracks)
-    assert len(encoder.calls) == 2 * calls + 1
+    # the clip vectors of this track and the frames of another are compared
+    assert len(encoder.calls) == 2 * calls + 4
     assert found[tracks[0].id].frames is not None
 
 

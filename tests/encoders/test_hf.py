@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -220,6 +221,53 @@ def test_weights_that_do_not_fill_the_model(tmp_path: Path) -> None:
     (folder / "model.safetensors").write_bytes(b"no weights at all")
     with pytest.raises(EncoderError, match="cannot load model"):
         encode(HuggingFace(model=folder), torch.zeros(1, 16_000))
+
+
+@pytest.mark.parametrize(
+    ("model", "of", "changes", "message"),
+    [
+        (
+            "hubert",
+            "ast",
+            {},
+            "takes input_values of shape (800,), and its feature extractor, a AST",
+        ),
+        (
+            "hubert",
+            "clap",
+            {},
+            "cannot use its feature extractor, a ClapFeatureExtractor (KeyError",
+        ),
+        (
+            "ast",
+            "hubert",
+            {},
+            "takes input_values of shape (256, 64), and its feature extractor, a",
+        ),
+        ("ast", "ast", {"max_length": 128}, "gives (128, 64); fetch both from one model"),
+        ("ast", "ast", {"num_mel_bins": 32}, "gives (256, 32); fetch both from one model"),
+        ("clap", "clap", {"feature_size": 32}, "gives (1, 51, 32); fetch both from one model"),
+        ("clap", "clap-fusion", {}, "gives (4, 51, 16); fetch both from one model"),
+        (
+            "clap",
+            "clap",
+            {"max_length_s": 20, "nb_max_samples": 320_000},
+            "takes fewer frames than",
+        ),
+        ("encodec-24k", "encodec-32k", {}, "works at 24000 Hz and its feature extractor at 32000"),
+    ],
+)
+def test_an_extractor_of_another_model_is_refused_at_construction(
+    models: Path, tmp_path: Path, model: str, of: str, changes: dict[str, Any], message: str
+) -> None:
+    folder = tmp_path / "mixed"
+    shutil.copytree(models / model, folder)
+    settings = json.loads((models / of / "preprocessor_config.json").read_text())
+    (folder / "preprocessor_config.json").write_text(json.dumps({**settings, **changes}))
+    with pytest.raises(ConfigError) as caught:
+        HuggingFace(model=folder)
+    assert str(caught.value).startswith(f"encoder hf: model '{folder}' ")
+    assert message in str(caught.value)
 
 
 _REMOTE = """

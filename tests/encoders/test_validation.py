@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers.levels import HOP, Levels
@@ -18,6 +20,8 @@ from mirprobe.cli.app import app
 from mirprobe.core.check import Check
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
+from mirprobe.encoders.declaration import CheckedEncoder
+from mirprobe.encoders.encode import encode
 from mirprobe.encoders.specs import make_encoder
 from mirprobe.encoders.validation.checks import validate
 from mirprobe.encoders.validation.frame_alignment import measure
@@ -40,6 +44,8 @@ ALL = [
     "fingerprint",
     "tokens",
     "sources",
+    "float16",
+    "input",
     "batch",
     "repetition",
     "silence",
@@ -173,14 +179,14 @@ def without(name: str) -> Callable[[], Any]:
     ("make", "found", "remedy"),
     [
         (without("sources"), "lacks sources", "declare them as mirprobe.Encoder"),
-        (changed(sample_rate=16e3), "sample_rate is 16000.0", "it must be a whole number of Hz"),
+        (changed(sample_rate=16000.5), "sample_rate is 16000.5", "it must be a whole number of Hz"),
         (changed(layers="abc"), "layers is 'abc'", "it must be a tuple of different names"),
         (changed(layers=("a", "a")), "layers is ('a', 'a')", "it must be a tuple of different n"),
         (changed(sources=("mean",)), "sources is ('mean',)", "it must be a tuple of class, sequ"),
         (changed(context=-0.1), "context is -0.1", "it must be a number of seconds, and 0 wi"),
         (changed(window=None, context=0.1), "context is 0.1", "it must be a number of seconds, an"),
         (changed(window=0), "window is 0", "it must be a number of seconds or None"),
-        (changed(dim=2.0), "dim is 2.0", "it must be a whole number"),
+        (changed(dim=2.5), "dim is 2.5", "it must be a whole number"),
         (changed(fingerprint=7), "fingerprint is 7", "it must be a string"),
     ],
 )
@@ -206,7 +212,7 @@ def faulty(change: Callable[[Levels, Tensor, Tokens], Any]) -> type[Levels]:
         (lambda self, audio, tokens: Tokens(), "neither sequence nor class token"),
         (
             lambda self, audio, tokens: Tokens(tokens.sequence.round().long()),
-            "the sequence is torch.int64",
+            "the encoder returned torch.int64 as tokens",
         ),
         (lambda self, audio, tokens: Tokens(tokens.sequence / 0), "the encoder returned NaN or in"),
         (lambda self, audio, tokens: Tokens(tokens.sequence[:, ::2]), "the encoder returned 21 fr"),
@@ -220,6 +226,76 @@ def test_a_first_call_that_fails_ends_the_checks(
     assert list(checks) == ALL[:4]
     assert checks["tokens"].passed is False
     assert checks["tokens"].found.startswith(found)
+
+
+def test_declared_numbers_are_cast() -> None:
+    make = changed(
+        dim=np.int64(2),
+        frame_rate=np.float32(20),
+        sample_rate=1000.0,
+        window=np.float64(2),
+        layers=(0, np.int64(1)),
+        sources=["class", "sequence"],
+    )
+    assert failures(make) == []
+    found = CheckedEncoder("own", make())
+    values = (found.dim, found.frame_rate, found.sample_rate, found.window, found.layers)
+    assert values == (2, 20.0, 1000, 2.0, ("0", "1"))
+    assert [type(value) for value in values] == [int, float, int, float, tuple]
+    assert json.dumps([*values, found.sources])
+
+
+@pytest.mark.parametrize("error", [RuntimeError("out of\nideas"), SystemExit(0)])
+def test_an_attribute_that_raises(error: BaseException) -> None:
+    def fingerprint(self: Levels) -> str:
+        raise error
+
+    (check,) = checked(changed(fingerprint=property(fingerprint))).values()
+    assert (check.name, check.passed) == ("attributes", False)
+    assert check.found.startswith(f"raises {type(error).__name__}: ")
+    assert check.found.endswith(", where its fingerprint is read")
+
+
+def test_tokens_that_require_a_gradient() -> None:
+    weight = torch.ones(1, requires_grad=True)
+
+    def change(self: Levels, audio: Tensor, tokens: Tokens) -> Tokens:
+        assert tokens.sequence is not None
+        with torch.inference_mode(False):
+            return Tokens(weight.expand(len(audio), 41, 2, 2))
+
+    found = encode(faulty(change)(), torch.zeros(3, 2000)).sequence
+    assert found is not None
+    assert not found.requires_grad
+    assert found.numpy().shape == (3, 41, 2, 2)
+
+
+def scaled(scale: float, offset: float) -> type[Levels]:
+    def change(self: Levels, audio: Tensor, tokens: Tokens) -> Tokens:
+        assert tokens.sequence is not None
+        assert tokens.class_token is not None
+        return Tokens(tokens.sequence * scale + offset, tokens.class_token * scale + offset)
+
+    return faulty(change)
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "failed"),
+    [(1.0, 0.0, []), (1e3, 0.0, []), (1e-9, 0.0, ["float16"]), (1e-2, 2000.0, ["float16"])],
+)
+def test_what_float16_erases(scale: float, offset: float, failed: list[str]) -> None:
+    found = checked(scaled(scale, offset))
+    assert [name for name in found if found[name].passed is False] == failed
+    assert found["float16"].found.startswith("float16 loses ")
+    if failed:
+        assert found["float16"].remedy.endswith("or runs need --dtype float32")
+
+
+def test_input_that_is_changed_in_place() -> None:
+    def __call__(self: Levels, audio: Tensor) -> Tokens:
+        return Levels.__call__(self, audio.mul_(0.5))
+
+    assert failures(changed(__call__=__call__)) == ["input"]
 
 
 FACTORS = itertools.count(1)  # another one for every instance
@@ -351,8 +427,8 @@ def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(FILE)
     good = CliRunner().invoke(app, ["validate-encoder", f"{tmp_path}/own.py:Levels"])
     assert good.exit_code == 0, good.output
-    assert good.stdout.splitlines()[-1].endswith(": 13 passed, 0 failed, 1 not applicable")
-    assert [line.split()[0] for line in good.stdout.splitlines()[:14]] == ["pass"] * 13 + ["n/a"]
+    assert good.stdout.splitlines()[-1].endswith(": 15 passed, 0 failed, 1 not applicable")
+    assert [line.split()[0] for line in good.stdout.splitlines()[:16]] == ["pass"] * 15 + ["n/a"]
     bad = CliRunner().invoke(app, ["validate-encoder", f"{tmp_path}/own.py:Early"])
     assert bad.exit_code == 1
     (line,) = [line for line in bad.stdout.splitlines() if line.startswith("FAIL")]

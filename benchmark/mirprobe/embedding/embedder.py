@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from mirprobe.api.encoder import Encoder
-from mirprobe.core.errors import EncoderError, StorageError, TrackError
+from mirprobe.core.errors import EncoderError, StorageError, TrackError, UntrustedEncoderError
 from mirprobe.core.hashing import digest
 from mirprobe.core.number_types import Dtype, Precision
-from mirprobe.core.schema import Embedding, Floating, Level, Tokens, Track
+from mirprobe.core.schema import Embedding, Level, Track
 from mirprobe.data import audio
 from mirprobe.embedding.cache import Cache, entry_key
-from mirprobe.embedding.determinism import RepeatCheck
-from mirprobe.encoders.encode import check_finite, encode, pool, to_device
-from mirprobe.encoders.windows import WindowLayout, layout_windows, max_frames, stitch
+from mirprobe.embedding.determinism import STALE, distance
+from mirprobe.embedding.track_encoder import TrackEncoder, Views
 
 log = logging.getLogger(__name__)
 
@@ -30,23 +25,7 @@ Result = tuple[Track, Embedding | TrackError]
 Keys = dict[Level, str]
 Missing = Sequence[tuple[Track, Keys]]
 Filled = tuple[Track, Keys | TrackError]
-
-_TORCH = {"float16": torch.float16, "float32": torch.float32}
-
-
-Waiting = tuple["_Pending", int, NDArray[np.float32]]
-"""A track, the index of a window's first frame in it, and the window."""
-
-
-@dataclass
-class _Pending:
-    """A track that is being encoded, with the outputs of its windows so far."""
-
-    track: Track
-    keys: Keys
-    layout: WindowLayout
-    clips: list[Floating] = field(default_factory=list)
-    frames: list[Floating] = field(default_factory=list)
+Keyed = Sequence[Filled]
 
 
 class Embedder:
@@ -83,14 +62,25 @@ class Embedder:
         self.encoder = encoder
         self.cache = cache
         self.layers = tuple(layers)
-        self.device = device
         self.dtype = dtype
-        self.batch = 1 if encoder.window is None else batch
         self.precision = precision
         self.encoded = 0
-        self._repeat_check = RepeatCheck()
+        self._tracks = TrackEncoder(
+            name,
+            encoder,
+            layers=layers,
+            device=device,
+            dtype=dtype,
+            batch=batch,
+            precision=precision,
+        )
+        self._compared: set[Level] = set()
         self._written: list[str] = []
-        self._indices = [list(encoder.layers).index(layer) for layer in self.layers]
+
+    @property
+    def batch(self) -> int:
+        """Windows per call that the device has had memory for."""
+        return self._tracks.batch
 
     def embed(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Iterator[Result]:
         """The embedding of each track, in no particular order, or the error of its audio.
@@ -112,14 +102,11 @@ class Embedder:
         Yields:
             A track and the keys of its entries, in no particular order, or the error of its audio.
         """
+        keyed = self.keyed(tracks, levels)
+        self.check_cached(keyed)
         missing = []
-        for track in tracks:
-            try:
-                keys = {level: self.key(track, level) for level in levels}
-            except TrackError as error:
-                yield track, error
-                continue
-            if all(self.cache.get(key) for key in keys.values()):
+        for track, keys in keyed:
+            if isinstance(keys, TrackError) or all(map(self.cache.get, keys.values())):
                 yield track, keys
             else:
                 missing.append((track, keys))
@@ -127,6 +114,65 @@ class Embedder:
             for track, filled in self.compute(missing):
                 self.encoded += not isinstance(filled, TrackError)
                 yield track, filled
+
+    def keyed(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Keyed:
+        """Each track with the keys of its entries, or with the error of its audio."""
+
+        def keys(track: Track) -> Keys | TrackError:
+            try:
+                return {level: self.key(track, level) for level in levels}
+            except TrackError as error:
+                return error
+
+        return [(track, keys(track)) for track in tracks]
+
+    def check_cached(self, keyed: Keyed) -> None:
+        """Encode a cached track again, the one with the smallest entries, and compare.
+
+        This is done once for each view. If the track cannot be encoded, for example because the
+        weights are on another machine, a warning says so.
+
+        Raises:
+            UntrustedEncoderError: the encoder gives other embeddings than those in the cache.
+        """
+        cached: list[tuple[int, Track, Keys]] = []
+        for track, keys in keyed:
+            if isinstance(keys, dict):
+                here = {level: k for level, k in keys.items() if self.cache.path(k).exists()}
+                size = sum(self.cache.path(key).stat().st_size for key in here.values())
+                cached.append((size, track, here))
+        for _, track, keys in sorted(cached, key=lambda item: item[0]):
+            new = {level: k for level, k in keys.items() if level not in self._compared}
+            sound = {level: key for level, key in new.items() if self.cache.get(key)}
+            if sound:
+                self._compared.update(sound)
+                self._compare(track, sound)
+
+    def _compare(self, track: Track, keys: Keys) -> None:
+        """Encode a track and compare it with its entries; raises as `check_cached`."""
+        try:
+            samples = audio.load(track, self.encoder.sample_rate)
+            [(_, again, _)] = self._tracks.encode([(0, samples)], list(keys))
+        except (EncoderError, TrackError) as error:
+            log.warning(
+                "encoder '%s': its cached embeddings were not checked, because track '%s' could "
+                "not be encoded again (%s)",
+                self.name,
+                track.id,
+                error,
+            )
+            return
+        entries = {level: self.cache.get(key) for level, key in keys.items()}
+        apart = max(
+            distance(entry.read(), again[level]) for level, entry in entries.items() if entry
+        )
+        if apart > STALE[self.precision]:
+            raise UntrustedEncoderError(
+                f"encoder '{self.name}' gives another embedding of track '{track.id}' than the "
+                f"cache holds ({100 * apart:.2g} % apart): it was changed and its fingerprint was "
+                "not, or it depends on the batch; change the fingerprint, or run `mirprobe cache "
+                f"prune --encoder '{self.name}'`"
+            )
 
     def compute(self, missing: Missing) -> Iterator[Filled]:
         """Encode tracks, even if they are in the cache. Yields and raises as `fill`."""
@@ -168,133 +214,38 @@ class Embedder:
         )
 
     def _compute(self, missing: Missing, decoded: Iterator[audio.Decoded]) -> Iterator[Filled]:
-        encoder = self.encoder
-        queue: deque[Waiting] = deque()
-        to_device(encoder, self.device)
-        for (track, keys), samples in zip(missing, decoded, strict=True):
-            if isinstance(samples, TrackError):
-                yield track, samples
-                continue
-            layout = layout_windows(len(samples), encoder)
-            pending = _Pending(track, keys, layout)
-            windows = zip(layout.frames, layout.cut(samples), strict=True)
-            queue.extend((pending, first, window) for first, window in windows)
-            while len(queue) >= self.batch:
-                yield from self._run([queue.popleft() for _ in range(self.batch)])
-        if queue:
-            yield from self._run(list(queue))
-        self._check_repetition()
+        unusable: list[Filled] = []
 
-    def _run(self, waiting: list[Waiting]) -> Iterator[Filled]:
-        """Encode windows, and store the tracks whose last window is among them."""
-        while waiting:
-            batch = waiting[: self.batch]
-            try:
-                clips, frames = self._encode(batch)
-            except torch.OutOfMemoryError as error:
-                self._halve_batch(batch, error)
-                continue
-            waiting = waiting[len(batch) :]
-            for row, (pending, *_) in enumerate(batch):
-                if clips is not None:
-                    pending.clips.append(clips[row])
-                if frames is not None:
-                    pending.frames.append(frames[row])
-                if max(len(pending.clips), len(pending.frames)) == len(pending.layout.starts):
-                    yield pending.track, self._store(pending)
+        def usable() -> Iterator[tuple[int, NDArray[np.float32]]]:
+            for number, samples in enumerate(decoded):
+                if isinstance(samples, TrackError):
+                    unusable.append((missing[number][0], samples))
+                else:
+                    yield number, samples
 
-    def _check_repetition(self) -> None:
-        """Encode the first window again, if enough others have been encoded.
-
-        Raises:
-            EncoderError: the result differs; everything it wrote is deleted from the cache.
-        """
-        window = self._repeat_check.window_to_repeat()
-        if window is None:
-            return
+        levels = list(missing[0][1])
         try:
-            self._repeat_check.compare(
-                self._select_layers(encode(self.encoder, window, self.precision))
-            )
-        except EncoderError:
+            for number, views, duration in self._tracks.encode(usable(), levels):
+                self._store(*missing[number], views, duration)
+                yield missing[number]
+                yield from unusable
+                unusable.clear()
+            yield from unusable
+            self._tracks.check()
+        except UntrustedEncoderError:
             self.cache.discard(self._written)
             raise
 
-    def _halve_batch(self, batch: list[Waiting], error: torch.OutOfMemoryError) -> None:
-        """Halve the batch size after the device ran out of memory.
-
-        Raises:
-            EncoderError: the batch was a single window.
-        """
-        if len(batch) == 1:
-            seconds = batch[0][0].layout.size / self.encoder.sample_rate
-            raise EncoderError(
-                f"runs out of memory on a single window of {seconds:.1f} s ({self.device}); use "
-                "--precision bf16 or --device cpu, or give it a shorter window"
-            ) from error
-        self.batch = len(batch) // 2
-        message = "encoder '%s': out of memory with %d windows per call; continues with %d"
-        log.warning(message, self.name, len(batch), self.batch)
-
-    def _encode(self, batch: list[Waiting]) -> tuple[Floating | None, Floating | None]:
-        """The clip vectors and frames of a batch of windows, as far as requested."""
-        levels = batch[0][0].keys
-        windows = torch.from_numpy(np.stack([window for *_, window in batch])).to(self.device)
-        tokens = self._select_layers(encode(self.encoder, windows, self.precision))
-        self._repeat_check.record(windows, tokens)
-        clips = frames = None
-        if "clip" in levels:
-            clips = self._to_numpy(
-                pool(tokens, self._valid_frames(batch, tokens), self.encoder.sources)
-            )
-        if "frame" in levels:
-            if tokens.sequence is None or self.encoder.frame_rate is None:
-                raise EncoderError(
-                    "has no frames: they need a frame_rate and a sequence of tokens, and its "
-                    f"frame_rate is {self.encoder.frame_rate}"
-                )
-            frames = self._to_numpy(tokens.sequence)
-        return clips, frames
-
-    def _select_layers(self, tokens: Tokens) -> Tokens:
-        """The tokens of the kept layers, checked to be finite in the number type of the cache."""
-        sequence, class_token = tokens.sequence, tokens.class_token
-        kept = Tokens(
-            None if sequence is None else sequence[:, :, self._indices],
-            None if class_token is None else class_token[:, self._indices],
-        )
-        return check_finite(kept, _TORCH[self.dtype], self.precision)
-
-    def _valid_frames(self, batch: list[Waiting], tokens: Tokens) -> Tensor:
-        """(batch, time), 1 for frames within the track and 0 for those past its end."""
-        if tokens.sequence is None:
-            return torch.ones(len(batch), 0, device=self.device)
-        valid = torch.ones(tokens.sequence.shape[:2], device=tokens.sequence.device)
-        if self.encoder.frame_rate is not None:
-            for row, (pending, first, _) in enumerate(batch):
-                valid[row, max_frames(pending.layout.samples, self.encoder) - first :] = 0
-        return valid
-
-    def _store(self, pending: _Pending) -> Keys:
+    def _store(self, track: Track, keys: Keys, views: Views, duration: float) -> None:
         """Store the views of a track."""
-        duration = pending.layout.samples / self.encoder.sample_rate
-        for level, key in pending.keys.items():
-            if level == "clip":
-                array = np.stack(pending.clips)
-            else:
-                array = stitch(pending.frames, pending.layout, self.encoder)
+        for level, key in keys.items():
             described = {
                 "encoder": self.name,
                 "fingerprint": self.encoder.fingerprint,
-                "track": pending.track.id,
+                "track": track.id,
                 "view": level,
                 "layers": ",".join(self.layers),
                 "duration": repr(duration),
             }
-            self.cache.put(key, array, described)
+            self.cache.put(key, views[level], described)
             self._written.append(key)
-        return pending.keys
-
-    def _to_numpy(self, values: Tensor) -> Floating:
-        stored: Floating = values.to(_TORCH[self.dtype]).cpu().numpy()
-        return stored

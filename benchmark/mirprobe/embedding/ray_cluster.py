@@ -19,16 +19,16 @@ from ray.exceptions import RayActorError
 from ray.util import ActorPool
 
 from mirprobe.core.errors import (
-    ChangedEncoderError,
     ConfigError,
     EncoderError,
     MirprobeError,
     StorageError,
     TrackError,
+    UntrustedEncoderError,
 )
 from mirprobe.core.schema import Annotations, Embedding
 from mirprobe.embedding.cache import Cache
-from mirprobe.embedding.embedder import Embedder, Filled, Keys, Missing
+from mirprobe.embedding.embedder import Embedder, Filled, Keyed, Keys, Missing
 from mirprobe.embedding.ray_worker import EncodingJob, RayWorker
 
 log = logging.getLogger(__name__)
@@ -220,10 +220,13 @@ class ClusterEmbedder(Embedder):
                     self._await(keys)
                 for (track, keys), why in zip(own, reasons, strict=True):
                     yield track, keys if why is None else TrackError(why)
-        except ChangedEncoderError:
+        except UntrustedEncoderError:
             self.workers.wait_until_idle()
             self.cache.discard(key for _, keys in missing for key in keys.values())
             raise
+
+    def check_cached(self, keyed: Keyed) -> None:
+        """Do nothing: this machine may lack the weights or the device of the workers."""
 
     def read(self, keys: Keys) -> Embedding:
         """As `Embedder.read`, after the entries have become visible on this machine."""

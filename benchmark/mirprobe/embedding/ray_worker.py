@@ -15,7 +15,7 @@ from mirprobe.core.errors import EncoderError, MirprobeError, TrackError
 from mirprobe.core.number_types import Dtype, Precision
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder, Missing
-from mirprobe.encoders.specs import make_encoder
+from mirprobe.encoders.specs import checked_encoder
 
 Outcome = list[str | None] | MirprobeError
 """Result of a chunk: for each track None or why it cannot be used; or the error that ended it."""
@@ -85,15 +85,14 @@ def _built(job: EncodingJob) -> Embedder:
             f"({error.strerror}); start the command in a folder that all machines see"
         ) from error
     try:
-        encoder = make_encoder(job.spec)
-        fingerprint = encoder.fingerprint
+        encoder = checked_encoder(job.spec)
     except MirprobeError as error:
         raise EncoderError(
             f"encoder '{job.spec}' cannot be built {here} ({error}); engine 'ray' takes classes "
             "in files and those of packages that every machine has, not instances or classes "
             "registered by a running program"
         ) from error
-    if fingerprint != job.fingerprint:
+    if encoder.fingerprint != job.fingerprint:
         raise EncoderError(
             f"encoder '{job.spec}' is another one {here}: its fingerprint differs; give every "
             "machine the same files, weights and packages"

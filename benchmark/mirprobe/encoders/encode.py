@@ -13,15 +13,28 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import EncoderError
 from mirprobe.core.number_types import Precision
 from mirprobe.core.schema import Tokens
+from mirprobe.encoders.declaration import CheckedEncoder
+from mirprobe.encoders.torch_state import kept_torch_state
 from mirprobe.encoders.windows import check_frame_count
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def to_device(encoder: Encoder, device: str | torch.device) -> None:
-    """Move an encoder that is a torch module to a device, in evaluation mode."""
-    if isinstance(encoder, torch.nn.Module):
-        encoder.eval().to(device)
+    """Move an encoder that is a torch module to a device, in evaluation mode.
+
+    Raises:
+        EncoderError: the encoder raises an error.
+    """
+    module = encoder.plugin if isinstance(encoder, CheckedEncoder) else encoder
+    if isinstance(module, torch.nn.Module):
+        try:
+            with kept_torch_state():
+                module.eval().to(device)
+        except (Exception, SystemExit) as error:
+            raise EncoderError(
+                f"raised {type(error).__name__}: {error} (when it was moved to {device})"
+            ) from error
 
 
 def encode(encoder: Encoder, windows: Tensor, precision: Precision = "32") -> Tokens:
@@ -29,33 +42,33 @@ def encode(encoder: Encoder, windows: Tensor, precision: Precision = "32") -> To
 
     Args:
         encoder: on the device of `windows`, see `to_device`.
-        windows: (batch, samples).
+        windows: (batch, samples). The encoder gets a copy, which it may change.
         precision: `32` without autocast; `bf16` and `fp16` use torch's autocast.
 
     Returns:
-        Tokens of all layers. `check_finite` checks their values.
+        Tokens of all layers, without gradient, on the device of `windows`. `check_finite` checks
+        their values.
 
     Raises:
         EncoderError: the encoder raises an error, or returns tokens that it does not declare.
         torch.OutOfMemoryError: the windows do not fit into the memory of the device.
     """
     try:
-        with torch.inference_mode(), _autocast(windows.device, precision):
-            tokens: object = encoder(windows)
+        with (
+            kept_torch_state(),
+            torch.inference_mode(),
+            _autocast(windows.device, precision),
+        ):
+            tokens = _detached(encoder(windows.clone()), windows.device)
     except (torch.OutOfMemoryError, EncoderError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise EncoderError(
             f"raised {type(error).__name__}: {error} (windows of shape {tuple(windows.shape)})"
         ) from error
-    if not isinstance(tokens, Tokens):
-        raise EncoderError(f"returned a {type(tokens).__name__}; return mirprobe.Tokens")
     batch, samples = windows.shape
     shape = (len(encoder.layers), encoder.dim)
     sequence, class_token = tokens.sequence, tokens.class_token
-    for value in (sequence, class_token):
-        if not isinstance(value, Tensor | None):
-            raise EncoderError(f"returned a {type(value).__name__} as tokens, not a tensor")
     if sequence is not None:
         if sequence.ndim != 4 or (len(sequence), *sequence.shape[2:]) != (batch, *shape):
             raise EncoderError(
@@ -70,6 +83,24 @@ def encode(encoder: Encoder, windows: Tensor, precision: Precision = "32") -> To
             f"dim call for {(batch, *shape)}"
         )
     return tokens
+
+
+def _detached(tokens: object, device: torch.device) -> Tokens:
+    """The tokens on a device, without gradient.
+
+    Raises:
+        EncoderError: they are no tokens, or no floating-point numbers.
+    """
+    if not isinstance(tokens, Tokens):
+        raise EncoderError(f"returned a {type(tokens).__name__}; return mirprobe.Tokens")
+    found: list[Tensor | None] = []
+    for value in (tokens.sequence, tokens.class_token):
+        if not isinstance(value, Tensor | None):
+            raise EncoderError(f"returned a {type(value).__name__} as tokens, not a tensor")
+        if value is not None and not value.is_floating_point():
+            raise EncoderError(f"returned {value.dtype} as tokens; return floating-point numbers")
+        found.append(None if value is None else value.detach().to(device))
+    return Tokens(*found)
 
 
 def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:

@@ -60,6 +60,7 @@ class ConvFrontEnd:
         self.dim: int = config.hidden_size
         self._extractor = extractor
         self._lead = reach // 2
+        _require_features(extractor, "input_values", 2 * reach, (2 * reach,))
 
     def tokens(self, model: Any, audio: Tensor) -> Tokens:  # noqa: D102
         values = _extract(self._extractor, audio, "input_values")
@@ -93,6 +94,8 @@ class SpectrogramTransformer:
         self._lead = ((config.patch_size - 1) * hop + length) // 2
         self._samples = (config.max_length - 1) * hop + length
         _fixed(window, self.window)
+        taken = (config.max_length, config.num_mel_bins)
+        _require_features(extractor, "input_values", self._samples, taken)
 
     def tokens(self, model: Any, audio: Tensor) -> Tokens:  # noqa: D102
         assert self.frame_rate is not None
@@ -124,6 +127,15 @@ class Clap:
         self.dim: int = config.audio_config.hidden_size
         self._extractor = extractor
         _fixed(window, self.window)
+        tower = config.audio_config
+        frames = 1 + extractor.nb_max_samples // extractor.hop_length
+        if frames > tower.spec_size * (tower.spec_size // tower.num_mel_bins):
+            raise ConfigError(
+                f"takes fewer frames than the {frames} of its feature extractor; fetch both again"
+            )
+        channels = 4 if tower.enable_fusion and extractor.truncation == "fusion" else 1
+        taken = (channels, frames, tower.num_mel_bins)
+        _require_features(extractor, "input_features", extractor.nb_max_samples, taken)
 
     def tokens(self, model: Any, audio: Tensor) -> Tokens:  # noqa: D102
         _fits(audio.shape[1] / self.sample_rate, self.window)
@@ -151,6 +163,11 @@ class Encodec:
         self.window = 10.0 if window == "auto" else window
         self.frame_rate: float | None = self.sample_rate / hop
         self.dim: int = config.hidden_size
+        if extractor.sampling_rate != self.sample_rate:
+            raise ConfigError(
+                f"works at {self.sample_rate} Hz and its feature extractor at "
+                f"{extractor.sampling_rate}; fetch both from one model"
+            )
         self._channels: int = config.audio_channels
         self._normalize: bool = config.normalize
         self._lead = hop // 2
@@ -181,6 +198,27 @@ def _extract(extractor: Any, audio: Tensor, name: str) -> Tensor:
         list(audio.cpu().numpy()), sampling_rate=extractor.sampling_rate, return_tensors="pt"
     )[name]
     return values.to(audio.device)
+
+
+def _require_features(extractor: Any, name: str, samples: int, taken: tuple[int, ...]) -> None:
+    """Refuse a feature extractor that does not give what the model takes of so many samples.
+
+    Raises:
+        ConfigError: it fails, or its features have another shape.
+    """
+    kind = type(extractor).__name__
+    try:
+        found = tuple(_extract(extractor, torch.zeros(1, samples), name).shape[1:])
+    except Exception as error:
+        raise ConfigError(
+            f"cannot use its feature extractor, a {kind} ({type(error).__name__}: {error}); fetch "
+            "both from one model"
+        ) from error
+    if found != taken:
+        raise ConfigError(
+            f"takes {name} of shape {taken}, and its feature extractor, a {kind}, gives {found}; "
+            "fetch both from one model"
+        )
 
 
 def _fixed(asked: Window, window: float) -> None:

@@ -13,9 +13,12 @@ from __future__ import annotations
 import re
 
 from mirprobe.api.encoder import Encoder
+from mirprobe.api.from_file import source_digest
 from mirprobe.api.registry import ENCODERS
 from mirprobe.api.specs import QUOTED_OR_LETTER, nearest
 from mirprobe.core.errors import ConfigError
+from mirprobe.encoders.declaration import CheckedEncoder
+from mirprobe.encoders.torch_state import kept_torch_state
 
 _COMBINATION = re.compile(r"\s*([A-Za-z_]\w*)\((.*)\)\s*", re.DOTALL)
 _OPTION = re.compile(r"\s*[A-Za-z_]\w*\s*=")
@@ -38,7 +41,24 @@ def make_encoder(spec: str) -> Encoder:
         raise ConfigError(f"encoder '{spec}': pca is an option of the probe; use '{name}'")
     if found is not None:
         return _combined(spec, found[1], arguments(found[2], spec))
-    return ENCODERS.create(spec)
+    with kept_torch_state():
+        return ENCODERS.create(spec)
+
+
+def checked_encoder(spec: str) -> CheckedEncoder:
+    """Build an encoder and check what it declares.
+
+    The source of a file, and of the modules beside it that it imports, is part of the fingerprint.
+
+    Args:
+        spec: as for `make_encoder`.
+
+    Raises:
+        ConfigError: as for `make_encoder`, or the encoder declares what it cannot be.
+    """
+    encoder = make_encoder(spec)
+    source = None if _COMBINATION.fullmatch(spec) else source_digest(spec)
+    return CheckedEncoder(spec, encoder, source)
 
 
 def split_pca(spec: str) -> tuple[str, int | None]:
@@ -126,4 +146,4 @@ def _part(spec: str, item: str) -> Encoder:
         raise ConfigError(
             f"encoder '{spec}': '{item}' must be outermost; write pca around the rest"
         )
-    return make_encoder(item)
+    return checked_encoder(item)

@@ -53,7 +53,8 @@ class RunConfig:
         dtype: Number type of the cached embeddings.
         precision: Number type of the encoders' arithmetic. bf16 and fp16 use torch's autocast;
             auto is bf16 on a GPU that supports it and 32 elsewhere.
-        engine: Where encoders run: in this process, or on the workers of a Ray cluster.
+        engine: Where encoders run: in this process, or on the workers of a Ray cluster. With ray,
+            cached embeddings are not compared with the encoder.
         limit: Use at most this many tracks of each split.
         strict: Stop at the first track that cannot be used.
         data_home: Folder with one folder per data set, for data sets that are not generated.

@@ -14,11 +14,12 @@ from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder, info_columns
 from mirprobe.api.specs import spec_name
 from mirprobe.api.task import Task
-from mirprobe.core.errors import StorageError, TrackError
+from mirprobe.core.errors import StorageError, TrackError, UntrustedEncoderError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import SPLITS, Embedding, Level, Split, Track
 from mirprobe.data.paths import joined_specs
 from mirprobe.data.tracks import splits_hash
+from mirprobe.embedding.embedder import Embedder
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted, refused
 from mirprobe.evaluation.plan import Plan, planned
@@ -186,10 +187,19 @@ def _find_cells(
     found = {n: result.folder.read_cell(probed.name, n, run.row["cell"]) for n, run in runs.items()}
     cells.update({name: cell for name, cell in found.items() if cell is not None})
     missing = [name for name in runs if name not in cells]
-    if not missing:
-        return
-    levels = sorted({tasks[name].task.level for name in missing})
-    tracks, unusable = _embed(plan, result, probed, levels)
+    embedder = plan.embedder(probed)
+    try:
+        levels = sorted({tasks[name].task.level for name in runs})
+        embedder.check_cached(embedder.keyed(plan.every_track, levels))
+        if not missing:
+            return
+        levels = sorted({tasks[name].task.level for name in missing})
+        tracks, unusable = _embed(plan, result, embedder, levels)
+    except UntrustedEncoderError:
+        for name in cells:
+            result.folder.cell_path(probed.name, name).unlink()
+        cells.clear()
+        raise
     for name in missing:
         cell_name, beside = f"{probed.name} x {name}", f" (encoder '{probed.name}')"
         with noted(result.failures, cell_name, f"task '{name}'", beside):
@@ -236,14 +246,13 @@ def _probe_runs(
 
 
 def _embed(
-    plan: Plan, result: RunResult, probed: ProbedEncoder, levels: list[Level]
+    plan: Plan, result: RunResult, embedder: Embedder, levels: list[Level]
 ) -> tuple[dict[Split, list[tuple[Track, Embedding]]], dict[str, str]]:
     """The tracks of each split with their embeddings, and the unusable tracks with the reasons."""
     found: dict[str, Embedding] = {}
     unusable: dict[str, str] = {}
-    embedder = plan.embedder(probed)
     embedded = embedder.embed(plan.every_track, levels)
-    for track, embedding in plan.progress(probed.name, embedded):
+    for track, embedding in plan.progress(embedder.name, embedded):
         if isinstance(embedding, TrackError):
             unusable[track.id] = str(embedding)
             plan.add_problems(result.problems, unusable)

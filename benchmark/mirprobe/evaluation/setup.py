@@ -14,7 +14,8 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.data.combined import CrossedDataset, JoinedDataset
 from mirprobe.data.paths import dataset_root, joined_specs
 from mirprobe.embedding.remote_store import local_folder
-from mirprobe.encoders.specs import make_encoder, split_pca
+from mirprobe.encoders.declaration import CheckedEncoder
+from mirprobe.encoders.specs import checked_encoder, split_pca
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import refused
 from mirprobe.probing.pca import components_fingerprint
@@ -156,8 +157,8 @@ def make_encoders(
         instances: encoders to use for specifications rather than the registry's.
 
     Raises:
-        ConfigError: an encoder is unknown, incomplete or named twice, or lacks a layer or the
-            dimensions for the components.
+        ConfigError: an encoder is unknown or named twice, declares what it cannot be, or lacks a
+            layer or the dimensions for the components.
     """
     found: dict[str, ProbedEncoder] = {}
     for spec in config.encoders:
@@ -166,14 +167,15 @@ def make_encoders(
             if components is not None:
                 raise ConfigError(f"encoder '{spec}': give the components here or by pca, not both")
             components, spec = config.pca, f"pca({base},{config.pca})"
-        encoder = instances[base] if instances and base in instances else make_encoder(base)
-        require_complete({base: encoder}, Encoder, "encoder")
-        with refused(f"encoder '{base}'"):
-            known, dim = encoder.layers, encoder.dim
+        if instances and base in instances:
+            encoder = CheckedEncoder(base, instances[base])
+        else:
+            encoder = checked_encoder(base)
         try:
-            layers = choose_layers(known, config.layers)
+            layers = choose_layers(encoder.layers, config.layers)
         except ConfigError as error:
             raise ConfigError(f"encoder '{spec}': {error}") from error
+        dim = encoder.dim
         if components is not None and not 1 <= components <= dim:
             raise ConfigError(f"{spec}: '{base}' has {dim} dimensions; keep 1 to {dim}")
         found[spec] = ProbedEncoder(spec, base, encoder, layers, components)

@@ -18,7 +18,10 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.core.check import Check
 from mirprobe.core.errors import EncoderError
 from mirprobe.core.schema import Tokens
+from mirprobe.encoders.cast_loss import LOST, CastLoss
+from mirprobe.encoders.declaration import CheckedEncoder, DeclarationError
 from mirprobe.encoders.encode import check_finite, difference, encode, pool, select_row, to_device
+from mirprobe.encoders.torch_state import kept_torch_state
 from mirprobe.encoders.validation import attributes
 from mirprobe.encoders.validation.frame_alignment import SECONDS, ImpulseResponse, measure
 from mirprobe.encoders.windows import layout_windows, max_frames, samples_per_call, stitch
@@ -43,13 +46,14 @@ def validate(make: Callable[[], Encoder], device: str = "cpu") -> Iterator[Check
     Raises:
         MirprobeError: `make` raises it.
     """
-    encoder = make()
-    declared = attributes.declared(encoder)
-    yield declared
-    if not declared.passed:
+    try:
+        encoder = CheckedEncoder("", make())
+        yield attributes.declared(encoder)
+        begun = perf_counter()  # the first construction may import packages
+        fresh = CheckedEncoder("", make())
+    except DeclarationError as error:
+        yield Check("attributes", False, error.found, error.remedy)
         return
-    begun = perf_counter()  # the first construction may import packages
-    fresh = make()
     yield attributes.construction(perf_counter() - begun)
     fingerprint = encoder.fingerprint
     yield attributes.same_fingerprint(fingerprint, fresh.fingerprint)
@@ -62,6 +66,8 @@ def validate(make: Callable[[], Encoder], device: str = "cpu") -> Iterator[Check
         return
     checks: dict[str, Callable[[], Check]] = {
         "sources": trial.sources,
+        "float16": trial.float16,
+        "input": trial.input,
         "batch": trial.batch,
         "repetition": lambda: trial.repetition(fresh),
         "silence": lambda: trial.as_in_a_run("silence", np.zeros(trial.size, np.float32)),
@@ -71,8 +77,10 @@ def validate(make: Callable[[], Encoder], device: str = "cpu") -> Iterator[Check
     for name, check in checks.items():
         yield _guarded(name, check)
     yield from _times(encoder, device)
-    yield attributes.kept_fingerprint(fingerprint, encoder.fingerprint)
-    yield _guarded("weights", lambda: attributes.weights(make(), trial.clips[:1]))
+    yield attributes.kept_fingerprint(fingerprint, encoder.own_fingerprint())
+    yield _guarded(
+        "weights", lambda: attributes.weights(CheckedEncoder("", make()), trial.clips[:1])
+    )
 
 
 def _guarded(name: str, check: Callable[[], Check]) -> Check:
@@ -88,7 +96,7 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
 class _Trial:
     """An encoder, clips of noise, and the tokens of the first clip."""
 
-    def __init__(self, encoder: Encoder, device: str) -> None:
+    def __init__(self, encoder: CheckedEncoder, device: str) -> None:
         self.encoder = encoder
         self.device = device
         seconds = encoder.window or _CLIP
@@ -104,10 +112,6 @@ class _Trial:
         self.alone = self._call(self.clips[:1])
         parts = {"sequence": self.alone.sequence, "class token": self.alone.class_token}
         given = {name: part for name, part in parts.items() if part is not None}
-        for name, part in given.items():
-            if not part.is_floating_point():
-                found = f"the {name} is {part.dtype}"
-                return Check("tokens", False, found, "return floating-point numbers")
         if not given:
             return Check("tokens", False, "neither sequence nor class token", "return one of them")
         largest = max(float(part.abs().max()) for part in given.values())
@@ -126,6 +130,26 @@ class _Trial:
         if self.alone.class_token is not None and "class" not in self.encoder.sources:
             found += "; class tokens are returned but not declared"
         return Check("sources", True, found)
+
+    def float16(self) -> Check:
+        """The cache's number type keeps what the tokens tell."""
+        loss = CastLoss()
+        tokens = self._call(self.clips)
+        for name, part in {"sequence": tokens.sequence, "class token": tokens.class_token}.items():
+            if part is not None:
+                loss.see(name, part)
+        found = loss.describe(self.encoder.layers)
+        remedy = "scale the embeddings to about 1, around 0; or runs need --dtype float32"
+        return Check("float16", loss.share <= LOST, found, remedy)
+
+    def input(self) -> Check:
+        """The windows that a call is given stay as they are."""
+        given = self.clips[:1].clone()
+        with kept_torch_state(), torch.inference_mode():
+            self.encoder(given)
+        same = given.equal(self.clips[:1])
+        found = "left as it is" if same else "changed by a call"
+        return Check("input", same, found, "work on a copy: `audio = audio * 2`, not `audio *= 2`")
 
     def batch(self) -> Check:
         """The tokens of a clip do not depend on the other clips of its batch."""
