@@ -252,8 +252,8 @@ def test_an_attribute_that_raises(error: BaseException) -> None:
 
     (check,) = checked(changed(fingerprint=property(fingerprint))).values()
     assert (check.name, check.passed) == ("attributes", False)
-    assert check.found.startswith(f"raises {type(error).__name__}: ")
-    assert check.found.endswith(", where its fingerprint is read")
+    assert check.found.startswith(f"raised {type(error).__name__}: ")
+    assert check.found.endswith(", where its fingerprint was read")
 
 
 def test_tokens_that_require_a_gradient() -> None:

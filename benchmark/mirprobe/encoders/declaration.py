@@ -28,7 +28,8 @@ class DeclarationError(ConfigError):
     """
 
     def __init__(self, name: str, found: str, remedy: str) -> None:
-        super().__init__(f"encoder '{name}': {found}; {remedy}")
+        joint = " " if found.startswith(("lacks", "raised")) else ": "
+        super().__init__(f"encoder '{name}'{joint}{found}; {remedy}")
         self.found, self.remedy = found, remedy
 
 
@@ -107,8 +108,8 @@ class CheckedEncoder:
 
     def _raised(self, attribute: str, error: BaseException) -> DeclarationError:
         said = " ".join(str(error).split())
-        found = f"raises {type(error).__name__}: {said}, where its {attribute} is read"
-        return DeclarationError(self.name, found, "mend it")
+        found = f"raised {type(error).__name__}: {said}, where its {attribute} was read"
+        return DeclarationError(self.name, found, "correct it")
 
 
 _MISSING = object()
