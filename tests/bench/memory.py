@@ -1,7 +1,7 @@
 """Peak memory of a cold and a warm run over many short clips.
 
-Usage: memory.py [--clips 6000] [--layers 12]. Each run is a process; its peak resident memory is
-printed, with what its clip vectors take.
+Usage: memory.py [--clips 6000] [--layers 12] [--sources 1]. Each run is a process; its peak
+resident memory is printed, with what its clip vectors take.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -68,18 +69,19 @@ class Free:
     window: float | None = 1.0
     frame_rate: float | None = 31.25
     dim = DIM
-    sources: tuple[str, ...] = ("sequence",)
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, layers: int, sources: int) -> None:
         self.layers = tuple(str(layer) for layer in range(layers))
-        self.fingerprint = f"free-{layers}"
+        self.sources = ("sequence", "class", "both")[:sources]
+        self.fingerprint = f"free-{layers}-{sources}"
 
     def __call__(self, audio: Tensor) -> Tokens:
         frames = audio[:, :15_872].view(-1, 31, 512)[..., :DIM]
-        return Tokens(sequence=frames[:, :, None].expand(-1, -1, len(self.layers), -1).contiguous())
+        sequence = frames[:, :, None].expand(-1, -1, len(self.layers), -1).contiguous()
+        return Tokens(sequence, sequence[:, 0] if len(self.sources) > 1 else None)
 
 
-def peak(folder: Path, clips: int, layers: int) -> None:
+def peak(folder: Path, clips: int, layers: int, sources: int) -> None:
     """Run, and print the peak in MB."""
     torch.set_num_threads(1)
     config = make_config(
@@ -92,7 +94,7 @@ def peak(folder: Path, clips: int, layers: int) -> None:
             "results_dir": folder / f"results-{len(list(folder.glob('results-*')))}",
         }
     )
-    result = run(config, encoders={"free": Free(layers)}, dataset=Clips(folder, clips))
+    result = run(config, encoders={"free": Free(layers, sources)}, dataset=Clips(folder, clips))
     assert not result.failures, result.failures
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000)
 
@@ -101,15 +103,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--clips", type=int, default=6000)
     parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--sources", type=int, default=1, choices=(1, 2, 3))
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     if options.folder:
-        peak(options.folder, options.clips, options.layers)
+        peak(options.folder, options.clips, options.layers, options.sources)
         return
     with tempfile.TemporaryDirectory() as name:
-        size = ["--clips", str(options.clips), "--layers", str(options.layers)]
+        sizes = {name: getattr(options, name) for name in ("clips", "layers", "sources")}
+        size = [word for name, value in sizes.items() for word in (f"--{name}", str(value))]
         command = [sys.executable, __file__, "--folder", name, *size]
-        vectors = options.clips * options.layers * DIM * 4 / 1e6
+        vectors = prod(sizes.values()) * DIM * 4 / 1e6
         for kind in ("cold", "warm"):
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
             print(f"{kind}: {done.stdout.strip()} MB; clip vectors in float32: {vectors:.0f} MB")

@@ -75,6 +75,19 @@ def test_slices(cache: Cache, start: int, stop: int | None) -> None:
     assert rows.shape == array[start:stop].shape
 
 
+@pytest.mark.parametrize("content", [None, b"", b"some bytes"])
+def test_an_entry_that_goes_between_opening_and_reading(
+    cache: Cache, content: bytes | None
+) -> None:
+    entry = cache.put(KEY, some(), METADATA)
+    entry.path.unlink()
+    if content is not None:
+        entry.path.write_bytes(content)
+    with pytest.raises(StorageError, match=f"{KEY}.safetensors: gone or broken since") as caught:
+        entry.read(0, 1)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_missing_entry(cache: Cache) -> None:
     assert cache.get(KEY) is None
     assert not cache.root.exists()  # asking leaves no trace

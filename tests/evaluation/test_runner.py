@@ -13,11 +13,13 @@ import pytest
 from helpers.small_encoders import Bands, Failing, Summary
 from helpers.tones import Tones
 from helpers.workbench import QUICK, Workbench
+from torch import Tensor
 
 from mirprobe.api.registry import TASKS
 from mirprobe.core.bootstrap import point
 from mirprobe.core.errors import ConfigError, StorageError
-from mirprobe.core.schema import SPLITS, Track
+from mirprobe.core.schema import SPLITS, Floating, Tokens, Track
+from mirprobe.embedding.cache import Entry
 from mirprobe.evaluation.runner import RunResult, run, run_name
 from mirprobe.probing import probes
 from mirprobe.reporting.run_folder import read_cell
@@ -67,6 +69,31 @@ def test_a_second_run_computes_nothing(bench: Workbench, monkeypatch: pytest.Mon
     assert scores(second) == before
     pd.testing.assert_frame_equal(second.scores, first.scores)
     assert (first.folder.path / "run.json").read_bytes() == written
+
+
+def test_embeddings_are_read_when_the_encoder_has_done_its_work(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stays in memory would else lie between the large arrays that an encoder frees."""
+    events: list[str] = []
+    call, read = Bands.__call__, Entry.read
+
+    def calling(self: Bands, audio: Tensor) -> Tokens:
+        events.append("call")
+        return call(self, audio)
+
+    def reading(self: Entry, start: int = 0, stop: int | None = None) -> Floating:
+        events.append(self.metadata["view"])
+        return read(self, start, stop)
+
+    monkeypatch.setattr(Bands, "__call__", calling)
+    monkeypatch.setattr(Entry, "read", reading)
+    assert not bench.run(Bands(), tasks=BOTH).failures
+    calls = events.count("call")
+    assert calls >= 12
+    assert events[:calls] == ["call"] * calls
+    assert events.count("clip") == 12  # each vector once
+    assert events.count("frame") > 12
 
 
 def test_a_deleted_cell_is_computed_again_from_the_cache(

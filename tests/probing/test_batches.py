@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from helpers.in_memory import InMemory
 
 from mirprobe.core.schema import Floating
 from mirprobe.probing import batches as module
-from mirprobe.probing.batches import Examples, InMemory, with_shuffled
+from mirprobe.probing.batches import Examples, with_shuffled
 
 LENGTHS = (300, 1, 128, 129, 77)  # around the chunk size, and one track of a single frame
 

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.in_memory import InMemory
 from helpers.stub_task import LABELS, StubTask
 from numpy.typing import NDArray
 
 from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floats, Loss, Split, Track
-from mirprobe.probing.batches import InMemory
 from mirprobe.probing.cell import ProbeRun, run_cell
 from mirprobe.probing.probes import ProbeConfig
 from mirprobe.probing.results import Cell

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.in_memory import InMemory
 from helpers.small_encoders import Bands
 from helpers.tones import Tones
 from helpers.workbench import Workbench
@@ -18,7 +19,6 @@ from mirprobe.encoders.specs import make_encoder
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.runner import run
 from mirprobe.evaluation.setup import ProbedEncoder, make_encoders
-from mirprobe.probing.batches import InMemory
 from mirprobe.probing.pca import Projection
 
 

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.in_memory import InMemory
 from torch import Tensor, nn
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Loss
 from mirprobe.probing import probes as module
-from mirprobe.probing.batches import Examples, InMemory, with_shuffled
+from mirprobe.probing.batches import Examples, with_shuffled
 from mirprobe.probing.probes import (
     PRESETS,
     Group,

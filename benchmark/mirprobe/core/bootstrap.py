@@ -114,10 +114,13 @@ def resample(statistic: Statistic, n: int, seed: int = 0) -> Resampled:
     All replicates together draw every track equally often (the balanced bootstrap, Davison et al.
     1986), so that the bias of a mean is exactly zero.
     """
-    drawn = np.random.default_rng(seed).permutation(np.tile(np.arange(n), REPLICATES))
-    bins = drawn + n * np.repeat(np.arange(REPLICATES), n)
-    counts = np.bincount(bins, minlength=n * REPLICATES).reshape(REPLICATES, n)
-    return Resampled(point(statistic, n), np.asarray(statistic(counts.astype(np.float64))))
+    drawn = np.tile(np.arange(n, dtype=np.int32), REPLICATES)
+    np.random.default_rng(seed).shuffle(drawn)
+    counts = np.empty((REPLICATES, n))
+    for row, tracks in zip(counts, drawn.reshape(REPLICATES, n), strict=True):
+        row[:] = np.bincount(tracks, minlength=n)
+    del drawn
+    return Resampled(point(statistic, n), np.asarray(statistic(counts)))
 
 
 def bootstrap(statistic: Statistic, n: int, seed: int = 0) -> tuple[float, float]:

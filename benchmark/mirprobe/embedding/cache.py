@@ -51,10 +51,19 @@ class Entry:
     metadata: dict[str, str]
 
     def read(self, start: int = 0, stop: int | None = None) -> Floating:
-        """Rows `start` to `stop` of the array; only these are read from disk."""
-        with safe_open(self.path, framework="numpy") as file:
-            end = self.shape[0] if stop is None else stop
-            rows: Floating = file.get_slice("embedding")[start:end]
+        """Rows `start` to `stop` of the array; only these are read from the disk.
+
+        Raises:
+            StorageError: the file is gone or broken since it was verified.
+        """
+        end = self.shape[0] if stop is None else stop
+        try:
+            with safe_open(self.path, framework="numpy") as file:
+                rows: Floating = file.get_slice("embedding")[start:end]
+        except (SafetensorError, OSError) as error:
+            raise StorageError(
+                f"{self.path}: gone or broken since it was verified ({error}); start again"
+            ) from error
         return rows
 
 

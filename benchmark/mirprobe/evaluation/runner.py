@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from time import perf_counter
@@ -16,10 +16,10 @@ from mirprobe.api.specs import spec_name
 from mirprobe.api.task import Task
 from mirprobe.core.errors import StorageError, TrackError, UntrustedEncoderError
 from mirprobe.core.hashing import digest
-from mirprobe.core.schema import SPLITS, Embedding, Level, Split, Track
+from mirprobe.core.schema import SPLITS, Embedding, Level, Track
 from mirprobe.data.paths import joined_specs
 from mirprobe.data.tracks import splits_hash
-from mirprobe.embedding.embedder import Embedder
+from mirprobe.embedding.embedder import Embedder, Keys
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted, refused
 from mirprobe.evaluation.plan import Plan, planned
@@ -194,7 +194,7 @@ def _find_cells(
         if not missing:
             return
         levels = sorted({tasks[name].task.level for name in missing})
-        tracks, unusable = _embed(plan, result, embedder, levels)
+        filled, unusable = _fill(plan, result, embedder, levels)
     except UntrustedEncoderError:
         for name in cells:
             result.folder.cell_path(probed.name, name).unlink()
@@ -202,6 +202,10 @@ def _find_cells(
         raise
     for name in missing:
         cell_name, beside = f"{probed.name} x {name}", f" (encoder '{probed.name}')"
+        level = tasks[name].task.level
+        tracks = {
+            split: _read(embedder, plan.tracks[split], filled, level) for split in SPLITS
+        }
         with noted(result.failures, cell_name, f"task '{name}'", beside):
             cell = run_cell(tasks[name].task, tracks, runs[name], progress=cell_name)
             # kept in the cell, so that a later run that reads it reports these tracks too
@@ -241,26 +245,34 @@ def _probe_runs(
                 "data": task.data[:16],
             },
             components=probed.components,
+            folder=result.folder.path,
         )
     return runs
 
 
-def _embed(
+def _fill(
     plan: Plan, result: RunResult, embedder: Embedder, levels: list[Level]
-) -> tuple[dict[Split, list[tuple[Track, Embedding]]], dict[str, str]]:
-    """The tracks of each split with their embeddings, and the unusable tracks with the reasons."""
-    found: dict[str, Embedding] = {}
+) -> tuple[dict[str, Keys], dict[str, str]]:
+    """The keys of each track's embeddings in the cache, and why the other tracks are unusable.
+
+    No embedding is read yet: what stays in memory must not lie between what the encoder frees.
+    """
+    filled: dict[str, Keys] = {}
     unusable: dict[str, str] = {}
-    embedded = embedder.embed(plan.every_track, levels)
-    for track, embedding in plan.progress(embedder.name, embedded):
-        if isinstance(embedding, TrackError):
-            unusable[track.id] = str(embedding)
+    for track, keys in plan.progress(embedder.name, embedder.fill(plan.every_track, levels)):
+        if isinstance(keys, TrackError):
+            unusable[track.id] = str(keys)
             plan.add_problems(result.problems, unusable)
         else:
-            found[track.id] = embedding
+            filled[track.id] = keys
     plan.measure_throughput(embedder)
-    tracks: dict[Split, list[tuple[Track, Embedding]]] = {
-        split: [(track, found[track.id]) for track in plan.tracks[split] if track.id in found]
-        for split in SPLITS
-    }
-    return tracks, unusable
+    return filled, unusable
+
+
+def _read(
+    embedder: Embedder, tracks: Sequence[Track], filled: Mapping[str, Keys], level: Level
+) -> Iterator[tuple[Track, Embedding]]:
+    """The usable ones of the tracks, each with one view of its embedding."""
+    for track in tracks:
+        if track.id in filled:
+            yield track, embedder.read({level: filled[track.id][level]})

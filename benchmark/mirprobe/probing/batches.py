@@ -26,22 +26,6 @@ Targets = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class InMemory:
-    """Frames in an array in memory, such as the single row of a clip embedding."""
-
-    array: Floating
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(time, variants, dim)."""
-        return self.array.shape
-
-    def read(self, start: int = 0, stop: int | None = None) -> Floating:
-        """Rows `start` to `stop`."""
-        return self.array[start:stop]
-
-
-@dataclass(frozen=True, eq=False)
 class Examples:
     """The inputs and targets of one split.
 
@@ -69,13 +53,14 @@ class Examples:
         row_bytes = int(np.prod(self.frames[0].shape[1:])) * 4
         capacity = max(size, BUFFER_BYTES // row_bytes // size * size)
         buffer: list[tuple[Floating, Targets]] = []
-        order = rng.permutation(len(chunks))
+        order, held = rng.permutation(len(chunks)), 0
         for number, index in enumerate(order, 1):
             buffer.append(self._chunk(*chunks[index]))
-            held = sum(len(targets) for _, targets in buffer)
+            held += len(buffer[-1][1])
             if held < capacity and number < len(order):
                 continue
             x, y = _join(buffer)
+            buffer.clear()
             shuffled = rng.permutation(len(y))
             # examples that do not fill a batch stay in the buffer; the last batch may be short
             whole = len(y) if number == len(order) else len(y) // size * size
@@ -83,6 +68,7 @@ class Examples:
                 chosen = shuffled[start : min(start + size, whole)]
                 yield _float(x[chosen]), torch.from_numpy(y[chosen])
             buffer = [(x[shuffled[whole:]], y[shuffled[whole:]])]
+            held = len(buffer[0][1])
 
     def _chunk(self, track: int, start: int) -> tuple[Floating, Targets]:
         stop = min(start + CHUNK, len(self.targets[track]))

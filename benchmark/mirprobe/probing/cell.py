@@ -6,8 +6,9 @@ each decoding separately; each chosen probe then meets `test` once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -18,7 +19,7 @@ from mirprobe.core.annotations import check_annotation
 from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.parallel import torch_threads
 from mirprobe.core.schema import SPLITS, Embedding, Floats, Frames, Loss, Split, Track
-from mirprobe.probing.batches import Examples, InMemory, with_shuffled
+from mirprobe.probing.batches import Examples, with_shuffled
 from mirprobe.probing.pca import Projection
 from mirprobe.probing.probes import ProbeConfig, train
 from mirprobe.probing.results import Cell
@@ -30,6 +31,7 @@ from mirprobe.probing.scoring import (
     score_chance,
     score_probes,
 )
+from mirprobe.probing.scratch import Scratch, scratch
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ class ProbeRun:
             among them.
         components: how many principal components of the training split to probe; None for the
             whole embeddings.
+        folder: whose disk holds clip vectors and logits while the cell is computed; None for the
+            system's folder of temporary files.
     """
 
     layers: tuple[str, ...]
@@ -55,31 +59,47 @@ class ProbeRun:
     seeds: tuple[int, ...]
     row: Mapping[str, Any]
     components: int | None = None
+    folder: Path | None = None
 
 
 def run_cell(
     task: Task,
-    tracks: Mapping[Split, Sequence[tuple[Track, Embedding]]],
+    tracks: Mapping[Split, Iterable[tuple[Track, Embedding]]],
     run: ProbeRun,
     progress: str = "",
 ) -> Cell:
     """Train probes, choose on validation and score on test.
 
+    Peak memory does not grow with layers, sources, seeds or rates times examples: clip vectors and
+    logits lie in a temporary file.
+
     Args:
         task: the task.
-        tracks: of each split, with their embeddings.
+        tracks: of each split, with their embeddings; each is asked for once.
         run: the settings.
         progress: label of the progress bar.
 
     Raises:
         ConfigError: a split has no usable track, or the task's loss is unknown.
+        StorageError: the temporary file cannot be written.
     """
     if task.loss not in get_args(Loss):
         raise ConfigError(
             f"task '{task.name}': unknown loss '{task.loss}'; {nearest(task.loss, get_args(Loss))}"
         )
+    with scratch(run.folder) as room:
+        return _run(task, tracks, run, room, progress)
+
+
+def _run(
+    task: Task,
+    tracks: Mapping[Split, Iterable[tuple[Track, Embedding]]],
+    run: ProbeRun,
+    room: Scratch,
+    progress: str,
+) -> Cell:
     cell = Cell(run.row["cell"], run.row["encoder"], run.row["task"])
-    splits = {split: _prepare(task, tracks[split], run, cell.problems) for split in SPLITS}
+    splits = {split: _prepare(task, tracks[split], run, room, cell.problems) for split in SPLITS}
     for name, split in splits.items():
         if not split.ids:
             why = next(iter(cell.problems.values()), "it is empty")
@@ -106,7 +126,7 @@ def run_cell(
         progress=progress,
     )
     with torch_threads(1):
-        scorer = Scorer(task, splits["valid"], splits["test"], run.row, run.seeds, cell)
+        scorer = Scorer(task, splits["valid"], splits["test"], run.row, run.seeds, cell, room)
         score_probes(scorer, probes, _variants(task, run))
         score_chance(scorer, splits["train"].targets)
         if task.level == "frame":
@@ -116,13 +136,14 @@ def run_cell(
 
 def _prepare(
     task: Task,
-    tracks: Sequence[tuple[Track, Embedding]],
+    tracks: Iterable[tuple[Track, Embedding]],
     run: ProbeRun,
+    room: Scratch,
     problems: dict[str, str],
 ) -> SplitData:
     split = SplitData([], [], [], [], [])
     for track, embedding in tracks:
-        frames, times = _rows(task, embedding, run)
+        frames, times = _rows(task, embedding, run, room)
         try:
             check_annotation(track.annotations, task.annotation, embedding.duration)
             target = task.targets(track.annotations, times)
@@ -148,7 +169,9 @@ def _prepare(
     return split
 
 
-def _rows(task: Task, embedding: Embedding, run: ProbeRun) -> tuple[Frames, Floats | None]:
+def _rows(
+    task: Task, embedding: Embedding, run: ProbeRun, room: Scratch
+) -> tuple[Frames, Floats | None]:
     """The examples of one track, (time, variants, dim), and their times (None for a clip)."""
     if task.level == "frame":
         assert embedding.frames is not None
@@ -156,7 +179,7 @@ def _rows(task: Task, embedding: Embedding, run: ProbeRun) -> tuple[Frames, Floa
         return embedding.frames, np.arange(embedding.frames.shape[0]) / run.frame_rate
     assert embedding.clip is not None
     mean = embedding.clip.mean(axis=0, dtype=np.float32)  # over windows: (sources, layers, dim)
-    return InMemory(mean.reshape(1, -1, mean.shape[-1])), None
+    return room.keep(mean.reshape(1, -1, mean.shape[-1])), None
 
 
 def _variants(task: Task, run: ProbeRun) -> list[tuple[str, str]]:

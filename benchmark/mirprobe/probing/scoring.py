@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,13 @@ from mirprobe.api.task import Task, conditions_of
 from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.bootstrap import bootstrap, mean, point, scored_tracks
 from mirprobe.core.schema import Annotations, Floats, Frames, Score
-from mirprobe.probing.batches import Examples
+from mirprobe.probing.batches import READ, Examples
 from mirprobe.probing.probes import Probes
 from mirprobe.probing.results import Cell, Prediction
+from mirprobe.probing.scratch import Scratch, Stored
 from mirprobe.probing.selection import best_on_validation
 
+WRITE_BYTES = 8 << 20  # of logits, at least, in one write
 CHANCE_SEED = 20250623
 CHANCE_DRAWS = 4  # random orders of the labels that are equally frequent
 _TIE = 1e-3  # in logits: breaks ties between equally frequent labels and changes no other order
@@ -49,6 +52,30 @@ class SplitData:
 
 
 @dataclass(frozen=True, eq=False)
+class StoredLogits:
+    """What one probe puts out for a split, track by track, read when it is asked for.
+
+    Attributes:
+        rows: (examples, labels).
+        lengths: examples in each track.
+    """
+
+    rows: Stored
+    lengths: Sequence[int]
+
+    def __iter__(self) -> Iterator[Logits]:
+        """The logits of each track, (time, labels); short tracks are read together."""
+        start = first = 0
+        held = self.rows.read(0, 0)
+        for length in self.lengths:
+            stop = start + length
+            if stop > first + len(held):
+                first, held = start, self.rows.read(start, max(stop, start + READ))
+            yield held[start - first : stop - first]
+            start = stop
+
+
+@dataclass(frozen=True, eq=False)
 class Choice:
     """What validation chose for a decoding.
 
@@ -74,6 +101,7 @@ class Scorer:
         row: the fields of `Score` that are the same in all rows.
         seeds: of the probes.
         cell: gets scores and predictions.
+        scratch: holds logits.
     """
 
     task: Task
@@ -82,11 +110,36 @@ class Scorer:
     row: Mapping[str, Any]
     seeds: tuple[int, ...]
     cell: Cell
+    scratch: Scratch
+
+    def keep(self, split: SplitData, probes: int, blocks: Iterable[Logits]) -> list[StoredLogits]:
+        """Store what several probes put out for a split.
+
+        Args:
+            split: valid or test.
+            probes: their number.
+            blocks: the outputs for the split's examples in order, (probes, examples, labels) each.
+        """
+        lengths = [len(target) for target in split.targets]
+        labels = len(self.task.labels)
+        rows = [self.scratch.reserve(sum(lengths), labels) for _ in range(probes)]
+        # one array for all blocks: small ones that stay would lie between large ones that go
+        held = np.empty((probes, WRITE_BYTES // (4 * probes * labels) + 1, labels), np.float32)
+        done = filled = 0
+        for block in blocks:
+            for start in range(0, block.shape[1], held.shape[1]):
+                part = block[:, start : start + held.shape[1]]
+                if filled + part.shape[1] > held.shape[1]:
+                    done, filled = _write(rows, done, held[:, :filled]), 0
+                held[:, filled : filled + part.shape[1]] = part
+                filled += part.shape[1]
+        _write(rows, done, held[:, :filled])
+        return [StoredLogits(own, lengths) for own in rows]
 
     def decode(
         self,
         split: SplitData,
-        logits: Sequence[Logits],
+        logits: Iterable[Logits],
         decoding: str,
         parameters: Mapping[str, float],
     ) -> list[Annotations]:
@@ -97,7 +150,7 @@ class Scorer:
             for own, times in zip(logits, split.times, strict=True)
         ]
 
-    def choose(self, logits: Sequence[Logits], decoding: str, group: int = -1) -> Choice:
+    def choose(self, logits: Iterable[Logits], decoding: str, group: int = -1) -> Choice:
         """The parameters from the decoding's grid that are best on validation."""
         references, choices = self.valid.references, []
         for parameters in self.task.decodings[decoding]:
@@ -106,7 +159,7 @@ class Scorer:
             choices.append(Choice(point(statistic, len(estimates)), parameters, group))
         return best_choice(choices)
 
-    def add(self, logits: Sequence[Logits], decoding: str, choice: Choice, **fields: Any) -> None:
+    def add(self, logits: Iterable[Logits], decoding: str, choice: Choice, **fields: Any) -> None:
         """Decode and score the test tracks: adds a row for each metric and the predictions."""
         decoded = self.decode(self.test, logits, decoding, choice.parameters)
         # scored as they are stored, so that the scores can be computed again
@@ -117,7 +170,7 @@ class Scorer:
 
     def add_mean(
         self,
-        draws: Sequence[Sequence[Annotations]],
+        draws: Iterable[Sequence[Annotations]],
         decoding: str,
         choice: Choice,
         **fields: Any,
@@ -184,24 +237,29 @@ def score_probes(scorer: Scorer, probes: Probes, variants: Sequence[tuple[str, s
     decodings, seeds = scorer.task.decodings, range(len(scorer.seeds))
     true = [index for index, group in enumerate(probes.groups) if not group.shuffled]
     shuffled = [index for index, group in enumerate(probes.groups) if group.shuffled]
-    valid = _predict(probes, scorer.valid)
+    shape = (len(variants), len(probes.groups), len(scorer.seeds))
+
+    def predict(split: SplitData) -> dict[tuple[int, ...], StoredLogits]:
+        kept = scorer.keep(split, prod(shape), _outputs(probes, split))
+        return dict(zip(np.ndindex(shape), kept, strict=True))
+
+    valid = predict(scorer.valid)
 
     def choose(variant: int, seed: int, decoding: str, groups: Sequence[int]) -> Choice:
         return best_choice(
-            scorer.choose([one[variant, :, group, seed] for one in valid], decoding, group)
-            for group in groups
+            scorer.choose(valid[variant, group, seed], decoding, group) for group in groups
         )
 
     every = product(range(len(variants)), seeds, decodings)
     chosen = {one: choose(*one, true) for one in every}
-    test = _predict(probes, scorer.test)
+    test = predict(scorer.test)
 
     def add(
         kind: str, variant: int, seed: int, decoding: str, choice: Choice, selected: bool
     ) -> None:
         layer, source = variants[variant]
         scorer.add(
-            [one[variant, :, choice.group, seed] for one in test],
+            test[variant, choice.group, seed],
             decoding,
             choice,
             kind=kind,
@@ -243,36 +301,49 @@ def score_chance(scorer: Scorer, targets: Sequence[NDArray[Any]]) -> None:
     rng = np.random.default_rng(CHANCE_SEED)
     tie = 0.0 if scorer.task.loss == "regression" else _TIE
 
-    def predict(split: SplitData) -> list[Logits]:
-        shapes = [(len(target), len(prior)) for target in split.targets]
-        return [prior + tie * rng.standard_normal(shape, np.float32) for shape in shapes]
+    def predict(split: SplitData) -> StoredLogits:
+        shapes = ((1, len(target), len(prior)) for target in split.targets)
+        drawn = (prior + tie * rng.standard_normal(shape, np.float32) for shape in shapes)
+        return scorer.keep(split, 1, drawn)[0]
 
     valid = predict(scorer.valid)
     draws = [predict(scorer.test) for _ in range(CHANCE_DRAWS)]
     for decoding in scorer.task.decodings:
         choice = scorer.choose(valid, decoding)
-        estimates = [
+        estimates = (
             scorer.decode(scorer.test, draw, decoding, choice.parameters) for draw in draws
-        ]
+        )
         scorer.add_mean(estimates, decoding, choice, **scorer.no_probe("chance"))
 
 
 def score_ceiling(scorer: Scorer) -> None:
     """Score the reference itself on the frames: the limit that frame rate and labels set."""
-    valid = [reference_logits(scorer.task, target) for target in scorer.valid.targets]
-    test = [reference_logits(scorer.task, target) for target in scorer.test.targets]
+
+    def reference(split: SplitData) -> StoredLogits:
+        blocks = (reference_logits(scorer.task, target)[None] for target in split.targets)
+        return scorer.keep(split, 1, blocks)[0]
+
+    valid, test = reference(scorer.valid), reference(scorer.test)
     for decoding in scorer.task.decodings:
         scorer.add(test, decoding, scorer.choose(valid, decoding), **scorer.no_probe("ceiling"))
 
 
-def _predict(probes: Probes, split: SplitData) -> list[Logits]:
-    """Logits (regression: estimates) of each track, (variants, time, groups, seeds, classes)."""
-    predicted = []
-    for frames, target in zip(split.frames, split.targets, strict=True):
+def _outputs(probes: Probes, split: SplitData) -> Iterator[Logits]:
+    """Logits (regression: estimates) of examples in order, (probes, examples, labels).
+
+    Probes are counted over variants, groups and seeds.
+    """
+    for x, _ in Examples(split.frames, split.targets).in_order():
         with torch.no_grad():
-            rows = Examples([frames], [target]).in_order()
-            predicted.append(np.concatenate([probes.outputs(x).numpy() for x, _ in rows], axis=1))
-    return predicted
+            outputs = probes.outputs(x).flatten(2, 3)  # (variants, examples, groups * seeds, C)
+        yield outputs.transpose(1, 2).flatten(0, 1).numpy()
+
+
+def _write(rows: Sequence[Stored], start: int, block: Logits) -> int:
+    """Write a block of all probes' outputs; returns where the next one starts."""
+    for own, values in zip(rows, block, strict=True):
+        own.write(start, values)
+    return start + block.shape[1]
 
 
 def _prior(task: Task, targets: Sequence[NDArray[Any]]) -> Logits:
