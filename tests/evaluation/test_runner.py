@@ -90,10 +90,10 @@ def test_embeddings_are_read_when_the_encoder_has_done_its_work(
     monkeypatch.setattr(Entry, "read", reading)
     assert not bench.run(Bands(), tasks=BOTH).failures
     calls = events.count("call")
-    assert calls >= 12
+    assert calls >= 24
     assert events[:calls] == ["call"] * calls
-    assert events.count("clip") == 12  # each vector once
-    assert events.count("frame") > 12
+    assert events.count("clip") == 24  # each vector once
+    assert events.count("frame") > 24
 
 
 def test_a_deleted_cell_is_computed_again_from_the_cache(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from mirprobe.core.errors import StorageError
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floating, Split, Track
-from mirprobe.probing import batches, scoring
+from mirprobe.probing import batches, logits, scoring
 from mirprobe.probing.cell import ProbeRun, run_cell
 from mirprobe.probing.probes import Group, ProbeConfig, Probes
 from mirprobe.probing.results import Cell
@@ -81,7 +81,8 @@ def test_memory_of_a_frame_cell_does_not_grow_with_the_logits(
 ) -> None:
     """12 layers, 4 rates and controls, 2 seeds and 3 labels: the logits of a frame take 1.2 kB."""
     run = ProbeRun(LAYERS, ("sequence",), 2.0, CONFIG, (0, 1), ROW, folder=tmp_path)
-    monkeypatch.setattr(scoring, "WRITE_BYTES", 1 << 20)
+    monkeypatch.setattr(batches, "BUFFER_BYTES", 1 << 19)
+    monkeypatch.setattr(logits, "WRITE_BYTES", 1 << 20)
     few, many = (peak(Forgetful("frame"), run, count) for count in (3, 12))
     more = 9 * 1500 * 12 * 4 * 2 * 3 * 4  # logits of one split, 16 MB
     assert many - few < more / 6
@@ -93,7 +94,7 @@ def test_memory_of_a_clip_cell_does_not_grow_with_the_vectors(
 ) -> None:
     """4 layers x 3 sources x 192 numbers: the vectors of a clip take 9 kB."""
     monkeypatch.setattr(batches, "BUFFER_BYTES", 1 << 20)
-    monkeypatch.setattr(scoring, "WRITE_BYTES", 1 << 18)
+    monkeypatch.setattr(logits, "WRITE_BYTES", 1 << 18)
     sources = ("sequence", "class", "both")
     run = ProbeRun(LAYERS[:4], sources, None, CONFIG, (0,), ROW, folder=tmp_path)
     few, many = (peak(Forgetful("clip"), run, count) for count in (60, 240))
@@ -108,8 +109,8 @@ def test_stored_logits_are_those_of_the_probes(
     size: int, length: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To the bit, whatever is written or read at once."""
-    monkeypatch.setattr(scoring, "WRITE_BYTES", size)
-    monkeypatch.setattr(scoring, "READ", length)
+    monkeypatch.setattr(logits, "WRITE_BYTES", size)
+    monkeypatch.setattr(logits, "READ", length)
     rng = np.random.default_rng(0)
     frames = [rng.normal(size=(n, 4, 5)).astype(np.float32) for n in (1, 7, 0, 1, 1, 40, 2)]
     targets: list[NDArray[Any]] = [np.zeros(len(own), int) for own in frames]

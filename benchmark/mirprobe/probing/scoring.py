@@ -17,19 +17,17 @@ from mirprobe.api.task import Task, conditions_of
 from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.bootstrap import bootstrap, mean, point, scored_tracks
 from mirprobe.core.schema import Annotations, Floats, Frames, Score
-from mirprobe.probing.batches import READ, Examples
+from mirprobe.probing.batches import Examples
+from mirprobe.probing.logits import Logits, StoredLogits, store_logits
 from mirprobe.probing.probes import Probes
 from mirprobe.probing.results import Cell, Prediction
-from mirprobe.probing.scratch import Scratch, Stored
+from mirprobe.probing.scratch import Scratch
 from mirprobe.probing.selection import best_on_validation
 
-WRITE_BYTES = 8 << 20  # of logits, at least, in one write
 CHANCE_SEED = 20250623
 CHANCE_DRAWS = 4  # random orders of the labels that are equally frequent
 _TIE = 1e-3  # in logits: breaks ties between equally frequent labels and changes no other order
 _CERTAIN = 12.0  # logit of the true label where the reference is used as an estimate
-
-Logits = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,30 +47,6 @@ class SplitData:
     times: list[Floats | None]
     frames: list[Frames]
     targets: list[NDArray[Any]]
-
-
-@dataclass(frozen=True, eq=False)
-class StoredLogits:
-    """What one probe puts out for a split, track by track, read when it is asked for.
-
-    Attributes:
-        rows: (examples, labels).
-        lengths: examples in each track.
-    """
-
-    rows: Stored
-    lengths: Sequence[int]
-
-    def __iter__(self) -> Iterator[Logits]:
-        """The logits of each track, (time, labels); short tracks are read together."""
-        start = first = 0
-        held = self.rows.read(0, 0)
-        for length in self.lengths:
-            stop = start + length
-            if stop > first + len(held):
-                first, held = start, self.rows.read(start, max(stop, start + READ))
-            yield held[start - first : stop - first]
-            start = stop
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,28 +87,9 @@ class Scorer:
     scratch: Scratch
 
     def keep(self, split: SplitData, probes: int, blocks: Iterable[Logits]) -> list[StoredLogits]:
-        """Store what several probes put out for a split.
-
-        Args:
-            split: valid or test.
-            probes: their number.
-            blocks: the outputs for the split's examples in order, (probes, examples, labels) each.
-        """
+        """Store what several probes put out for a split: (probes, examples, labels) in order."""
         lengths = [len(target) for target in split.targets]
-        labels = len(self.task.labels)
-        rows = [self.scratch.reserve(sum(lengths), labels) for _ in range(probes)]
-        # one array for all blocks: small ones that stay would lie between large ones that go
-        held = np.empty((probes, WRITE_BYTES // (4 * probes * labels) + 1, labels), np.float32)
-        done = filled = 0
-        for block in blocks:
-            for start in range(0, block.shape[1], held.shape[1]):
-                part = block[:, start : start + held.shape[1]]
-                if filled + part.shape[1] > held.shape[1]:
-                    done, filled = _write(rows, done, held[:, :filled]), 0
-                held[:, filled : filled + part.shape[1]] = part
-                filled += part.shape[1]
-        _write(rows, done, held[:, :filled])
-        return [StoredLogits(own, lengths) for own in rows]
+        return store_logits(self.scratch, (probes, len(self.task.labels)), lengths, blocks)
 
     def decode(
         self,
@@ -337,13 +292,6 @@ def _outputs(probes: Probes, split: SplitData) -> Iterator[Logits]:
         with torch.no_grad():
             outputs = probes.outputs(x).flatten(2, 3)  # (variants, examples, groups * seeds, C)
         yield outputs.transpose(1, 2).flatten(0, 1).numpy()
-
-
-def _write(rows: Sequence[Stored], start: int, block: Logits) -> int:
-    """Write a block of all probes' outputs; returns where the next one starts."""
-    for own, values in zip(rows, block, strict=True):
-        own.write(start, values)
-    return start + block.shape[1]
 
 
 def _prior(task: Task, targets: Sequence[NDArray[Any]]) -> Logits:
