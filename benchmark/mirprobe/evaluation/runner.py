@@ -203,9 +203,7 @@ def _find_cells(
     for name in missing:
         cell_name, beside = f"{probed.name} x {name}", f" (encoder '{probed.name}')"
         level = tasks[name].task.level
-        tracks = {
-            split: _read(embedder, plan.tracks[split], filled, level) for split in SPLITS
-        }
+        tracks = {split: _read(embedder, plan.tracks[split], filled, level) for split in SPLITS}
         with noted(result.failures, cell_name, f"task '{name}'", beside):
             cell = run_cell(tasks[name].task, tracks, runs[name], progress=cell_name)
             # kept in the cell, so that a later run that reads it reports these tracks too

@@ -13,7 +13,7 @@ from tempfile import TemporaryFile, gettempdir
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.core.atomic_write import unwritable
+from mirprobe.core.atomic_write import writing
 from mirprobe.core.errors import StorageError
 
 
@@ -59,10 +59,8 @@ def scratch(folder: Path | None = None) -> Iterator[Scratch]:
         StorageError: the folder cannot be written.
     """
     place = folder or Path(gettempdir())
-    try:
+    with writing(place):
         file = TemporaryFile(dir=place, buffering=0)  # noqa: SIM115
-    except OSError as error:
-        raise unwritable(place, error) from error
     with file:
         yield Scratch(place, file.fileno())
 
@@ -112,9 +110,7 @@ class Stored:
         """
         left = memoryview(rows.astype(np.float32, copy=False).tobytes())
         place = self.offset + start * self.row_bytes
-        try:
+        with writing(self.scratch.folder):
             while left:
                 count = os.pwrite(self.scratch.descriptor, left, place)
                 left, place = left[count:], place + count
-        except OSError as error:
-            raise unwritable(self.scratch.folder, error) from error
