@@ -8,8 +8,10 @@ from .api.registry import register_dataset as register_dataset
 from .api.registry import register_encoder as register_encoder
 from .api.registry import register_task as register_task
 from .api.task import Task as Task
+from .core.bootstrap import Statistic as Statistic
 from .core.bootstrap import weighted_mean as weighted_mean
 from .core.errors import MirprobeError as MirprobeError
+from .core.errors import TrackError as TrackError
 from .core.hashing import digest as digest
 from .core.hashing import file_digest as file_digest
 from .core.schema import Annotations as Annotations

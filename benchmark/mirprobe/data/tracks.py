@@ -21,9 +21,18 @@ def limit_tracks(dataset: Dataset, limit: int | None) -> Tracks:
     """At most `limit` tracks of each split.
 
     Raises:
-        ConfigError: a split is empty, or two tracks share an id.
+        ConfigError: the data set raised an error or returned no mapping, a split is empty, or two
+            tracks share an id.
     """
-    splits = dataset.splits()
+    try:
+        splits = dict(dataset.splits())
+    except MirprobeError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ConfigError(
+            f"data set '{getattr(dataset, 'name', type(dataset).__name__)}' cannot list its tracks "
+            f"({type(error).__name__}: {error}); check it with `mirprobe validate-dataset`"
+        ) from error
     for split in SPLITS:
         if not splits.get(split):
             raise ConfigError(f"data set '{dataset.name}' has no tracks in split '{split}'")
@@ -37,7 +46,24 @@ def limit_tracks(dataset: Dataset, limit: int | None) -> Tracks:
                 f"data set '{dataset.name}': the id {track.id!r} of a track is not one line of "
                 "text in UTF-8; rename its file"
             )
+    _warn_of_torn_groups(dataset.name, splits)
     return {split: list(splits[split])[:limit] for split in SPLITS}
+
+
+def _warn_of_torn_groups(name: str, splits: Tracks) -> None:
+    owners: dict[str, set[Split]] = {}
+    for split, tracks in splits.items():
+        for track in tracks:
+            owners.setdefault(track.group, set()).add(split)
+    torn = sorted(group for group, found in owners.items() if len(found) > 1)
+    if torn:
+        log.warning(
+            "data set '%s': %d groups, such as '%s', are in more than one split: scores may be too "
+            "high; `mirprobe data check` lists them",
+            name,
+            len(torn),
+            torn[0],
+        )
 
 
 def prepare_audio(dataset: Dataset, tracks: Sequence[Track]) -> None:

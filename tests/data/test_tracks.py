@@ -1,0 +1,64 @@
+"""The tracks of a run: what a data set lists, held against what a run needs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.tones import Tones
+
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.schema import Split, Track
+from mirprobe.data.tracks import limit_tracks
+
+
+class Changed(Tones):
+    """The tones with another `splits`."""
+
+    def __init__(self, listed: Any) -> None:
+        super().__init__(Path())
+        self.listed = listed
+
+    def splits(self) -> Mapping[Split, Sequence[Track]]:
+        found: Mapping[Split, Sequence[Track]] = self.listed(super().splits())
+        return found
+
+
+def fails(_: object) -> None:
+    raise KeyError("index")
+
+
+@pytest.mark.parametrize(
+    ("listed", "why"),
+    [
+        (lambda splits: [*splits["train"]], r"TypeError: "),
+        (lambda splits: None, r"TypeError: "),
+        (fails, r"KeyError: 'index'"),
+    ],
+)
+def test_a_data_set_that_cannot_list_its_tracks(listed: Any, why: str) -> None:
+    with pytest.raises(ConfigError, match=rf"'tones' cannot list its tracks \({why}"):
+        limit_tracks(Changed(listed), None)
+
+
+def test_a_warning_of_groups_in_two_splits(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("mirprobe"), "propagate", True)
+    with caplog.at_level(logging.WARNING):
+        limit_tracks(Tones(Path()), None)
+        assert caplog.messages == []
+        limit_tracks(Changed(lambda splits: {**splits, "valid": copies(splits)}), None)
+    (message,) = caplog.messages
+    assert message.startswith("data set 'tones': 6 groups, such as 'train-0', are in more than one")
+
+
+def copies(splits: Mapping[Split, Sequence[Track]]) -> list[Track]:
+    """Tracks of the training split under other names."""
+    return [
+        Track(f"copy-{track.id}", track.audio, track.group, track.annotations)
+        for track in splits["train"][:6]
+    ]
