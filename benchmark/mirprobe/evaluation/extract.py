@@ -85,7 +85,7 @@ def _levels(plan: Plan, level: Views | None) -> list[Level]:
 
 def _fill(plan: Plan, probed: ProbedEncoder, levels: list[Level], done: Extraction) -> None:
     """Embed the tracks with one encoder; its error does not stop the other encoders."""
-    name, fatal = probed.name, (StorageError, TrackError)
+    name, fatal = probed.name, (ConfigError, StorageError, TrackError)
     done.encoded[name] = 0
     with noted(done.failures, name, f"encoder '{name}'", fatal=fatal):
         embedder = plan.embedder(probed)

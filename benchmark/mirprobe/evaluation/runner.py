@@ -14,7 +14,7 @@ from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder, info_columns
 from mirprobe.api.specs import spec_name
 from mirprobe.api.task import Task
-from mirprobe.core.errors import StorageError, TrackError, UntrustedEncoderError
+from mirprobe.core.errors import ConfigError, StorageError, TrackError, UntrustedEncoderError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import SPLITS, Embedding, Level, Track
 from mirprobe.data.paths import joined_specs
@@ -166,8 +166,8 @@ def _run_encoder(
 ) -> list[Cell]:
     """The finished cells of one encoder, in the order of the tasks."""
     cells: dict[str, Cell] = {}
-    # a TrackError ends a strict run
-    fatal = (StorageError, TrackError)
+    # a TrackError ends a strict run, a ConfigError names a cluster or cache that no encoder can use
+    fatal = (ConfigError, StorageError, TrackError)
     with noted(result.failures, probed.name, f"encoder '{probed.name}'", fatal=fatal):
         _find_cells(plan, result, probed, tasks, cells)
     for cell in cells.values():
