@@ -268,3 +268,9 @@ def test_a_run_scores_files_of_one_class_name_beside_each_other(
     assert result.scores["fingerprint"].nunique() == 2
     assert len(list(result.folder.path.glob("predictions/*"))) == 2
     assert run(config, dataset=tones).computed == 0
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "~nobody-of-this-name/own", "a\0"])
+def test_a_path_that_cannot_be_is_named(path: str) -> None:
+    with pytest.raises(ConfigError, match="no such file; check the path"):
+        make_encoder(f"{path}.py:Own")

@@ -415,6 +415,21 @@ def test_whether_the_fingerprint_covers_the_weights(hashed: bool) -> None:
         assert "fixed at construction" in found["weights"].found
 
 
+@pytest.mark.parametrize("error", [RecursionError("deep"), SystemExit(0), ValueError("a\nb")])
+@pytest.mark.parametrize("when", range(1, 7))
+def test_an_error_at_any_call_fails_a_check(error: BaseException, when: int) -> None:
+    calls = [0]
+
+    def __call__(self: Levels, audio: Tensor) -> Tokens:
+        calls[0] += 1
+        if calls[0] == when:
+            raise error
+        return Levels.__call__(self, audio)
+
+    found = list(validate(changed(__call__=__call__)))
+    assert any(f"raised {type(error).__name__}" in check.found for check in found)
+
+
 FILE = """
 from helpers.levels import Levels
 

@@ -37,6 +37,12 @@ def test_known_ranks_and_ties() -> None:
     assert board["encoder"].tolist() == ["b", "c", "d", "a", "e"]
 
 
+def test_nothing_to_rank_ends_in_one_line() -> None:
+    for scores in (frame([ROW])[:0], frame([replace(ROW, selected=False)])):
+        with pytest.raises(ConfigError, match="these runs hold no score that could be ranked"):
+            leaderboard(scores)
+
+
 def test_an_undefined_value_has_no_rank() -> None:
     board = leaderboard(frame(encoders(a=0.2, b=NAN)))
     assert ranks(board)["a"] == 1

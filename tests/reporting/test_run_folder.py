@@ -138,6 +138,7 @@ def damaged(content: bytes) -> dict[str, bytes]:
         "not JSON": gzip.compress(b"{"),
         "not text": gzip.compress(b"\xff\xfe"),
         "not a cell": gzip.compress(b"[1]"),
+        "too deep": gzip.compress(b"[" * 100_000),
         "no key": gzip.compress(b"{}"),
         "no score": gzip.compress(
             b'{"key":"k","encoder":"e","task":"t","scores":[{}],"predictions":[],"problems":{}}'
@@ -253,6 +254,15 @@ def test_a_value_that_is_no_number_is_named(folder: RunFolder) -> None:
     path = folder.path / "scores.csv"
     path.write_text(path.read_text().replace("0.25,0.75", "low,high"))
     with pytest.raises(StorageError, match=r"scores.csv: not a table of scores .*'low'"):
+        read_scores(folder.path)
+
+
+@pytest.mark.parametrize("wrong", ["1.5", "9" * 400, "x", "1e400"])
+def test_a_value_that_is_no_whole_number_is_named(folder: RunFolder, wrong: str) -> None:
+    folder.write_scores([folder.write_cell(CELL)], INFO)
+    path = folder.path / "scores.csv"
+    path.write_text(path.read_text().replace("7087488", wrong))
+    with pytest.raises(StorageError, match=r"scores.csv: not a table of scores"):
         read_scores(folder.path)
 
 

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from importlib import invalidate_caches
 from importlib.util import module_from_spec, spec_from_file_location
+from os.path import expanduser, isfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -46,8 +47,8 @@ def factory_from_file(kind: str, spec: str) -> tuple[Callable[..., Any], str, st
     found = FILE_SPEC.fullmatch(spec)
     if found is None:
         raise ConfigError(f"'{spec}' names no {kind} in a file; write path/to/file.py:Class")
-    path, name = Path(found["path"]).expanduser(), found["factory"] or ""
-    if not path.is_file():
+    path, name = Path(expanduser(found["path"])), found["factory"] or ""
+    if not isfile(path):
         raise ConfigError(f"{kind} file '{path}': no such file; check the path")
     module = _imported(path.resolve(), f"{kind} file '{path}'")
     classes = _factories(module)

@@ -53,19 +53,7 @@ def encode(encoder: Encoder, windows: Tensor, precision: Precision = "32") -> To
         EncoderError: the encoder raises an error, or returns tokens that it does not declare.
         torch.OutOfMemoryError: the windows do not fit into the memory of the device.
     """
-    try:
-        with (
-            kept_torch_state(),
-            torch.inference_mode(),
-            _autocast(windows.device, precision),
-        ):
-            tokens = _detached(encoder(windows.clone()), windows.device)
-    except (torch.OutOfMemoryError, EncoderError):
-        raise
-    except (Exception, SystemExit) as error:
-        raise EncoderError(
-            f"raised {type(error).__name__}: {error} (windows of shape {tuple(windows.shape)})"
-        ) from error
+    tokens = call_encoder(encoder, windows.clone(), precision)
     batch, samples = windows.shape
     shape = (len(encoder.layers), encoder.dim)
     sequence, class_token = tokens.sequence, tokens.class_token
@@ -101,6 +89,28 @@ def _detached(tokens: object, device: torch.device) -> Tokens:
             raise EncoderError(f"returned {value.dtype} as tokens; return floating-point numbers")
         found.append(None if value is None else value.detach().to(device))
     return Tokens(*found)
+
+
+def call_encoder(encoder: Encoder, windows: Tensor, precision: Precision = "32") -> Tokens:
+    """The tokens of windows, whose shapes are not checked; the encoder may change the windows.
+
+    Raises:
+        EncoderError: the encoder raises an error, or returns no tokens.
+        torch.OutOfMemoryError: as for `encode`.
+    """
+    try:
+        with (
+            kept_torch_state(),
+            torch.inference_mode(),
+            _autocast(windows.device, precision),
+        ):
+            return _detached(encoder(windows), windows.device)
+    except (torch.OutOfMemoryError, EncoderError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise EncoderError(
+            f"raised {type(error).__name__}: {error} (windows of shape {tuple(windows.shape)})"
+        ) from error
 
 
 def _autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import entry_points
 from importlib.resources import files
+from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,7 @@ def _read(suite: str) -> dict[str, Any]:
     """The fields in the file of a suite."""
     known = registered()
     path = Path(suite)
-    if suite not in known and path.suffix not in (SUFFIX, ".yml") and not path.exists():
+    if suite not in known and path.suffix not in (SUFFIX, ".yml") and not exists(path):
         raise ConfigError(f"unknown suite '{suite}'; {nearest(suite, known)}")
     file = known.get(suite, path)
     try:

@@ -219,10 +219,17 @@ def read_differences(run: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path, kinds: Mapping[str, str], blank: Mapping[str, list[str]]) -> pd.DataFrame:
-    """A table with the given column types; numbers are read exactly."""
-    return pd.read_csv(
-        path, dtype=kinds, keep_default_na=False, na_values=blank, float_precision="round_trip"
-    )
+    """A table with the given column types; numbers are read exactly.
+
+    Raises:
+        ValueError: a value has another type.
+    """
+    try:
+        return pd.read_csv(
+            path, dtype=kinds, keep_default_na=False, na_values=blank, float_precision="round_trip"
+        )
+    except (TypeError, OverflowError) as error:  # of integers, from pandas
+        raise ValueError(str(error)) from error
 
 
 def _speeds(run: Path) -> dict[str, float]:

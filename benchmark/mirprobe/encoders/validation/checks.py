@@ -20,8 +20,15 @@ from mirprobe.core.errors import EncoderError
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.cast_loss import LOST, CastLoss
 from mirprobe.encoders.declaration import CheckedEncoder, DeclarationError
-from mirprobe.encoders.encode import check_finite, difference, encode, pool, select_row, to_device
-from mirprobe.encoders.torch_state import kept_torch_state
+from mirprobe.encoders.encode import (
+    call_encoder,
+    check_finite,
+    difference,
+    encode,
+    pool,
+    select_row,
+    to_device,
+)
 from mirprobe.encoders.validation import attributes
 from mirprobe.encoders.validation.frame_alignment import SECONDS, ImpulseResponse, measure
 from mirprobe.encoders.windows import layout_windows, max_frames, samples_per_call, stitch
@@ -145,8 +152,7 @@ class _Trial:
     def input(self) -> Check:
         """The windows that a call is given stay as they are."""
         given = self.clips[:1].clone()
-        with kept_torch_state(), torch.inference_mode():
-            self.encoder(given)
+        call_encoder(self.encoder, given)
         same = given.equal(self.clips[:1])
         found = "left as it is" if same else "changed by a call"
         return Check("input", same, found, "work on a copy: `audio = audio * 2`, not `audio *= 2`")
