@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from mirprobe.pretraining.bank import Bank, BankTrack, HeldOut, QuantisationError
+from mirprobe.pretraining.bank_shards import rows_digest
 from mirprobe.pretraining.config import DeviceConfig, FitConfig
 from mirprobe.pretraining.launch import make_fabric
 from mirprobe.pretraining.nt_xent import nt_xent
@@ -39,16 +40,20 @@ WAYS: dict[str, dict[str, Any]] = {
 
 def make_bank(config: ViT1DConfig) -> Bank:
     """Noise of music's size."""
-    rng = np.random.default_rng(0)
+    rows = np.random.default_rng(0).integers(
+        0, 256, (TRACKS, FRAMES, config.frontend.bins), dtype=np.uint8
+    )
     tracks = (
-        BankTrack("", f"{n}", "", "", f"{n}", FRAMES, 0.0, f"{n}", n * FRAMES, "train")
+        BankTrack(
+            "", f"{n}", "", "", f"{n}", FRAMES, 0.0, rows_digest(rows[n]), n * FRAMES, "train"
+        )
         for n in range(TRACKS)
     )
     return Bank(
         path=Path("noise"),
         config=config.frontend,
         tracks=tuple(tracks),
-        frames=rng.integers(0, 256, (TRACKS * FRAMES, config.frontend.bins), dtype=np.uint8),
+        frames=rows.reshape(TRACKS * FRAMES, -1),
         quantiser=Quantiser.make(config.frontend, "uint8"),
         error=QuantisationError(0.0, 0.0),
         held_out=HeldOut(),

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from helpers.paths import TESTS
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from mirprobe.pretraining.bank import Bank, BankTrack, HeldOut, QuantisationError
+from mirprobe.pretraining.bank_shards import rows_digest
 from mirprobe.pretraining.config import DeviceConfig, FitConfig, Intervals
 from mirprobe.pretraining.fit import fit
 from mirprobe.pretraining.quantise import Quantiser
@@ -38,12 +40,15 @@ def make_bank(train: int = 8, held_out: int = 4, frames: int = 60) -> Bank:
     To find a track again, one has to learn not to listen to the upper half.
     """
     rng = np.random.default_rng(0)
-    rows, tracks = [], []
+    quantiser = Quantiser("uint8", -8.0, 16 / 255)
+    rows: list[NDArray[Any]] = []
+    tracks = []
     for number in range(train + held_out):
         own = np.repeat(rng.standard_normal((1, BINS // 2)), frames, axis=0)
         drift = np.repeat(rng.standard_normal((frames // 20 + 1, BINS // 2)), 20, axis=0)[:frames]
         noise = 0.2 * rng.standard_normal((frames, BINS))
-        rows.append(np.concatenate((0.5 * own, 2 * drift), axis=1) + noise)
+        values = np.concatenate((0.5 * own, 2 * drift), axis=1) + noise
+        rows.append(quantiser.quantise(values.astype(np.float32)))
         tracks.append(
             BankTrack(
                 id=f"{number}",
@@ -55,15 +60,14 @@ def make_bank(train: int = 8, held_out: int = 4, frames: int = 60) -> Bank:
                 work=f"{number}",
                 duration=0.0,
                 key="",
-                digest=f"{number}",
+                digest=rows_digest(rows[-1]),
             )
         )
-    quantiser = Quantiser("uint8", -8.0, 16 / 255)
     return Bank(
         path=Path("bank"),
         config=FRONTEND,
         tracks=tuple(tracks),
-        frames=quantiser.quantise(np.concatenate(rows).astype(np.float32)),
+        frames=np.concatenate(rows),
         quantiser=quantiser,
         error=QuantisationError(0.0, 0.0),
         held_out=HeldOut(),

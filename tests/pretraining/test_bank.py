@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from helpers.sweeps import HOP, add, build, logmel, sweep
 
 from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
@@ -195,6 +196,10 @@ def test_a_bank_that_is_missing_or_unfinished(tmp_path: Path) -> None:
         ("bank.json", b'{"version": 99}', "version 99"),
         ("bank.json", (b'"dtype": "uint8"', b'"dtype": "int7"'), "damaged"),
         ("bank.json", (b'"start": 0', b'"start": 7'), "damaged"),
+        ("bank.json", (b'"group": "tests"', b'"group": "guest"'), "its checksum is wrong"),
+        ("bank.json", (b'"seed": 0', b'"seed": 1'), "its checksum is wrong"),
+        ("bank.json", (b'"checksum"', b'"chocksum"'), "its checksum is wrong"),
+        ("bank.json", (b'"offset": ', b'"offset": NaN, "old": '), "damaged"),
     ],
 )
 def test_a_damaged_bank_says_so(
@@ -212,6 +217,29 @@ def test_a_damaged_bank_says_so(
     with pytest.raises(StorageError, match=complaint) as error:
         Bank.open(tmp_path)
     assert str(tmp_path) in one_line(error)
+
+
+def test_a_flipped_bit_in_the_frames_is_noticed_when_they_are_loaded(tmp_path: Path) -> None:
+    frames = build(tmp_path, 2).load()
+    file = tmp_path / "frames.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(StorageError, match=r"frames.npy: track 't001' is damaged") as error:
+        Bank.open(tmp_path).load()
+    assert str(tmp_path) in one_line(error)
+    content[-1] ^= 1
+    file.write_bytes(content)
+    assert torch.equal(Bank.open(tmp_path).load(), frames)
+
+
+def test_a_bank_without_a_checksum_is_read(tmp_path: Path) -> None:
+    """As earlier versions wrote it."""
+    bank = build(tmp_path, 2)
+    head = json.loads((tmp_path / "bank.json").read_text())
+    del head["checksum"]
+    (tmp_path / "bank.json").write_text(json.dumps(head))
+    assert Bank.open(tmp_path).tracks == bank.tracks
 
 
 def test_frames_of_another_shape_are_refused(tmp_path: Path) -> None:

@@ -22,11 +22,13 @@ from pathlib import Path
 
 import torch
 from helpers.small_encoders import Bands
+from helpers.sweeps import build
 from helpers.tones import Tones
 from helpers.workbench import QUICK, Workbench
 
 from mirprobe.core.errors import MirprobeError, StorageError
 from mirprobe.embedding.cache import Cache
+from mirprobe.pretraining.bank import Bank
 from mirprobe.probing import probes
 from mirprobe.reporting.run_folder import read_scores
 
@@ -115,6 +117,27 @@ def entries(folder: Path, dataset: Tones, count: int, rng: random.Random) -> str
         path.with_name(path.name + ".broken").unlink(missing_ok=True)
         path.write_bytes(content)
     return f"{count} damaged cache entries, all noticed"
+
+
+def banks(folder: Path, count: int, rng: random.Random) -> str:
+    """A damaged bank is refused when it is opened or loaded, or holds the same as before."""
+    bank = build(folder, 3)
+    frames, known = bank.load(), vars(bank) | {"frames": None}
+    noticed = 0
+    for _ in range(count):
+        path = folder / rng.choice(("bank.json", "frames.npy"))
+        content = path.read_bytes()
+        damaged(path, rng)
+        try:
+            found = Bank.open(folder)
+            loaded = found.load()
+        except StorageError:
+            noticed += 1
+        else:
+            same = vars(found) | {"frames": None} == known and torch.equal(loaded, frames)
+            assert same, f"{path}: damage was not noticed"
+        path.write_bytes(content)
+    return f"{count} damaged banks, {noticed} noticed, the others hold the same as before"
 
 
 def cells(folder: Path, dataset: Tones, expected: str, count: int, rng: random.Random) -> str:
@@ -209,6 +232,7 @@ def main() -> None:
         expected = run(folder / "undisturbed", dataset)
         trials: list[Callable[[], str]] = [
             lambda: entries(folder / "entries", dataset, options.damages, rng),
+            lambda: banks(folder / "bank", options.damages, rng),
             lambda: cells(folder / "cells", dataset, expected, few, rng),
             lambda: tables(folder / "tables", dataset, expected, few, rng),
             lambda: together(folder, dataset, expected, 3),

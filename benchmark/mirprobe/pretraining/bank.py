@@ -3,7 +3,7 @@
 A bank is a folder with two files. `frames.npy` holds the concatenated frames of all tracks, (N,
 bins) uint8 or float16; a number q stands for `q * scale + offset`. `bank.json` holds the front end,
 the number type, offset and scale, the quantisation error, the tracks with their rows and splits,
-and the skipped tracks. While tracks are added, `bank_shards.write_shard` writes their frames to
+the skipped tracks and a checksum of it all. While tracks are added, `bank_shards.write_shard` writes their frames to
 `parts/`, and `merge_shards` moves them into the two files.
 """
 
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mirprobe.core.errors import ConfigError, StorageError
-from mirprobe.core.hashing import unit_hash
-from mirprobe.pretraining.bank_shards import Skipped, StoredTrack
+from mirprobe.core.hashing import digest, unit_hash
+from mirprobe.pretraining.bank_shards import Skipped, StoredTrack, rows_digest
 from mirprobe.pretraining.quantise import DType, Quantiser
 from mirprobe.vit1d.frontend import LogMelConfig
 
@@ -66,6 +66,9 @@ class HeldOut:
 
 VERSION = 1
 ROWS = 1 << 20  # rows copied at a time
+_FIELDS = set(
+    ["version", "config", "dtype", "offset", "scale", "error", "held_out", "tracks", "skipped"]
+)
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,9 @@ class Bank:
                 raise StorageError(
                     f"{path}: a bank of version {head['version']}, this mirprobe reads {VERSION}"
                 )
+            checksum = head.pop("checksum", None)  # banks of earlier versions have none
+            if digest(head) != checksum if checksum else head.keys() != _FIELDS:
+                raise ConfigError("its checksum is wrong")
             config = LogMelConfig(**head["config"])
             tracks = tuple(BankTrack(**track) for track in head["tracks"])
             if head["dtype"] not in get_args(DType):
@@ -143,7 +149,7 @@ class Bank:
             error = QuantisationError(**head["error"])
             held_out = HeldOut(**head["held_out"])
             skipped = tuple(Skipped(**entry) for entry in head["skipped"])
-        except (KeyError, TypeError, ConfigError) as fault:
+        except (KeyError, TypeError, ValueError, ConfigError) as fault:
             raise StorageError(f"{path}/bank.json: damaged ({fault!r}); build it again") from fault
         if expected is not None and config != expected:
             fields = ", ".join(
@@ -175,12 +181,22 @@ class Bank:
         return tuple(track for track in self.tracks if track.split == name)
 
     def load(self, device: torch.device | str = "cpu") -> Tensor:
-        """Load `frames` to a device, (N, bins), in the number type on disk."""
+        """Load `frames` to a device, (N, bins), in the number type on disk.
+
+        Raises:
+            StorageError: a track is damaged.
+        """
         dtype = getattr(torch, self.dtype)
         tensor = torch.empty(self.frames.shape, dtype=dtype, device=device)
-        for start in range(0, len(tensor), ROWS):
-            rows = np.array(self.frames[start : start + ROWS])  # torch needs writable memory
-            tensor[start : start + ROWS] = torch.from_numpy(rows)
+        for track in self.tracks:
+            own = slice(track.start, track.start + track.frames)
+            rows = np.array(self.frames[own])  # torch needs writable memory
+            if rows_digest(rows) != track.digest:
+                raise StorageError(
+                    f"{self.path}/frames.npy: track '{track.id}' is damaged, its checksum is "
+                    "wrong; copy it again or build the bank again"
+                )
+            tensor[own] = torch.from_numpy(rows)
         return tensor
 
 

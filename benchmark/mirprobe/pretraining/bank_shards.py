@@ -110,7 +110,7 @@ class ShardFile:
                 rows: NDArray[Any] = file.get_tensor("frames")
         except (SafetensorError, OSError) as error:
             raise StorageError(f"{self.path}: damaged ({error})") from error
-        if isinstance(self.track, Shard) and _hash(rows) != self.track.digest:
+        if isinstance(self.track, Shard) and rows_digest(rows) != self.track.digest:
             raise StorageError(f"{self.path}: damaged, its checksum is wrong")
         return rows
 
@@ -162,7 +162,7 @@ def write_shard(
     else:
         rows = measured.rows
         errors = (measured.largest, measured.squares)
-        kept = (len(rows), measured.duration, _hash(rows))
+        kept = (len(rows), measured.duration, rows_digest(rows))
         track = Shard(key, id, source, group, work or id, *kept, *errors)
     head = {"format": _FORMAT, "config": asdict(config), "dtype": dtype, "track": asdict(track)}
     with replacing(path) as file:
@@ -280,5 +280,6 @@ def _frames(samples: Samples, frontend: LogMel) -> Samples:
 _frontend = lru_cache(maxsize=4)(LogMel)
 
 
-def _hash(rows: NDArray[Any]) -> str:
+def rows_digest(rows: NDArray[Any]) -> str:
+    """Hash of quantised frames: the `digest` of a track."""
     return hashlib.sha256(np.ascontiguousarray(rows).data).hexdigest()[:32]

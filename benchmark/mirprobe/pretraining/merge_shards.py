@@ -19,6 +19,7 @@ import numpy as np
 
 from mirprobe.core.atomic_write import LEFTOVERS, replacing
 from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe.core.hashing import digest
 from mirprobe.pretraining.bank import ROWS, VERSION, Bank, BankTrack, HeldOut, QuantisationError
 from mirprobe.pretraining.bank_shards import (
     FOLDER,
@@ -105,6 +106,7 @@ def merge_shards(
         "tracks": [asdict(track) for track in tracks],
         "skipped": [asdict(entry) for entry in _latest_skipped(left_out, tracks)],
     }
+    head["checksum"] = digest(head)
     with replacing(path / "bank.json") as file:
         file.write(json.dumps(head, indent=1, ensure_ascii=False).encode())
     _clean_up(path, stored)
