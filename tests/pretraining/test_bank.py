@@ -190,6 +190,8 @@ def test_a_bank_that_is_missing_or_unfinished(tmp_path: Path) -> None:
         ("frames.npy", 1000, "truncated"),
         ("frames.npy", 40, "damaged"),
         ("frames.npy", 0, "damaged"),
+        ("frames.npy", (b"(", b"["), "damaged"),
+        ("frames.npy", (b")", b"("), "damaged"),
         ("bank.json", 100, "not JSON"),
         ("bank.json", b"[]", "damaged"),
         ("bank.json", b"{}", "damaged"),

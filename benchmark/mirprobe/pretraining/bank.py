@@ -3,8 +3,8 @@
 A bank is a folder with two files. `frames.npy` holds the concatenated frames of all tracks, (N,
 bins) uint8 or float16; a number q stands for `q * scale + offset`. `bank.json` holds the front end,
 the number type, offset and scale, the quantisation error, the tracks with their rows and splits,
-the skipped tracks and a checksum of it all. While tracks are added, `bank_shards.write_shard` writes their frames to
-`parts/`, and `merge_shards` moves them into the two files.
+the skipped tracks and a checksum of it all. While tracks are added, `bank_shards.write_shard`
+writes their frames to `parts/`, and `merge_shards` moves them into the two files.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -66,9 +67,7 @@ class HeldOut:
 
 VERSION = 1
 ROWS = 1 << 20  # rows copied at a time
-_FIELDS = set(
-    ["version", "config", "dtype", "offset", "scale", "error", "held_out", "tracks", "skipped"]
-)
+_FIELDS = set("version config dtype offset scale error held_out tracks skipped".split())  # noqa: SIM905
 
 
 @dataclass(frozen=True)
@@ -223,8 +222,10 @@ def _open_frames(file: Path, total: int, bins: int, dtype: DType) -> NDArray[Any
     except OSError as error:
         reason = error.strerror or error
         raise StorageError(f"{file}: cannot be read ({reason}); {remedy}") from error
-    except ValueError as error:  # also where the file is shorter than its header says
-        raise StorageError(f"{file}: truncated or damaged ({error}); {remedy}") from error
+    # ValueError: also where the file is shorter than its header says; the others: an odd header
+    except (ValueError, TypeError, SyntaxError, OverflowError, TokenError) as error:
+        reason = " ".join(str(error).split())
+        raise StorageError(f"{file}: truncated or damaged ({reason}); {remedy}") from error
     if frames.dtype != np.dtype(dtype) or frames.shape[1:] != (bins,) or len(frames) < total:
         raise StorageError(
             f"{file}: holds {frames.shape} {frames.dtype}, bank.json says {(total, bins)} {dtype}; "
