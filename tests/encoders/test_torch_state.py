@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers.encoders_for_tests import Oracle
@@ -35,6 +36,7 @@ DEEDS: dict[str, tuple[Callable[[], object], Callable[[], Any]]] = {
         lambda: torch.set_autocast_enabled("cpu", True),
         lambda: torch.is_autocast_enabled("cpu"),
     ),
+    "numpy": (lambda: np.seterr(all="raise"), np.geterr),
     "seed": (lambda: torch.manual_seed(7), lambda: torch.random.get_rng_state().tolist()),
 }
 

@@ -266,6 +266,15 @@ def test_a_value_that_is_no_whole_number_is_named(folder: RunFolder, wrong: str)
         read_scores(folder.path)
 
 
+def test_an_infinite_whole_number_is_named(folder: RunFolder) -> None:
+    folder.write_scores([folder.write_cell(CELL)], INFO)
+    path = folder.path / "scores.csv"
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    path.write_text(table.assign(n="1e400").to_csv(index=False))
+    with pytest.raises(StorageError, match=r"scores.csv: not a table of scores"):
+        read_scores(folder.path)
+
+
 def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"nowhere/scores.csv: no such file; name the folder"):
         read_scores(tmp_path / "nowhere")

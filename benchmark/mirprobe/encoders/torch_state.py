@@ -1,4 +1,4 @@
-"""Keeps torch's global state as it is while the code of an encoder runs."""
+"""Keeps the global state of torch and numpy as it is while the code of an encoder runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+import numpy as np
 import torch
 
 _SEEDS = count()
@@ -15,7 +16,7 @@ _SEEDS = count()
 
 @contextmanager
 def kept_torch_state() -> Iterator[None]:
-    """Restore torch's global settings and its random state at the end.
+    """Restore the global settings of torch and numpy and torch's random state at the end.
 
     Within, torch's generators start from another seed each time: what an encoder draws depends on
     nothing else that runs in the process, and two calls of a random encoder differ.
@@ -56,6 +57,7 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
         (partial(torch.is_autocast_enabled, device), partial(torch.set_autocast_enabled, device))
         for device in ("cpu", "cuda")
     ),
+    (np.geterr, lambda errors: np.seterr(**errors)),
     *(
         _attribute(torch.backends.cudnn, name)
         for name in ("enabled", "benchmark", "deterministic", "allow_tf32")

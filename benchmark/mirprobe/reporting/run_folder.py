@@ -16,6 +16,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mirprobe.api.encoder import INFO_COLUMNS
@@ -225,10 +226,15 @@ def _read_csv(path: Path, kinds: Mapping[str, str], blank: Mapping[str, list[str
         ValueError: a value has another type.
     """
     try:
-        return pd.read_csv(
-            path, dtype=kinds, keep_default_na=False, na_values=blank, float_precision="round_trip"
-        )
-    except (TypeError, OverflowError) as error:  # of integers, from pandas
+        with np.errstate(invalid="raise"):  # pandas casts infinity to some integer
+            return pd.read_csv(
+                path,
+                dtype=kinds,
+                keep_default_na=False,
+                na_values=blank,
+                float_precision="round_trip",
+            )
+    except (TypeError, ArithmeticError) as error:  # of integers
         raise ValueError(str(error)) from error
 
 
