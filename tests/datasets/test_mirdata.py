@@ -23,7 +23,7 @@ from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
 
 NAMES = sorted(MINIATURES)
 HARMONY = {
-    "intervals": [[0.0, 0.4978], [0.4978, 0.9], [0.9, 1.4], [1.4, 1.9], [1.9, 2.4], [2.4, 3.0]],
+    "intervals": [[0.0, 0.497838], [0.497838, 0.9], [0.9, 1.4], [1.4, 1.9], [1.9, 2.4], [2.4, 3.0]],
     "labels": ["N", "E:min/b3", "G:maj/3", "A:7(#9)", "D:(1,4,b7)/5", "X"],
 }
 KEYS = {"intervals": [[0.4, 1.0], [1.0, 2.9]], "labels": ["E major", "C# minor"]}
