@@ -103,7 +103,7 @@ class Stored:
         return rows
 
     def write(self, start: int, rows: NDArray[np.float32]) -> None:
-        """Put rows in the place of those from `start` on.
+        """Overwrite the rows from `start` on.
 
         Raises:
             StorageError: the disk is full.
