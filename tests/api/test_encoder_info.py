@@ -33,7 +33,7 @@ def test_signal_processing_has_no_parameters(name: str) -> None:
 def test_random_weights_are_counted_without_being_drawn(config: str) -> None:
     encoder = RandomViT1D(config=config)
     assert encoder.info == EncoderInfo(parameters(random_model(CONFIGS[config], 0)))
-    assert encoder._modules is None
+    assert encoder._model is None
 
 
 def test_weights_that_ship_have_a_licence() -> None:

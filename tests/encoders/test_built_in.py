@@ -168,8 +168,8 @@ def test_class_token_stands_apart_from_the_sequence() -> None:
     encoder = RandomViT1D(config="vit1d-rope")
     audio = 0.1 * torch.randn(2, 4 * RATE)
     tokens = encoder(audio)
-    assert encoder._modules is not None
-    logmel, model = encoder._modules
+    assert encoder._model is not None
+    logmel, model = encoder._model
     layers = model(logmel.inner(audio))
     assert tokens.sequence is not None
     assert tokens.class_token is not None
@@ -240,7 +240,7 @@ def test_stitched_tokens_follow_a_sweep_over_the_seams(make: Callable[[], Encode
 
 def test_built_in_inference_mode_and_used_outside_of_it() -> None:
     encoder, audio = RandomViT1D(), torch.randn(1, RATE)
-    assert encoder._modules is None  # construction is cheap
+    assert encoder._model is None  # construction is cheap
     with torch.inference_mode():
         inside = sequence_of(encoder, audio)
     audio.requires_grad_()

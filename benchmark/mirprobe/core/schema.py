@@ -129,6 +129,11 @@ class Tokens:
     sequence: Tensor | None = None
     class_token: Tensor | None = None
 
+    def given(self) -> dict[str, Tensor]:
+        """The fields that are given, as messages name them."""
+        fields = {"sequence": self.sequence, "class token": self.class_token}
+        return {name: value for name, value in fields.items() if value is not None}
+
 
 class Frames(Protocol):
     """Frame embeddings of one track, read from disk in slices.

@@ -18,7 +18,7 @@ from mirprobe.core.number_types import Dtype, Precision
 from mirprobe.core.schema import Floating, Level, Tokens
 from mirprobe.embedding.determinism import RepeatCheck
 from mirprobe.encoders.cast_loss import LOST, CastLoss
-from mirprobe.encoders.encode import check_finite, encode, pool, to_device
+from mirprobe.encoders.encode import check_finite, encode, pool, select_layers, to_device
 from mirprobe.encoders.windows import WindowLayout, layout_windows, max_frames, stitch
 
 log = logging.getLogger(__name__)
@@ -192,11 +192,7 @@ class TrackEncoder:
 
     def _select_layers(self, tokens: Tokens) -> Tokens:
         """The tokens of the kept layers, checked to be finite in the number type of the cache."""
-        sequence, class_token = tokens.sequence, tokens.class_token
-        kept = Tokens(
-            None if sequence is None else sequence[:, :, self._indices],
-            None if class_token is None else class_token[:, self._indices],
-        )
+        kept = select_layers(tokens, self._indices)
         return check_finite(kept, _TORCH[self.dtype], self.precision)
 
     def _valid_frames(self, batch: list[Waiting], tokens: Tokens) -> Tensor:

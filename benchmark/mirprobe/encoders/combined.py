@@ -14,7 +14,7 @@ from mirprobe.api.encoder import Encoder, EncoderInfo, combined_info, context_of
 from mirprobe.core.errors import ConfigError, EncoderError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
-from mirprobe.encoders.encode import encode, to_device
+from mirprobe.encoders.encode import encode, select_layers, to_device
 
 _REVISION = 1  # part of the fingerprints: raise it when a change here changes the numbers
 
@@ -38,7 +38,7 @@ class _DerivedEncoder:
         return combined_info([info_of(name, part) for name, part in self._parts.items()])
 
     def _copy(self, name: str, encoder: Encoder) -> None:
-        self._parts = {name: encoder}
+        self._parts, self._name, self._encoder = {name: encoder}, name, encoder
         self.sample_rate, self.window = encoder.sample_rate, encoder.window
         self.context = context_of(encoder)
         self.frame_rate, self.layers = encoder.frame_rate, tuple(encoder.layers)
@@ -157,19 +157,13 @@ class Layers(_DerivedEncoder):
         if not kept or len(set(kept)) < len(kept):
             raise ConfigError(f"layers({name}, ...): name one layer at least, and none twice")
         self._copy(name, encoder)
-        self._name, self._encoder = name, encoder
         self._indices = [list(encoder.layers).index(layer) for layer in kept]
         self.layers = tuple(kept)
         self.fingerprint = digest("layers", _REVISION, encoder.fingerprint, list(kept))
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode (batch, samples); the tokens of the other layers are dropped."""
-        tokens = _part_call(self._name, self._encoder, audio)
-        sequence, class_token = tokens.sequence, tokens.class_token
-        return Tokens(
-            None if sequence is None else sequence[:, :, self._indices],
-            None if class_token is None else class_token[:, self._indices],
-        )
+        return select_layers(_part_call(self._name, self._encoder, audio), self._indices)
 
 
 class Pool(_DerivedEncoder):
@@ -195,7 +189,7 @@ class Pool(_DerivedEncoder):
         if encoder.window is not None and encoder.window * encoder.frame_rate < hop:
             raise ConfigError(f"pool({name},{hop}): a window has fewer frames; take a smaller hop")
         self._copy(name, encoder)
-        self._name, self._encoder, self._hop = name, encoder, hop
+        self._hop = hop
         self.frame_rate = encoder.frame_rate / hop
         self.fingerprint = digest("pool", _REVISION, encoder.fingerprint, hop)
 

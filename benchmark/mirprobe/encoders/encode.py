@@ -99,11 +99,7 @@ def call_encoder(encoder: Encoder, windows: Tensor, precision: Precision = "32")
         torch.OutOfMemoryError: as for `encode`.
     """
     try:
-        with (
-            kept_torch_state(),
-            torch.inference_mode(),
-            _autocast(windows.device, precision),
-        ):
+        with kept_torch_state(), torch.inference_mode(), _autocast(windows.device, precision):
             return _detached(encoder(windows), windows.device)
     except (torch.OutOfMemoryError, EncoderError):
         raise
@@ -125,10 +121,7 @@ def check_finite(tokens: Tokens, limit: torch.dtype, precision: Precision = "32"
     Raises:
         EncoderError: some values are not; the message says which.
     """
-    named = {"sequence": tokens.sequence, "class token": tokens.class_token}
-    for what, values in named.items():
-        if values is None:
-            continue
+    for what, values in tokens.given().items():
         if not values.numel():
             raise EncoderError(f"returned an empty {what} of shape {tuple(values.shape)}")
         low, high = torch.aminmax(values)  # one pass; keeps NaN and infinity
@@ -176,6 +169,15 @@ def pool(tokens: Tokens, valid: Tensor, sources: Sequence[str]) -> Tensor:
     return torch.stack([pooled[source] for source in sources], dim=1)
 
 
+def select_layers(tokens: Tokens, indices: Sequence[int]) -> Tokens:
+    """The tokens of some layers."""
+    sequence, class_token = tokens.sequence, tokens.class_token
+    return Tokens(
+        None if sequence is None else sequence[:, :, indices],
+        None if class_token is None else class_token[:, indices],
+    )
+
+
 def select_row(tokens: Tokens, index: int) -> Tokens:
     """A copy of the tokens of one window, as a batch of one."""
     parts = (tokens.sequence, tokens.class_token)
@@ -189,16 +191,12 @@ def difference(one: Tokens, other: Tokens) -> float:
         The root mean square of the difference, divided by that of `one`: the larger value of
         sequence and class token. Infinite if shapes differ.
     """
+    lefts, rights = one.given(), other.given()
+    if {n: v.shape for n, v in lefts.items()} != {n: v.shape for n, v in rights.items()}:
+        return float("inf")
     found = 0.0
-    for left, right in (
-        (one.sequence, other.sequence),
-        (one.class_token, other.class_token),
-    ):
-        if left is None and right is None:
-            continue
-        if left is None or right is None or left.shape != right.shape:
-            return float("inf")
-        left, right = left.float(), right.float()
+    for name in lefts:
+        left, right = lefts[name].float(), rights[name].float()
         apart, size = (left - right).square().mean().sqrt(), left.square().mean().sqrt()
         found = max(found, float(apart / size) if float(apart) else 0.0)
     return found

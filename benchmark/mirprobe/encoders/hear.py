@@ -213,7 +213,7 @@ class Hear:
         try:
             module = import_module(self._name)
         except Exception as error:
-            self._refuse(f"fails to import ({type(error).__name__}: {error}); mend it", error)
+            self._refuse(f"fails to import ({type(error).__name__}: {error}); correct it", error)
         missing = [name for name in _FUNCTIONS if not callable(getattr(module, name, None))]
         if missing:
             self._refuse(f"has no {', '.join(missing)}; name one of the HEAR 2021 API")

@@ -8,7 +8,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
-import torch
 import yaml
 from torch import Tensor
 
@@ -17,12 +16,13 @@ from mirprobe.core.errors import ConfigError, EncoderError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.hf_families import FAMILIES, Window
+from mirprobe.encoders.lazy_model import LazyModel
 
 _REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
 _TRAINING_ONLY = {"masked_spec_embed"}  # weights that a model may lack
 
 
-class HuggingFace:
+class HuggingFace(LazyModel):
     """A pretrained model: wav2vec 2.0, HuBERT, WavLM, MERT, AST, CLAP's audio tower, EnCodec.
 
     Configuration and feature extractor are read at construction; the weights, safetensors alone,
@@ -89,7 +89,6 @@ class HuggingFace:
         self.fingerprint = digest("hf", _REVISION, *parts)
         self._folder, self._config = folder, config
         self._supervised = tuple(filter(None, supervised.split("+")))
-        self._model: Any = None
 
     @cached_property
     def info(self) -> EncoderInfo:
@@ -113,7 +112,7 @@ class HuggingFace:
         try:
             facts = yaml.safe_load(parts[1])
         except yaml.YAMLError as error:
-            self._refuse("has a README.md whose front matter is not YAML; mend it", error)
+            self._refuse("has a README.md whose front matter is not YAML; correct it", error)
         licence = facts.get("license") if isinstance(facts, dict) else None
         return " AND ".join(licence) if isinstance(licence, list) else str(licence or "")
 
@@ -130,18 +129,13 @@ class HuggingFace:
         Raises:
             EncoderError: the weights cannot be loaded, or do not fill the model.
         """
-        if self._model is None:
-            # weights made in inference mode could never be used outside of it
-            with torch.inference_mode(False):
-                self._model = self._load()
-        return self._family.tokens(self._model.to(audio.device), audio.float())
+        return self._family.tokens(self._on(audio.device), audio.float())
 
     def _load(self) -> Any:
         try:
-            with torch.random.fork_rng(devices=[]):  # initial weights are drawn and overwritten
-                model, found = _transformers().AutoModel.from_pretrained(
-                    self._name, use_safetensors=True, output_loading_info=True, **self._options
-                )
+            model, found = _transformers().AutoModel.from_pretrained(
+                self._name, use_safetensors=True, output_loading_info=True, **self._options
+            )
         except Exception as error:
             raise EncoderError(
                 f"cannot load model '{self._name}' ({_first_line(error)}); check that it has "
@@ -153,7 +147,7 @@ class HuggingFace:
                 f"cannot use model '{self._name}': {len(missing)} of its weights are missing, such "
                 f"as {missing[0]}; fetch it again"
             )
-        return model.eval().float().requires_grad_(False)
+        return model.float()
 
     def _read(self, kind: str) -> Any:
         """The configuration or the feature extractor."""

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 import torchaudio
-from torch import Tensor, nn
+from torch import Tensor
 
 from mirprobe.api.encoder import EncoderInfo
 from mirprobe.core.errors import ConfigError
@@ -71,14 +71,12 @@ class LogMel(_Spectral):
 
     def __init__(self, *, bins: int = 128) -> None:
         _check("logmel", "bins", bins, highest=256)  # with more bands, some would be empty
-        self._config = LogMelConfig(bins=bins)
-        parts = ("logmel", _REVISION, asdict(self._config), torchaudio.__version__)
+        config = LogMelConfig(bins=bins)
+        parts = ("logmel", _REVISION, asdict(config), torchaudio.__version__)
         super().__init__(name="logmel", dim=bins, fingerprint=digest(*parts))
-        self._module: nn.Module | None = None
+        self._module = frontend.LogMel(config)
 
     def _frames(self, audio: Tensor) -> Tensor:
-        if self._module is None:
-            self._module = frontend.LogMel(self._config)
         frames: Tensor = self._module.to(audio.device)(audio)
         return frames
 
@@ -97,20 +95,18 @@ class Mfcc(_Spectral):
         _check("mfcc", "coefficients", coefficients, highest=LogMelConfig.bins)
         # log_mels: natural logarithm of (power + 1e-6). The alternative clips decibels at 80 dB
         # below the maximum of the batch, so that frames depend on the other windows.
-        self._options: dict[str, Any] = {
+        options: dict[str, Any] = {
             "n_mfcc": coefficients,
             "dct_type": 2,
             "norm": "ortho",
             "log_mels": True,
             "melkwargs": LogMelConfig().mel_options(),
         }
-        parts = ("mfcc", _REVISION, self._options, torchaudio.__version__)
+        parts = ("mfcc", _REVISION, options, torchaudio.__version__)
         super().__init__(name="mfcc", dim=coefficients, fingerprint=digest(*parts))
-        self._module: nn.Module | None = None
+        self._module = torchaudio.transforms.MFCC(_SAMPLE_RATE, **options)
 
     def _frames(self, audio: Tensor) -> Tensor:
-        if self._module is None:
-            self._module = torchaudio.transforms.MFCC(_SAMPLE_RATE, **self._options)
         time = audio.shape[-1] // _HOP + 1
         padded = pad_to_fit(audio.float(), LogMelConfig.n_fft)
         frames: Tensor = self._module.to(audio.device)(padded)  # (B, C, T)

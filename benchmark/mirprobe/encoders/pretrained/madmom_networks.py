@@ -29,7 +29,9 @@ class Chroma(nn.Module):
     extractor*, ISMIR 2016.
     """
 
+    files: tuple[str, ...] = ("chroma/2016/chroma_dnn.pkl",)
     rate, layers, dim = 10, ("penultimate",), 256
+    supervised: tuple[str, ...] = ("chord",)
 
     def __init__(self, networks: Sequence[list[Layer]]) -> None:
         super().__init__()
@@ -59,7 +61,9 @@ class Chords(nn.Module):
     recognition*, MLSP 2016.
     """
 
+    files: tuple[str, ...] = ("chords/2016/chords_cnnfeat.pkl",)
     rate, layers, dim = 10, ("penultimate",), 128
+    supervised: tuple[str, ...] = ("chord",)
 
     def __init__(self, networks: Sequence[list[Layer]]) -> None:
         super().__init__()
@@ -95,7 +99,9 @@ class Downbeats(nn.Module):
     ISMIR 2016.
     """
 
+    files = tuple(f"downbeats/2016/downbeats_blstm_{number}.pkl" for number in range(1, 9))
     rate, layers, dim = 100, ("1", "2", "3"), 8 * 50
+    supervised: tuple[str, ...] = ("beat", "downbeat")
 
     def __init__(self, networks: Sequence[list[Layer]]) -> None:
         super().__init__()

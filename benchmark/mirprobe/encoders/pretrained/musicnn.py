@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
 
 import torch
@@ -14,11 +13,11 @@ from mirprobe.api.encoder import EncoderInfo, lazy_info
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
+from mirprobe.encoders.lazy_model import LazyModel
 from mirprobe.encoders.pretrained.musicnn_model import (
     BANDS,
     CLIP,
     FRAMES,
-    MusiCNN,
     from_variables,
 )
 from mirprobe.encoders.pretrained.packaged import packaged_file
@@ -34,7 +33,7 @@ _LATE = 96  # samples; mean delay of the trained filters: 0.6 frames for MTT, 0.
 _TRAINED = ("kernel", "bias", "gamma", "beta")
 
 
-class MusiCnn:
+class MusiCnn(LazyModel):
     """MusiCNN (Pons & Serra, 2019), trained to tag MagnaTagATune or the Million Song Dataset.
 
     Windows have 187 frames (2.976 s), as in training and in the package, and are padded with zeros
@@ -84,15 +83,14 @@ class MusiCnn:
         self.sources: tuple[str, ...] = ("class",) if self._clip else ("sequence",)
         hashes = [file_digest(file) for file in (self._index, self._data)]
         self.fingerprint = digest("musicnn", _REVISION, embedding, hashes, torchaudio.__version__)
-        self._modules: tuple[nn.Module, MusiCNN] | None = None
 
     @lazy_info("ISC")
     def info(self) -> EncoderInfo:
         """Number of parameters (including the output layer), licence, supervised tasks."""
-        known = EncoderInfo(licence=type(self).info.licence, supervised=("tagging",))
         variables = self._variables()
         trained = {n: v for n, v in variables.items() if n.rpartition("/")[2] in _TRAINED}
-        return replace(known, parameters=sum(prod(entry.shape) for entry in trained.values()))
+        count = sum(prod(entry.shape) for entry in trained.values())
+        return EncoderInfo(count, type(self).info.licence, ("tagging",))
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows.
@@ -107,13 +105,7 @@ class MusiCnn:
         Raises:
             EncoderError: the checkpoint cannot be read.
         """
-        if self._modules is None:
-            # tensors created in inference mode cannot be used outside of it
-            with torch.inference_mode(False):
-                model = from_variables(read_variables(self._data, self._variables()))
-                self._modules = _mel(), model
-        mel, network = self._modules
-        mel, network = mel.to(audio.device), network.to(audio.device)
+        mel, network = self._on(audio.device)
         late = 0 if self._clip else _LATE
         padded = F.pad(audio.float(), (_HOP - late, _HOP + late))
         logmel = torch.log10(10_000 * mel(padded) + 1).transpose(1, 2)  # (B, T, 96)
@@ -121,6 +113,10 @@ class MusiCnn:
         if self._clip:
             return Tokens(class_token=network.clip(frames)[:, None])
         return Tokens(sequence=frames[:, :, None])
+
+    def _load(self) -> nn.Module:
+        model = from_variables(read_variables(self._data, self._variables()))
+        return nn.ModuleList([_mel(), model])
 
     def _variables(self) -> dict[str, Variable]:
         """The variables of the model, without those of the optimiser."""

@@ -14,6 +14,7 @@ from mirprobe.api.encoder import EncoderInfo, lazy_info
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
+from mirprobe.encoders.lazy_model import LazyModel
 from mirprobe.encoders.pretrained.packaged import packaged_file
 
 _REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
@@ -23,7 +24,7 @@ _SHORTEST = 4096  # samples; minimum for the mirror padding of the constant-Q tr
 _AT_ONCE = 256  # frames
 
 
-class Pesto:
+class Pesto(LazyModel):
     """PESTO (Riou et al., 2023), trained without labels to estimate pitch: model `mir-1k_g7`.
 
     Frames are the input of the last, translation-equivariant layer: three channels of 219 bins,
@@ -59,7 +60,6 @@ class Pesto:
         self.frame_rate: float | None = _RATE / self._hop
         parts = (file_digest(self._weights), version("pesto-pitch"), self._hop)
         self.fingerprint = digest("pesto", _REVISION, *parts)
-        self._model: Any = None
 
     @lazy_info("LGPL-3.0-only")
     def info(self) -> EncoderInfo:
@@ -77,11 +77,7 @@ class Pesto:
         Returns:
             Tokens with a sequence (batch, time, 1, 657), float32.
         """
-        if self._model is None:
-            # tensors created in inference mode cannot be used outside of it
-            with torch.inference_mode(False):
-                self._model = self._load()
-        model = self._model.to(audio.device)
+        model = self._on(audio.device)
         time = audio.shape[1] // self._hop + 1
         padded = F.pad(audio.float(), (0, max(0, _SHORTEST - audio.shape[1])))
         bins = model.crop_cqt(model.preprocessor(padded, sr=_RATE))[:, :time]  # (B, T, 1, 219)
@@ -106,21 +102,20 @@ class Pesto:
 
         found = _checkpoint(self._weights)
         settings = found["hparams"]
-        with torch.random.fork_rng(devices=[]):  # the checkpoint overwrites the random weights
-            model = PESTO(
-                Resnet1d(**settings["encoder"]),
-                preprocessor=Preprocessor(
-                    1000 * self._hop / _RATE, sampling_rate=_RATE, **found["hcqt_params"]
-                ),
-                crop_kwargs=settings["pitch_shift"],
-            )
+        model = PESTO(
+            Resnet1d(**settings["encoder"]),
+            preprocessor=Preprocessor(
+                1000 * self._hop / _RATE, sampling_rate=_RATE, **found["hcqt_params"]
+            ),
+            crop_kwargs=settings["pitch_shift"],
+        )
         transform = {
             name: value
             for name, value in model.state_dict().items()
             if name.startswith("preprocessor.")  # computed rather than trained
         }
         model.load_state_dict({**transform, **found["state_dict"]})
-        return model.eval().requires_grad_(False)
+        return model
 
 
 def _checkpoint(path: Any) -> dict[str, Any]:

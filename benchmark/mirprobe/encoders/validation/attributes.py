@@ -33,9 +33,8 @@ def construction(seconds: float) -> Check:
 def same_fingerprint(one: str, other: str) -> Check:
     """Two equal constructions have the same fingerprint."""
     if one == other:
-        return Check(
-            "fingerprint", True, f"{one[:16]}, known before the first call, twice the same"
-        )
+        found = f"{one[:16]}, known before the first call, twice the same"
+        return Check("fingerprint", True, found)
     found = f"{one[:16]} and then {other[:16]} of two equal constructions"
     remedy = "hash only weights, options and revision: no times, random numbers or addresses"
     return Check("fingerprint", False, found, remedy)
@@ -43,10 +42,9 @@ def same_fingerprint(one: str, other: str) -> Check:
 
 def kept_fingerprint(before: str, after: str) -> Check:
     """Calls do not change the fingerprint."""
-    found = "the same after all calls" if before == after else f"{before[:16]} became {after[:16]}"
-    return Check(
-        "fingerprint kept", before == after, found, "a call must not change what it is made of"
-    )
+    same, remedy = before == after, "a call must not change what it is made of"
+    found = "the same after all calls" if same else f"{before[:16]} became {after[:16]}"
+    return Check("fingerprint kept", same, found, remedy)
 
 
 def weights(encoder: CheckedEncoder, clip: Tensor) -> Check:
@@ -61,27 +59,19 @@ def weights(encoder: CheckedEncoder, clip: Tensor) -> Check:
     """
     to_device(encoder, clip.device)
     encode(encoder, clip)
-    module = next(
-        (found for found in _modules(encoder.plugin) if any(True for _ in found.parameters())), None
-    )
-    if module is None:
+    weight = next((w for module in _modules(encoder.plugin) for w in module.parameters()), None)
+    if weight is None:
         return Check("weights", None, "could not be checked: no torch weights can be reached")
     before = encoder.own_fingerprint()
-    weight = next(module.parameters())
-    with (
-        torch.inference_mode()
-    ):  # weights that were made in inference mode can only be changed in it
+    with torch.inference_mode():  # weights that were made in it can only be changed in it
         kept = weight.clone()
         weight.add_(1)
         after = encoder.own_fingerprint()
         weight.copy_(kept)
     if before != after:
         return Check("weights", True, "the fingerprint changes with a weight")
-    return Check(
-        "weights",
-        None,
-        "could not be checked: the fingerprint is fixed at construction, as a file's hash would be",
-    )
+    reason = "the fingerprint is fixed at construction, as a file's hash would be"
+    return Check("weights", None, f"could not be checked: {reason}")
 
 
 def _modules(encoder: object) -> Iterator[nn.Module]:

@@ -117,8 +117,7 @@ class _Trial:
     def tokens(self) -> Check:
         """Shapes, number type and values of one clip's tokens."""
         self.alone = self._call(self.clips[:1])
-        parts = {"sequence": self.alone.sequence, "class token": self.alone.class_token}
-        given = {name: part for name, part in parts.items() if part is not None}
+        given = self.alone.given()
         if not given:
             return Check("tokens", False, "neither sequence nor class token", "return one of them")
         largest = max(float(part.abs().max()) for part in given.values())
@@ -141,10 +140,8 @@ class _Trial:
     def float16(self) -> Check:
         """The cache's number type keeps what the tokens tell."""
         loss = CastLoss()
-        tokens = self._call(self.clips)
-        for name, part in {"sequence": tokens.sequence, "class token": tokens.class_token}.items():
-            if part is not None:
-                loss.see(name, part)
+        for name, part in self._call(self.clips).given().items():
+            loss.see(name, part)
         found = loss.describe(self.encoder.layers)
         remedy = "scale the embeddings to about 1, around 0; or runs need --dtype float32"
         return Check("float16", loss.share <= LOST, found, remedy)
@@ -213,9 +210,8 @@ def _noise(samples: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
 def _times(encoder: Encoder, device: str) -> Iterator[Check]:
     """Frame times and their drift over ten minutes."""
     if encoder.frame_rate is None:
-        reason = "it declares no frame_rate"
-        yield Check("frame times", None, reason)
-        yield Check("drift", None, reason)
+        for name in ("frame times", "drift"):
+            yield Check(name, None, "it declares no frame_rate")
         yield _guarded("ten minutes", lambda: _long(encoder, device))
         return
     try:
@@ -229,8 +225,8 @@ def _times(encoder: Encoder, device: str) -> Iterator[Check]:
         return
     if not response.localised:
         reason = "no layer has a clear response to an impulse in the frames near it"
-        yield Check("frame times", None, f"could not be checked: {reason}")
-        yield Check("drift", None, f"could not be checked: {reason}")
+        for name in ("frame times", "drift"):
+            yield Check(name, None, f"could not be checked: {reason}")
         return
     yield from _judged(response, encoder.frame_rate)
 
