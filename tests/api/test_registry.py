@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mirprobe.api.registry import DATASETS, ENCODERS, TASKS, Registry
-from mirprobe.api.specs import nearest, parse_spec
+from mirprobe.api.specs import nearest, parse_options
 from mirprobe.core.errors import ConfigError, MirprobeError
 
 GROUP = "mirprobe.things"
@@ -56,31 +56,30 @@ def test_nearest_names_the_nearest_or_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "name", "options"),
+    ("text", "options"),
     [
-        ("mfcc", "mfcc", {}),
-        ("mfcc:", "mfcc", {}),
-        ("mfcc:coefficients=13", "mfcc", {"coefficients": 13}),
-        ("a:b=1.5,c=true,d=text,e=", "a", {"b": 1.5, "c": True, "d": "text", "e": None}),
-        ("a: b =2", "a", {"b": 2}),
-        ("a:path=/x=y:z", "a", {"path": "/x=y:z"}),
+        ("", {}),
+        ("coefficients=13", {"coefficients": 13}),
+        ("b=1.5,c=true,d=text,e=", {"b": 1.5, "c": True, "d": "text", "e": None}),
+        (" b =2", {"b": 2}),
+        ("path=/x=y:z", {"path": "/x=y:z"}),
     ],
 )
-def test_parse_spec(spec: str, name: str, options: dict[str, Any]) -> None:
-    assert parse_spec(spec) == (name, options)
+def test_parse_options(text: str, options: dict[str, Any]) -> None:
+    assert parse_options(text, f"a:{text}", "a") == options
 
 
 @pytest.mark.parametrize(
-    ("spec", "message"),
+    ("text", "message"),
     [
-        ("mfcc:13", "'mfcc:13': option '13' has no value; write mfcc:13=VALUE"),
-        ("mfcc:a=1,a=2", "'mfcc:a=1,a=2': option 'a' is given twice; keep one of them"),
-        ("mfcc:a=[", "'mfcc:a=[': '[' is not a YAML scalar; quote it"),
+        ("13", "'mfcc:13': option '13' has no value; write mfcc:13=VALUE"),
+        ("a=1,a=2", "'mfcc:a=1,a=2': option 'a' is given twice; keep one of them"),
+        ("a=[", "'mfcc:a=[': '[' is not a YAML scalar; quote it"),
     ],
 )
-def test_parse_spec_refuses(spec: str, message: str) -> None:
+def test_parse_options_refuses(text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_spec(spec)
+        parse_options(text, f"mfcc:{text}", "mfcc")
     assert str(caught.value) == message
 
 

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from mirprobe.api.dataset import DatasetInfo
 from mirprobe.api.registry import DATASETS
 from mirprobe.core.errors import ConfigError
-from mirprobe.data.paths import dataset_root, joined_specs
+from mirprobe.data.paths import DataFolders, joined_specs
 from mirprobe.evaluation.config import RunConfig
 
-SHEET = DatasetInfo(1, 0.1, 0.1, "CC0", "here", "put it there")
-FOLDERS: dict[str, Any] = {"cache_dir": Path("cache"), "data_home": Path("~/sets")}
+SHEET = DatasetInfo(licence="CC0", source="here", obtain="put it there")
+FOLDERS = DataFolders(Path("cache"), Path("~/sets"))
 
 
 def register(monkeypatch: pytest.MonkeyPatch, sheet: DatasetInfo | None) -> None:
@@ -25,27 +25,27 @@ def test_what_no_program_makes_lies_in_the_data_home(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     register(monkeypatch, SHEET)
-    assert dataset_root("things:size=3", **FOLDERS) == tmp_path / "sets" / "things"
+    assert FOLDERS.root("things:size=3") == tmp_path / "sets" / "things"
     assert not (tmp_path / "sets").exists()
 
 
 def test_what_is_generated_lies_in_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    generated = DatasetInfo(1, 0.1, 0.1, "CC0", "here", "nothing to do", generated=True)
+    generated = replace(SHEET, generated=True)
     for sheet in (None, generated):
         register(monkeypatch, sheet)
-        assert dataset_root("things", **FOLDERS) == Path("cache/datasets/things")
-    assert dataset_root("studio:size=72", **FOLDERS) == Path("cache/datasets/studio")
+        assert FOLDERS.root("things") == Path("cache/datasets/things")
+    assert FOLDERS.root("studio:size=72") == Path("cache/datasets/studio")
 
 
 def test_names_and_homes_that_are_not_there() -> None:
     with pytest.raises(ConfigError, match="unknown data set 'studoi'; did you mean 'studio'"):
-        dataset_root("studoi", **FOLDERS)
+        FOLDERS.root("studoi")
 
 
 def test_nobodys_home(monkeypatch: pytest.MonkeyPatch) -> None:
     register(monkeypatch, SHEET)
     with pytest.raises(ConfigError, match=r"data_home '~no-such-user-here/x': .*name a folder"):
-        dataset_root("things", cache_dir=Path("c"), data_home=Path("~no-such-user-here/x"))
+        DataFolders(data_home=Path("~no-such-user-here/x")).root("things")
 
 
 def test_the_default_is_in_the_users_home() -> None:

@@ -134,7 +134,7 @@ def test_members_that_are_wrong(member: str, value: Any, message: str, tmp_path:
 
 def test_members_that_are_missing() -> None:
     (only,) = validate_dataset(object)  # type: ignore[arg-type]
-    assert only.found == "lacks name, lacks tags, lacks trim, lacks splits, lacks prepare"
+    assert only.found == "lacks name, tags, trim, splits, prepare"
 
 
 def test_splits_that_change(tmp_path: Path) -> None:
@@ -173,4 +173,4 @@ def test_the_command(tmp_path: Path) -> None:
     words = ["validate-dataset", f"{tmp_path}/wrong.py:Wrong", "--cache-dir", str(tmp_path)]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 1
-    assert result.output.startswith("FAIL  members           lacks name, lacks tags")
+    assert result.output.startswith("FAIL  members           lacks name, tags")

@@ -16,7 +16,7 @@ from mirprobe.api import from_file
 from mirprobe.api.registry import DATASETS, TASKS
 from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError
-from mirprobe.data.paths import dataset_root, joined_specs
+from mirprobe.data.paths import DataFolders, joined_specs
 from mirprobe.probing import probes
 
 PLUGINS = '''
@@ -135,16 +135,16 @@ def test_two_classes_of_one_name_have_folders_of_their_own(file: Path, tmp_path:
     other = tmp_path / "other"
     other.mkdir()
     (other / "my.py").write_text(PLUGINS)
-    folders = {"cache_dir": tmp_path / "c", "data_home": tmp_path / "d"}
-    one = dataset_root("my.py:Clicks", **folders)
-    assert one == dataset_root(f"{file}:Clicks:tracks=3", **folders)
-    assert one != dataset_root("other/my.py:Clicks", **folders)
-    with_sheet = 'sheet = mirprobe.api.dataset.DatasetInfo(1, 1, 1, "CC0", "here", "there")'
+    folders = DataFolders(tmp_path / "c", tmp_path / "d")
+    one = folders.root("my.py:Clicks")
+    assert one == folders.root(f"{file}:Clicks:tracks=3")
+    assert one != folders.root("other/my.py:Clicks")
+    with_sheet = 'sheet = mirprobe.api.dataset.DatasetInfo(licence="CC0", source="x", obtain="y")'
     text = PLUGINS.replace(
         '    name, tags, trim = "cl', f'    {with_sheet}\n    name, tags, trim = "cl'
     )
     (other / "my.py").write_text(f"import mirprobe.api.dataset\n{text}")
-    assert dataset_root("other/my.py:Clicks", **folders) == tmp_path / "d" / "Clicks"
+    assert folders.root("other/my.py:Clicks") == tmp_path / "d" / "Clicks"
 
 
 @pytest.mark.parametrize(

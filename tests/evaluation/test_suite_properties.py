@@ -12,7 +12,7 @@ from helpers.laws import examples, read_or_refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirprobe.api.specs import parse_options, parse_spec, split_unquoted
+from mirprobe.api.specs import parse_options, split_unquoted
 from mirprobe.encoders.specs import arguments, make_encoder, split_pca
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.setup import make_dataset, make_encoders
@@ -114,7 +114,7 @@ SPEC = st.one_of(
 @examples(80)
 @given(spec=SPEC)
 def test_a_specification_of_anything(spec: str, folder: Path) -> None:
-    read_or_refused(lambda: parse_spec(spec))
+    read_or_refused(lambda: parse_options(spec, spec, spec))
     read_or_refused(lambda: arguments(spec, spec))
     read_or_refused(lambda: split_pca(spec))
     assert ",".join(split_unquoted(spec, ",")) == spec

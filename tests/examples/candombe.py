@@ -16,7 +16,6 @@ class Candombe(MirdataDataset):
     sheet = DatasetInfo(
         tracks=35,
         hours=2.0,
-        gigabytes=None,
         licence="CC BY 4.0",
         source="https://zenodo.org/record/6533068 (Nunes et al., ISMIR 2015)",
         obtain="download, from Zenodo by mirdata",

@@ -16,7 +16,7 @@ from mirprobe.api.registry import DATASETS, ENCODERS, TASKS
 from mirprobe.api.task import Task
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import SPLITS, Annotations
-from mirprobe.data.paths import dataset_root
+from mirprobe.data.paths import DataFolders
 from mirprobe.evaluation.config import make_config
 from mirprobe.evaluation.runner import run
 from mirprobe.probing import probes
@@ -95,7 +95,7 @@ def test_both_run_through_the_harness(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setitem(probes.PRESETS, "standard", QUICK)
     monkeypatch.setitem(ENCODERS._factories, "bands", Bands)
     cache, home = tmp_path / "cache", tmp_path / "home"
-    candombe(Folder(dataset_root(DATASET, cache_dir=cache, data_home=home)))
+    candombe(Folder(DataFolders(cache, home).root(DATASET)))
     config = make_config(
         {
             "encoders": ["bands"],

@@ -13,12 +13,12 @@ if TYPE_CHECKING:  # imports torch, which the command line starts without
     from mirprobe.core.schema import Split, Track
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DatasetInfo:
     """Size, licence and source of a data set. `mirprobe data` shows it.
 
     Attributes:
-        tracks: number of tracks with audio and annotations.
+        tracks: number of tracks with audio and annotations; None if unknown.
         hours: of audio; None if unknown.
         gigabytes: of all files on disk; None if unknown.
         licence: of audio and annotations.
@@ -30,9 +30,9 @@ class DatasetInfo:
         caution: what one must know to read a score on it, in one line.
     """
 
-    tracks: int
-    hours: float | None
-    gigabytes: float | None
+    tracks: int | None = None
+    hours: float | None = None
+    gigabytes: float | None = None
     licence: str
     source: str
     obtain: str

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from mirprobe.core.errors import ConfigError, MirprobeError
+from mirprobe.core.errors import ConfigError, plugin_errors
 from mirprobe.core.yaml_text import load_yaml
 
 T = TypeVar("T")
@@ -30,16 +30,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def is_file_spec(spec: str) -> bool:
     """Whether `spec` names a class in a Python file: `.py` precedes its first `=`."""
     return FILE_SPEC.fullmatch(spec) is not None
-
-
-def parse_spec(spec: str) -> tuple[str, dict[str, Any]]:
-    """Split `name:key=value,key=value` into the name and its options. Values are YAML scalars.
-
-    Raises:
-        ConfigError: an option has no `=`, is given twice, or its value is not YAML.
-    """
-    name, _, rest = spec.partition(":")
-    return name, parse_options(rest, spec, name)
 
 
 def spec_name(spec: str) -> str:
@@ -71,7 +61,7 @@ def parse_options(
         positional: names of the first options, which may omit `key=`.
 
     Raises:
-        ConfigError: as for `parse_spec`.
+        ConfigError: an option has no `=`, is given twice, or its value is not YAML.
     """
     options: dict[str, Any] = {}
     for index, item in enumerate(filter(None, split_unquoted(text, ","))):
@@ -106,11 +96,5 @@ def build(kind: str, spec: str, factory: Callable[..., T], *args: Any, **options
     Raises:
         ConfigError: the factory refuses its options or raises another error.
     """
-    try:
+    with plugin_errors(f"{kind} '{spec}' cannot be built", "check its options"):
         return factory(*args, **options)
-    except MirprobeError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise ConfigError(
-            f"{kind} '{spec}' cannot be built ({type(error).__name__}: {error}); check its options"
-        ) from error

@@ -13,7 +13,7 @@ from mirprobe.cli.tables import print_table
 from mirprobe.evaluation.config import RunConfig, make_config
 
 if TYPE_CHECKING:
-    from mirprobe.data.status import DataFolders
+    from mirprobe.data.paths import DataFolders
 
 data_app = typer.Typer(
     cls=OneLineErrors, help="List, fetch and check data sets.", no_args_is_help=True
@@ -30,16 +30,18 @@ Name = Annotated[str, typer.Argument(help="NAME or NAME:option=value,...")]
 @options_from(RunConfig, only=FOLDERS)
 def list_command(**given: Any) -> None:
     """List every registered data set: size, licence, and whether its folder has files."""
-    from mirprobe.data.status import all_statuses
+    from mirprobe.api.dataset import DatasetInfo
+    from mirprobe.api.registry import DATASETS
+    from mirprobe.data.status import dataset_status
 
-    rows = []
-    for found in all_statuses(folders_of(given)):
-        sizes, notes = ("?", "?", "?"), "?"
-        if found.sheet is not None:
-            sheet = found.sheet
-            sizes = (str(sheet.tracks), _number(sheet.hours), _number(sheet.gigabytes))
-            notes = "; ".join(filter(None, (sheet.licence, sheet.caution)))
-        rows.append((found.name, *sizes, "yes" if found.present else "no", notes))
+    rows, unknown = [], DatasetInfo(licence="?", source="?", obtain="?")
+    for name in DATASETS.names():
+        found = dataset_status(name, folders_of(given))
+        sheet = found.sheet or unknown
+        tracks = "?" if sheet.tracks is None else str(sheet.tracks)
+        notes = "; ".join(filter(None, (sheet.licence, sheet.caution)))
+        present = "yes" if found.present else "no"
+        rows.append((name, tracks, _number(sheet.hours), _number(sheet.gigabytes), present, notes))
     headers = ("data set", "tracks", "hours", "GB", "there", "licence")
     print_table(headers, rows, text=("data set", "there", "licence"), wrapped=("licence",))
     typer.echo("? means unknown; `mirprobe data status NAME` says how to get a data set")
@@ -89,14 +91,15 @@ def status_command(
 def prepare_command(name: Name, **given: Any) -> None:
     """Download the files of a data set, or generate its audio."""
     from mirprobe.api.dataset import root_of
-    from mirprobe.data.status import all_tracks, dataset_status, open_dataset, prepare_dataset
+    from mirprobe.data.status import dataset_status, prepare_dataset
+    from mirprobe.data.tracks import tracks_of
 
     found = dataset_status(name, folders_of(given))
-    dataset = open_dataset(name, folders_of(given))
+    dataset = folders_of(given).open(name)
     generated = found.sheet is None or found.sheet.generated
     if not prepare_dataset(dataset) and not generated:
         typer.echo("nothing to download: the files in its folder are used")
-    tracks = all_tracks(dataset)
+    tracks = tracks_of(dataset.splits())
     there = sum(track.audio.is_file() for track in tracks)
     root = root_of(dataset) or found.root
     typer.echo(f"{root}: audio of {there} of {len(tracks)} tracks")
@@ -106,25 +109,26 @@ def prepare_command(name: Name, **given: Any) -> None:
 @options_from(RunConfig, only=FOLDERS)
 def check_command(name: Name, **given: Any) -> None:
     """Open every file and annotation of a data set; exit status 1 if anything is broken."""
-    from mirprobe.data.status import all_tracks, check, open_dataset
+    from mirprobe.data.status import check
+    from mirprobe.data.tracks import tracks_of
 
-    dataset = open_dataset(name, folders_of(given))
+    dataset = folders_of(given).open(name)
     found = check(dataset)
     for finding in found:
         what = " ".join(finding.what.split())
         typer.echo(f"track '{finding.track}': {what}" if finding.track else what)
-    typer.echo(f"{len(all_tracks(dataset))} tracks, {len(found)} findings")
+    typer.echo(f"{len(tracks_of(dataset.splits()))} tracks, {len(found)} findings")
     if found:
         raise typer.Exit(1)
 
 
 def folders_of(given: dict[str, Any]) -> DataFolders:
     """The folders of data sets that the options `FOLDERS` name."""
-    from mirprobe.data.status import DataFolders
+    from mirprobe.data.paths import DataFolders
     from mirprobe.embedding.remote_store import local_folder
 
     config = make_config(given)
-    return DataFolders(config.data_home, local_folder(config.cache_dir))
+    return DataFolders(local_folder(config.cache_dir), config.data_home)
 
 
 def _number(value: float | None) -> str:

@@ -26,10 +26,9 @@ def validate_task_command(
     targets, declared metrics and their range, the score of the reference itself: one line each.
     """
     from mirprobe.api.registry import TASKS
-    from mirprobe.data.status import open_dataset
     from mirprobe.evaluation.validate_task import validate_task
 
-    data = open_dataset(dataset, folders_of(given))
+    data = folders_of(given).open(dataset)
     report_checks(f"task '{spec}'", validate_task(TASKS.create(spec, data), data))
 
 
@@ -46,9 +45,8 @@ def validate_dataset_command(
     Members, fixed splits, ids and groups, audio, annotations within the audio, and the tasks that
     need them: one line each. Renders the audio of a generated data set.
     """
-    from mirprobe.data.status import open_dataset
     from mirprobe.data.validate_dataset import validate_dataset
 
     folders = folders_of(given)
-    checks = validate_dataset(lambda: open_dataset(spec, folders), limit)
+    checks = validate_dataset(lambda: folders.open(spec), limit)
     report_checks(f"data set '{spec}'", checks)

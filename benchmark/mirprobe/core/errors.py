@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class MirprobeError(Exception):
     """Base of every error that a user can cause or fix; its message is always one line."""
@@ -33,3 +36,22 @@ class UntrustedEncoderError(EncoderError):
 
 class StorageError(MirprobeError):
     """The cache or results folder cannot be written or read."""
+
+
+@contextmanager
+def plugin_errors(what: str, remedy: str) -> Iterator[None]:
+    """Raise any error of a plug-in's code in the block as one that names the plug-in.
+
+    Args:
+        what: the plug-in and what it failed to do; begins the message.
+        remedy: ends the message.
+
+    Raises:
+        ConfigError: the error is not a MirprobeError already.
+    """
+    try:
+        yield
+    except MirprobeError:
+        raise
+    except (Exception, SystemExit) as error:  # SystemExit: the plug-in called sys.exit()
+        raise ConfigError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error

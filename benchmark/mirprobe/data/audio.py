@@ -19,7 +19,7 @@ from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Track
 from mirprobe.data.containers import Extent, measure
 from mirprobe.data.flac import last_sample
-from mirprobe.data.mp3 import count_frames, decode_whole
+from mirprobe.data.mp3 import ForwardFile, count_frames, decode_whole
 
 Decoded = NDArray[np.float32] | TrackError
 
@@ -115,7 +115,7 @@ def _open(path: Path, extent: Extent) -> Iterator[_Source]:
         TrackError: it holds several streams, more than its header states, or no rate of audio.
     """
     streams = extent.streams
-    with _Forward(path) as file:
+    with ForwardFile(path) as file:
         rate, frames = file.samplerate, file.frames
         if rate < _LOWEST_RATE:
             raise TrackError(f"{path}: its header states a rate of {rate} Hz; {_REPLACE}")
@@ -170,18 +170,6 @@ def _blocks(file: soundfile.SoundFile, first: int, last: int) -> Iterator[Block]
 def _read(file: soundfile.SoundFile, frames: int) -> Block:
     block: Block = file.read(min(_BLOCK, frames), dtype="float32", always_2d=True)
     return block
-
-
-class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A file that is read block after block as it would be in one go.
-
-    soundfile seeks after every read of a seekable file, which starts an MP3 decoder anew: at the
-    lower sampling rates it then gives other samples in their last bit.
-    """
-
-    def seekable(self) -> bool:
-        """Not after reads; `seek` itself works."""
-        return False
 
 
 @dataclass

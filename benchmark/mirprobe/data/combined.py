@@ -63,7 +63,7 @@ class CombinedDataset:
         """Make the audio of `tracks` exist, data set by data set."""
         wanted = {track.id for track in tracks}
         chosen: dict[int, list[Member]] = {}
-        for member in (member for split in SPLITS for member in self.members[split]):
+        for member in (member for members in self.members.values() for member in members):
             if member.track.id in wanted:
                 chosen.setdefault(id(member.origin), []).append(member)
         for members in chosen.values():

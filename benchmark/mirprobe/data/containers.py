@@ -60,6 +60,14 @@ _RIFF = _Chunks(12, 4, "<I", b"data")
 _AIFF = _Chunks(12, 4, ">I", b"SSND")
 _CAF = _Chunks(8, 4, ">Q", b"data", 1)
 _W64 = _Chunks(40, 16, "<Q", b"data\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a", 8, True)
+_FORMS = (
+    (b"RIFF", (b"WAVE",), _RIFF),
+    (b"RF64", (b"WAVE",), _RIFF),
+    (b"FORM", (b"AIFF", b"AIFC"), _AIFF),
+    (b"caff", (b"",), _CAF),
+    (b"riff\x2e\x91\xcf\x11", (b"",), _W64),
+)
+"""Beginning of the file, of its ninth byte, and the chunks that follow."""
 
 
 def measure(path: Path) -> Extent:
@@ -75,14 +83,9 @@ def measure(path: Path) -> Extent:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 count = _ogg_streams if head[:4] == b"OggS" else flac_streams
                 return Extent(streams=count(content))
-        if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
-            return _measure_chunks(file, size, _RIFF, head[:4])
-        if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-            return _measure_chunks(file, size, _AIFF, head[:4])
-        if head[:4] == b"caff":
-            return _measure_chunks(file, size, _CAF, head[:4])
-        if head[:8] == b"riff\x2e\x91\xcf\x11":
-            return _measure_chunks(file, size, _W64, head[:8])
+        for magic, kinds, form in _FORMS:
+            if head.startswith(magic) and head[8:12].startswith(kinds):
+                return _measure_chunks(file, size, form, magic)
         if head[:4] == b".snd" and len(head) == 16:
             offset, length = struct.unpack(">II", head[4:12])
             if 0 < length < _UNKNOWN:

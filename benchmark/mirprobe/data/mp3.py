@@ -84,12 +84,8 @@ def count_frames(path: Path) -> Mp3Frames:
             place += 10 + (one << 21 | two << 14 | three << 7 | four)
             continue
         header = _header(content, place)
-        after = None if header is None else place + header.size
-        if (
-            header is None
-            or after is None
-            or (after < len(content) - 4 and not _goes_on(content, after))
-        ):
+        after = place + header.size if header else 0
+        if header is None or not _goes_on(content, after):
             place = content.find(b"\xff", place + 1)
             if place < 0:
                 break
@@ -107,10 +103,22 @@ def count_frames(path: Path) -> Mp3Frames:
 
 def _goes_on(content: bytes, place: int) -> bool:
     """Whether a frame, a tag or the end of the file follows."""
-    if len(content) - 4 <= place <= len(content):
+    if place >= len(content) - 4:
         return True
     tag = content[place : place + 3] in TAGS
     return tag or _header(content, place) is not None
+
+
+class ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
+    """A file, or a pipe, that is read block after block as it would be in one go.
+
+    soundfile seeks after every read of a seekable file, which starts an MP3 decoder anew: at the
+    lower sampling rates it then gives other samples in their last bit.
+    """
+
+    def seekable(self) -> bool:
+        """Not after reads; `seek` itself works."""
+        return False
 
 
 def decode_whole(path: Path) -> Iterator[NDArray[np.float32]]:
@@ -131,16 +139,8 @@ def decode_whole(path: Path) -> Iterator[NDArray[np.float32]]:
     feeder = threading.Thread(target=feed, daemon=True)
     feeder.start()
     try:
-        with _Pipe(read_end, closefd=True) as file:
+        with ForwardFile(read_end, closefd=True) as file:
             while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
                 yield block
     finally:
         feeder.join()
-
-
-class _Pipe(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A file that soundfile must not seek in."""
-
-    def seekable(self) -> bool:
-        """Never."""
-        return False

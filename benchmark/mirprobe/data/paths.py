@@ -5,9 +5,10 @@ The folder of a generated data set is in the cache, that of any other one in the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from mirprobe.api.dataset import sheet_of
+from mirprobe.api.dataset import Dataset, sheet_of
 from mirprobe.api.registry import DATASETS
 from mirprobe.api.specs import is_file_spec, spec_name
 from mirprobe.core.errors import ConfigError
@@ -16,29 +17,47 @@ from mirprobe.core.hashing import digest
 DATA_HOME = Path("~/mir_datasets")
 
 
-def dataset_root(spec: str, *, cache_dir: Path, data_home: Path) -> Path:
-    """The folder of a data set; it need not exist.
+@dataclass(frozen=True)
+class DataFolders:
+    """The folders of data sets.
 
-    If its class has no `sheet`, or the sheet has `generated`, the folder is in the cache, where it
-    may be deleted at any time.
-
-    Args:
-        spec: `name:option=value,...` or `path/to/file.py:Class:option=value,...`.
-        cache_dir: folder of the cache.
+    Attributes:
+        cache_dir: folder of the cache. It has the data sets whose class has no `sheet`, or one with
+            `generated`; they may be deleted at any time.
         data_home: folder of all other data sets; `~` is expanded.
-
-    Raises:
-        ConfigError: the name is unknown, or `~` cannot be expanded.
     """
-    sheet, name = sheet_of(DATASETS.get(spec)), spec_name(spec)
-    if sheet is None or sheet.generated:
-        if is_file_spec(spec):  # classes of the same name in two files share no folder
-            name += f"-{digest(str(Path(spec.partition('.py')[0]).expanduser().resolve()))[:8]}"
-        return cache_dir / "datasets" / name
-    try:
-        return data_home.expanduser() / name
-    except RuntimeError as error:
-        raise ConfigError(f"data_home '{data_home}': {error}; name a folder in full") from error
+
+    cache_dir: Path = Path("embeddings_cache")
+    data_home: Path = DATA_HOME
+
+    def root(self, spec: str) -> Path:
+        """The folder of a data set; it need not exist.
+
+        Args:
+            spec: `name:option=value,...` or `path/to/file.py:Class:option=value,...`.
+
+        Raises:
+            ConfigError: the name is unknown, or `~` cannot be expanded.
+        """
+        sheet, name = sheet_of(DATASETS.get(spec)), spec_name(spec)
+        if sheet is None or sheet.generated:
+            if is_file_spec(spec):  # classes of the same name in two files share no folder
+                name += f"-{digest(str(Path(spec.partition('.py')[0]).expanduser().resolve()))[:8]}"
+            return self.cache_dir / "datasets" / name
+        try:
+            return self.data_home.expanduser() / name
+        except RuntimeError as error:
+            raise ConfigError(
+                f"data_home '{self.data_home}': {error}; name a folder in full"
+            ) from error
+
+    def open(self, spec: str) -> Dataset:
+        """Build a data set with its folder.
+
+        Raises:
+            ConfigError: the name is unknown or the data set refuses an option.
+        """
+        return DATASETS.create(spec, root=self.root(spec))
 
 
 def joined_specs(spec: str) -> list[str]:

@@ -23,38 +23,16 @@ from mirprobe.api.specs import spec_name
 from mirprobe.api.task import Task
 from mirprobe.core.annotations import check_annotation
 from mirprobe.core.errors import ConfigError, TrackError
-from mirprobe.core.schema import SPLITS, Floats, Split, Track
-from mirprobe.data import tracks as data_tracks
+from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe.data.audio import prefetch
-from mirprobe.data.paths import DATA_HOME, dataset_root
-from mirprobe.data.tracks import Tracks, splits_hash
+from mirprobe.data.paths import DataFolders
+from mirprobe.data.tracks import Tracks, prepare_audio, splits_hash, tracks_of
 
 RATE = 16_000
 """Sample rate in Hz at which audio is compared."""
 
 FRAMES = 25.0
 """Frames per second at which frame-wise targets are computed."""
-
-
-@dataclass(frozen=True)
-class DataFolders:
-    """The folders of data sets.
-
-    Attributes:
-        data_home: has one folder for each data set that this package does not generate.
-        cache_dir: has the generated data sets.
-    """
-
-    data_home: Path = DATA_HOME
-    cache_dir: Path = Path("embeddings_cache")
-
-    def root(self, spec: str) -> Path:
-        """The folder of a data set.
-
-        Raises:
-            ConfigError: the name is unknown.
-        """
-        return dataset_root(spec, cache_dir=self.cache_dir, data_home=self.data_home)
 
 
 @dataclass(frozen=True)
@@ -122,27 +100,13 @@ def dataset_status(spec: str, folders: DataFolders) -> DatasetStatus:
     return DatasetStatus(spec_name(spec), sheet_of(DATASETS.get(spec)), root, present)
 
 
-def all_statuses(folders: DataFolders) -> list[DatasetStatus]:
-    """The status of every registered data set, by name."""
-    return [dataset_status(name, folders) for name in DATASETS.names()]
-
-
-def open_dataset(spec: str, folders: DataFolders) -> Dataset:
-    """Build a data set with its folder.
-
-    Raises:
-        ConfigError: the name is unknown or the data set refuses an option.
-    """
-    return DATASETS.create(spec, root=folders.root(spec))
-
-
 def dataset_files(spec: str, folders: DataFolders) -> DatasetFiles:
     """The tracks and audio files of a data set. Audio is not read.
 
     Raises:
         ConfigError: the name is unknown or the data set refuses an option.
     """
-    status, dataset = dataset_status(spec, folders), open_dataset(spec, folders)
+    status, dataset = dataset_status(spec, folders), folders.open(spec)
     status = replace(status, root=root_of(dataset) or status.root)
     try:
         splits = dataset.splits()
@@ -162,21 +126,10 @@ def prepare_dataset(dataset: Dataset) -> bool:
         ConfigError: files cannot be downloaded or audio cannot be made; the message says how to
             get them by hand.
     """
-    downloadable = isinstance(dataset, Downloadable)
-    if isinstance(dataset, Downloadable):
+    if downloadable := isinstance(dataset, Downloadable):
         dataset.download()
-    data_tracks.prepare_audio(dataset, all_tracks(dataset))
+    prepare_audio(dataset, tracks_of(dataset.splits()))
     return downloadable
-
-
-def all_tracks(dataset: Dataset) -> list[Track]:
-    """The tracks of all splits."""
-    return tracks_of(dataset.splits())
-
-
-def tracks_of(splits: Tracks) -> list[Track]:
-    """The tracks of all splits in one list."""
-    return [track for split in SPLITS for track in splits.get(split, ())]
 
 
 def check(dataset: Dataset, opened: Tracks | None = None) -> list[Problem]:
@@ -276,9 +229,13 @@ class _TaskTrials:
             except TrackError as error:
                 yield Problem(track.id, str(error), "annotations")
                 continue
-            for task in self._tasks:
-                if task.annotation == field:
-                    self._try(task, track, times if task.level == "frame" else None)
+            for task in (task for task in self._tasks if task.annotation == field):
+                try:
+                    task.targets(track.annotations, times if task.level == "frame" else None)
+                    self._accepted.add(task.name)
+                except TrackError as error:
+                    problem = Problem(track.id, f"task '{task.name}': {error}", "tasks")
+                    self._refused.setdefault(task.name, []).append(problem)
 
     def refusals(self) -> Iterator[Problem]:
         """What tasks refused; one problem for a task that refused every track."""
@@ -286,18 +243,5 @@ class _TaskTrials:
             if name in self._accepted or len(problems) == 1:
                 yield from problems
             else:
-                yield Problem(
-                    "",
-                    f"no track serves task '{name}'; the first of {len(problems)}, "
-                    f"'{problems[0].track}', {problems[0].what}",
-                    "tasks",
-                )
-
-    def _try(self, task: Task, track: Track, times: Floats | None) -> None:
-        try:
-            task.targets(track.annotations, times)
-        except TrackError as error:
-            problem = Problem(track.id, f"task '{task.name}': {error}", "tasks")
-            self._refused.setdefault(task.name, []).append(problem)
-        else:
-            self._accepted.add(task.name)
+                first = f"the first of {len(problems)}, '{problems[0].track}', {problems[0].what}"
+                yield Problem("", f"no track serves task '{name}'; {first}", "tasks")

@@ -8,13 +8,20 @@ from collections.abc import Mapping, Sequence
 from tqdm import tqdm
 
 from mirprobe.api.dataset import Dataset, is_text
-from mirprobe.core.errors import ConfigError, MirprobeError
+from mirprobe.core.errors import ConfigError, plugin_errors
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import SPLITS, Split, Track
 
 log = logging.getLogger(__name__)
 
 Tracks = Mapping[Split, Sequence[Track]]
+
+_REMEDY = "check it with `mirprobe validate-dataset`"
+
+
+def tracks_of(splits: Tracks) -> list[Track]:
+    """The tracks of all splits in one list."""
+    return [track for split in SPLITS for track in splits.get(split, ())]
 
 
 def limit_tracks(dataset: Dataset, limit: int | None) -> Tracks:
@@ -24,20 +31,14 @@ def limit_tracks(dataset: Dataset, limit: int | None) -> Tracks:
         ConfigError: the data set raised an error or returned no mapping, a split is empty, or two
             tracks share an id.
     """
-    try:
+    name = getattr(dataset, "name", type(dataset).__name__)
+    with plugin_errors(f"data set '{name}' cannot list its tracks", _REMEDY):
         splits = dict(dataset.splits())
-    except MirprobeError:
-        raise
-    except (Exception, SystemExit) as error:
-        raise ConfigError(
-            f"data set '{getattr(dataset, 'name', type(dataset).__name__)}' cannot list its tracks "
-            f"({type(error).__name__}: {error}); check it with `mirprobe validate-dataset`"
-        ) from error
     for split in SPLITS:
         if not splits.get(split):
             raise ConfigError(f"data set '{dataset.name}' has no tracks in split '{split}'")
     known: set[str] = set()
-    for track in (track for split in SPLITS for track in splits[split]):
+    for track in tracks_of(splits):
         if track.id in known:
             raise ConfigError(f"data set '{dataset.name}' has two tracks '{track.id}'; rename one")
         known.add(track.id)
@@ -73,16 +74,9 @@ def prepare_audio(dataset: Dataset, tracks: Sequence[Track]) -> None:
         ConfigError: the data set raised another error.
     """
     title = f"audio of {dataset.name}"
-    try:
+    with plugin_errors(f"data set '{dataset.name}' cannot make its audio", _REMEDY):
         for _ in tqdm(dataset.prepare(tracks), title, len(tracks), leave=False, disable=None):
             pass
-    except MirprobeError:
-        raise
-    except (Exception, SystemExit) as error:
-        log.debug("data set '%s'", dataset.name, exc_info=True)
-        raise ConfigError(
-            f"data set '{dataset.name}' cannot make its audio ({type(error).__name__}: {error})"
-        ) from error
 
 
 def splits_hash(tracks: Tracks) -> str:

@@ -7,11 +7,11 @@ from math import isfinite
 from typing import Any
 
 from mirprobe.api.dataset import Dataset, DatasetInfo, faults_of, sheet_of, vocabularies_of
-from mirprobe.core.check import Check
+from mirprobe.core.check import Check, members_check, missing_members
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Track
-from mirprobe.data.status import Problem, all_tracks, check
-from mirprobe.data.tracks import limit_tracks, prepare_audio, splits_hash
+from mirprobe.data.status import Problem, check
+from mirprobe.data.tracks import limit_tracks, prepare_audio, splits_hash, tracks_of
 
 _SHOWN = 2  # problems of a check that are named
 
@@ -56,7 +56,7 @@ def validate_dataset(make: Callable[[], Dataset], limit: int | None = None) -> I
         chosen = limit_tracks(dataset, limit)
     except ConfigError:  # named below, as a problem of the splits
         chosen = {split: list(parts.get(split, ()))[:limit] for split in SPLITS}
-    prepared = [track for split in SPLITS for track in chosen[split]]
+    prepared = tracks_of(chosen)
     try:
         prepare_audio(dataset, prepared)
     except ConfigError as error:
@@ -70,12 +70,8 @@ def validate_dataset(make: Callable[[], Dataset], limit: int | None = None) -> I
 
 def _members(dataset: Dataset) -> Check:
     """Every member of the protocol exists and has the type that it declares."""
-    wrong = []
-    for name in ("name", "tags", "trim", "splits", "prepare"):
-        if not hasattr(dataset, name):
-            wrong.append(f"lacks {name}")
-    if wrong:
-        return Check("members", False, ", ".join(wrong), "define them, see mirprobe.Dataset")
+    if lacking := missing_members(dataset, ("name", "tags", "trim", "splits", "prepare"), Dataset):
+        return lacking
     sheet, tags, trim = sheet_of(type(dataset)), dataset.tags, dataset.trim
     vocabularies: Any = vocabularies_of(dataset)
     faults: Any = faults_of(dataset)
@@ -91,11 +87,8 @@ def _members(dataset: Dataset) -> Check:
         and all(_words(labels) for labels in vocabularies.values()),
         "faults is not a mapping of track ids to reasons": isinstance(faults, Mapping),
     }
-    wrong = [text for text, right in tests.items() if not right]
-    if wrong:
-        return Check("members", False, ", ".join(wrong), "correct them, see mirprobe.Dataset")
     found = f"{len(tags)} tags, trim {trim:g} s, {'a' if sheet else 'no'} DatasetInfo"
-    return Check("members", True, found)
+    return members_check(tests, found, Dataset)
 
 
 def _words(value: object) -> bool:
@@ -118,7 +111,7 @@ def _tracks(dataset: Dataset, parts: Mapping[Any, Sequence[Any]], again: Any) ->
         remedy = "fix the splits: by a list, a hash of the group, or a seeded generator"
         return Check("tracks", False, "two instances have different splits", remedy)
     sizes = ", ".join(f"{split} {len(tracks)}" for split, tracks in whole.items())
-    fields = sorted({name for track in all_tracks(dataset) for name in track.annotations.given()})
+    fields = sorted({name for track in tracks_of(whole) for name in track.annotations.given()})
     return Check("tracks", True, f"{sizes}; annotated: {', '.join(fields) or 'nothing'}")
 
 

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import ConfigError, TrackError
-from mirprobe.core.schema import SPLITS, Track
-from mirprobe.data.tracks import Tracks, limit_tracks, prepare_audio
+from mirprobe.core.schema import Track
+from mirprobe.data.tracks import Tracks, limit_tracks, prepare_audio, tracks_of
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
 from mirprobe.embedding.throughput import ThroughputStore
@@ -52,7 +52,7 @@ class Plan:
     @property
     def every_track(self) -> list[Track]:
         """The tracks of all splits."""
-        return [track for split in SPLITS for track in self.tracks[split]]
+        return tracks_of(self.tracks)
 
     def prepare(self) -> None:
         """Render or download missing audio, with a progress bar.

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
-from mirprobe.api.registry import DATASETS, TASKS
+from mirprobe.api.registry import TASKS
 from mirprobe.api.specs import nearest
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError
 from mirprobe.data.combined import CrossedDataset, JoinedDataset
-from mirprobe.data.paths import dataset_root, joined_specs
+from mirprobe.data.paths import DataFolders, joined_specs
 from mirprobe.embedding.remote_store import local_folder
 from mirprobe.encoders.declaration import CheckedEncoder
 from mirprobe.encoders.specs import checked_encoder, split_pca
@@ -32,10 +32,7 @@ def make_dataset(config: RunConfig, instances: Mapping[str, Dataset] | None = No
         ConfigError: a name or an option is unknown, or the data sets cannot be combined.
     """
 
-    def single(spec: str) -> Dataset:
-        folder = local_folder(config.cache_dir)
-        root = dataset_root(spec, cache_dir=folder, data_home=config.data_home)
-        return DATASETS.create(spec, root=root)
+    folders = DataFolders(local_folder(config.cache_dir), config.data_home)
 
     def side(spec: str) -> Dataset:
         if instances and spec in instances:
@@ -45,7 +42,7 @@ def make_dataset(config: RunConfig, instances: Mapping[str, Dataset] | None = No
             raise ConfigError(
                 f"data set '{spec}': give '{train}' as train_dataset and '{test}' as test_dataset"
             )
-        parts = [single(part) for part in joined_specs(spec)]
+        parts = [folders.open(part) for part in joined_specs(spec)]
         return JoinedDataset(parts) if len(parts) > 1 else parts[0]
 
     if config.train_dataset and config.test_dataset and config.test_tracks:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.task import Task, conditions_of
 from mirprobe.core.bootstrap import point
-from mirprobe.core.check import Check
+from mirprobe.core.check import Check, members_check, missing_members
 from mirprobe.core.errors import TrackError
-from mirprobe.core.schema import SPLITS, Annotations, Beats, Floats, Level, Loss, Segments
+from mirprobe.core.schema import Annotations, Beats, Floats, Level, Loss, Segments
+from mirprobe.data.tracks import tracks_of
 from mirprobe.probing.scoring import reference_logits
 
 RATES = (12.5, 25.0, 31.25, 50.0, 100.0)
@@ -24,19 +25,7 @@ LEAST = 0.95  # main metric of the reference decoded from its own targets
 _TRACKS = 24  # tracks that are decoded and scored
 _SILENCE = 20.0  # seconds of a track whose annotation has no times
 
-_MEMBERS = [
-    "name",
-    "level",
-    "annotation",
-    "loss",
-    "labels",
-    "main_metric",
-    "metrics",
-    "decodings",
-    "targets",
-    "decode",
-    "score",
-]
+_MEMBERS = (*Task.__annotations__, "targets", "decode", "score")
 
 
 def validate_task(task: Task, dataset: Dataset) -> Iterator[Check]:
@@ -69,10 +58,8 @@ def validate_task(task: Task, dataset: Dataset) -> Iterator[Check]:
 
 def _members(task: Task) -> Check:
     """Every member of the protocol exists and has the type that it declares."""
-    missing = [name for name in _MEMBERS if not hasattr(task, name)]
-    if missing:
-        found = f"lacks {', '.join(missing)}"
-        return Check("members", False, found, "define them, see mirprobe.Task")
+    if lacking := missing_members(task, _MEMBERS, Task):
+        return lacking
     labels, metrics, decodings = task.labels, task.metrics, task.decodings
     main = metrics.get(task.main_metric) if isinstance(metrics, Mapping) else None
     tests = {
@@ -95,11 +82,8 @@ def _members(task: Task) -> Check:
         and callable(task.decode)
         and callable(task.score),
     }
-    wrong = [text for text, right in tests.items() if not right]
-    if wrong:
-        return Check("members", False, ", ".join(wrong), "correct them, see mirprobe.Task")
     found = f"{task.level}, {task.loss}, {len(labels)} labels, {len(metrics)} metrics"
-    return Check("members", True, f"{found}, decodings {', '.join(decodings)}")
+    return members_check(tests, f"{found}, decodings {', '.join(decodings)}", Task)
 
 
 class _Trial:
@@ -113,12 +97,7 @@ class _Trial:
     def tracks(self) -> Check:
         """Tracks that have the annotation and whose targets can be computed."""
         splits, field = self.dataset.splits(), self.task.annotation
-        given = [
-            track
-            for split in SPLITS
-            for track in splits.get(split, ())
-            if track.annotations.get(field) is not None
-        ]
+        given = [one for one in tracks_of(splits) if one.annotations.get(field) is not None]
         if not given:
             found = f"data set '{self.dataset.name}' has no annotation '{field}'"
             return Check("tracks", False, found, "give --dataset one that has")

@@ -32,8 +32,6 @@ class GiantStepsMtgKey(TableDataset):
     name = "giantsteps_mtg_key"
     sheet = DatasetInfo(
         tracks=1_486,
-        hours=None,
-        gigabytes=None,
         licence="none is stated; audio: previews of commercial recordings",
         source="https://github.com/GiantSteps/giantsteps-mtg-key-dataset",
         obtain="clone the repository and run its audio_dl.sh, so that annotations/annotations.txt "

@@ -42,7 +42,6 @@ class MtgJamendo(TableDataset):
     trim = 5.0
     sheet = DatasetInfo(
         tracks=55_525,
-        hours=None,
         gigabytes=508.0,
         licence="audio: Creative Commons, each song its own; metadata: CC BY-NC-SA 4.0",
         source="Bogdanov et al., 2019; https://github.com/MTG/mtg-jamendo-dataset",

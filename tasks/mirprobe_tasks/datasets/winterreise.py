@@ -91,7 +91,6 @@ class Winterreise(TableDataset):
     sheet = DatasetInfo(
         tracks=48,
         hours=2.2,
-        gigabytes=None,
         licence="CC BY 3.0; the audio of HU33 is in the public domain, that of SC06 must not be "
         "passed on in modified form",
         source="https://zenodo.org/records/5139893",

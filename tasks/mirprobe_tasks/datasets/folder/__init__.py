@@ -35,9 +35,6 @@ class Folder:
     name: str = "folder"
     positional: tuple[str, ...] = ("config",)
     sheet = DatasetInfo(
-        tracks=0,
-        hours=None,
-        gigabytes=None,
         licence="your own",
         source="your own files",
         obtain="describe them in a YAML file, at least `audio: FOLDER`, and name it: "

@@ -25,8 +25,6 @@ class Beatles(MirdataDataset):
     split_seed = "3"
     sheet = DatasetInfo(
         tracks=180,
-        hours=None,
-        gigabytes=None,
         licence="annotations: none is stated; audio: commercial recordings",
         source="http://isophonics.net/content/reference-annotations-beatles (Mauch et al., 2009)",
         obtain="annotations download; audio from the CDs into "

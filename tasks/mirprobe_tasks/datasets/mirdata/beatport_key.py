@@ -23,7 +23,6 @@ class BeatportKey(MirdataDataset):
     sheet = DatasetInfo(
         tracks=1486,
         hours=49.5,
-        gigabytes=None,
         licence="CC BY-SA 4.0",
         source="https://doi.org/10.5281/zenodo.1101082 (Faraldo, PhD thesis, UPF 2017)",
         obtain="download, from Zenodo by mirdata",

@@ -21,7 +21,6 @@ class FmaKeys(MirdataDataset):
     sheet = DatasetInfo(
         tracks=5489,
         hours=340.0,
-        gigabytes=None,
         licence="annotations CC BY 4.0; audio as each artist chose, for research",
         source="https://zenodo.org/records/10719860 (Wong & Hernandez, ISMIR 2023)",
         obtain="download, from Zenodo by mirdata",

@@ -23,7 +23,6 @@ class GiantStepsKey(MirdataDataset):
     sheet = DatasetInfo(
         tracks=600,
         hours=20.0,
-        gigabytes=None,
         licence="CC BY-SA 4.0",
         source="https://doi.org/10.5281/zenodo.1095691 (Faraldo, PhD thesis, UPF 2017)",
         obtain="download, from Zenodo by mirdata",

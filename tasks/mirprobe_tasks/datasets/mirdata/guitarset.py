@@ -63,7 +63,6 @@ class GuitarSet(MirdataDataset):
     sheet = DatasetInfo(
         tracks=360,
         hours=3.0,
-        gigabytes=None,
         licence="MIT, as mirdata states",
         source="https://zenodo.org/record/3371780 (Xi et al., ISMIR 2018)",
         obtain="download, from Zenodo by mirdata: annotations and the mono pickup mix",

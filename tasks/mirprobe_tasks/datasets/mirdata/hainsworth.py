@@ -17,7 +17,6 @@ class Hainsworth(MirdataDataset):
     sheet = DatasetInfo(
         tracks=222,
         hours=3.7,
-        gigabytes=None,
         licence="CC BY-NC-SA 4.0, as mirdata states",
         source="Hainsworth & Macleod, EURASIP JASP 2004; beats: Böck & Schedl, DAFx 2010",
         obtain="by hand, since mirdata cannot download it: H_1.0/audio/hains001.flac and so on, "

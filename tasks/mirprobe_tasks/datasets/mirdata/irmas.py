@@ -43,8 +43,6 @@ class Irmas(MirdataDataset):
     tags = tuple(INSTRUMENTS.values())
     sheet = DatasetInfo(
         tracks=9534,
-        hours=None,
-        gigabytes=None,
         licence="CC BY-NC-SA 3.0; neither to be redistributed nor modified",
         source="https://doi.org/10.5281/zenodo.1290750 (Bosch et al., ISMIR 2012)",
         obtain="download, from Zenodo by mirdata",

@@ -29,7 +29,6 @@ class MedleySolosDb(MirdataDataset):
     sheet = DatasetInfo(
         tracks=21571,
         hours=18.0,
-        gigabytes=None,
         licence="CC BY 4.0",
         source="https://zenodo.org/record/3464194 (Lostanlen & Cella, ISMIR 2016)",
         obtain="download, from Zenodo by mirdata",

@@ -37,8 +37,6 @@ class MtgJamendoMoodtheme(MirdataDataset):
     tags = TAGS
     sheet = DatasetInfo(
         tracks=18486,
-        hours=None,
-        gigabytes=None,
         licence="CC BY-NC-SA 4.0 (annotations); audio Creative Commons, as each artist chose",
         source="https://github.com/MTG/mtg-jamendo-dataset (Bogdanov et al., ICML 2019 workshop)",
         obtain="annotations download; audio by scripts/download/download.py --dataset "

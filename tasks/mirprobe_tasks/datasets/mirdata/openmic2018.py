@@ -32,7 +32,6 @@ class OpenMic2018(MirdataDataset):
     sheet = DatasetInfo(
         tracks=20000,
         hours=55.6,
-        gigabytes=None,
         licence="annotations CC BY 4.0; audio Creative Commons or public domain",
         source="https://zenodo.org/record/1432913 (Humphrey et al., ISMIR 2018)",
         obtain="download, from Zenodo by mirdata",

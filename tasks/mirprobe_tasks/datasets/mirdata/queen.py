@@ -18,8 +18,6 @@ class Queen(MirdataDataset):
     trim = 5.0
     sheet = DatasetInfo(
         tracks=51,
-        hours=None,
-        gigabytes=None,
         licence="annotations: none is stated; audio: commercial recordings",
         source="http://isophonics.net/content/reference-annotations-queen (Mauch et al., 2009)",
         obtain="annotations download; audio from the CDs into "

@@ -22,7 +22,6 @@ class RwcPopular(MirdataDataset):
     sheet = DatasetInfo(
         tracks=100,
         hours=6.8,
-        gigabytes=None,
         licence="for research, after a pledge to AIST; re-released in 2025 under CC BY-NC 4.0 "
         "(https://zenodo.org/records/17177919)",
         source="https://staff.aist.go.jp/m.goto/RWC-MDB (Goto et al., ISMIR 2002); chords: Cho & "

@@ -29,8 +29,6 @@ class Salami(MirdataDataset):
     trim = 5.0
     sheet = DatasetInfo(
         tracks=1359,
-        hours=None,
-        gigabytes=None,
         licence="CC0 (annotations); audio: commercial recordings and the Internet Archive",
         source="https://github.com/DDMAL/salami-data-public (Smith et al., ISMIR 2011), corrected",
         obtain="annotations download; audio from its sources into audio/2.mp3 and so on, "

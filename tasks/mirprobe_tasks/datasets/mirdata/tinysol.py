@@ -44,8 +44,6 @@ class TinySol(MirdataDataset):
     vocabularies: Mapping[str, tuple[str, ...]] = {"instrument": tuple(INSTRUMENTS.values())}
     sheet = DatasetInfo(
         tracks=2913,
-        hours=None,
-        gigabytes=None,
         licence="CC BY 4.0",
         source="https://zenodo.org/record/3685367 (Cella et al., 2020)",
         obtain="download, from Zenodo by mirdata",
