@@ -81,8 +81,8 @@ def test_all_faults_of_the_description(here: Path) -> None:
 @pytest.mark.parametrize(
     ("description", "fault"),
     [
-        ("audio: nowhere", "my.yaml: 'audio': there is no folder"),
-        ("audio: [a]", "my.yaml: 'audio' is ['a']; it takes a name"),
+        ("audio: nowhere", "'audio': there is no folder"),
+        ("audio: [a]", "'audio' is ['a']; it takes a name"),
         (
             "audio: recordings\ntable: labels.xls",
             "it takes a file ending in .csv, .tsv or .parquet",
@@ -97,7 +97,7 @@ def test_all_faults_of_the_description(here: Path) -> None:
         (PLAIN + "delimiter: '\"'", "it takes one character, no quote"),
         (PLAIN + "jams: {section: segment_open}", "it takes a namespace of 'section'"),
         (PLAIN + "jams: {sections: segment_salami_uper}", "it takes a namespace of 'sections'"),
-        (f"audio: {'x' * 300}", "my.yaml: 'audio': there is no folder"),
+        (f"audio: {'x' * 300}", "'audio': there is no folder"),
         (PLAIN + "beside: {chords: .lab, sections: .lab}", "it takes a different ending for each"),
         (PLAIN + "labels: {tags: []}", "it takes a list of different labels"),
         (PLAIN + "shares: [1, 0, 1]", "it takes three positive numbers"),
@@ -198,11 +198,9 @@ def test_labels_and_tags(here: Path) -> None:
 
 def test_no_annotation_at_all(here: Path) -> None:
     found = faults(here, table="audio,split\none,train\ntwo,valid\nthree,test\n")
-    assert [line.startswith("my.yaml: no track has any annotation; map") for line in found] == [
-        True
-    ]
+    assert [line.startswith("no track has any annotation; map") for line in found] == [True]
     found = faults(here, "audio: recordings")
-    assert found[0].startswith("my.yaml: no track has any annotation; map")
+    assert found[0].startswith("no track has any annotation; map")
     (here / "empty").mkdir()
     assert "holds no audio file (.wav, .flac" in faults(here, "audio: empty")[0]
 

@@ -171,7 +171,7 @@ def test_a_name_that_is_not_utf8_is_refused_before_any_work(here: Path) -> None:
     os.rename(here / "recordings" / "one.wav", odd)
     table = "audio,key,split\ntwo,D,valid\nthree,E,test\n"
     message = refusal(lambda: folder(here, PLAIN, table))
-    assert "f\\udcfcr.wav': the name is not one line of text in UTF-8; rename the file" in message
+    assert "f\\udcfcr.wav': its name is not one line of text in UTF-8; rename it" in message
 
 
 def test_an_id_that_cannot_be_written_is_refused_before_any_work(here: Path) -> None:
@@ -246,4 +246,4 @@ def test_a_folder_that_cannot_be_read_is_refused(
 def test_a_name_with_a_line_break_is_refused(here: Path) -> None:
     tone(here / "recordings" / "a\nb.wav", 0.05)
     message = refusal(lambda: folder(here, PLAIN, "audio,key,split\none,C,train\n"))
-    assert "the name is not one line of text in UTF-8; rename the file" in message
+    assert "its name is not one line of text in UTF-8; rename it" in message

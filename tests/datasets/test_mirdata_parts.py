@@ -20,10 +20,10 @@ from mirprobe_tasks.datasets.mirdata.groups import connected_groups
 from mirprobe_tasks.datasets.mirdata.readers import read_lab_chords
 from mirprobe_tasks.datasets.normalise import (
     drop_empty_segments,
-    merge_onsets,
     normalise_key,
     single_key,
 )
+from mirprobe_tasks.music.notes import merge_onsets
 
 KEYS = {
     "D major": "D major",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import importlib.util
 from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
@@ -207,10 +207,7 @@ def test_tracks_of_others_are_refused(root: Path) -> None:
 def test_music21_that_is_missing_is_one_clear_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def absent(name: str) -> str:
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(importlib.metadata, "version", absent)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"music21.* pip install 'mirprobe\[scores\]'"):
         Scores(tmp_path).splits()
 

@@ -16,7 +16,7 @@ from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe_tasks.datasets.studio import Studio, shares
 from mirprobe_tasks.datasets.studio.compose import compose
 from mirprobe_tasks.music.metre import TEMPI
-from mirprobe_tasks.music.notes import MERGE
+from mirprobe_tasks.music.notes import ONSET_DISTANCE
 from mirprobe_tasks.music.pitch import KEYS
 
 Splits = Mapping[Split, Sequence[Track]]
@@ -76,7 +76,7 @@ def test_annotations_lie_within_the_audio(splits: Splits) -> None:
             assert truth.beats.times[0] > 0
             assert truth.beats.times[-1] < duration
             assert np.all(np.diff(truth.beats.times) > 0.25)
-            assert np.all(np.diff(truth.onsets) > MERGE)
+            assert np.all(np.diff(truth.onsets) > ONSET_DISTANCE)
             assert truth.onsets[0] >= 0
             assert truth.onsets[-1] < duration
             assert truth.chords.intervals[0, 0] == 0

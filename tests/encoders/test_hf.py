@@ -401,7 +401,7 @@ def test_the_licence_stands_in_the_readme(readme: str | None, licence: str, tmp_
 def test_a_readme_that_is_no_yaml(tmp_path: Path) -> None:
     save_model("hubert", tmp_path)
     (tmp_path / "hubert" / "README.md").write_text("---\nlicense: [mit\n---\n")
-    with pytest.raises(ConfigError, match=r"README\.md whose front matter is not YAML; mend it"):
+    with pytest.raises(ConfigError, match=r"README\.md whose front matter is not YAML; correct it"):
         _ = HuggingFace(model=tmp_path / "hubert").info
 
 

@@ -146,7 +146,7 @@ def test_another_process_plays_the_same(work_dir: WorkDir) -> None:
 
 
 def test_a_bank_takes_a_second_plan(work_dir: WorkDir) -> None:
-    bank = work_dir.root / "bank"
+    bank = work_dir.tunes.parent / "bank"
     plans = SMALL, replace(SMALL, takes=2)
     keys = {job.key for plan in plans for job in _jobs(work_dir, plan)}
     assert len(keys) > len(_jobs(work_dir))
@@ -205,7 +205,7 @@ def test_voices_as_written_have_two_takes(work_dir: WorkDir) -> None:
 
 
 def test_a_killed_run_goes_on(work_dir: WorkDir, monkeypatch: pytest.MonkeyPatch) -> None:
-    bank = work_dir.root / "bank"
+    bank = work_dir.tunes.parent / "bank"
     jobs = _jobs(work_dir)
     rendering.render_one(jobs[0], bank)  # all that a killed run had done
     done = bank_renderings(work_dir, bank, SMALL, jobs=1)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe_tasks.datasets.scores.music21_corpus import corpus_root
 from mirprobe_tasks.pretraining_corpus.exclusions import ANNOTATED, annotated_bwv
-from mirprobe_tasks.pretraining_corpus.extract_tunes import corpus_root, extract
+from mirprobe_tasks.pretraining_corpus.extract_tunes import extract
 from mirprobe_tasks.pretraining_corpus.tunes import Tune, Voice, read_tunes, voice, write_tunes
 
 SCALE = voice([(48 * beat, 48, pitch) for beat, pitch in enumerate((60, 62, 64, 65, 67, 69, 71))])

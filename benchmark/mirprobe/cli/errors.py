@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from mirprobe.core.errors import MirprobeError
+from mirprobe.core.errors import ListedError, MirprobeError
 
 
 class OneLineErrors(TyperGroup):
@@ -22,7 +22,8 @@ class OneLineErrors(TyperGroup):
         try:
             return super().invoke(ctx)
         except MirprobeError as error:
-            print_error(str(error))
+            for line in lines_of(error):
+                print_error(line)
             raise typer.Exit(2) from error
         except KeyboardInterrupt as error:
             message = "interrupted: finished work is kept; the same command continues from there"
@@ -35,16 +36,18 @@ def print_error(reason: str) -> None:
     typer.echo(f"error: {' '.join(reason.split())}", err=True)
 
 
+def lines_of(error: MirprobeError) -> list[str]:
+    """The message of an error, or a line for each of its faults."""
+    return error.lines if isinstance(error, ListedError) else [str(error)]
+
+
 def fail_if_any(reasons: Sequence[str], runs: int) -> None:
     """End the command if something failed.
 
     Raises:
-        MirprobeError: there was one run; the message has all reasons.
-        Exit: with status 1, after a line for each reason, if there were several runs.
+        Exit: after a line for each reason, with status 2 if there was one run, 1 if several.
     """
-    if reasons and runs == 1:
-        raise MirprobeError("; ".join(reasons))
     for reason in reasons:
         print_error(reason)
     if reasons:
-        raise typer.Exit(1)
+        raise typer.Exit(2 if runs == 1 else 1)

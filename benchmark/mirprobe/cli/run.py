@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
-from mirprobe.cli.errors import fail_if_any
+from mirprobe.cli.errors import fail_if_any, lines_of
 from mirprobe.cli.options import options_from
 from mirprobe.cli.tables import CONSOLE, print_table
 from mirprobe.core.errors import MirprobeError, StorageError
@@ -83,7 +83,7 @@ def run_each(
         except StorageError:
             raise
         except MirprobeError as error:
-            failures = [str(error)]
+            failures = lines_of(error)
         else:
             results.append(result)
             failures = list(result.failures.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 
@@ -16,6 +16,20 @@ class MirprobeError(Exception):
 
 class ConfigError(MirprobeError):
     """An unknown name, field or value in a command, a suite file or a plug-in."""
+
+
+class ListedError(ConfigError):
+    """Several faults of one file.
+
+    Attributes:
+        lines: a title, and a line for each fault.
+    """
+
+    def __init__(self, title: str, faults: Sequence[str], left_out: int = 0) -> None:
+        numbered = [f"({number}) {fault}" for number, fault in enumerate(faults, 1)]
+        more = [f"and {left_out} more"] if left_out else []
+        super().__init__(f"{title}: {' '.join(numbered + more)}")
+        self.lines = [title, *faults, *more]
 
 
 class TrackError(MirprobeError):

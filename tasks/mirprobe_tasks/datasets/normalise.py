@@ -1,4 +1,4 @@
-"""Converts keys, segments and onsets of all annotation formats to one form."""
+"""Converts keys and segments of all annotation formats to one form."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from mirprobe.metrics.pitch_classes import PITCHES
 
 UNKNOWN_KEY = "X"
 """An unknown key in the syntax of mir_eval. It is neither a target nor scored."""
-
-ONSET_DISTANCE = 0.030
-"""Onsets within this time (in seconds) after an onset belong to it, as in a strummed chord."""
 
 _NO_KEY = {"x", "n", "-", "unknown", "none", "atonal"}
 _MODES = {
@@ -88,12 +85,3 @@ def drop_empty_segments(intervals: Floats, labels: Iterable[str]) -> Segments:
         intervals[kept],
         tuple(str(label) for label, keep in zip(labels, kept, strict=True) if keep),
     )
-
-
-def merge_onsets(onsets: Floats) -> Floats:
-    """(n,) sorted onsets in seconds without those within `ONSET_DISTANCE` after a kept one."""
-    kept: list[float] = []
-    for onset in np.sort(np.asarray(onsets, dtype=np.float64)).tolist():
-        if not kept or onset - kept[-1] > ONSET_DISTANCE:
-            kept.append(onset)
-    return np.array(kept, dtype=np.float64)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
+from mirprobe.core.schema import Segments
 from mirprobe_tasks.music.pitch import Spelling
 
 # Harte shorthand -> chord tones as (degree, semitones above the root).
@@ -57,6 +61,22 @@ class Chord:
         """Harte label with inversion, such as `"Eb:min7/b3"`."""
         degree = QUALITIES[self.quality][self.inversion][0]
         return f"{self.root.name}:{self.quality}" + (f"/{degree}" if self.inversion else "")
+
+
+def chord_segments(changes: Iterable[tuple[float, str]], duration: float) -> Segments:
+    """Chord labels over the whole audio: N before the first chord; equal neighbours are joined.
+
+    Args:
+        changes: start of each chord in seconds, and its label, in order.
+        duration: of the audio, in seconds.
+    """
+    joined: list[tuple[float, str]] = [(0.0, "N")]
+    for start, label in changes:
+        if label != joined[-1][1]:
+            joined.append((float(start), label))
+    starts = [start for start, _ in joined]
+    intervals = np.column_stack([starts, [*starts[1:], duration]])
+    return Segments(intervals, tuple(label for _, label in joined))
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 
 from mirprobe.core.schema import Floats
 
-MERGE = 0.03
-"""Notes that start within this time (in seconds) after an onset belong to the onset."""
+ONSET_DISTANCE = 0.030
+"""Onsets within this time (in seconds) after an onset belong to it, as in a strummed chord."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,14 @@ class Part:
 
 
 def onset_times(parts: Iterable[Part]) -> Floats:
-    """(n,) onset times in seconds; a note within `MERGE` seconds of an onset belongs to it."""
-    merged: list[float] = []
-    for start in sorted(note.start for part in parts for note in part.notes):
-        if not merged or start - merged[-1] > MERGE:
-            merged.append(float(start))
-    return np.array(merged)
+    """(n,) merged onset times of all notes in seconds."""
+    return merge_onsets(note.start for part in parts for note in part.notes)
+
+
+def merge_onsets(onsets: Iterable[float]) -> Floats:
+    """(n,) sorted onsets in seconds without those within `ONSET_DISTANCE` after a kept one."""
+    kept: list[float] = []
+    for onset in sorted(map(float, onsets)):
+        if not kept or onset - kept[-1] > ONSET_DISTANCE:
+            kept.append(onset)
+    return np.array(kept, dtype=np.float64)

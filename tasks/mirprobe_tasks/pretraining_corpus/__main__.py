@@ -10,7 +10,8 @@ import typer
 
 from mirprobe.cli.errors import OneLineErrors
 from mirprobe_tasks.pretraining_corpus import recipe
-from mirprobe_tasks.pretraining_corpus.debian import SOUND_FONTS, Fetched
+from mirprobe_tasks.pretraining_corpus.debian import RECORDINGS, SOUND_FONTS, Fetched, fetch
+from mirprobe_tasks.pretraining_corpus.extract_tunes import extract
 from mirprobe_tasks.pretraining_corpus.recipe import WorkDir
 from mirprobe_tasks.pretraining_corpus.render import Rendered, RenderPlan
 
@@ -35,8 +36,7 @@ WORK, BANK = Path("pretraining-data"), Path("bank")
 @app.command("fetch")
 def fetch_command(work: Work = WORK, studio_font: StudioFont = True) -> None:
     """Download the recordings and the sound fonts from Debian; nothing is installed."""
-    complete = _fetch(WorkDir(work), studio_font)
-    if not complete:
+    if not _fetch(WorkDir(work), studio_font):
         raise typer.Exit(1)
 
 
@@ -49,8 +49,7 @@ def fonts_command(
     studio_font: StudioFont = True,
 ) -> None:
     """Download only the sound fonts; those in WORK/font-packages/NAME need no network."""
-    complete = _fetch_fonts(WorkDir(work), studio_font, packages or SOUND_FONTS)
-    if not complete:
+    if not _fetch_fonts(WorkDir(work), studio_font, packages or SOUND_FONTS):
         raise typer.Exit(1)
 
 
@@ -116,7 +115,7 @@ def all_command(
 
 
 def _fetch(work_dir: WorkDir, studio_font: bool) -> bool:
-    complete = _report(recipe.fetch_recordings(work_dir))
+    complete = _report(fetch(RECORDINGS, work_dir.packages))
     return _fetch_fonts(work_dir, studio_font) and complete
 
 
@@ -138,10 +137,10 @@ def _report(fetched: Fetched) -> bool:
 
 
 def _tunes(work_dir: WorkDir, jobs: int) -> None:
-    found = recipe.extract_tunes(work_dir, jobs=jobs)
-    if found is None:
+    if work_dir.tunes.exists():
         typer.echo(f"{work_dir.tunes}: exists; delete it to extract the tunes again")
         return
+    found = extract(work_dir.tunes, jobs=jobs)
     for folder, count in found.tunes.most_common():
         typer.echo(f"tunes: {count} of {folder}")
     for reason, count in found.left_out.most_common():

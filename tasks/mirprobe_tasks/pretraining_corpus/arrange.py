@@ -89,7 +89,7 @@ def _harmonised(
     """The key, and the best chords of one pass, or others."""
     tonic = (sheet.key.tonic.pitch_class + timing.transposition) % 12
     key = next(k for k in KEYS if k.tonic.pitch_class == tonic and k.mode == sheet.key.mode)
-    moved = replace(sheet, key=key, voices=(_moved(sheet, timing.transposition),))
+    moved = replace(sheet, key=key, voices=(_moved(sheet.voices[0], timing.transposition),))
     spans = harmonise(rng, moved)
     return Harmony(key, harmonise(rng, moved, other_than=spans) if other else spans)
 
@@ -153,59 +153,40 @@ def _melody(
         turns[lead].append(place)
         if last and place and chance(rng, 0.3):
             turns[1 - lead].append(place)
-    return tuple(
-        Part(
-            role="melody",
-            instrument=player.instrument,
-            program=player.program,
-            notes=_performed(
-                rng,
-                timing.grid,
-                _repeat_passes(_centred(sheet, timing, player.centre), sheet, passes),
-            ),
-            gain=float(np.clip(rng.normal(1.0, 2.0), -3.0, 5.0)),
-        )
-        for player, passes in zip(band.leads, turns, strict=True)
-    )
+    parts = []
+    for player, passes in zip(band.leads, turns, strict=True):
+        line = _repeat_passes(_centred(sheet, timing, player.centre), sheet, passes)
+        notes = _performed(rng, timing.grid, line)
+        gain = float(np.clip(rng.normal(1.0, 2.0), -3.0, 5.0))
+        parts.append(Part("melody", player.instrument, player.program, notes, gain))
+    return tuple(parts)
 
 
 def _choir(
     rng: np.random.Generator, sheet: LeadSheet, band: Band, timing: Timing
 ) -> tuple[Part, ...]:
     """Every voice as written; one instrument plays the upper half, the other the lower half."""
-    passes = list(range(timing.passes))
-    half = len(sheet.voices) / 2
+    parts = []
+    for place, line in enumerate(sheet.voices):
+        program = band.choir[int(place >= len(sheet.voices) / 2)]
+        moved = _repeat_passes(_moved(line, timing.transposition), sheet, range(timing.passes))
+        notes = _performed(rng, timing.grid, moved)
+        gain = float(np.clip(rng.normal(0.0, 1.5), -3.0, 3.0))
+        parts.append(Part("melody", "choir", program, notes, gain))
+    return tuple(parts)
+
+
+def _moved(notes: Iterable[MelodyNote], semitones: int) -> tuple[MelodyNote, ...]:
     return tuple(
-        Part(
-            role="melody",
-            instrument="choir",
-            program=band.choir[int(place >= half)],
-            notes=_performed(
-                rng,
-                timing.grid,
-                _repeat_passes(
-                    [_shifted(note, timing.transposition) for note in line], sheet, passes
-                ),
-            ),
-            gain=float(np.clip(rng.normal(0.0, 1.5), -3.0, 3.0)),
-        )
-        for place, line in enumerate(sheet.voices)
+        replace(note, pitch=int(np.clip(note.pitch + semitones, 21, 108))) for note in notes
     )
 
 
-def _moved(sheet: LeadSheet, semitones: int) -> tuple[MelodyNote, ...]:
-    return tuple(_shifted(note, semitones) for note in sheet.voices[0])
-
-
-def _shifted(note: MelodyNote, semitones: int) -> MelodyNote:
-    return MelodyNote(note.start, note.length, int(np.clip(note.pitch + semitones, 21, 108)))
-
-
-def _centred(sheet: LeadSheet, timing: Timing, centre: int) -> list[MelodyNote]:
+def _centred(sheet: LeadSheet, timing: Timing, centre: int) -> tuple[MelodyNote, ...]:
     """The melody in its new key, in the octave with its mean nearest to `centre`."""
-    moved = _moved(sheet, timing.transposition)
+    moved = _moved(sheet.voices[0], timing.transposition)
     mean = float(np.mean([note.pitch for note in moved]))
-    return [_shifted(note, 12 * round((centre - mean) / 12)) for note in moved]
+    return _moved(moved, 12 * round((centre - mean) / 12))
 
 
 def _repeat_passes(
@@ -214,7 +195,7 @@ def _repeat_passes(
     """The notes of some passes in order; the pickup of a pass cuts the end of the previous one."""
     every = sorted(
         (
-            MelodyNote(note.start + place * sheet.beats, note.length, note.pitch)
+            replace(note, start=note.start + place * sheet.beats)
             for place in passes
             for note in notes
         ),
@@ -222,7 +203,7 @@ def _repeat_passes(
     )
     following = [note.start for note in every[1:]] + [np.inf] * bool(every)
     return [
-        MelodyNote(note.start, min(note.length, after - note.start), note.pitch)
+        replace(note, length=min(note.length, after - note.start))
         for note, after in zip(every, following, strict=True)
         if after > note.start
     ]

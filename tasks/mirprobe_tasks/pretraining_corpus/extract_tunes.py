@@ -8,7 +8,6 @@ left out.
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.parallel import parallel_map
+from mirprobe_tasks.datasets.scores.music21_corpus import corpus_root
 from mirprobe_tasks.pretraining_corpus.exclusions import (
     FOLDERS,
     annotated_bwv,
@@ -39,18 +39,6 @@ class Extracted:
     left_out: Counter[str]
 
 
-def corpus_root() -> Path:
-    """The folder of music21's corpus; does not import music21.
-
-    Raises:
-        ConfigError: music21 is not installed.
-    """
-    spec = importlib.util.find_spec("music21")
-    if spec is None or spec.origin is None:
-        raise ConfigError("music21 is not installed; pip install 'mirprobe[pretrain]'")
-    return Path(spec.origin).parent / "corpus"
-
-
 def extract(
     output: Path, *, folders: Sequence[str] = FOLDERS, limit: int | None = None, jobs: int = 0
 ) -> Extracted:
@@ -68,12 +56,11 @@ def extract(
     """
     if strange := sorted(set(folders) - set(FOLDERS)):
         raise ConfigError(f"{', '.join(strange)}: must not be used; choose among {FOLDERS}")
-    root = corpus_root()
+    root = corpus_root("pretrain")
     works = annotated_bwv(root)
-    bach = _files(root, "bach", None)
     known = {
         print_
-        for path in bach
+        for path in _files(root, "bach", None)
         if is_annotated(path, works)
         for tune in read_file(root, path)[0]
         if (print_ := fingerprint(tune.voices[0]))
@@ -96,7 +83,7 @@ def extract(
     write_tunes(output, kept, {"source": made_with, "left_out": dict(sorted(left_out.items()))})
     notes = sum(len(line.onsets) for tune in kept for line in tune.voices)
     by_folder = Counter(tune.id.partition("/")[0] for tune in kept)
-    return Extracted(by_folder, notes, Counter(reason for reason in left_out.values()))
+    return Extracted(by_folder, notes, Counter(left_out.values()))
 
 
 def read_file(root: Path, path: str) -> tuple[list[Tune], dict[str, str]]:
@@ -112,8 +99,7 @@ def read_file(root: Path, path: str) -> tuple[list[Tune], dict[str, str]]:
     for id, source, options in _pieces(root, path):
         # music21's parsers raise many exceptions, such as IndexError and TypeError
         try:
-            score = converter.parse(source, **options)
-            tune = _tune(id, score)
+            tune = _tune(id, converter.parse(source, **options))
         except (
             Music21Exception,
             ArithmeticError,

@@ -14,7 +14,7 @@ import numpy as np
 from mirprobe.core.schema import Floats
 from mirprobe_tasks.music.chords import Chord, Span
 from mirprobe_tasks.music.metre import Metre
-from mirprobe_tasks.music.pitch import Key, Mode
+from mirprobe_tasks.music.pitch import Mode
 from mirprobe_tasks.music.random_choice import chance
 from mirprobe_tasks.pretraining_corpus.leadsheet import LeadSheet, MelodyNote
 
@@ -57,7 +57,8 @@ def harmonise(
     """
     triads = _TRIADS[sheet.key.mode]
     tones = np.zeros((len(triads), 12), bool)
-    chords = [_chord(sheet.key, letters, step, quality) for letters, step, quality, _ in triads]
+    tonic = sheet.key.tonic
+    chords = [Chord(tonic.above(letters, step), quality) for letters, step, quality, _ in triads]
     for state, chord in enumerate(chords):
         tones[state, list(chord.pitch_classes)] = True
     unit = _UNITS[sheet.metre.beats]
@@ -120,7 +121,3 @@ def _durations(
             heard[place, note.pitch % 12] += sounding * (1.5 if accented else 1.0)
     # in 6/8 each beat has a chord, with the weight of a half bar
     return heard * (2.0 / unit if metre.beats == 2 else 1.0)
-
-
-def _chord(key: Key, letters: int, step: int, quality: str) -> Chord:
-    return Chord(key.tonic.above(letters, step), quality)

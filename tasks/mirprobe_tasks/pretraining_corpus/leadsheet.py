@@ -79,11 +79,9 @@ def lead_sheet(tune: Tune) -> LeadSheet | None:
 
     Pieces for several voices have no accompaniment and need no metre.
     """
-    metre, beat = _METRES.get(tune.metre, (None, 1.0))
-    if metre is None:
-        if len(tune.voices) == 1:
-            return None
-        metre = FOUR
+    if tune.metre not in _METRES and len(tune.voices) == 1:
+        return None
+    metre, beat = _METRES.get(tune.metre, (FOUR, 1.0))
     ticks = beat * TICKS
     pickup = math.ceil(tune.pickup / ticks) % metre.beats if tune.pickup else 0
     shift = (-tune.pickup / ticks) % 1.0

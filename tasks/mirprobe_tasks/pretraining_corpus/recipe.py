@@ -13,7 +13,6 @@ needs `fonts/` and `tunes.npz` for the renderings, and `packages/` for the recor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mirprobe.core.errors import ConfigError
@@ -21,42 +20,26 @@ from mirprobe.pretraining.bank import Bank
 from mirprobe.pretraining.build_bank import build_bank
 from mirprobe.pretraining.merge_shards import merge_shards
 from mirprobe_tasks.music.sound_fonts import collect_fonts
-from mirprobe_tasks.pretraining_corpus.debian import RECORDINGS, SOUND_FONTS, Fetched, fetch
+from mirprobe_tasks.pretraining_corpus.debian import SOUND_FONTS, Fetched, fetch
 from mirprobe_tasks.pretraining_corpus.exclusions import exclusion_reason
-from mirprobe_tasks.pretraining_corpus.extract_tunes import Extracted, extract
 from mirprobe_tasks.pretraining_corpus.render import Rendered, RenderPlan, render
 
 
-@dataclass(frozen=True)
 class WorkDir:
-    """Paths in the work folder."""
+    """Paths in the work folder.
 
-    root: Path
+    Attributes:
+        packages: of the recordings.
+        font_packages: of the sound fonts.
+        fonts: the sound fonts as .sf2.
+        tunes: the file of tunes.
+    """
 
-    @property
-    def packages(self) -> Path:
-        """Packages of the recordings."""
-        return self.root / "packages"
-
-    @property
-    def font_packages(self) -> Path:
-        """Packages of the sound fonts."""
-        return self.root / "font-packages"
-
-    @property
-    def fonts(self) -> Path:
-        """Sound fonts as .sf2."""
-        return self.root / "fonts"
-
-    @property
-    def tunes(self) -> Path:
-        """The file of tunes."""
-        return self.root / "tunes.npz"
-
-
-def fetch_recordings(work_dir: WorkDir, packages: Sequence[str] = RECORDINGS) -> Fetched:
-    """Download the game music; see `debian.fetch`."""
-    return fetch(packages, work_dir.packages)
+    def __init__(self, root: Path) -> None:
+        self.packages = root / "packages"
+        self.font_packages = root / "font-packages"
+        self.fonts = root / "fonts"
+        self.tunes = root / "tunes.npz"
 
 
 def fetch_fonts(
@@ -89,11 +72,6 @@ def bank_recordings(work_dir: WorkDir, bank: Path, *, jobs: int = 0) -> Bank:
         if reason := exclusion_reason(folder.name, folder.name):
             raise ConfigError(f"{folder}: {reason}; delete it")
     return build_bank(folders, bank, jobs=jobs)
-
-
-def extract_tunes(work_dir: WorkDir, *, jobs: int = 0) -> Extracted | None:
-    """Read music21's corpus into the file of tunes; None if the file exists."""
-    return None if work_dir.tunes.exists() else extract(work_dir.tunes, jobs=jobs)
 
 
 def bank_renderings(work_dir: WorkDir, bank: Path, plan: RenderPlan, *, jobs: int = 0) -> Rendered:

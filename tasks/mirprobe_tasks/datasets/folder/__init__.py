@@ -54,11 +54,11 @@ class Folder:
         if not config:
             raise ConfigError(f"data set 'folder': {self.sheet.obtain}")
         description = read_description(Path(str(config)).expanduser())
-        faults = Faults()
+        faults = Faults(description.path)
         folder_tracks = read_tracks(description, faults)
         _refuse_doubles(folder_tracks, faults)
         self._splits = _divide(folder_tracks, description, faults)
-        faults.report(description.path)
+        faults.report()
         self.name = description.name
         self.root = description.audio
         self.trim = description.trim
@@ -96,7 +96,7 @@ def _refuse_doubles(folder_tracks: Sequence[FolderTrack], faults: Faults) -> Non
     for one in folder_tracks:
         first = known.setdefault(one.track.id, one.where)
         if first != one.where:
-            faults.add(one.where, f"id '{one.track.id}' is also that of {first}; rename one")
+            faults.add(f"id '{one.track.id}' is also that of {first}; rename one", one.where)
 
 
 def _divide(
@@ -117,7 +117,6 @@ def _divide(
     remedy = "name a column as 'split'" if seed is None else f"write `seed: {seed}`"
     empty = next(split for split in SPLITS if not parts[split])
     faults.add(
-        description.path.name,
         f"split '{empty}' is empty when {groups} groups are divided by seed {description.seed}; "
         f"{remedy}",
     )
@@ -140,8 +139,8 @@ def _given(folder_tracks: Sequence[FolderTrack], faults: Faults) -> Mapping[Spli
         owner = owners.setdefault(one.track.group, one)
         if owner.split != one.split:
             faults.add(
-                one.where,
                 f"group '{one.track.group}' is in {one.split} here and in {owner.split} in "
                 f"{owner.where}; keep it in one split",
+                one.where,
             )
     return parts

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -88,30 +88,30 @@ def read_description(path: Path) -> Description:
         raise ConfigError(f"{path}: cannot be read as YAML ({error}); correct it") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: must hold `key: value` lines, at least `audio: FOLDER`")
-    faults = Faults()
+    faults = Faults(path)
     read: dict[str, Any] = {"name": path.stem}
     known = [known.name for known in fields(Description) if known.name != "path"]
     for name, value in values.items():
         if name not in known:
-            faults.add(path.name, f"unknown key '{name}'; {nearest(str(name), known)}")
+            faults.add(f"unknown key '{name}'; {nearest(str(name), known)}")
             continue
         try:
             read[name] = _READERS[name](value)
         except ValueError as error:
-            faults.add(path.name, f"'{name}' is {value!r}; it takes {error}")
+            faults.add(f"'{name}' is {value!r}; it takes {error}")
     for name in ("audio", "table"):
         if name in read:
             read[name] = path.parent / read[name]
     if "audio" not in values:
-        faults.add(path.name, "has no 'audio'; name the folder of your audio files")
+        faults.add("has no 'audio'; name the folder of your audio files")
     elif "audio" in read and not os.path.isdir(read["audio"]):
-        faults.add(path.name, f"'audio': there is no folder {read['audio']}")
+        faults.add(f"'audio': there is no folder {read['audio']}")
     if "table" in read and not os.path.isfile(read["table"]):
-        faults.add(path.name, f"'table': there is no file {read['table']}")
+        faults.add(f"'table': there is no file {read['table']}")
     for name in ("columns", "delimiter", "separator"):
         if name in values and "table" not in values:
-            faults.add(path.name, f"'{name}' needs a 'table'")
-    faults.report(path)
+            faults.add(f"'{name}' needs a 'table'")
+    faults.report()
     return Description(path=path, **read)
 
 
@@ -134,12 +134,18 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _columns(value: Any) -> dict[str, str | tuple[str, ...]]:
+def _mapping(value: Any, known: Sequence[str], example: str) -> dict[str, Any]:
+    """A mapping whose keys are among the known names."""
     if not isinstance(value, dict):
-        raise ValueError("a mapping such as {key: Key, split: Set}")
-    for name, column in value.items():
-        if name not in COLUMNS:
-            raise ValueError(f"no '{name}'; {nearest(str(name), COLUMNS)}")
+        raise ValueError(f"a mapping such as {example}")
+    for name in value:
+        if name not in known:
+            raise ValueError(f"no '{name}'; {nearest(str(name), known)}")
+    return value
+
+
+def _columns(value: Any) -> dict[str, str | tuple[str, ...]]:
+    for name, column in _mapping(value, COLUMNS, "{key: Key, split: Set}").items():
         if not isinstance(column, str) and not (name == "tags" and isinstance(column, list)):
             raise ValueError(f"a name of a column for '{name}', for 'tags' also a list of them")
     return {
@@ -149,11 +155,7 @@ def _columns(value: Any) -> dict[str, str | tuple[str, ...]]:
 
 
 def _beside(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise ValueError("a mapping such as {chords: .lab}")
-    for name, ending in value.items():
-        if name not in LOCAL:
-            raise ValueError(f"no '{name}'; {nearest(str(name), LOCAL)}")
+    for name, ending in _mapping(value, LOCAL, "{chords: .lab}").items():
         if not isinstance(ending, str) or not ending or "/" in ending or "\0" in ending:
             raise ValueError(f"an ending such as .lab for '{name}', of a file beside the audio")
     if len(set(value.values())) < len(value):
@@ -168,12 +170,8 @@ def _character(value: Any) -> str:
 
 
 def _labels(value: Any) -> dict[str, tuple[str, ...]]:
-    if not isinstance(value, dict):
-        raise ValueError("a mapping such as {genre: [pop, rock]}")
-    for name in value:
-        if name not in LABELLED:
-            raise ValueError(f"no '{name}'; {nearest(str(name), LABELLED)}")
-    return {name: _names(labels) for name, labels in value.items()}
+    known = _mapping(value, LABELLED, "{genre: [pop, rock]}")
+    return {name: _names(labels) for name, labels in known.items()}
 
 
 def _shares(value: Any) -> tuple[float, ...]:

@@ -1,47 +1,48 @@
-"""Faults of a user's own data, collected so that one message can list them."""
+"""Faults of a user's own data, collected so that one error can list them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import ConfigError, ListedError
 
 SHOWN = 20
-"""Largest number of faults that the error message lists; the others are counted."""
+"""Largest number of faults that the error lists; the others are counted."""
 
 
 class Faults:
-    """Faults in the order in which they were found."""
+    """Faults in the order in which they were found.
 
-    def __init__(self) -> None:
-        self._lines: list[str] = []
+    Args:
+        path: the YAML file that describes the data.
+    """
 
-    def add(self, where: str, what: str) -> None:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._found: list[tuple[str, str]] = []
+
+    def add(self, what: str, where: str = "") -> None:
         """Add a fault.
 
         Args:
-            where: file, with row or line if there is one.
             what: the fault and its remedy.
+            where: file, with row or line if there is one; empty for the YAML file.
         """
-        self._lines.append(f"{where}: {what}")
+        self._found.append((where, what))
 
     def __bool__(self) -> bool:
-        return bool(self._lines)
+        return bool(self._found)
 
-    def report(self, path: Path) -> None:
+    def report(self) -> None:
         """Raise the collected faults, if there are any.
 
-        Args:
-            path: the YAML file, for the message.
-
         Raises:
-            ConfigError: one line with the first `SHOWN` faults and the number of the others.
+            ConfigError: the fault, or the first `SHOWN` faults and the number of the others.
         """
-        if not self._lines:
-            return
-        count = len(self._lines)
+        count = len(self._found)
         if count == 1:
-            raise ConfigError(f"{path}: {self._lines[0]}")
-        shown = " ".join(f"({n}) {line}" for n, line in enumerate(self._lines[:SHOWN], start=1))
-        others = f" and {count - SHOWN} more" if count > SHOWN else ""
-        raise ConfigError(f"{path}: {count} faults: {shown}{others}")
+            [(where, what)] = self._found
+            raise ConfigError(": ".join(filter(None, (str(self._path), where, what))))
+        lines = [f"{where or self._path.name}: {what}" for where, what in self._found[:SHOWN]]
+        if lines:
+            raise ListedError(f"{self._path}: {count} faults", lines, count - len(lines))

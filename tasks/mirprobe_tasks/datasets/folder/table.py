@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,16 +71,16 @@ def _read_csv(path: Path, delimiter: str, faults: Faults) -> Table:
                     continue
                 torn = any("\n" in cell or "\r" in cell for cell in cells)
                 if torn:
-                    faults.add(where, "has a line break in a field; close the quote before it")
+                    faults.add("has a line break in a field; close the quote before it", where)
                 if not header:
                     header = tuple(cells)
                 elif torn:
                     continue
                 elif len(cells) != len(header):
                     faults.add(
-                        where,
                         f"has {len(cells)} fields, the header {len(header)}; quote what holds a "
                         f"{delimiter!r}",
+                        where,
                     )
                 else:
                     rows.append((where, dict(zip(header, cells, strict=True))))
@@ -114,12 +114,8 @@ def _read_parquet(path: Path) -> Table:
 def _cell(value: Any) -> Cell:
     """A value of a data frame as in a CSV file; a missing value is the empty text."""
     if isinstance(value, np.ndarray | list | tuple):
-        return tuple(_text(one) for one in _plain(value))
+        return tuple(_text(one) for one in value if one is not None)
     return _text(value)
-
-
-def _plain(values: Iterable[Any]) -> list[Any]:
-    return [value for value in values if value is not None]
 
 
 def _text(value: Any) -> str:

@@ -66,13 +66,9 @@ def read_tracks(description: Description, faults: Faults) -> list[FolderTrack]:
         given = {SPLIT_NAMES.get(row.text("split").lower()) for row in rows}
         for split in SPLITS:
             if split not in given:
-                faults.add(description.path.name, f"split '{split}' is empty; give it tracks")
-    annotated = any(
-        value is not None for one in folder_tracks for value in vars(one.track.annotations).values()
-    )
-    if not annotated and not faults:
+                faults.add(f"split '{split}' is empty; give it tracks")
+    if not faults and not any(one.track.annotations.given() for one in folder_tracks):
         faults.add(
-            description.path.name,
             "no track has any annotation; map columns to "
             f"{', '.join(COLUMNS[6:])}, or name the suffixes of files `beside` the audio",
         )
@@ -89,7 +85,7 @@ def _audio_files(folder: Path, faults: Faults) -> dict[str, list[Path]]:
     known: set[Path] = set()
 
     def refuse(error: OSError) -> None:
-        faults.add(str(error.filename), f"cannot be read ({error.strerror}); check its permissions")
+        faults.add(f"cannot be read ({error.strerror}); check its permissions", str(error.filename))
 
     for parent, folders, names in walk(folder, onerror=refuse, followlinks=True):
         real = Path(parent).resolve()
@@ -103,9 +99,7 @@ def _audio_files(folder: Path, faults: Faults) -> dict[str, list[Path]]:
             if name.startswith("."):
                 continue
             if not is_text(name):
-                faults.add(
-                    repr(str(path)), "the name is not one line of text in UTF-8; rename the file"
-                )
+                faults.add("its name is not one line of text in UTF-8; rename it", repr(str(path)))
             elif path.suffix.lower() in AUDIO + FOREIGN:
                 found.setdefault(_key(path.relative_to(folder).with_suffix("")), []).append(path)
             else:
@@ -132,20 +126,19 @@ def _rows_of_files(
     places = [path.relative_to(description.audio) for paths in files.values() for path in paths]
     if not places:
         faults.add(
-            description.path.name,
             f"'audio': {description.audio} holds no audio file ({', '.join(AUDIO)})",
         )
     folders = {place.parts[0] if len(place.parts) > 1 else "" for place in places}
     column = "split" if {name.lower() for name in folders} & set(SPLIT_NAMES) else "group"
     rows = []
     for place in places:
-        top = place.parts[0] if place.parts[1:] else ""
+        top = place.parts[0] if len(place.parts) > 1 else ""
         if column == "split" and top.lower() not in SPLIT_NAMES:
             where = f"in folder '{top}'" if top else "in no folder"
             faults.add(
-                place.as_posix(),
                 f"is {where} beside folders of splits ({', '.join(sorted(filter(None, folders)))});"
                 " move it into one of them, or name the splits in a table",
+                place.as_posix(),
             )
             continue
         rows.append(
@@ -165,13 +158,11 @@ def _rows_of_table(description: Description, faults: Faults) -> list[Row]:
     for column in (*single.values(), *flags):
         if column not in table.header:
             faults.add(
-                description.path.name,
                 f"'columns': {description.table.name} has no column '{column}'; "
                 f"{nearest(column, table.header)}",
             )
     if "audio" not in columns:
         faults.add(
-            description.path.name,
             f"no column of {description.table.name} is known to name the audio files; write "
             "`columns: {audio: COLUMN, ...}`",
         )
@@ -192,9 +183,7 @@ def _columns(
 ) -> dict[str, str | tuple[str, ...]]:
     """The given columns, and all others that have the name of a content, in any case."""
     columns = dict(description.columns)
-    used = {
-        one for given in columns.values() for one in ((given,) if isinstance(given, str) else given)
-    }
+    used = {one for given in columns.values() for one in _named(given)}
     for column in table.header:
         name = column.lower()
         if name not in COLUMNS or column in used:
@@ -202,7 +191,6 @@ def _columns(
         named = _named(columns.get(name, ()))
         if named and set(named) <= set(table.header):
             faults.add(
-                description.path.name,
                 f"'columns': {name} is read from '{', '.join(named)}', but {table.path.name} has a "
                 f"column '{column}' too; rename or remove it",
             )
@@ -238,7 +226,7 @@ class _Reader:
             try:
                 values = stretch(read_local(kind, path, self.description.jams), start, stop)
             except ValueError as error:
-                self.faults.add(self._relative(path), str(error))
+                self.faults.add(str(error), self._relative(path))
                 continue
             for field in sorted(set(values) & set(labels)):
                 again = self._relative(path)
@@ -259,7 +247,7 @@ class _Reader:
         return FolderTrack(self.row.where, track, split)
 
     def _refuse(self, what: str) -> None:
-        self.faults.add(self.row.where, what)
+        self.faults.add(what, self.row.where)
 
     def _relative(self, path: Path) -> str:
         folder = self.description.path.parent

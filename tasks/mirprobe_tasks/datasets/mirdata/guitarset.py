@@ -15,7 +15,8 @@ from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.schema import Floats, Segments, Split
 from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
 from mirprobe_tasks.datasets.mirdata.readers import read_beats, read_fields, read_longest_key
-from mirprobe_tasks.datasets.normalise import drop_empty_segments, merge_onsets
+from mirprobe_tasks.datasets.normalise import drop_empty_segments
+from mirprobe_tasks.music.notes import merge_onsets
 
 STRINGS = 6
 

@@ -16,14 +16,9 @@ from typing import Any
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.parallel import parallel_map
-from mirprobe_tasks.datasets.scores.align import Aligned, Bar, Numeral, align
+from mirprobe_tasks.datasets.scores.align import Bar, Numeral, align
 from mirprobe_tasks.datasets.scores.harte import harte_label
-from mirprobe_tasks.datasets.scores.repeats import (
-    play_beats,
-    play_notes,
-    play_spans,
-    stretches,
-)
+from mirprobe_tasks.datasets.scores.repeats import play_beats, play_notes, play_spans, stretches
 from mirprobe_tasks.datasets.scores.works import ScoreNote, Work
 
 FIT = 0.75
@@ -41,13 +36,23 @@ def version() -> str:
     Raises:
         ConfigError: music21 is not installed.
     """
-    try:
-        return importlib.metadata.version("music21")
-    except importlib.metadata.PackageNotFoundError as error:
-        raise ConfigError(
-            "scores: music21, which contains the scores, is not installed; pip install "
-            "'mirprobe[scores]'"
-        ) from error
+    corpus_root()
+    return importlib.metadata.version("music21")
+
+
+def corpus_root(extra: str = "scores") -> Path:
+    """The folder of music21's corpus; does not import music21.
+
+    Args:
+        extra: of mirprobe that installs music21, for the message.
+
+    Raises:
+        ConfigError: music21 is not installed.
+    """
+    spec = importlib.util.find_spec("music21")
+    if spec is None or spec.origin is None:
+        raise ConfigError(f"music21 is not installed; pip install 'mirprobe[{extra}]'")
+    return Path(spec.origin).parent / "corpus"
 
 
 def analyses() -> list[tuple[Path, list[Path]]]:
@@ -56,9 +61,7 @@ def analyses() -> list[tuple[Path, list[Path]]]:
     Raises:
         ConfigError: music21 or its corpus is not installed.
     """
-    version()
-    spec = importlib.util.find_spec("music21")
-    root = Path(str(spec.origin if spec else "")).parent / "corpus"
+    root = corpus_root()
     pairs = [
         (path, editions)
         for folder in ("bach", "monteverdi")
@@ -119,10 +122,8 @@ def read_work(analysis: Path, editions: Sequence[Path]) -> Work:
             stream = converter.parse(path, forceSource=True, storePickle=False)
             if path is analysis:
                 numerals = stream
-            else:
-                works.append(
-                    work_of(path.stem, numerals, stream, f"{path.parent.name}/{path.name}")
-                )
+                continue
+            works.append(work_of(path.stem, numerals, stream, f"{path.parent.name}/{path.name}"))
         except (Music21Exception, ValueError) as error:
             raise ConfigError(f"scores: {path.name}: {error}") from error
     return max(works, key=lambda work: work.fit)
@@ -145,19 +146,7 @@ def work_of(id: str, analysis: Any, score: Any, source: str) -> Work:
         for line in (play_notes(notes, way) for notes in voices)
         if line
     )
-    return _work(id, analysis, source, bars, aligned, played)
-
-
-def _work(
-    id: str,
-    analysis: Any,
-    source: str,
-    bars: Sequence[Bar],
-    aligned: Aligned,
-    voices: tuple[tuple[ScoreNote, ...], ...],
-) -> Work:
-    way = stretches(bars)
-    end = max(start + length for line in voices for start, length, _ in line)
+    end = max(start + length for line in played for start, length, _ in line)
     return Work(
         id=id,
         title=str(analysis.metadata.title if analysis.metadata else "") or id,
@@ -167,7 +156,7 @@ def _work(
         shift=aligned.shift,
         unplaced=aligned.unplaced,
         length=end,
-        voices=voices,
+        voices=played,
         chords=play_spans(aligned.chords, way),
         keys=play_spans(aligned.keys, way),
         beats=tuple(beat for beat in play_beats(bars) if beat[0] < end),

@@ -10,6 +10,7 @@ import numpy as np
 from mirprobe.core.schema import Annotations, Beats, Floats, Segments
 from mirprobe_tasks.datasets.scores.harte import transposed
 from mirprobe_tasks.datasets.scores.works import LabelSpan, ScoreNote, Work
+from mirprobe_tasks.music.chords import chord_segments
 from mirprobe_tasks.music.metre import drift
 from mirprobe_tasks.music.midi import TICK
 from mirprobe_tasks.music.mix import Mix, draw_mix
@@ -124,10 +125,10 @@ def perform(work: Work, passage: tuple[float, float], version: int, tonic: Key) 
     parts = _play(rng, voices, semitones, knots, seconds)
     beats = [(at, place) for at, place in work.beats if start <= at < end]
     times = np.interp([at for at, _ in beats], knots, seconds)
-    chords = [
-        (*np.interp([low, high], knots, seconds), transposed(label, letters, semitones))
-        for low, high, label in clip(work.chords, start, end)
-    ]
+    spans = clip(work.chords, start, end)
+    chords = [(low, transposed(label, letters, semitones)) for low, _, label in spans]
+    edges = np.interp([*(low for low, _ in chords), spans[-1][1]], knots, seconds)
+    labels = [*(label for _, label in chords), "N"]
     keys = [(low, high, moved(label, letters, semitones)) for low, high, label in local]
     changes = np.interp([[low, high] for low, high, _ in keys], knots, seconds)
     return Performance(
@@ -137,7 +138,7 @@ def perform(work: Work, passage: tuple[float, float], version: int, tonic: Key) 
         annotations=Annotations(
             key=key_of(keys),
             keys=Segments(changes, tuple(label for *_, label in keys)),
-            chords=_segments(chords, duration),
+            chords=chord_segments(zip(edges, labels, strict=True), duration),
             beats=Beats(times, np.array([place for _, place in beats], dtype=np.int64)),
             tempo=float(60.0 / np.median(np.diff(times))),
             onsets=onset_times(parts),
@@ -218,15 +219,3 @@ def _play(
         )
         parts.append(Part("voice", f"voice {place}", consorts[low][low], notes, gain))
     return tuple(parts)
-
-
-def _segments(chords: Sequence[tuple[float, float, str]], duration: float) -> Segments:
-    """Labels over the whole audio: N before the first note and after the last."""
-    joined: list[tuple[float, str]] = [(0.0, "N")]
-    for start, _, label in [*chords, (chords[-1][1], duration, "N")]:
-        if label != joined[-1][1]:
-            joined.append((float(start), label))
-    starts = [start for start, _ in joined]
-    return Segments(
-        np.column_stack([starts, [*starts[1:], duration]]), tuple(label for _, label in joined)
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -50,24 +50,22 @@ def stretches(bars: Sequence[Bar]) -> list[Stretch]:
     return result
 
 
-def play_notes(notes: Iterable[ScoreNote], way: Sequence[Stretch]) -> tuple[ScoreNote, ...]:
+def play_notes(notes: Sequence[ScoreNote], way: Sequence[Stretch]) -> tuple[ScoreNote, ...]:
     """Notes in the order of performance, cut at the ends of stretches."""
-    kept = list(notes)
     return tuple(
         (start + part.moved, min(length, part.end - start), pitch)
         for part in way
-        for start, length, pitch in kept
+        for start, length, pitch in notes
         if part.start - _EPSILON <= start < part.end - _EPSILON
     )
 
 
-def play_spans(spans: Iterable[LabelSpan], way: Sequence[Stretch]) -> tuple[LabelSpan, ...]:
+def play_spans(spans: Sequence[LabelSpan], way: Sequence[Stretch]) -> tuple[LabelSpan, ...]:
     """Labels in the order of performance."""
-    kept = list(spans)
     return merge_spans(
         (max(start, part.start) + part.moved, min(end, part.end) + part.moved, label)
         for part in way
-        for start, end, label in kept
+        for start, end, label in spans
         if min(end, part.end) - max(start, part.start) > _EPSILON
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -236,5 +236,5 @@ def released(notes: Sequence[Note]) -> tuple[Note, ...]:
     for note in reversed(notes):
         end = min(note.end, following.get(note.pitch, note.end))
         following[note.pitch] = note.start
-        result.append(Note(note.start, end, note.pitch, note.velocity, note.ornament))
+        result.append(replace(note, end=end))
     return tuple(reversed(result))

@@ -10,7 +10,7 @@ import numpy as np
 
 from mirprobe.core.schema import Segments, Split
 from mirprobe_tasks.datasets.studio.harmony import Phrase, make_phrase, realise
-from mirprobe_tasks.music.chords import INVERTIBLE, Chord, Span
+from mirprobe_tasks.music.chords import INVERTIBLE, Chord, Span, chord_segments
 from mirprobe_tasks.music.metre import FOUR, SIX, Grid
 from mirprobe_tasks.music.pitch import Key
 from mirprobe_tasks.music.random_choice import chance, pick
@@ -25,18 +25,9 @@ class Progression:
 
     def segments(self, grid: Grid) -> Segments:
         """The annotation: Harte labels, also N before the first and after the last note."""
-        edges: list[tuple[float, str]] = [(0.0, "N")]
-        for span in self.spans:
-            label = span.chord.label if span.chord else "N"
-            if label != edges[-1][1]:
-                edges.append((float(grid.boundaries[span.start]), label))
-        if edges[-1][1] != "N":
-            edges.append((float(grid.boundaries[-1]), "N"))
-        starts = [start for start, _ in edges]
-        return Segments(
-            np.column_stack([starts, [*starts[1:], grid.duration]]),
-            tuple(label for _, label in edges),
-        )
+        spans = [*self.spans, Span(grid.total, grid.total, None)]
+        changes = [(grid.boundaries[s.start], s.chord.label if s.chord else "N") for s in spans]
+        return chord_segments(changes, grid.duration)
 
 
 def make_progression(
@@ -62,19 +53,11 @@ def make_progression(
     for place, group in enumerate(groups):
         final = place == len(groups) - 1
         beats = len(group) * grid.metre.beats
-        again = phrases and sum(phrases[0].lengths) == beats and not final and chance(rng, 0.35)
-        phrase = (
-            phrases[0]
-            if again
-            else make_phrase(
-                rng,
-                split,
-                key.mode,
-                partial(_rhythm, rng, grid, len(group)),
-                final=final,
-                applied=applied,
-            )
-        )
+        if phrases and sum(phrases[0].lengths) == beats and not final and chance(rng, 0.35):
+            phrase = phrases[0]
+        else:
+            lengths = partial(_rhythm, rng, grid, len(group))
+            phrase = make_phrase(rng, split, key.mode, lengths, final=final, applied=applied)
         phrases.append(phrase)
         numerals += zip(phrase.numerals, phrase.lengths, strict=True)
 
