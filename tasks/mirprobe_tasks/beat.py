@@ -11,7 +11,7 @@ from mirprobe_tasks.common.checks import required
 from mirprobe_tasks.common.event_detection import EventDetection
 
 THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
-TRANSITION_LAMBDAS = (10.0, 30.0, 100.0, 300.0)
+TRANSITION_LAMBDAS = (3.0, 10.0, 30.0, 100.0, 300.0)
 
 
 class Beat(EventDetection):
@@ -42,10 +42,10 @@ class Beat(EventDetection):
         return Annotations(beats=Beats(times))
 
     def corpus_scores(
-        self, references: list[Floats], estimates: list[Floats]
+        self, references: list[Floats], estimates: list[Floats], names: Sequence[str]
     ) -> dict[str, Statistic]:
         """F-measure, continuity and P-score, mean over tracks."""
-        return metrics.corpus_scores(references, estimates, trim=self.trim)
+        return metrics.corpus_scores(references, estimates, self.trim, names)
 
     def conditions(self, references: Sequence[Annotations]) -> str:
         """The seconds at the start of every track that are not scored."""

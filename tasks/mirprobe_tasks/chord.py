@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.schema import Annotations, Floats, Level, Loss, Segments
 from mirprobe.metrics import chord as metrics
 from mirprobe_tasks.common.checks import parse_chord, required, validate_segments
-from mirprobe_tasks.common.frame_grid import edges
+from mirprobe_tasks.common.frame_grid import edges, period
 from mirprobe_tasks.decoding.viterbi import uniform_viterbi
 
-SELF_TRANSITIONS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+JUMP_COSTS = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 11.0, 15.0, 20.0, 28.0, 40.0)
+"""In nats; see `uniform_viterbi`."""
 
 
 class Chord:
@@ -27,7 +27,8 @@ class Chord:
     target, and not scored by the metrics that exclude them too. `N` is an ordinary label and must
     be annotated.
 
-    Decodings: `frame` takes each frame's best class; `viterbi` smooths with a self-transition.
+    Decodings: `frame` takes each frame's best class; `viterbi` smooths with a cost in nats
+    for each change, which does not depend on the frame rate.
     """
 
     name = "chord"
@@ -39,7 +40,7 @@ class Chord:
     metrics: Mapping[str, str] = metrics.METRICS
     decodings: Mapping[str, Sequence[Mapping[str, float]]] = {
         "frame": ({},),
-        "viterbi": tuple({"self_transition": value} for value in SELF_TRANSITIONS),
+        "viterbi": tuple({"jump_cost": value} for value in JUMP_COSTS),
     }
 
     def __init__(self, dataset: Dataset) -> None:
@@ -67,12 +68,13 @@ class Chord:
         parameters: Mapping[str, float],
     ) -> Annotations:
         """Segments of equal class; boundaries lie half-way between frames."""
-        classes = logits.argmax(axis=1)
+        times = required(times, "frame times")
         if decoding == "viterbi":
-            probabilities = log_softmax(logits.astype(np.float64), axis=1)
-            classes = uniform_viterbi(probabilities, parameters["self_transition"])
+            classes = uniform_viterbi(logits, 1 / period(times), parameters["jump_cost"])
+        else:
+            classes = logits.argmax(axis=1)
         starts = np.flatnonzero(np.diff(classes, prepend=-1))
-        times = edges(required(times, "frame times"))
+        times = edges(times)
         intervals = np.stack([times[starts], times[np.append(starts[1:], len(classes))]], axis=1)
         labels = tuple(self.labels[classes[start]] for start in starts)
         return Annotations(chords=Segments(intervals, labels))
@@ -81,7 +83,15 @@ class Chord:
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]
     ) -> dict[str, Statistic]:
         """WCSR over the corpus, segmentation and frame accuracy."""
-        return metrics.corpus_scores(
-            [required(track.chords, "chords") for track in references],
-            [required(track.chords, "chords") for track in estimates],
-        )
+        return metrics.corpus_scores(_chords(references), _chords(estimates))
+
+    def score_main(
+        self, references: Sequence[Annotations], estimates: Sequence[Annotations]
+    ) -> Statistic:
+        """WCSR of major and minor triads over the corpus."""
+        pair = _chords(references), _chords(estimates)
+        return metrics.corpus_scores(*pair, [self.main_metric])[self.main_metric]
+
+
+def _chords(tracks: Sequence[Annotations]) -> list[Segments]:
+    return [required(track.chords, "chords") for track in tracks]

@@ -40,7 +40,8 @@ class Onset(EventDetection):
         return Annotations(onsets=times)
 
     def corpus_scores(
-        self, references: list[Floats], estimates: list[Floats]
+        self, references: list[Floats], estimates: list[Floats], names: Sequence[str]
     ) -> dict[str, Statistic]:
         """F-measure, precision and recall, mean over tracks."""
-        return metrics.corpus_scores(references, estimates)
+        scores = metrics.corpus_scores(references, estimates)
+        return {name: scores[name] for name in names}

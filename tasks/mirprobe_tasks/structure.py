@@ -123,11 +123,19 @@ class Structure:
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]
     ) -> dict[str, Statistic]:
         """F-measures of boundaries and of pairs of frames, mean over pieces."""
-        return metrics.corpus_scores(
-            [required(track.sections, "sections") for track in references],
-            [required(track.sections, "sections") for track in estimates],
-        )
+        return metrics.corpus_scores(_sections(references), _sections(estimates))
+
+    def score_main(
+        self, references: Sequence[Annotations], estimates: Sequence[Annotations]
+    ) -> Statistic:
+        """F-measure of boundaries within 0.5 s, mean over pieces."""
+        pair = _sections(references), _sections(estimates)
+        return metrics.corpus_scores(*pair, [self.main_metric])[self.main_metric]
 
     def conditions(self, references: Sequence[Annotations]) -> str:
         """Start and end of a piece are not scored as boundaries."""
         return "boundaries trimmed"
+
+
+def _sections(tracks: Sequence[Annotations]) -> list[Segments]:
+    return [required(track.sections, "sections") for track in tracks]

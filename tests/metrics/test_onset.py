@@ -1,22 +1,36 @@
 from __future__ import annotations
 
+import mir_eval.onset
 import mir_eval.util
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirprobe.metrics.onset import WINDOW, matches, scores
+from mirprobe.metrics.events import event_scores, matches
+from mirprobe.metrics.onset import WINDOW, scores
 from mirprobe.metrics.roc_auc import auc, unit
 
 times = st.lists(st.integers(0, 200), max_size=30).map(lambda ns: sorted(n / 61 for n in ns))
 
 
 @settings(deadline=None)
-@given(times, times)
-def test_matches_is_the_largest_matching(reference: list[float], estimate: list[float]) -> None:
-    pairs = mir_eval.util.match_events(np.array(reference), np.array(estimate), WINDOW)
-    assert matches(reference, estimate) == len(pairs)
+@given(times, times, st.sampled_from([WINDOW, 0.07, 4 / 61]))
+def test_matching_equals_mir_eval(
+    reference: list[float], estimate: list[float], window: float
+) -> None:
+    arrays = np.array(reference), np.array(estimate)
+    pairs = mir_eval.util.match_events(*arrays, window)
+    assert matches(reference, estimate, window) == len(pairs)
+    if reference and estimate:
+        expected = mir_eval.onset.f_measure(*arrays, window)
+        assert event_scores(*arrays, window) == pytest.approx(expected, abs=1e-15)
+
+
+@pytest.mark.parametrize("events", [[1.0, 0.5], [40000.0]])
+def test_events_that_cannot_be(events: list[float]) -> None:
+    with pytest.raises(ValueError, match=r"increasing|maximum"):
+        event_scores(np.array(events), np.array([1.0]), WINDOW)
 
 
 def test_scores_of_known_onsets() -> None:

@@ -99,11 +99,26 @@ def test_viterbi_smooths_an_outlier() -> None:
     logits[10] = np.eye(25)[4] * 3
     times = grid(31.25, 60 / 31.25)
     rough = CHORD.decode(logits, times, "frame", NOTHING).chords
-    smooth = CHORD.decode(logits, times, "viterbi", {"self_transition": 0.95}).chords
+    smooth = CHORD.decode(logits, times, "viterbi", {"jump_cost": 2.0}).chords
     assert rough is not None
     assert smooth is not None
     assert len(rough.labels) == 4
     assert smooth.labels == ("C:maj", "A:maj")
+
+
+def test_a_cost_gives_the_same_segments_at_every_frame_rate() -> None:
+    slow = 3 * np.random.default_rng(0).normal(size=(60, 25)).astype(np.float32)
+    found = [
+        CHORD.decode(logits, np.arange(len(logits)) / rate, "viterbi", {"jump_cost": 4.0}).chords
+        for logits, rate in ((slow, 10.0), (slow.repeat(10, axis=0), 100.0))
+    ]
+    assert found[0] is not None
+    assert found[1] is not None
+    assert found[0].labels == found[1].labels
+    assert 1 < len(found[0].labels) < 60
+    # boundaries lie half-way between frames, so that they differ by half a frame
+    inner = found[1].intervals[1:, 0] - found[0].intervals[1:, 0]
+    assert inner == pytest.approx((0.1 - 0.01) / 2)
 
 
 def test_one_frame() -> None:

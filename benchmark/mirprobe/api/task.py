@@ -38,6 +38,12 @@ class Task(Protocol):
             empty string. It states what else the scores over these tracks depend on, such as
             `trim=5.0` or the tags that no track has. The text is in every row of `scores.csv`. Read
             by `conditions_of`.
+        decode_grid: a method `decode_grid(logits, times, decoding, grid) -> list[Annotations]`, one
+            estimate for each parameters of `grid`; default: `decode` for each. It may share work
+            between parameters. Called by `decode_grid`.
+        score_main: a method `score_main(references, estimates) -> Statistic`, equal to the main
+            metric of `score`; default: that one. It saves the time of the other metrics while
+            validation chooses. Called by `score_main`.
     """
 
     name: str
@@ -98,3 +104,24 @@ conditions_of: OptionalMember[Callable[[Sequence[Annotations]], str]] = Optional
     "conditions", _no_conditions
 )
 """The method that states what else the scores of a task depend on."""
+
+
+def decode_grid(
+    task: Task, logits: NDArray[np.float32], times: Floats | None, decoding: str
+) -> list[Annotations]:
+    """One track, decoded with each parameters of a decoding's grid."""
+    grid = task.decodings[decoding]
+    own: Callable[..., list[Annotations]] | None = getattr(task, "decode_grid", None)
+    if own is not None:
+        return own(logits, times, decoding, grid)
+    return [task.decode(logits, times, decoding, parameters) for parameters in grid]
+
+
+def score_main(
+    task: Task, references: Sequence[Annotations], estimates: Sequence[Annotations]
+) -> Statistic:
+    """The main metric over all tracks."""
+    own: Callable[..., Statistic] | None = getattr(task, "score_main", None)
+    if own is not None:
+        return own(references, estimates)
+    return task.score(references, estimates)[task.main_metric]

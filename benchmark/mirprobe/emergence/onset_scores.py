@@ -24,7 +24,8 @@ from mirprobe.emergence.onset_detector import (
     novelty,
     peaks,
 )
-from mirprobe.metrics.onset import matches, scores
+from mirprobe.metrics.events import matches
+from mirprobe.metrics.onset import WINDOW, scores
 
 COLUMNS = [
     "model", "seed", "layer", "head", "reading", "smoothing", "threshold", "shift", "selected",
@@ -88,7 +89,9 @@ def f_measure_grid(curves: Floating, reference: Floats, frame_rate: float) -> Fl
             for t, threshold in enumerate(THRESHOLDS):
                 estimate = times[heights >= threshold].tolist()
                 total = len(reference) + len(estimate)
-                found[column, s, t] = [2 * matches(early, estimate) / total for early in moved]
+                found[column, s, t] = [
+                    2 * matches(early, estimate, WINDOW) / total for early in moved
+                ]
     return found
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
 from mirprobe.api.registry import TASKS
-from mirprobe.api.task import Task
+from mirprobe.api.task import Task, score_main
 from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.errors import MirprobeError
 from mirprobe.core.schema import SPLITS, Annotations, Score
@@ -58,7 +58,7 @@ class ProbeResult:
     @cached_property
     def statistic(self) -> Statistic:
         """The task's main metric."""
-        return self.task.score(self.references, self.estimates)[self.task.main_metric]
+        return score_main(self.task, self.references, self.estimates)
 
     @property
     def count(self) -> int:

@@ -17,13 +17,13 @@ mir_eval (Raffel et al., ISMIR 2014).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
 import mir_eval.beat
 import numpy as np
 
-from mirprobe.core.bootstrap import Counted, Statistic, weighted_mean
+from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.schema import Floats
+from mirprobe.metrics.events import event_scores
 
 F_MEASURE_WINDOW = 0.07
 CONTINUITY_PHASE = 0.175
@@ -45,9 +45,7 @@ METRICS: dict[str, str] = {
 
 def f_measure(reference: Floats, estimate: Floats) -> float:
     """F-measure of one piece (Dixon, JNMR 36(1), 2007); 0 if reference or estimate is empty."""
-    if not len(reference) or not len(estimate):
-        return 0.0
-    return float(mir_eval.beat.f_measure(reference, estimate, f_measure_threshold=F_MEASURE_WINDOW))
+    return event_scores(reference, estimate, F_MEASURE_WINDOW)[0]
 
 
 def continuity(reference: Floats, estimate: Floats) -> tuple[float, ...]:
@@ -87,9 +85,12 @@ def p_score(reference: Floats, estimate: Floats) -> float:
 
 
 def corpus_scores(
-    references: Sequence[Floats], estimates: Sequence[Floats], trim: float
+    references: Sequence[Floats],
+    estimates: Sequence[Floats],
+    trim: float,
+    names: Sequence[str] = tuple(METRICS),
 ) -> dict[str, Statistic]:
-    """Mean of each of `METRICS` over the pieces that have a reference beat after `trim` seconds.
+    """Mean of the metrics called `names` over the pieces that have a reference beat after `trim` s.
 
     Raises:
         ValueError: beats are not increasing, or the lists differ in length.
@@ -99,21 +100,11 @@ def corpus_scores(
         for pair in zip(references, estimates, strict=True)
     ]
     weights = [float(len(reference) > 0) for reference, _ in pieces]
-
-    @cache
-    def levels() -> Floats:
-        return np.array([continuity(*pair) for pair in pieces])  # (pieces, 4)
-
-    # computed on first use: selection on validation needs only the F-measure, and the continuity
-    # metrics of mir_eval are much slower
-    def lazily(column: int) -> Statistic:
-        return Counted(
-            lambda counts: weighted_mean(levels()[:, column].tolist(), weights)(counts),
-            int(sum(weights)),
-        )
-
-    return {
-        "f_measure": weighted_mean([f_measure(*pair) for pair in pieces], weights),
-        **{name: lazily(column) for column, name in enumerate(CONTINUITY)},
-        "p_score": weighted_mean([p_score(*pair) for pair in pieces], weights),
-    }
+    values: dict[str, list[float]] = {}
+    if not set(CONTINUITY).isdisjoint(names):  # much slower than the others
+        levels = np.array([continuity(*pair) for pair in pieces])  # (pieces, 4)
+        values = dict(zip(CONTINUITY, levels.T.tolist(), strict=True))
+    for function in (f_measure, p_score):
+        if function.__name__ in names:
+            values[function.__name__] = [function(*pair) for pair in pieces]
+    return {name: weighted_mean(values[name], weights) for name in names}

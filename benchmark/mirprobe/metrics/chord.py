@@ -84,9 +84,11 @@ def chord_class(label: str) -> int:
 
 
 def corpus_scores(
-    references: Sequence[Segments], estimates: Sequence[Segments]
+    references: Sequence[Segments],
+    estimates: Sequence[Segments],
+    names: Sequence[str] = tuple(METRICS),
 ) -> dict[str, Statistic]:
-    """Each of `METRICS` over a corpus of pieces.
+    """The metrics called `names` over a corpus of pieces.
 
     Raises:
         ValueError: segments are unsorted or overlap, a reference has no duration, or the lists
@@ -94,14 +96,16 @@ def corpus_scores(
         mir_eval.chord.InvalidChordException: mir_eval.chord cannot read a label.
     """
     pairs = zip(references, estimates, strict=True)
-    pieces = [_piece(reference, estimate) for reference, estimate in pairs]
+    pieces = [_piece(reference, estimate, names) for reference, estimate in pairs]
     return {
         name: weighted_mean([p[name][0] for p in pieces], [p[name][1] for p in pieces])
-        for name in METRICS
+        for name in names
     }
 
 
-def _piece(reference: Segments, estimate: Segments) -> dict[str, tuple[float, float]]:
+def _piece(
+    reference: Segments, estimate: Segments, names: Sequence[str]
+) -> dict[str, tuple[float, float]]:
     """Value and weight of each metric for one piece; weights are seconds (`accuracy`: frames)."""
     if not reference.intervals.size:
         raise ValueError("a chord reference needs at least one segment")
@@ -112,18 +116,22 @@ def _piece(reference: Segments, estimate: Segments) -> dict[str, tuple[float, fl
     times = np.union1d(ref[0], est[0])
     pairs = zip(segment_indices(ref, times[:-1]), segment_indices(est, times[:-1]), strict=True)
     compared = np.array([_compare(ref[1][r], est[1][e]) for r, e in pairs])  # (stretches, metrics)
-    values = dict(
-        zip(COMPARISONS, map(_recall, compared.T, [np.diff(times)] * len(COMPARISONS)), strict=True)
-    )
-    values["seg"] = _seg(_merged(ref), _merged(est)), stop - start
-
-    frames = np.arange(start + GRID / 2, stop, GRID)
-    truth, guess = (
-        np.array([chord_class(label) for label in line[1]])[segment_indices(line, frames)]
-        for line in (ref, est)
-    )
-    hits = np.where(truth < 0, -1.0, truth == guess)
-    values["accuracy"] = _recall(hits, np.ones(len(frames)))
+    durations = np.diff(times)
+    values = {
+        name: _recall(hits, durations)
+        for name, hits in zip(COMPARISONS, compared.T, strict=True)
+        if name in names
+    }
+    if "seg" in names:
+        values["seg"] = _seg(_merged(ref), _merged(est)), stop - start
+    if "accuracy" in names:
+        frames = np.arange(start + GRID / 2, stop, GRID)
+        truth, guess = (
+            np.array([chord_class(label) for label in line[1]])[segment_indices(line, frames)]
+            for line in (ref, est)
+        )
+        hits = np.where(truth < 0, -1.0, truth == guess)
+        values["accuracy"] = _recall(hits, np.ones(len(frames)))
     return values
 
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import mir_eval.onset
-
 from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.schema import Floats
+from mirprobe.metrics.events import event_scores
 
 WINDOW = 0.05
 
@@ -27,33 +26,7 @@ METRICS: dict[str, str] = {
 
 def scores(reference: Floats, estimate: Floats) -> tuple[float, float, float]:
     """F-measure, precision and recall of one piece."""
-    if not len(reference) or not len(estimate):
-        return 0.0, 0.0, 0.0
-    f, precision, recall = mir_eval.onset.f_measure(reference, estimate, window=WINDOW)
-    return float(f), float(precision), float(recall)
-
-
-def matches(reference: Sequence[float], estimate: Sequence[float]) -> int:
-    """The size of the maximum matching; fast enough to score thousands of estimates.
-
-    Since all windows have the same width, it is optimal to match each onset with the earliest
-    unmatched estimate. mir_eval solves the general problem, with the same result, about 50 times
-    slower.
-
-    Args:
-        reference: increasing times, as a list.
-        estimate: increasing times, as a list.
-    """
-    hits, index, count = 0, 0, len(estimate)
-    for time in reference:
-        while index < count and estimate[index] - time < -WINDOW:
-            index += 1
-        if index == count:
-            break
-        if estimate[index] - time <= WINDOW:
-            hits += 1
-            index += 1
-    return hits
+    return event_scores(reference, estimate, WINDOW)
 
 
 def corpus_scores(

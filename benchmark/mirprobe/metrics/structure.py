@@ -70,9 +70,11 @@ def pairwise_f(reference: Timeline, estimate: Timeline) -> float:
 
 
 def corpus_scores(
-    references: Sequence[Segments], estimates: Sequence[Segments]
+    references: Sequence[Segments],
+    estimates: Sequence[Segments],
+    names: Sequence[str] = tuple(METRICS),
 ) -> dict[str, Statistic]:
-    """Mean of each of `METRICS` over the pieces.
+    """Mean of the metrics called `names` over the pieces.
 
     Raises:
         ValueError: segments are unsorted or overlap, a reference has no duration, or the lists
@@ -81,11 +83,12 @@ def corpus_scores(
     pairs = zip(references, estimates, strict=True)
     pieces = [_timelines(reference, estimate) for reference, estimate in pairs]
     inside = [float(len(reference[0]) > 2) for reference, _ in pieces]
-    scores = {
-        name: weighted_mean([boundary_f(r[0], e[0], window) for r, e in pieces], inside)
-        for name, window in WINDOWS.items()
+    return {
+        name: weighted_mean([boundary_f(r[0], e[0], WINDOWS[name]) for r, e in pieces], inside)
+        if name in WINDOWS
+        else weighted_mean([pairwise_f(r, e) for r, e in pieces])
+        for name in names
     }
-    return {**scores, "pairwise_f": weighted_mean([pairwise_f(r, e) for r, e in pieces])}
 
 
 def _timelines(reference: Segments, estimate: Segments) -> tuple[Timeline, Timeline]:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mirprobe.api.task import Task, conditions_of
+from mirprobe.api.task import Task, conditions_of, decode_grid, score_main
 from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.bootstrap import bootstrap, mean, point, scored_tracks
 from mirprobe.core.schema import Annotations, Floats, Frames, Score
@@ -107,10 +107,15 @@ class Scorer:
 
     def choose(self, logits: Iterable[Logits], decoding: str, group: int = -1) -> Choice:
         """The parameters from the decoding's grid that are best on validation."""
-        references, choices = self.valid.references, []
-        for parameters in self.task.decodings[decoding]:
-            estimates = self.decode(self.valid, logits, decoding, parameters)
-            statistic = self.task.score(references, estimates)[self.task.main_metric]
+        clip = self.task.level == "clip"
+        decoded = [  # (tracks, parameters)
+            decode_grid(self.task, own[0] if clip else own, times, decoding)
+            for own, times in zip(logits, self.valid.times, strict=True)
+        ]
+        choices = []
+        for index, parameters in enumerate(self.task.decodings[decoding]):
+            estimates = [own[index] for own in decoded]
+            statistic = score_main(self.task, self.valid.references, estimates)
             choices.append(Choice(point(statistic, len(estimates)), parameters, group))
         return best_choice(choices)
 

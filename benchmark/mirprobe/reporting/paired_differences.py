@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from mirprobe.api.task import Task
+from mirprobe.api.task import Task, score_main
 from mirprobe.core.bootstrap import Counted, mean, resample, scored_tracks
 from mirprobe.core.schema import Annotations
 from mirprobe.probing.results import Cell
@@ -79,7 +79,7 @@ def _statistic(
     truth = [references[track] for track in ids]
     return mean(
         [
-            task.score(truth, [prediction.tracks[track] for track in ids])[task.main_metric]
+            score_main(task, truth, [prediction.tracks[track] for track in ids])
             for prediction in cell.chosen()
         ]
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
@@ -35,18 +37,21 @@ def activation(events: Floats, times: Floats, widening: float) -> NDArray[np.flo
 
 
 def peak_times(
-    logits: NDArray[np.float32], times: Floats, threshold: float, min_distance: float
-) -> Floats:
-    """Times of the peaks of a curve in seconds, increasing.
+    curve: Floats, times: Floats, thresholds: Sequence[float], min_distance: float
+) -> list[Floats]:
+    """Times of the peaks of a curve in seconds, increasing, for each threshold.
 
-    Peaks are picked on the logits, since large logits would tie as probabilities.
+    Peaks are picked on the logits, since large logits would tie as probabilities. A peak is kept or
+    not because of higher peaks only, so that the peaks at the lowest threshold contain all others.
 
     Args:
-        logits: (time,) of the event.
+        curve: (time,) logits of the event.
         times: (time,) centre of each frame in seconds.
-        threshold: least probability at a peak.
+        thresholds: least probability at a peak.
         min_distance: least seconds between two peaks.
     """
-    curve, spacing = logits.astype(np.float64), period(times)
-    peaks = pick_peaks(curve, float(logit(threshold)), int(min_distance / spacing))
-    return np.asarray(times[0] + refine_peaks(expit(curve), peaks) * spacing)
+    spacing = period(times)
+    heights = logit(np.array(thresholds))
+    peaks = pick_peaks(curve, float(heights.min()), int(min_distance / spacing))
+    found = times[0] + refine_peaks(expit(curve), peaks) * spacing
+    return [found[curve[peaks] >= height] for height in heights]

@@ -65,9 +65,9 @@ class EventDetection:
         raise NotImplementedError
 
     def corpus_scores(
-        self, references: list[Floats], estimates: list[Floats]
+        self, references: list[Floats], estimates: list[Floats], names: Sequence[str]
     ) -> dict[str, Statistic]:
-        """Metrics over the event times of all tracks, those of `metrics` among them."""
+        """The metrics called `names` over the event times of all tracks."""
         raise NotImplementedError
 
     def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[np.float32]:
@@ -87,21 +87,47 @@ class EventDetection:
         parameters: Mapping[str, float],
     ) -> Annotations:
         """Event times in seconds."""
+        return self.decode_grid(logits, times, decoding, [parameters])[0]
+
+    def decode_grid(
+        self,
+        logits: NDArray[np.float32],
+        times: Floats | None,
+        decoding: str,
+        grid: Sequence[Mapping[str, float]],
+    ) -> list[Annotations]:
+        """Event times in seconds for each parameters of a grid."""
         times = required(times, "frame times")
+        curve = logits[:, 0].astype(np.float64)
         if decoding == "dbn":
-            probability = expit(logits[:, 0].astype(np.float64))
-            stiffness = parameters["transition_lambda"]
-            events = times[0] + dbn_beats(probability, 1 / period(times), stiffness, self.pulse)
+            lambdas = [parameters["transition_lambda"] for parameters in grid]
+            found = dbn_beats(expit(curve), 1 / period(times), lambdas, self.pulse)
+            events = [times[0] + seconds for seconds in found]
         else:
-            events = peak_times(logits[:, 0], times, parameters["threshold"], self.min_distance)
-        return self.annotations_of(events)
+            thresholds = [parameters["threshold"] for parameters in grid]
+            events = peak_times(curve, times, thresholds, self.min_distance)
+        return [self.annotations_of(seconds) for seconds in events]
 
     def score(
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]
     ) -> dict[str, Statistic]:
         """Every metric, mean over the tracks."""
-        scores = self.corpus_scores(
+        return self._scores(references, estimates, tuple(self.metrics))
+
+    def score_main(
+        self, references: Sequence[Annotations], estimates: Sequence[Annotations]
+    ) -> Statistic:
+        """The main metric, mean over the tracks."""
+        return self._scores(references, estimates, [self.main_metric])[self.main_metric]
+
+    def _scores(
+        self,
+        references: Sequence[Annotations],
+        estimates: Sequence[Annotations],
+        names: Sequence[str],
+    ) -> dict[str, Statistic]:
+        return self.corpus_scores(
             [self.times_of(track) for track in references],
             [self.times_of(track) for track in estimates],
+            names,
         )
-        return {name: scores[name] for name in self.metrics}
