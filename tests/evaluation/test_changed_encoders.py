@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from helpers.workbench import QUICK, Workbench
 from torch import Tensor
 
 from mirprobe.api import from_file
-from mirprobe.core.errors import ConfigError
+from mirprobe.api.registry import ENCODERS
+from mirprobe.core.errors import ConfigError, PluginError
 from mirprobe.core.schema import Tokens
-from mirprobe.encoders.specs import checked_encoder
+from mirprobe.encoders.specs import checked_encoder, make_encoder
+from mirprobe.encoders.validation.checks import validate
 from mirprobe.evaluation.extract import extract
 from mirprobe.evaluation.runner import RunResult, run
 from mirprobe.probing import probes
@@ -179,6 +182,31 @@ def test_what_float16_would_erase_is_refused(
     assert accuracy(kept) == accuracy(plain)
 
 
+@pytest.mark.parametrize("spec", ["concat(loud,faint)", "pool(concat(loud,layers(faint,bands)),2)"])
+def test_a_faint_part_of_a_combination_is_measured_by_itself(
+    spec: str, tones: Tones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Faint(Bands):
+        """20 of 120 dimensions, of 1e-9."""
+
+        layers: tuple[str, ...] = ("bands",)
+        dim = 20
+
+        def __call__(self, audio: Tensor) -> Tokens:
+            tokens = super().__call__(audio)
+            assert tokens.sequence is not None
+            return Tokens(tokens.sequence[:, :, 1:, :20] * 1e-9)
+
+    monkeypatch.setattr(ENCODERS, "_factories", {"loud": Bands, "faint": Faint})
+    config = Workbench(tmp_path, tones).config(spec)
+    (message,) = run(config, dataset=tones).failures.values()
+    assert " cannot be cached: float16 loses 1e+02 % of the variance of dimension 1" in message
+    assert "(at most 5 %; 40 of 240 lose more); use --dtype float32" in message
+    assert run(replace(config, dtype="float32"), dataset=tones).failures == {}
+    (check,) = [c for c in validate(lambda: make_encoder(spec)) if c.name == "float16"]
+    assert not check.passed
+
+
 class Exiting(Bands):
     def __call__(self, audio: Tensor) -> Tokens:
         sys.exit(0)
@@ -200,6 +228,46 @@ def test_an_encoder_that_exits_costs_only_itself(tones: Tones, tmp_path: Path) -
     assert failure[0] == "Exiting"
     assert failure[1].startswith("encoder 'Exiting' raised SystemExit: 0 (windows of shape")
     assert set(result.scores["encoder"]) == {"Frail", "Bands"}
+
+
+@pytest.mark.parametrize("attribute", ["dim", "info", "built", "imported"])
+def test_an_encoder_that_fails_at_the_start_costs_only_itself(
+    attribute: str, tones: Tones, tmp_path: Path
+) -> None:
+    lines = {
+        "built": "def __init__(self):\n        raise RuntimeError('weary')",
+        "imported": "1 / 0",
+    }
+    fails = f"@property\n    def {attribute}(self):\n        raise RuntimeError('weary')"
+    body = lines.get(attribute, fails)
+    (tmp_path / "weary.py").write_text(
+        f"from helpers.small_encoders import Bands\n\nclass Weary(Bands):\n    {body}\n"
+    )
+    spec = f"{tmp_path}/weary.py:Weary"
+    config = Workbench(tmp_path, tones).config(spec, "Bands")
+    result = run(config, encoders={"Bands": Bands()}, dataset=tones)
+    done = extract(config, encoders={"Bands": Bands()}, dataset=tones)
+    assert result.failures == done.failures
+    (failure,) = result.failures.items()
+    assert failure[0] == spec
+    assert ("ZeroDivisionError" if attribute == "imported" else "weary") in failure[1]
+    assert set(result.scores["encoder"]) == {"Bands"}
+    with pytest.raises(PluginError):
+        run(replace(config, encoders=(spec,)), dataset=tones)
+
+
+def test_finished_scores_without_a_cached_embedding_are_said_to_be_unverified(
+    tones: Tones, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench = Workbench(tmp_path, tones)
+    bench.run(Bands(), tasks=("key", "chord"))
+    assert bench.run(Bands(), tasks=("key", "chord")).computed == 0
+    assert "not verified" not in caplog.text
+    for entry in (tmp_path / "cache" / "entries").rglob("*.safetensors"):
+        entry.unlink()
+    assert bench.run(Bands(), tasks=("key", "chord")).computed == 0
+    (line,) = [record.message for record in caplog.records if "not verified" in record.message]
+    assert line.startswith("encoder 'Bands': finished scores of chord, key were not verified")
 
 
 def test_an_encoder_that_exits_when_it_is_built(tmp_path: Path) -> None:

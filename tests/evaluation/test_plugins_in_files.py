@@ -17,6 +17,8 @@ from mirprobe.api.registry import DATASETS, TASKS
 from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError
 from mirprobe.data.paths import DataFolders, joined_specs
+from mirprobe.evaluation.config import make_config
+from mirprobe.evaluation.runner import run
 from mirprobe.probing import probes
 
 PLUGINS = '''
@@ -157,3 +159,38 @@ def test_messages_name_the_kind(file: Path, registry: Any, kind: str) -> None:
         registry.create("none.py:Mode")
     with pytest.raises(ConfigError, match=f"^{kind} 'my.py:Mode:a=1' cannot be built .TypeError"):
         registry.create("my.py:Mode:a=1")
+
+
+def test_an_edit_beside_a_task_or_a_data_set_makes_new_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_neighbours", "_hashes", "_sources"):
+        monkeypatch.setattr(from_file, name, {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    task = PLUGINS.replace("mirprobe.weighted_mean(hits)", "WEIGHT(hits)")
+    (tmp_path / "task.py").write_text(f"from beside_task import WEIGHT\n{task}")
+    data = PLUGINS.replace('"taps": ', '**MORE, "taps": ')
+    (tmp_path / "data.py").write_text(f"from beside_data import MORE\n{data}")
+    (tmp_path / "beside_task.py").write_text("from mirprobe import weighted_mean as WEIGHT\n")
+    (tmp_path / "beside_data.py").write_text("MORE = {}\n")
+    config = make_config(
+        {
+            "encoders": ["Bands"],
+            "tasks": [f"{tmp_path}/task.py:Mode"],
+            "dataset": f"{tmp_path}/data.py:Clicks",
+            "cache_dir": tmp_path / "cache",
+            "results_dir": tmp_path / "results",
+        }
+    )
+
+    def restarted() -> int:
+        for name in ("beside_task", "beside_data"):
+            sys.modules.pop(name, None)
+        from_file._hashes.clear()
+        return run(config, encoders={"Bands": Bands()}).computed
+
+    assert (restarted(), restarted()) == (1, 0)
+    for name in ("beside_task", "beside_data"):
+        path = tmp_path / f"{name}.py"
+        path.write_text(f"{path.read_text()}# a remark\n")
+        assert (restarted(), restarted()) == (1, 0)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mirprobe.api.optional import OptionalMember
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import PluginError
 from mirprobe.core.schema import Tokens
 
 
@@ -123,13 +123,13 @@ def info_of(name: str, encoder: Encoder) -> EncoderInfo:
         encoder: its weights are not loaded.
 
     Raises:
-        ConfigError: the attribute is not an `EncoderInfo`.
+        PluginError: the attribute is not an `EncoderInfo`.
     """
     former: object = getattr(encoder, "about", EncoderInfo())  # former name of the attribute
     found = OptionalMember("info", former)(encoder)
     if not isinstance(found, EncoderInfo):
         kind = type(found).__name__
-        raise ConfigError(f"encoder '{name}': its info is a {kind}, not an EncoderInfo")
+        raise PluginError(f"encoder '{name}': its info is a {kind}, not an EncoderInfo")
     return found
 
 
@@ -137,7 +137,7 @@ def info_columns(name: str, encoder: Encoder) -> dict[str, Any]:
     """The values of `INFO_COLUMNS` for an encoder; tasks in `supervised` are joined by spaces.
 
     Raises:
-        ConfigError: as for `info_of`.
+        PluginError: as for `info_of`.
     """
     info = info_of(name, encoder)
     frame_rate = nan if encoder.frame_rate is None else encoder.frame_rate

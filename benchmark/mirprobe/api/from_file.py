@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 from mirprobe.api.specs import FILE_SPEC, nearest
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import ConfigError, PluginError
 from mirprobe.core.hashing import digest, file_digest
 
 _neighbours: dict[str, Path] = {}  # imported by a file, perhaps only when it is called
@@ -66,13 +66,14 @@ def source_digest(spec: str) -> str | None:
     """A hash of the file that a specification names and of its neighbours, as last executed.
 
     Args:
-        spec: of a plug-in that has been built.
+        spec: of an encoder, a task or a data set.
 
     Returns:
-        None if the specification names no file. The folder of the file is no part of the hash.
+        None if the specification names no file, or one of which no plug-in has been built. The
+        folder of the file is no part of the hash.
     """
     found = FILE_SPEC.fullmatch(spec)
-    return None if found is None else _sources[Path(found["path"]).expanduser().resolve()]
+    return None if found is None else _sources.get(Path(expanduser(found["path"])).resolve())
 
 
 def _factories(module: ModuleType) -> list[str]:
@@ -116,7 +117,7 @@ def _imported(path: Path, shown: str) -> ModuleType:
         sys.path[:] = search_path
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(
+        raise PluginError(
             f"{shown} fails to import: {_place(error, path)}{type(error).__name__}: {error}; fix it"
         ) from error
     return module

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from mirprobe.api.from_file import factory_from_file
 from mirprobe.api.optional import positional_of
 from mirprobe.api.specs import build, is_file_spec, nearest, parse_options
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import ConfigError, PluginError
 
 if TYPE_CHECKING:  # these import torch, which the command line starts without
     from mirprobe.api.dataset import Dataset
@@ -94,7 +94,7 @@ class Registry(Generic[T]):
         try:
             return point.load(), name, text
         except (Exception, SystemExit) as error:
-            raise ConfigError(
+            raise PluginError(
                 f"{self.kind} plug-in '{name}' ({_origin(point)}) fails to import: {error!r}; "
                 "mend or uninstall it"
             ) from error

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from mirprobe.core.errors import ConfigError, plugin_errors
@@ -94,7 +96,14 @@ def build(kind: str, spec: str, factory: Callable[..., T], *args: Any, **options
     """Call the factory of a plug-in.
 
     Raises:
-        ConfigError: the factory refuses its options or raises another error.
+        ConfigError: the factory has no such options, or refuses them.
+        PluginError: the factory raises another error.
     """
-    with plugin_errors(f"{kind} '{spec}' cannot be built", "check its options"):
+    described = f"{kind} '{spec}' cannot be built"
+    with suppress(ValueError):  # a built-in has no signature
+        try:
+            inspect.signature(factory).bind(*args, **options)
+        except TypeError as error:
+            raise ConfigError(f"{described} (TypeError: {error}); check its options") from error
+    with plugin_errors(described, "check its options"):
         return factory(*args, **options)

@@ -32,6 +32,10 @@ class ListedError(ConfigError):
         self.lines = [title, *faults, *more]
 
 
+class PluginError(ConfigError):
+    """A plug-in fails to import, raises an error, or declares what it cannot be."""
+
+
 class TrackError(MirprobeError):
     """One track cannot be used: unreadable or silent audio, a missing or malformed annotation.
 
@@ -61,11 +65,11 @@ def plugin_errors(what: str, remedy: str) -> Iterator[None]:
         remedy: ends the message.
 
     Raises:
-        ConfigError: the error is not a MirprobeError already.
+        PluginError: the error is not a MirprobeError already.
     """
     try:
         yield
     except MirprobeError:
         raise
     except (Exception, SystemExit) as error:  # SystemExit: the plug-in called sys.exit()
-        raise ConfigError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error
+        raise PluginError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error

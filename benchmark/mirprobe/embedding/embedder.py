@@ -44,6 +44,7 @@ class Embedder:
 
     Attributes:
         encoded: number of tracks that were not in the cache.
+        compared: the views of which a cached track has been encoded again, or could not be.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Embedder:
             batch=batch,
             precision=precision,
         )
-        self._compared: set[Level] = set()
+        self.compared: set[Level] = set()
         self._written: list[str] = []
 
     @property
@@ -142,10 +143,10 @@ class Embedder:
                 size = sum(self.cache.path(key).stat().st_size for key in here.values())
                 cached.append((size, track, here))
         for _, track, keys in sorted(cached, key=lambda item: item[0]):
-            new = {level: k for level, k in keys.items() if level not in self._compared}
+            new = {level: k for level, k in keys.items() if level not in self.compared}
             sound = {level: key for level, key in new.items() if self.cache.get(key)}
             if sound:
-                self._compared.update(sound)
+                self.compared.update(sound)
                 self._compare(track, sound)
 
     def _compare(self, track: Track, keys: Keys) -> None:

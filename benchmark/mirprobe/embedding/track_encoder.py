@@ -71,7 +71,7 @@ class TrackEncoder:
         self.batch = 1 if encoder.window is None else batch
         self.precision = precision
         self._repeat_check = RepeatCheck()
-        self._loss = CastLoss() if dtype == "float16" else None
+        self._loss = CastLoss(encoder) if dtype == "float16" else None
         self._measured = 0
         self._indices = [list(encoder.layers).index(layer) for layer in self.layers]
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from mirprobe.api.encoder import Encoder
+from mirprobe.encoders.declaration import CheckedEncoder
+
 LOST = 0.05
 """Share of a dimension's variance that the cast may lose."""
 
@@ -18,6 +21,13 @@ _ALIVE = 0.01
 """Of the layer's standard deviation: less is a band without signal, or a dead unit."""
 _MANY = 0.25
 """Share of a layer's dimensions that count however little they vary."""
+
+
+def part_dims(encoder: Encoder) -> tuple[int, ...]:
+    """Numbers of dimensions of the encoders that a `concat` has put together."""
+    plugin = encoder.plugin if isinstance(encoder, CheckedEncoder) else encoder
+    found: tuple[int, ...] = getattr(plugin, "part_dims", (encoder.dim,))
+    return found
 
 
 @dataclass
@@ -37,10 +47,14 @@ class CastLoss:
     """The variance of each dimension, and that of the error of the cast, over all rows seen.
 
     A dimension counts if it varies by more than float32 does by chance, and not by far less than
-    the others of its layer, as a band without signal or a dead unit does.
+    the others of its part and layer, as a band without signal or a dead unit does.
+
+    Args:
+        encoder: of the embeddings.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, encoder: Encoder) -> None:
+        self._parts = part_dims(encoder)
         self._sums: dict[str, _Sums] = {}
 
     def see(self, kind: str, values: Tensor) -> None:
@@ -72,9 +86,11 @@ class CastLoss:
             assert isinstance(variance, Tensor)
             live = variance > (_NOISE * sums.largest).square()
             share = torch.where(live, error / variance, 0.0)
-            typical = variance.mean(-1, keepdim=True)
-            many = (share > LOST).sum(-1, keepdim=True) > _MANY * live.sum(-1, keepdim=True)
-            shares.append(torch.where((variance > _ALIVE**2 * typical) | many, share, 0.0))
+            parts = zip(
+                *(torch.split(x, list(self._parts), -1) for x in (variance, share, live)),
+                strict=True,
+            )
+            shares.append(torch.cat([_counted(*part) for part in parts], -1))
         return shares
 
     @property
@@ -91,3 +107,10 @@ class CastLoss:
             f"float16 loses {100 * self.share:.2g} % of the variance of dimension {dim} of layer "
             f"'{layers[layer]}' (at most {100 * LOST:g} %; {many} of {worst.numel()} lose more)"
         )
+
+
+def _counted(variance: Tensor, share: Tensor, live: Tensor) -> Tensor:
+    """(layers, dim) of one part: the shares of the dimensions that count, and 0 elsewhere."""
+    typical = variance.mean(-1, keepdim=True)
+    many = (share > LOST).sum(-1, keepdim=True) > _MANY * live.sum(-1, keepdim=True)
+    return torch.where((variance > _ALIVE**2 * typical) | many, share, 0.0)

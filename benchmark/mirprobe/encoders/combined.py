@@ -14,6 +14,7 @@ from mirprobe.api.encoder import Encoder, EncoderInfo, combined_info, context_of
 from mirprobe.core.errors import ConfigError, EncoderError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
+from mirprobe.encoders.cast_loss import part_dims
 from mirprobe.encoders.encode import encode, select_layers, to_device
 
 _REVISION = 1  # part of the fingerprints: raise it when a change here changes the numbers
@@ -30,6 +31,7 @@ class _DerivedEncoder:
     dim: int
     sources: tuple[str, ...]
     fingerprint: str
+    part_dims: tuple[int, ...]
     _parts: Mapping[str, Encoder]
 
     @property
@@ -43,6 +45,7 @@ class _DerivedEncoder:
         self.context = context_of(encoder)
         self.frame_rate, self.layers = encoder.frame_rate, tuple(encoder.layers)
         self.dim, self.sources = encoder.dim, tuple(encoder.sources)
+        self.part_dims = part_dims(encoder)
 
 
 class Concat(_DerivedEncoder):
@@ -79,7 +82,8 @@ class Concat(_DerivedEncoder):
             )
         self.frame_rate = max(known) if known else None
         self.layers = _paired_layers(parts)
-        self.dim = sum(encoder.dim for encoder in encoders)
+        self.part_dims = tuple(dim for encoder in encoders for dim in part_dims(encoder))
+        self.dim = sum(self.part_dims)
         # without frames, sequence tokens cannot be aligned in time
         offered = ("class", "sequence", "both") if known else ("class",)
         self.sources = tuple(

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from mirprobe.api.encoder import Encoder, EncoderInfo, info_of
-from mirprobe.core.errors import ConfigError, MirprobeError
+from mirprobe.core.errors import MirprobeError, PluginError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.torch_state import kept_torch_state
@@ -19,7 +19,7 @@ from mirprobe.encoders.torch_state import kept_torch_state
 SOURCES = ("class", "sequence", "both")
 
 
-class DeclarationError(ConfigError):
+class DeclarationError(PluginError):
     """An encoder lacks an attribute, or declares what it cannot be.
 
     Attributes:
@@ -85,7 +85,7 @@ class CheckedEncoder:
         """That of the encoder.
 
         Raises:
-            ConfigError: it is no `EncoderInfo`, or raises an error.
+            PluginError: it is no `EncoderInfo`, or raises an error.
         """
         try:
             with kept_torch_state():

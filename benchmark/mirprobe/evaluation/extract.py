@@ -62,7 +62,7 @@ def extract(
     with planned(config, encoders=encoders, dataset=dataset) as plan:
         levels = _levels(plan, level)
         plan.prepare()
-        done = Extraction(len(plan.every_track))
+        done = Extraction(len(plan.every_track), failures=dict(plan.broken))
         for name, probed in plan.encoders.items():
             own = levels
             if "frame" in levels and probed.encoder.frame_rate is None:

@@ -38,6 +38,7 @@ class Plan:
         dataset: the data set.
         tracks: its tracks, by split.
         encoders: by their names in the rows.
+        broken: name -> reason of the encoders that could not be built.
         workers: the workers of a cluster that encode; None if this process encodes.
     """
 
@@ -47,6 +48,7 @@ class Plan:
     dataset: Dataset
     tracks: Tracks
     encoders: Mapping[str, ProbedEncoder]
+    broken: Mapping[str, str]
     workers: RayWorkers | None
 
     @property
@@ -137,9 +139,10 @@ def planned(
     try:
         # a broken plug-in or a misspelt name must show before an hour of work, not after it
         dataset = dataset or make_dataset(config)
-        built = make_encoders(config, encoders)
+        broken: dict[str, str] = {}
+        built = make_encoders(config, encoders, broken)
         tracks = limit_tracks(dataset, config.limit)
-        yield Plan(config, resources, cache, dataset, tracks, built, workers)
+        yield Plan(config, resources, cache, dataset, tracks, built, broken, workers)
     finally:
         if workers is not None:
             workers.close()

@@ -18,11 +18,13 @@ from typing import Any
 import joblib
 import torch
 
+from mirprobe.api.from_file import source_digest
 from mirprobe.api.task import Task
 from mirprobe.core.annotations import to_json
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import SPLITS, Annotations, Track
+from mirprobe.data.paths import joined_specs
 from mirprobe.data.tracks import Tracks, splits_hash
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.setup import ProbedEncoder
@@ -50,6 +52,8 @@ def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str) -> 
         [probed.fingerprint, encoder.sources, encoder.frame_rate, probed.layers],
         [config.dtype, config.precision],
         task,
+        # a task may call the data set that it was built with
+        [source_digest(one) for side in config.data.split(" -> ") for one in joined_specs(side)],
         asdict(probe_config(config.preset, config.probe)),
         config.seeds,
         data,
@@ -84,7 +88,7 @@ def task_key(name: str, task: Task) -> str:
     """A hash of a task as it was built for a data set: all its attributes, and its source code.
 
     Args:
-        name: of the task, for messages.
+        name: of the task, or its file and class.
         task: not used yet, so that it holds no traces of earlier work.
 
     Raises:
@@ -104,7 +108,7 @@ def task_key(name: str, task: Task) -> str:
                 f"task '{name}': the attribute '{attribute}' cannot be hashed ({error}); keep "
                 "plain values there, such as numbers, strings and arrays"
             ) from error
-    return digest(hashes, _source(task))
+    return digest(hashes, _source(task), source_digest(name))
 
 
 def _annotation(track: Track, name: str) -> str:

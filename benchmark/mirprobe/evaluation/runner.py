@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -11,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mirprobe.api.dataset import Dataset
-from mirprobe.api.encoder import Encoder, info_columns
+from mirprobe.api.encoder import Encoder
 from mirprobe.api.specs import spec_name
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, StorageError, TrackError, UntrustedEncoderError
@@ -21,7 +22,7 @@ from mirprobe.data.paths import joined_specs
 from mirprobe.data.tracks import splits_hash
 from mirprobe.embedding.embedder import Embedder, Keys
 from mirprobe.evaluation.config import RunConfig
-from mirprobe.evaluation.failures import noted, refused
+from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.evaluation.provenance import cell_key, data_hash, describe, task_key
 from mirprobe.evaluation.setup import ProbedEncoder, make_task, require_complete
@@ -30,6 +31,8 @@ from mirprobe.probing.probes import probe_config
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.paired_differences import differences
 from mirprobe.reporting.run_folder import DIFFERENCES, RunFolder
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -97,11 +100,8 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
         for name in config.tasks
     }
     require_complete(tasks, Task, "task")
-    info = {}
-    for name, probed in plan.encoders.items():
-        with refused(f"encoder '{name}'"):
-            info[name] = {**info_columns(probed.base_name, probed.encoder), "dim": probed.dim}
-    result = RunResult(RunFolder(config.results_dir / run_name(config)))
+    info = {name: probed.info for name, probed in plan.encoders.items()}
+    result = RunResult(RunFolder(config.results_dir / run_name(config)), failures=dict(plan.broken))
     result.folder.make()
     plan.prepare()
     # before any cell: a task may remember what it has done
@@ -191,6 +191,15 @@ def _find_cells(
     try:
         levels = sorted({tasks[name].task.level for name in runs})
         embedder.check_cached(embedder.keyed(plan.every_track, levels))
+        unverified = {n for n in cells if tasks[n].task.level not in embedder.compared}
+        if unverified:
+            log.warning(
+                "encoder '%s': finished scores of %s were not verified, because the cache holds no "
+                "embedding to compare; to compute them again, delete %s",
+                probed.name,
+                ", ".join(sorted(unverified)),
+                result.folder.path,
+            )
         if not missing:
             return
         levels = sorted({tasks[name].task.level for name in missing})

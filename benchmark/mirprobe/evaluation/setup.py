@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mirprobe.api.dataset import Dataset
-from mirprobe.api.encoder import Encoder
+from mirprobe.api.encoder import Encoder, info_columns
 from mirprobe.api.registry import TASKS
 from mirprobe.api.specs import nearest
 from mirprobe.api.task import Task
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import ConfigError, PluginError
 from mirprobe.data.combined import CrossedDataset, JoinedDataset
 from mirprobe.data.paths import DataFolders, joined_specs
 from mirprobe.embedding.remote_store import local_folder
@@ -19,6 +21,8 @@ from mirprobe.encoders.specs import checked_encoder, split_pca
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import refused
 from mirprobe.probing.pca import components_fingerprint
+
+log = logging.getLogger(__name__)
 
 
 def make_dataset(config: RunConfig, instances: Mapping[str, Dataset] | None = None) -> Dataset:
@@ -122,6 +126,7 @@ class ProbedEncoder:
         encoder: the encoder itself.
         layers: the probed layers.
         components: how many principal components are probed; None for the whole embeddings.
+        info: the columns of `scores.csv` that describe it.
     """
 
     name: str
@@ -129,6 +134,7 @@ class ProbedEncoder:
     encoder: Encoder
     layers: tuple[str, ...]
     components: int | None
+    info: Mapping[str, Any]
 
     @property
     def dim(self) -> int:
@@ -145,29 +151,39 @@ class ProbedEncoder:
 
 
 def make_encoders(
-    config: RunConfig, instances: Mapping[str, Encoder] | None = None
+    config: RunConfig,
+    instances: Mapping[str, Encoder] | None = None,
+    broken: MutableMapping[str, str] | None = None,
 ) -> dict[str, ProbedEncoder]:
     """The encoders of a run by the names that they have in its rows.
 
     Args:
         config: names encoders, layers and components.
         instances: encoders to use for specifications rather than the registry's.
+        broken: gets name -> reason of encoders whose own code is at fault, if others are left.
 
     Raises:
-        ConfigError: an encoder is unknown or named twice, declares what it cannot be, or lacks a
-            layer or the dimensions for the components.
+        ConfigError: an encoder is unknown or named twice, or lacks a layer or the dimensions for
+            the components.
+        PluginError: no encoder can be built, or `broken` is None and one cannot.
     """
     found: dict[str, ProbedEncoder] = {}
+    errors: dict[str, PluginError] = {}
     for spec in config.encoders:
         base, components = split_pca(spec)
         if config.pca is not None:
             if components is not None:
                 raise ConfigError(f"encoder '{spec}': give the components here or by pca, not both")
             components, spec = config.pca, f"pca({base},{config.pca})"
-        if instances and base in instances:
-            encoder = CheckedEncoder(base, instances[base])
-        else:
-            encoder = checked_encoder(base)
+        try:
+            if instances and base in instances:
+                encoder = CheckedEncoder(base, instances[base])
+            else:
+                encoder = checked_encoder(base)
+            info = info_columns(base, encoder)
+        except PluginError as raised:
+            errors[spec] = raised
+            continue
         try:
             layers = choose_layers(encoder.layers, config.layers)
         except ConfigError as error:
@@ -175,5 +191,11 @@ def make_encoders(
         dim = encoder.dim
         if components is not None and not 1 <= components <= dim:
             raise ConfigError(f"{spec}: '{base}' has {dim} dimensions; keep 1 to {dim}")
-        found[spec] = ProbedEncoder(spec, base, encoder, layers, components)
+        info["dim"] = dim if components is None else components
+        found[spec] = ProbedEncoder(spec, base, encoder, layers, components, info)
+    for spec, fault in errors.items():
+        if broken is None or not found:
+            raise fault
+        log.warning("%s", fault)
+        broken[spec] = str(fault)
     return found

@@ -139,7 +139,7 @@ class _Trial:
 
     def float16(self) -> Check:
         """The cache's number type keeps what the tokens tell."""
-        loss = CastLoss()
+        loss = CastLoss(self.encoder)
         for name, part in self._call(self.clips).given().items():
             loss.see(name, part)
         found = loss.describe(self.encoder.layers)
