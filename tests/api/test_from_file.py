@@ -211,7 +211,7 @@ def test_a_folder_on_the_path_is_moved_to_its_front(
         (":Level:2", "'FILE:Level:2': option '2' has no value; write FILE:Level:2=VALUE"),
         (
             ":Level:size=2",
-            "encoder 'FILE:Level:size=2' cannot be built (TypeError: Level.__init__() got an "
+            "encoder 'FILE:Level:size=2' cannot be built (TypeError: got an "
             "unexpected keyword argument 'size'); check its options",
         ),
     ],

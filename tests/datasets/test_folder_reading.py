@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Literal
 from unicodedata import normalize
 
+import pandas as pd
 import pytest
 from helpers.miniatures import ids_of, refusal, text, tone, tracks_of
 
 from mirprobe.api.registry import DATASETS
+from mirprobe.core.schema import SPLITS
 from mirprobe.data.tracks import limit_tracks
 from mirprobe_tasks.datasets.folder import Folder
 
@@ -68,13 +70,61 @@ def test_splits_have_known_names_in_any_case(tmp_path: Path, names: tuple[str, .
     assert "seed" not in message
 
 
+@pytest.mark.parametrize("path", ["01_{}/a", "data/{}/a", "rock/{}/a", "{}set/a", "{}-001"])
+def test_splits_that_paths_state_are_not_divided_again(tmp_path: Path, path: str) -> None:
+    names = [path.format(split) for split in SPLITS]
+    for name in names:
+        tone(tmp_path / "recordings" / f"{name}.wav", 0.05)
+        text(tmp_path / "recordings" / f"{name}.beats", "0.01 1\n")
+    table = "".join(f"{name},C\n" for name in names)
+    for refused in (
+        lambda: folder(tmp_path, "audio: recordings\nseed: 1\n"),
+        lambda: folder(tmp_path, PLAIN, f"audio,key\n{table}"),
+    ):
+        message = refusal(refused)
+        assert "the paths of audio files name splits, and no split is given; name their" in message
+        assert "seed" not in message
+
+
+def test_a_column_of_splits_under_another_name_is_not_ignored(here: Path) -> None:
+    table = "audio,key,subset\none,C,Train\ntwo,D,dev\nthree,E,test\n"
+    assert (
+        "my.yaml: column 'subset' of labels.csv names splits; write `columns: {split: subset}`"
+        in refusal(lambda: folder(here, PLAIN, table))
+    )
+    given = folder(here, f"{PLAIN}columns: {{split: subset}}\n", table)
+    assert ids_of(given) == {"train": ["one"], "valid": ["two"], "test": ["three"]}
+
+
+@pytest.mark.parametrize("sign", ["\0", "\v", "\u2028", "\x85"])
+def test_labels_of_several_lines_are_refused(here: Path, sign: str) -> None:
+    rows = {"audio": NAMES, "genre": [f"a{sign}b", "c", "d"], "split": SPLITS}
+    frame = pd.DataFrame(rows)
+    frame.to_parquet(here / "labels.parquet")
+    table = frame.to_csv(index=False, lineterminator="\n")
+    for name, message in {
+        "parquet": refusal(lambda: folder(here, PLAIN.replace(".csv", ".parquet"))),
+        "csv": refusal(lambda: folder(here, PLAIN, table)),
+    }.items():
+        assert f"labels.{name} row " in message
+        assert "has a line break or a NUL in a field" in message
+
+
+def test_a_folder_whose_name_is_not_utf8_is_refused(here: Path) -> None:
+    inner = os.fsencode(here / "recordings") + b"/\xff"
+    os.mkdir(inner)
+    os.rename(here / "recordings" / "one.wav", inner + b"/one.wav")
+    message = refusal(lambda: folder(here, PLAIN, "audio,key,split\ntwo,C,train\n"))
+    assert "its name is not one line of text in UTF-8; rename it" in message
+
+
 @pytest.mark.parametrize(
     ("rows", "fault"),
     [
         ('one,"C,train\ntwo,D,valid\nthree,E,test\n', "row 2: unexpected end of data"),
         (
             'one,"C major,train\ntwo,D major",valid\nthree,E major,test\n',
-            "labels.csv row 2: has a line break in a field; close the quote before it",
+            "labels.csv row 2: has a line break or a NUL in a field; close the quote before it",
         ),
         (
             'one,"C" major,train\ntwo,D,valid\nthree,E,test\n',
@@ -199,7 +249,10 @@ def test_names_of_columns_are_known_in_any_case(here: Path) -> None:
 def test_an_open_quote_in_the_header_is_refused(here: Path) -> None:
     table = 'audio,key,"split\none,C,train\ntwo,D,valid"\nthree,E,test\n'
     message = refusal(lambda: folder(here, PLAIN, table))
-    assert "labels.csv row 1: has a line break in a field; close the quote before it" in message
+    assert (
+        "labels.csv header: has a line break or a NUL in a field; close the quote before it"
+        in message
+    )
 
 
 @pytest.mark.parametrize("name", [".", "..", "/", "x" * 300, "a\0"])

@@ -110,4 +110,5 @@ class Downloadable(Protocol):
 
 def is_text(name: str) -> bool:
     """Whether a name can be written as one line of UTF-8; names of files on a disk need not."""
-    return not any("\ud800" <= letter <= "\udfff" or letter in "\r\n" for letter in name)
+    surrogates = any("\ud800" <= letter <= "\udfff" for letter in name)
+    return not surrogates and len(name.splitlines()) < 2 and not name.endswith(("\r", "\n"))

@@ -14,7 +14,7 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe_tasks.datasets.folder.description import Description, read_description
 from mirprobe_tasks.datasets.folder.faults import Faults
-from mirprobe_tasks.datasets.folder.tracks import FolderTrack, read_tracks
+from mirprobe_tasks.datasets.folder.tracks import FolderTrack, read_tracks, split_in_path
 from mirprobe_tasks.datasets.splits import divide
 
 __all__ = ["Folder"]
@@ -106,6 +106,12 @@ def _divide(
     tracks = [one.track for one in folder_tracks]
     if any(one.split for one in folder_tracks):
         return _given(folder_tracks, faults)
+    named = [split_in_path(track.audio, description.audio) for track in tracks]
+    if len(set(named) - {None}) > 1 and 2 * named.count(None) < len(named):
+        faults.add(
+            "the paths of audio files name splits, and no split is given; name their folders "
+            "train, valid and test, or name the splits in a column 'split' of a table",
+        )
     if faults:
         return {split: [] for split in SPLITS}
     parts = _by_seed(tracks, description, description.seed)

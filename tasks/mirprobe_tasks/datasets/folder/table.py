@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mirprobe.api.dataset import is_text
 from mirprobe.core.errors import ConfigError
 from mirprobe_tasks.datasets.folder.faults import Faults
 
@@ -49,12 +50,21 @@ def read_table(path: Path, delimiter: str, faults: Faults) -> Table:
         table = _read_parquet(path)
     else:
         table = _read_csv(path, "\t" if path.suffix == ".tsv" else delimiter, faults)
+    for where, cells in ((f"{path.name} header", {"": table.header}), *table.rows):
+        if not all(map(_is_plain, cells.values())):
+            faults.add("has a line break or a NUL in a field; close the quote before it", where)
     double = {name for name in table.header if table.header.count(name) > 1}
     if double:
         raise ConfigError(f"{path}: has two columns '{min(double)}'; rename one")
     if not table.rows and not faults:
         raise ConfigError(f"{path}: has no rows; add one for each track")
     return table
+
+
+def _is_plain(cell: Cell) -> bool:
+    return all(
+        is_text(text) and "\0" not in text for text in ((cell,) if isinstance(cell, str) else cell)
+    )
 
 
 def _read_csv(path: Path, delimiter: str, faults: Faults) -> Table:
@@ -69,13 +79,8 @@ def _read_csv(path: Path, delimiter: str, faults: Faults) -> Table:
                 where = f"{path.name} row {number}"
                 if not any(cells):
                     continue
-                torn = any("\n" in cell or "\r" in cell for cell in cells)
-                if torn:
-                    faults.add("has a line break in a field; close the quote before it", where)
                 if not header:
                     header = tuple(cells)
-                elif torn:
-                    continue
                 elif len(cells) != len(header):
                     faults.add(
                         f"has {len(cells)} fields, the header {len(header)}; quote what holds a "

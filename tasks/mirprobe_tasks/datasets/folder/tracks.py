@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,16 @@ SPLIT_NAMES: Mapping[str, Split] = {
     **dict.fromkeys(("test", "testing", "te", "eval", "evaluation"), "test"),
 }
 """Names of splits, in small letters."""
+
+
+def split_in_path(audio: Path, folder: Path) -> Split | None:
+    """The split that a word in the path of an audio file below `folder` names, as `01_train`."""
+    inside = audio.is_relative_to(folder)
+    text = (audio.relative_to(folder) if inside else audio).with_suffix("").as_posix().lower()
+    words = [word.removesuffix("set") for word in re.split(r"[\W\d_]+", text)]
+    # words of two letters occur in other names
+    found = {SPLIT_NAMES[word] for word in words if len(word) > 2 and word in SPLIT_NAMES}
+    return found.pop() if len(found) == 1 else None
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,7 @@ def _audio_files(folder: Path, faults: Faults) -> dict[str, list[Path]]:
             path = Path(parent, name)
             if name.startswith("."):
                 continue
-            if not is_text(name):
+            if not is_text(str(path)):
                 faults.add("its name is not one line of text in UTF-8; rename it", repr(str(path)))
             elif path.suffix.lower() in AUDIO + FOREIGN:
                 found.setdefault(_key(path.relative_to(folder).with_suffix("")), []).append(path)
@@ -160,6 +171,14 @@ def _rows_of_table(description: Description, faults: Faults) -> list[Row]:
             faults.add(
                 f"'columns': {description.table.name} has no column '{column}'; "
                 f"{nearest(column, table.header)}",
+            )
+    for column in set(table.header) - {*single.values(), *flags}:
+        values = {str(cells[column]).lower() for _, cells in table.rows} - {""}
+        named = {SPLIT_NAMES.get(value) for value in values}
+        if "split" not in columns and len(named) > 1 and None not in named:
+            faults.add(
+                f"column '{column}' of {description.table.name} names splits; write "
+                f"`columns: {{split: {column}}}`",
             )
     if "audio" not in columns:
         faults.add(
