@@ -22,6 +22,7 @@ import mir_eval.beat
 import numpy as np
 
 from mirprobe.core.bootstrap import Statistic, weighted_mean
+from mirprobe.core.compiled import compiled
 from mirprobe.core.schema import Floats
 from mirprobe.metrics.events import event_scores
 
@@ -49,18 +50,46 @@ def f_measure(reference: Floats, estimate: Floats) -> float:
 
 
 def continuity(reference: Floats, estimate: Floats) -> tuple[float, ...]:
-    """CMLc, CMLt, AMLc, AMLt of one piece; 0 if either has fewer than two beats."""
+    """CMLc, CMLt, AMLc, AMLt of one piece; 0 if either has fewer than two beats.
+
+    The result equals mir_eval.beat.continuity, which loops over the estimated beats.
+    """
     if len(reference) < 2 or len(estimate) < 2:
         return (0.0,) * len(CONTINUITY)
-    return tuple(
-        float(value)
-        for value in mir_eval.beat.continuity(
-            reference,
-            estimate,
-            continuity_phase_threshold=CONTINUITY_PHASE,
-            continuity_period_threshold=CONTINUITY_PERIOD,
-        )
-    )
+    mir_eval.beat.validate(reference, estimate)
+    count = len(reference)
+    double = np.interp(np.arange(2 * count - 1) / 2, np.arange(count), reference)
+    levels = (reference, double[1::2].copy(), double, reference[::2].copy(), reference[1::2].copy())
+    longest, correct = zip(*(_continuous(level, estimate) for level in levels), strict=True)
+    return longest[0], correct[0], max(longest), max(correct)
+
+
+@compiled
+def _continuous(reference: Floats, estimate: Floats) -> tuple[float, float]:
+    """Longest run of correct beats and all correct beats, over the larger number of beats.
+
+    A beat is correct if its distance to the nearest reference beat, which no earlier correct beat
+    has, and the difference of their intervals are below the thresholds. Intervals are those since
+    the beat before. If either beat is the first of its sequence, they are those up to the next.
+    """
+    used = np.zeros(len(reference), dtype=np.bool_)
+    longest = run = 0
+    for own in range(len(estimate)):
+        nearest = np.abs(estimate[own] - reference).argmin()
+        end, own_end = nearest, own
+        if nearest == 0 or own == 0:  # the last beat has only an interval before it
+            end, own_end = min(nearest + 1, len(reference) - 1), min(own + 1, len(estimate) - 1)
+        expected = reference[end] - reference[end - 1]
+        correct = False
+        if expected > 0 and not used[nearest]:
+            phase = abs(estimate[own] - reference[nearest]) / expected
+            period = abs(1 - (estimate[own_end] - estimate[own_end - 1]) / expected)
+            correct = phase < CONTINUITY_PHASE and period < CONTINUITY_PERIOD
+        used[nearest] |= correct
+        run = run + 1 if correct else 0
+        longest = max(longest, run)
+    size = max(len(reference), len(estimate))
+    return longest / size, used.sum() / size
 
 
 def p_score(reference: Floats, estimate: Floats) -> float:
