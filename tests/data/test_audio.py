@@ -179,6 +179,20 @@ def test_a_file_cut_short(tmp_path: Path, name: str, part: float) -> None:
     assert message.endswith(REPLACE)
 
 
+@pytest.mark.parametrize("codec", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("inside", [0, 1, -100])
+def test_an_ogg_file_cut_at_or_near_the_end_of_a_page(
+    tmp_path: Path, codec: str, inside: int
+) -> None:
+    path = tmp_path / "a.ogg"
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 10 * 48_000)
+    soundfile.write(path, noise, 48_000, format="OGG", subtype=codec)
+    assert len(load(track(path), RATE)) == 10 * RATE
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"OggS", len(content) // 2) + inside])
+    assert refusal(path).startswith("truncated, ")
+
+
 def longer(path: Path, frames: int) -> Path:
     """The same Ogg file, whose last page claims so many frames more (RFC 3533)."""
     content = bytearray(path.read_bytes())

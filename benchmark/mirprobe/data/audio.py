@@ -297,4 +297,6 @@ def check_file(path: Path) -> Extent:
         raise TrackError(f"{path}: cannot be read ({reason}); check its permissions") from error
     if extent.missing > 1:  # some writers leave out the last byte of padding
         raise TrackError(f"{path}: truncated, {size} of {size + extent.missing} bytes; {_REPLACE}")
+    if not extent.ended:
+        raise TrackError(f"{path}: truncated, the end of its stream is missing; {_REPLACE}")
     return extent

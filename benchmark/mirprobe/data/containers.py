@@ -35,6 +35,7 @@ class Extent:
         behind: all bytes behind the samples.
         unexplained: bytes after the samples that are neither a chunk, nor a tag, nor zero.
         streams: that lie one after the other.
+        ended: False if the format marks the end of a stream, and the mark is missing.
     """
 
     samples: int = 0
@@ -42,6 +43,7 @@ class Extent:
     behind: int = 0
     unexplained: int = 0
     streams: int = 1
+    ended: bool = True
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,9 @@ def measure(path: Path) -> Extent:
         head = file.read(16)
         if head[:4] in (b"OggS", b"fLaC"):
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-                count = _ogg_streams if head[:4] == b"OggS" else flac_streams
-                return Extent(streams=count(content))
+                if head[:4] == b"OggS":
+                    return _measure_ogg(content)
+                return Extent(streams=flac_streams(content))
         for magic, kinds, form in _FORMS:
             if head.startswith(magic) and head[8:12].startswith(kinds):
                 return _measure_chunks(file, size, form, magic)
@@ -144,14 +147,16 @@ def _at(file: BinaryIO, place: int, count: int) -> bytes:
     return file.read(count)
 
 
-def _ogg_streams(content: mmap.mmap) -> int:
-    """Groups of pages that begin a stream: streams that are multiplexed begin together."""
-    count, place, began = 0, 0, False
+def _measure_ogg(content: mmap.mmap) -> Extent:
+    """Counts groups of pages that begin a stream: streams that are multiplexed begin together."""
+    count, place, end, began, ended = 0, 0, 0, False, False
     while 0 <= place <= len(content) - 27:
         segments = content[place + 26]
         begins = bool(content[place + 5] & 2)
         count += begins and not began
         began = begins
-        place += 27 + segments + sum(content[place + 27 : place + 27 + segments])
-        place = content.find(b"OggS", place)
-    return max(1, count)
+        ended = bool(content[place + 5] & 4) or (ended and not begins)
+        end = place + 27 + segments + sum(content[place + 27 : place + 27 + segments])
+        place = content.find(b"OggS", end)
+    missing = max(0, end - len(content))
+    return Extent(missing=missing, streams=max(1, count), ended=ended)
