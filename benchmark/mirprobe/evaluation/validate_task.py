@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirprobe.api.dataset import Dataset
-from mirprobe.api.task import Task, conditions_of
+from mirprobe.api.task import Task, conditions_of, decode_grid, score_main
+from mirprobe.core.annotations import to_json
 from mirprobe.core.bootstrap import point
 from mirprobe.core.check import Check, members_check, missing_members
 from mirprobe.core.errors import TrackError
@@ -44,7 +45,15 @@ def validate_task(task: Task, dataset: Dataset) -> Iterator[Check]:
     if not members.passed:
         return
     trial = _Trial(task, dataset)
-    for check in (trial.tracks, trial.targets, trial.decoding, trial.scores, trial.perfection):
+    steps = (
+        trial.tracks,
+        trial.targets,
+        trial.decoding,
+        trial.scores,
+        trial.perfection,
+        trial.shortcuts,
+    )
+    for check in steps:
         try:
             found = check()
         except Exception as error:
@@ -180,16 +189,19 @@ class _Trial:
     def _decoded(
         self, rate: float, decoding: str, parameters: Mapping[str, float]
     ) -> list[Annotations]:
-        estimates = []
-        for reference in self.references:
-            target, times = self._targets(reference, rate or DECODED)
-            logits = reference_logits(self.task, target if times is not None else target[None])
-            estimates.append(
-                self.task.decode(
-                    logits if times is not None else logits[0], times, decoding, parameters
-                )
-            )
-        return estimates
+        return [
+            self.task.decode(*self._logits(reference, rate or DECODED), decoding, parameters)
+            for reference in self.references
+        ]
+
+    def _logits(
+        self, reference: Annotations, rate: float
+    ) -> tuple[NDArray[np.float32], Floats | None]:
+        """The targets of a track as logits, and the frame times."""
+        target, times = self._targets(reference, rate)
+        if times is None:
+            return reference_logits(self.task, target[None])[0], None
+        return reference_logits(self.task, target), times
 
     def scores(self) -> Check:
         """Metrics are those declared, and all values are numbers of at most 1, and mostly from 0.
@@ -232,6 +244,27 @@ class _Trial:
                 return Check("perfection", False, found, remedy)
         found = f"the references score {self.task.main_metric} {perfect:.3f}"
         return Check("perfection", bool(perfect >= LEAST), f"{found}, the best", remedy)
+
+    def shortcuts(self) -> Check:
+        """`decode_grid` and `score_main` give what `decode` and `score` give."""
+        task = self.task
+        own = [name for name in ("decode_grid", "score_main") if hasattr(task, name)]
+        if not own:
+            return Check("shortcuts", None, "the task has neither decode_grid nor score_main")
+        for decoding, grid in task.decodings.items():
+            each = [self._decoded(DECODED, decoding, parameters) for parameters in grid]
+            for track, reference in enumerate(self.references):
+                together = decode_grid(task, *self._logits(reference, DECODED), decoding)
+                alone = [estimates[track] for estimates in each]
+                if list(map(to_json, together)) != list(map(to_json, alone)):
+                    found = f"decode_grid differs from decode in '{decoding}'"
+                    return Check("shortcuts", False, found, "return what `decode` returns")
+            value = point(score_main(task, self.references, each[0]), len(each[0]))
+            expected = self._score(each[0])[task.main_metric]
+            if not np.isclose(value, expected, rtol=0, atol=1e-12, equal_nan=True):
+                found = f"score_main is {value:.6g}, {task.main_metric} of score {expected:.6g}"
+                return Check("shortcuts", False, found, "return the main metric of `score`")
+        return Check("shortcuts", True, f"{' and '.join(own)} agree with decode and score")
 
     def _score(self, estimates: Sequence[Annotations]) -> dict[str, float]:
         found = self.task.score(self.references, estimates)
