@@ -19,15 +19,15 @@ from mirprobe_tasks.common.checks import required
 class Tagging:
     """Multi-label tagging with the tag vocabulary of the data set.
 
-    The main metric is mAP. Tags are rare, so the negatives dominate ROC-AUC: it is close to its
-    ceiling where mAP still shows differences between encoders (Davis & Goadrich, ICML 2006).
+    The main metric is ROC-AUC: its expectation does not depend on the number of tracks or on the
+    share of positives. That of mAP does (.566 for 20 tracks, .455 for 300 in one simulation).
     """
 
     name = "tagging"
     level: Level = "clip"
     annotation = "tags"
     loss: Loss = "multilabel"
-    main_metric = "map"
+    main_metric = "roc_auc"
     metrics: Mapping[str, str] = metrics.METRICS
     decodings: Mapping[str, Sequence[Mapping[str, float]]] = {"scores": ({},)}
 
@@ -70,13 +70,15 @@ class Tagging:
     def score(
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]
     ) -> dict[str, Statistic]:
-        """Macro average precision and ROC-AUC; tags in `conditions` are left out."""
+        """Macro ROC-AUC and average precision; tags in `conditions` are left out."""
         return metrics.corpus_scores(self._table(references) > 0.5, self._table(estimates))
 
     def conditions(self, references: Sequence[Annotations]) -> str:
-        """The tags that all or none of these tracks have; the scores leave them out."""
-        undefined = metrics.undefined_tags(self._table(references) > 0.5, self.labels)
-        return f"tags left out: {', '.join(undefined)}" if undefined else ""
+        """Positives a tag, and the tags that all or none have; the scores leave these out."""
+        relevance = self._table(references) > 0.5
+        undefined = metrics.undefined_tags(relevance, self.labels)
+        left_out = f"; tags left out: {', '.join(undefined)}" if undefined else ""
+        return metrics.positives(relevance) + left_out
 
     def _table(self, annotations: Sequence[Annotations]) -> Floats:
         rows = [required(track.tags, "tags") for track in annotations]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from mirprobe.core.bootstrap import resample
+from mirprobe.core.intervals import jackknife
 from mirprobe.emergence.claims import (
     FAILS,
     HOLDS,
@@ -50,7 +50,7 @@ def test_verdicts_follow_from_checks(checks: Sequence[Check], verdict: str) -> N
 
 def test_differences_are_paired() -> None:
     first, second = mean_of(0.5 + NOISE), mean_of(0.48 + NOISE)
-    gain = interval_of(resample(first, TRACKS) - resample(second, TRACKS))
+    gain = interval_of(jackknife(first, range(TRACKS)) - jackknife(second, range(TRACKS)))
     assert (gain.value, gain.low, gain.high) == pytest.approx((0.02, 0.02, 0.02))
     alone = measure(first, TRACKS)
     assert alone.high - alone.low > 0.02
@@ -62,7 +62,7 @@ def test_tracks_without_a_value_are_left_out_of_a_mean() -> None:
 
 def heard(model: str, value: float, seed: int = -1, **fields: object) -> ScoredRow:
     row = {"model": model, "seed": seed, "validation": value, **fields}
-    return result(row, [(value + noise, 0.5, 0.5) for noise in NOISE], 0)
+    return result(row, [(value + noise, 0.5, 0.5) for noise in NOISE])
 
 
 @pytest.mark.parametrize(("value", "verdict"), [(0.9, HOLDS), (0.5, PARTLY), (0.1, FAILS)])

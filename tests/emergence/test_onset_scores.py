@@ -82,7 +82,7 @@ def test_even_guesses_find_even_onsets() -> None:
 
 def test_the_selected_row_is_the_one_that_validation_prefers() -> None:
     rows = [
-        result({"model": "trained", "seed": -1, "validation": value}, [(score, 1.0, 0.5)] * 3, 0)
+        result({"model": "trained", "seed": -1, "validation": value}, [(score, 1.0, 0.5)] * 3)
         for value, score in ((0.3, 0.9), (0.5, 0.2), (0.5, 0.4))
     ]
     chosen = mark_selected(rows)

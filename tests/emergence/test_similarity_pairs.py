@@ -171,7 +171,7 @@ def test_track_aucs_of_known_vectors() -> None:
 
 
 def test_rows_mark_the_layer_that_validation_prefers() -> None:
-    similar = Similarities(("1", "2"), ("sequence",), 0)
+    similar = Similarities(("1", "2"), ("sequence",))
     clip = np.ones((1, 2, 3))
     for split, values in (("valid", (0.6, 0.8)), ("test", (0.9, 0.7))):
         for name in "ab":

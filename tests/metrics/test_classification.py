@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
-from mirprobe.core.bootstrap import bootstrap, point
+from mirprobe.core.bootstrap import point
+from mirprobe.core.intervals import jackknife
 from mirprobe.metrics import classification as metrics
 
 pairs = st.lists(
@@ -40,8 +41,8 @@ def test_scores_by_hand() -> None:
     # flute: 2 of 3 found, 2 of 3 right; oboe: 1 of 2 and 1 of 2; horn and tuba never right
     assert point(corpus["macro_f1"], 6) == pytest.approx((2 / 3 + 1 / 2 + 0 + 0) / 4)
     assert set(corpus) == set(metrics.METRICS)
-    low, high = bootstrap(corpus["macro_f1"], 6)
-    assert 0 <= low <= high <= 1
+    interval = jackknife(corpus["macro_f1"], range(6)).interval
+    assert 0 <= interval.low <= interval.high <= 1
 
 
 def test_rare_classes_weigh_as_much_as_frequent_ones() -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from helpers.paths import GOLDEN as GOLDEN_FOLDER
 
-from mirprobe.core.bootstrap import bootstrap, point
+from mirprobe.core.bootstrap import point
+from mirprobe.core.intervals import jackknife
 from mirprobe.metrics import key as metrics
 
 GOLDEN = json.loads((GOLDEN_FOLDER / "key.json").read_text())
@@ -75,8 +76,8 @@ def test_corpus_means_leave_unknown_keys_out() -> None:
     assert values["accuracy"] == values["fifth"] == values["other"] == third
     assert sum(values[name] for name in BREAKDOWN) == pytest.approx(1)
     assert set(corpus) == set(metrics.METRICS)
-    low, high = bootstrap(corpus["mirex"], 4)
-    assert 0 <= low <= values["mirex"] <= high <= 1
+    interval = jackknife(corpus["mirex"], range(4)).interval
+    assert 0 <= interval.low <= values["mirex"] <= interval.high <= 1
 
 
 def test_uniform_guessing_scores_as_computed_by_hand() -> None:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import r2_score
 
-from mirprobe.core.bootstrap import bootstrap, point
+from mirprobe.core.bootstrap import point
+from mirprobe.core.intervals import jackknife
 from mirprobe.metrics.regression import r2
 
 
@@ -38,8 +39,10 @@ def test_undefined_where_the_references_are_the_same() -> None:
     drawn = np.array([[0.0, 3.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
     found = r2(np.array([0.1, 0.7, 0.3]), np.arange(3.0))(drawn)
     assert np.isnan(found).tolist() == [True, True, False]
-    low, high = bootstrap(r2(np.array([0.1, 0.7, 0.3]), np.array([0.1, 0.6, 0.3])), 3)
-    assert low <= high <= 1
+    interval = jackknife(
+        r2(np.array([0.1, 0.7, 0.3]), np.array([0.1, 0.6, 0.3])), range(3)
+    ).interval
+    assert interval.low <= interval.high <= 1
 
 
 def test_shapes_that_differ() -> None:

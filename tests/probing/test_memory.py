@@ -117,7 +117,7 @@ def test_stored_logits_are_those_of_the_probes(
     probes = Probes(
         [Group(0.1), Group(0.2)], (4, 5, 3), (0, 1), None, (torch.zeros(()), torch.ones(()))
     )
-    split = SplitData([], [], [], [InMemory(own) for own in frames], targets)
+    split = SplitData([], [], [], [InMemory(own) for own in frames], targets, [])
     with scratch() as room, torch.no_grad():
         scorer = Scorer(StubTask("frame"), split, split, ROW, (0, 1), Cell("", "", ""), room)
         kept = scorer.keep(split, 4 * 2 * 2, scoring._outputs(probes, split))

@@ -16,14 +16,13 @@ from mirprobe.core.schema import Score
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.leaderboard import (
     leaderboard,
-    mean_ranks,
     merge,
     read_runs,
-    rows_of,
     to_csv,
-    to_markdown,
 )
+from mirprobe.reporting.ranks import mean_ranks
 from mirprobe.reporting.run_folder import RunFolder
+from mirprobe.reporting.tables import rows_of, to_markdown
 
 
 def ranks(board: pd.DataFrame) -> dict[str, float]:
@@ -53,7 +52,7 @@ def test_an_undefined_value_has_no_rank() -> None:
 def test_mean_ranks_are_over_tasks() -> None:
     beat = [replace(row, task="beat") for row in encoders(a=0.1, b=0.2)]
     board = leaderboard(frame([*encoders(a=0.9, b=0.2, c=0.3), *beat]))
-    assert mean_ranks(board) == {"a": "1.50", "b": "2.00", "c": "2.00 (1 of 2)"}
+    assert mean_ranks(board) == {"a": "1.50", "b": "1.50"}
     assert board["task"].tolist() == ["key"] * 3 + ["beat"] * 2
 
 
@@ -139,7 +138,7 @@ def test_what_differs_in_kind_is_not_ranked_together() -> None:
     assert text.count("### key on studio") == 4
     assert "`mirex` on 72 test tracks, mlp probe, preset standard\n" in text
     assert "linear probe, preset standard, trim=5.0\n" in text
-    assert [len(rows) for _, rows in rows_of(board)] == [2, 1, 1, 1]
+    assert [len(rows) for _, rows, _ in rows_of(board)] == [2, 1, 1, 1]
 
 
 def save(path: Path, rows: Sequence[Score]) -> Path:
@@ -218,7 +217,7 @@ def test_other_data_are_ranked_apart_and_never_averaged(caplog: pytest.LogCaptur
     }
     assert mean_ranks(board) == {"a": "1.00", "b": "2.00"}  # of chord alone
     assert "key on studio: the runs differ in tracks, audio" in caplog.text
-    titles = [title for title, _ in rows_of(board)]
+    titles = [title for title, _, _ in rows_of(board)]
     assert titles == [
         "key on studio, data dddddddd",
         "key on studio, data eeeeeeee",
@@ -234,7 +233,7 @@ def test_runs_of_earlier_versions_are_read_beside_new_ones() -> None:
     board = leaderboard(table)
     assert len(mean_ranks(board)) > 5
     now = merge([table, frame([replace(ROW, data="d" * 16)])])
-    titles = [title for title, _ in rows_of(leaderboard(now))]
+    titles = [title for title, _, _ in rows_of(leaderboard(now))]
     assert {"key on studio, data unknown", "key on studio, data dddddddd"} <= set(titles)
 
 
@@ -278,7 +277,7 @@ def test_an_encoder_that_was_trained_with_labels_is_shown_without_a_rank() -> No
     assert key["encoder"].tolist() == ["b", "c", "a"]
     assert key["rank"].tolist()[1:] == [1, 2]
     assert key["rank"].isna().tolist() == [True, False, False]
-    assert mean_ranks(board) == {"b": "1.00 (1 of 2)", "c": "1.00 (1 of 2)", "a": "2.00"}
+    assert mean_ranks(board) == {}  # only `a` is ranked in both
     assert "| trained with labels | b | 0.900 |" in to_markdown(board)
     alone = leaderboard(frame(rows, b={**INFO, "supervised": "key beat"}))
     assert "b" not in mean_ranks(alone)

@@ -11,18 +11,22 @@ from helpers.small_encoders import Bands, Summary
 from helpers.tones import Tones
 from helpers.workbench import QUICK, Workbench
 
-from mirprobe.core.bootstrap import bootstrap, weighted_mean
-from mirprobe.core.errors import StorageError
-from mirprobe.core.schema import Annotations
+from mirprobe.core.bootstrap import weighted_mean
+from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe.core.intervals import Estimate, jackknife
+from mirprobe.core.schema import Annotations, Track
 from mirprobe.probing import probes
 from mirprobe.probing.results import Cell, Prediction
-from mirprobe.reporting.leaderboard import leaderboard, read_pairs, read_runs, to_markdown
+from mirprobe.reporting.leaderboard import leaderboard, read_pairs, read_runs
 from mirprobe.reporting.paired_differences import differences
 from mirprobe.reporting.run_folder import DIFFERENCES, RunFolder, read_differences
+from mirprobe.reporting.tables import to_markdown
 from mirprobe_tasks.key import Key
 
 TRACKS = [f"{number:03d}" for number in range(60)]
-TRUTH = {track: Annotations(key="C major") for track in TRACKS}
+TRUTH = {
+    track: Track(track, Path(), f"artist {track}", Annotations(key="C major")) for track in TRACKS
+}
 
 
 class Exact(Key):
@@ -70,14 +74,20 @@ def task(tones: Tones) -> Exact:
     return Exact(tones)
 
 
-def test_a_difference_is_that_of_a_paired_bootstrap(task: Exact) -> None:
+def estimate(values: list[bool]) -> Estimate:
+    return jackknife(weighted_mean(values), TRACKS)
+
+
+def test_a_difference_is_that_of_the_pairs_of_tracks(task: Exact) -> None:
     one, other = hits(0, 0.7), hits(1, 0.5)
     table = differences([cell("a", one), cell("b", other)], {"key": task}, TRUTH)
-    paired = [float(a) - float(b) for a, b in zip(one, other, strict=True)]
-    low, high = bootstrap(weighted_mean(paired), len(TRACKS))
+    expected = (estimate(one) - estimate(other)).interval
+    low, high = expected.low, expected.high
     first, second = table.to_dict("records")
     assert (first["encoder"], first["reference"], first["n"]) == ("a", "b", 60)
-    assert first["difference"] == pytest.approx(np.mean(paired))
+    assert first["difference"] == pytest.approx(np.mean(one) - np.mean(other))
+    assert (first["groups"], first["interval"]) == (60, expected.text)
+    assert expected.text == "newcombe over test tracks of these fitted probes"
     assert (first["low"], first["high"]) == pytest.approx((low, high))
     assert second["difference"] == -first["difference"]
     assert (second["low"], second["high"]) == pytest.approx((-high, -low))
@@ -87,11 +97,13 @@ def test_what_both_find_hard_cancels_out(task: Exact) -> None:
     one = hits(0, 0.5)
     other = [right and place > 14 for place, right in enumerate(one)]  # worse in a few tracks
     row = differences([cell("a", one), cell("b", other)], {"key": task}, TRUTH).iloc[0]
-    alone = bootstrap(weighted_mean([float(right) for right in one]), len(TRACKS))
-    assert row["high"] - row["low"] < 0.8 * (alone[1] - alone[0])
+    alone = estimate(one).interval
+    assert row["high"] - row["low"] < 0.8 * (alone.high - alone.low)
     assert row["low"] > 0
     same = differences([cell("a", one), cell("b", one)], {"key": task}, TRUTH).iloc[0]
-    assert (same["difference"], same["low"], same["high"]) == (0, 0, 0)
+    assert same["difference"] == 0
+    assert -0.05 < same["low"] <= 0 <= same["high"] < 0.05
+    assert same["p"] == 1
 
 
 def test_seeds_are_averaged_and_validation_chooses_the_decoding(task: Exact) -> None:
@@ -101,9 +113,32 @@ def test_seeds_are_averaged_and_validation_chooses_the_decoding(task: Exact) -> 
     mixed.scores += better.scores
     mixed.predictions += better.predictions
     table = differences([mixed, none], {"key": task}, TRUTH)
-    assert table["difference"].iloc[0] == 0.5
+    own, pairs = table[table["reference"] == ""], table[table["reference"] == "b"]
+    assert own["metric"].tolist() == list(task.metrics)
+    assert set(own["interval"]) == {"hierarchical over test tracks, seeds"}
+    assert pairs["difference"].tolist() == [0.5]
     mixed.scores[-1] = replace(mixed.scores[-1], validation=0.6)
     assert differences([mixed, none], {"key": task}, TRUTH)["difference"].iloc[0] == 1
+
+
+def test_tracks_of_a_group_are_resampled_together(task: Exact) -> None:
+    twice = hits(0, 0.7)[:30] * 2
+    albums = {name: replace(one, group=str(int(name) % 30)) for name, one in TRUTH.items()}
+    cells = [cell("a", twice), cell("b", [not right for right in twice])]
+    alone, grouped = (
+        differences(cells, {"key": task}, tracks).iloc[0] for tracks in (TRUTH, albums)
+    )
+    assert (grouped["n"], grouped["groups"]) == (60, 30)
+    assert grouped["high"] - grouped["low"] > 1.3 * (alone["high"] - alone["low"])
+    assert grouped["interval"] == "studentised over test groups of these fitted probes"
+
+
+def test_an_incomplete_grid_of_probes_is_refused(task: Exact) -> None:
+    several = cell("a", hits(0, 0.5), hits(1, 0.5), hits(2, 0.5))
+    several.predictions[1:] = [replace(one, draw=1) for one in several.predictions[1:]]
+    several.scores[1:] = [replace(one, draw=1) for one in several.scores[1:]]
+    with pytest.raises(ConfigError, match="a x key: 3 fitted probes are not a grid of 1 resamples"):
+        differences([several], {"key": task}, TRUTH)
 
 
 def test_tracks_that_one_could_not_be_scored_on_are_left_out(task: Exact) -> None:
@@ -118,7 +153,15 @@ def test_a_difference_stands_beside_its_own_interval() -> None:
     scores = frame([replace(ROW, encoder=name, value=v) for name, v in (("a", 0.7), ("b", 0.6))])
     told = {"encoder": "a", "reference": "b", "difference": 0.02, "low": -0.01, "high": 0.05}
     cells = {"cell": ROW.cell, "reference_cell": ROW.cell}
-    row = {"task": ROW.task, "metric": ROW.metric, "n": 60, **told, **cells}
+    row = {
+        "task": ROW.task,
+        "metric": ROW.metric,
+        "n": 60,
+        **told,
+        **cells,
+        "interval": "x",
+        "p": 0.5,
+    }
     board = leaderboard(scores, "b", pd.DataFrame([row], columns=DIFFERENCES))
     assert board["difference"].tolist()[0] == 0.02  # of the tracks that both were scored on
 
@@ -147,7 +190,7 @@ def test_a_run_writes_them_and_a_leaderboard_shows_them(
 
 def test_a_damaged_table_is_named(tmp_path: Path) -> None:
     path = tmp_path / "differences.csv"
-    for content in ("task,encoder\nkey,a\n", ",".join(DIFFERENCES) + "\n" + "x," * 9 + "x\n", ""):
+    for content in ("task,encoder\nkey,a\n", ",".join(DIFFERENCES) + "\n" + "x," * 12 + "x\n", ""):
         path.write_text(content)
         with pytest.raises(StorageError, match=r"differences\.csv: not a table of differences"):
             read_differences(tmp_path)
@@ -156,7 +199,8 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
 def test_rows_of_other_cells_get_no_interval() -> None:
     scores = frame([replace(ROW, encoder=name, cell=f"now {name}") for name in "ab"])
     stale = pd.DataFrame(
-        [["key", "mirex", "a", "b", 0.1, 0.0, 0.2, 72, "then a", "now b"]], columns=DIFFERENCES
+        [["key", "mirex", "a", "b", 0.1, 0.0, 0.2, 72, "then a", "now b", 72, "", 0.04]],
+        columns=DIFFERENCES,
     )
     board = leaderboard(scores, "b", stale)
     assert board["difference_low"].isna().all()

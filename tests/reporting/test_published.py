@@ -9,8 +9,9 @@ from helpers.score_rows import ROW, encoders, frame
 
 from mirprobe.api.registry import TASKS
 from mirprobe.evaluation.suites import load_suite
-from mirprobe.reporting.leaderboard import leaderboard, to_csv, to_markdown
+from mirprobe.reporting.leaderboard import leaderboard, to_csv
 from mirprobe.reporting.published import add_published, published_beside, read_published
+from mirprobe.reporting.tables import to_markdown
 
 AS_TEXT: Any = {"dtype": str, "keep_default_na": False}
 

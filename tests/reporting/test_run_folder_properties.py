@@ -14,8 +14,9 @@ from helpers.paths import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirprobe.reporting.leaderboard import leaderboard, read_pairs, read_runs, to_csv, to_markdown
+from mirprobe.reporting.leaderboard import leaderboard, read_pairs, read_runs, to_csv
 from mirprobe.reporting.run_folder import read_cell
+from mirprobe.reporting.tables import to_markdown
 
 FILES = ("scores.csv", "run.json", "differences.csv")
 NAMED = (*FILES, "hold no score")

@@ -14,7 +14,8 @@ from helpers.tones import NAMES, Tones
 from helpers.workbench import QUICK, Workbench
 
 from mirprobe.api.registry import TASKS
-from mirprobe.core.bootstrap import bootstrap, point, scored_tracks
+from mirprobe.core.bootstrap import scored_tracks
+from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import Segments, Split, Track
 from mirprobe.evaluation.runner import RunResult
 from mirprobe.probing import probes
@@ -87,6 +88,7 @@ def test_scores_come_out_of_the_stored_predictions_exactly(
     dataset = KnownTones(tones.root)
     built = TASKS.create(task, dataset)
     truth = {track.id: track.annotations for track in dataset.splits()["test"]}
+    groups = [track.group for track in dataset.splits()["test"]]
     cell = read_cell(result.folder.cell_path("Bands", task))
     names = ["kind", "decoding", "layer", "source", "seed"]
     table = read_scores(result.folder.path)
@@ -96,8 +98,11 @@ def test_scores_come_out_of_the_stored_predictions_exactly(
         references = [truth[track] for track in one.tracks]
         for metric, statistic in built.score(references, list(one.tracks.values())).items():
             row = rows.loc[(*(getattr(one, name) for name in names), metric)]
-            again = (point(statistic, len(references)), *bootstrap(statistic, len(references)))
-            np.testing.assert_array_equal([row["value"], row["low"], row["high"]], again)
+            again = jackknife(statistic, groups[: len(references)])
+            ends = again.interval
+            expected = [again.value, ends.low, ends.high]
+            np.testing.assert_array_equal([row["value"], row["low"], row["high"]], expected)
+            assert (row["groups"], row["interval"]) == (again.groups, ends.text)
             assert row["n"] == scored_tracks(statistic, len(references))
             compared += 1
     assert compared == (rows.index.get_level_values("kind") != "chance").sum()

@@ -75,9 +75,7 @@ def emergence_command(
     controls: Annotated[
         int, typer.Option(help="Number of models with random weights to compare with.")
     ] = 3,
-    seed: Annotated[
-        int, typer.Option(help="Seed of sampled pairs, chance onsets and the bootstrap.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of sampled pairs and chance onsets.")] = 0,
     jobs: Annotated[
         int, typer.Option(help="Number of processes. 0 is one per core, at most 8.")
     ] = 0,

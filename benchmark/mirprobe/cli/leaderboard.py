@@ -28,10 +28,11 @@ def leaderboard_command(
     from mirprobe.core.atomic_write import write_whole
     from mirprobe.reporting import leaderboard as boards
     from mirprobe.reporting.published import add_published, published_beside
+    from mirprobe.reporting.tables import to_markdown
 
     board = boards.leaderboard(boards.read_runs(runs), reference, boards.read_pairs(runs))
     figures = published_beside(board) if with_published else None
-    markdown = boards.to_markdown(board, figures)
+    markdown = to_markdown(board, figures)
     if figures is not None:
         board = add_published(board, figures)
     write_whole(output / "leaderboard.csv", boards.to_csv(board).encode())

@@ -47,13 +47,14 @@ def run_command(suite: Suite = None, **given: Any) -> None:
     and the exit status is 1.
     """
     from mirprobe.evaluation.runner import run
-    from mirprobe.reporting.leaderboard import merge
+    from mirprobe.reporting.leaderboard import merge, read_pairs
 
     configs = configs_of(suite, given)
     results, reasons = run_each(configs, run)
-    tables = [result.scores for result in results if len(result.scores)]
-    if tables:
-        _print_board(merge(tables))
+    scored = [result for result in results if len(result.scores)]
+    if scored:
+        pairs = read_pairs([result.folder.path for result in scored])
+        _print_board(merge([result.scores for result in scored]), pairs)
     report_left_out(results)
     for result in results:
         typer.echo(f"scores and predictions: {result.folder.path}")
@@ -104,14 +105,18 @@ def report_left_out(results: Sequence[Outcome]) -> None:
         typer.echo(f"{tracks} left out; --strict makes this an error")
 
 
-def _print_board(scores: pd.DataFrame) -> None:
-    from mirprobe.reporting.leaderboard import leaderboard, mean_ranks, rows_of
+def _print_board(scores: pd.DataFrame, pairs: pd.DataFrame) -> None:
+    from mirprobe.reporting.leaderboard import leaderboard
+    from mirprobe.reporting.ranks import mean_ranks
+    from mirprobe.reporting.tables import rows_of
 
-    board = leaderboard(scores)
-    for title, rows in rows_of(board):
+    board = leaderboard(scores, pairs=pairs)
+    for title, rows, notes in rows_of(board):
         headers, cells = [name for name, _ in rows[0]], [[text for _, text in row] for row in rows]
         names = ("encoder", "layer")
         print_table(headers, cells, text=(*names, "decoding"), wrapped=names, title=title)
+        for note in notes:
+            CONSOLE.print(note)
         CONSOLE.print()
     ranks = mean_ranks(board)
     if ranks:

@@ -1,7 +1,7 @@
-"""Corpus statistics, and their bootstrap over tracks.
+"""Corpus statistics: metrics as functions of how often each track counts.
 
-A metric over a corpus is a function of how often each track counts. With every track counted once
-its value is the score; with the counts of a resampling it is one bootstrap replicate.
+With every track counted once the value is the score; with a group of tracks counted zero times it
+is one replicate of the jackknife, from which `mirprobe.core.intervals` computes intervals.
 """
 
 from __future__ import annotations
@@ -16,20 +16,32 @@ from mirprobe.core.schema import Floats
 Statistic = Callable[[Floats], Floats]
 """(replicates, tracks) counts -> (replicates,) values; NaN where one is undefined."""
 
-REPLICATES = 1000
+Limits = tuple[float, float]
+UNIT: Limits = (0.0, 1.0)
+UNLIMITED: Limits = (-np.inf, np.inf)
 
 
 @dataclass(frozen=True, eq=False)
 class Counted:
-    """A statistic that knows how many of its tracks have a score.
+    """A statistic with what is known about its tracks.
 
     Attributes:
         statistic: the statistic itself.
-        tracks: number of tracks that it does not leave out; None if it leaves out none.
+        weights: (tracks,) 0 for a track that it leaves out; None if it leaves out none.
+        values: (tracks,) of which it is the mean over the tracks that it does not leave out; None
+            if it is no such mean.
+        limits: smallest and largest possible value.
     """
 
     statistic: Statistic
-    tracks: int | None
+    weights: Floats | None = None
+    values: Floats | None = None
+    limits: Limits = UNLIMITED
+
+    @property
+    def tracks(self) -> int | None:
+        """Number of tracks that it does not leave out; None if it leaves out none."""
+        return None if self.weights is None else int((self.weights > 0).sum())
 
     def __call__(self, counts: Floats) -> Floats:
         """The values, as `Statistic`."""
@@ -57,7 +69,9 @@ def weighted_mean(values: Sequence[float], weights: Sequence[float] | None = Non
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(counts @ (weight * value) / total, dtype=np.float64)
 
-    return Counted(statistic, int((weight > 0).sum()))
+    inside = bool(((value >= 0) & (value <= 1)).all())
+    plain = bool(np.isin(weight, (0, 1)).all())
+    return Counted(statistic, weight, value if plain else None, UNIT if inside else UNLIMITED)
 
 
 def mean(statistics: Sequence[Statistic]) -> Counted:
@@ -66,63 +80,16 @@ def mean(statistics: Sequence[Statistic]) -> Counted:
     def statistic(counts: Floats) -> Floats:
         return np.asarray(np.mean([one(counts) for one in statistics], axis=0))
 
-    return Counted(statistic, getattr(statistics[0], "tracks", None))
+    values = [own for one in statistics if (own := getattr(one, "values", None)) is not None]
+    low, high = np.mean([getattr(one, "limits", UNLIMITED) for one in statistics], axis=0)
+    return Counted(
+        statistic,
+        getattr(statistics[0], "weights", None),
+        np.mean(values, axis=0) if len(values) == len(statistics) else None,
+        (float(low), float(high)),
+    )
 
 
 def point(statistic: Statistic, n: int) -> float:
     """The score: the statistic with each of `n` tracks counted once."""
     return float(statistic(np.ones((1, n)))[0])
-
-
-@dataclass(frozen=True, eq=False)
-class Resampled:
-    """A statistic with its bootstrap replicates.
-
-    Two statistics of the same tracks and seed share their resamplings, so that their difference is
-    a paired one.
-
-    Attributes:
-        value: on all tracks, each counted once.
-        replicates: (replicates,) on resampled tracks.
-    """
-
-    value: float
-    replicates: Floats
-
-    def __sub__(self, other: Resampled) -> Resampled:
-        return Resampled(self.value - other.value, self.replicates - other.replicates)
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95 % interval; NaN where no replicate is defined.
-
-        The percentile interval, shifted by the bootstrap's estimate of bias (Efron & Tibshirani
-        1993, sections 10.2 and 13.3): a ranking metric gains from tracks drawn twice. The shifted
-        interval is clipped to the range of the replicates, and so stays within that of the metric.
-        """
-        values = self.replicates[np.isfinite(self.replicates)]
-        if not len(values):
-            return float("nan"), float("nan")
-        bias = values.mean() - self.value
-        low, high = (np.percentile(values, [2.5, 97.5]) - bias).clip(values.min(), values.max())
-        return float(low), float(high)
-
-
-def resample(statistic: Statistic, n: int, seed: int = 0) -> Resampled:
-    """Evaluate a statistic on `n` tracks and on `REPLICATES` drawings of `n` with replacement.
-
-    All replicates together draw every track equally often (the balanced bootstrap, Davison et al.
-    1986), so that the bias of a mean is exactly zero.
-    """
-    drawn = np.tile(np.arange(n, dtype=np.int32), REPLICATES)
-    np.random.default_rng(seed).shuffle(drawn)
-    counts = np.empty((REPLICATES, n))
-    for row, tracks in zip(counts, drawn.reshape(REPLICATES, n), strict=True):
-        row[:] = np.bincount(tracks, minlength=n)
-    del drawn
-    return Resampled(point(statistic, n), np.asarray(statistic(counts)))
-
-
-def bootstrap(statistic: Statistic, n: int, seed: int = 0) -> tuple[float, float]:
-    """The 95 % interval of a statistic over `n` tracks; see `Resampled.interval`."""
-    return resample(statistic, n, seed).interval

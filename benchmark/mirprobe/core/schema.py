@@ -191,15 +191,21 @@ class Score:
         metric: name.
         main: whether it is the task's main metric.
         value: on the test split.
-        low: lower end of the 95 % bootstrap interval over test tracks.
+        low: lower end of the 95 % interval.
         high: upper end.
         n: test tracks that the metric scores; it may leave some out.
         conditions: what else the value depends on, such as `trim=5.0`.
         fingerprint: of the encoder.
         splits: hash of the track ids of every split.
         cell: hash of everything that the scores of the cell depend on.
-        data: hash of ids, audio and the annotation of the task, of every split; empty in runs of
-            earlier versions.
+        data: hash of ids, audio and the annotation of the task, of every split.
+        groups: number of groups (artists, works) of the `n` tracks; the interval resamples these.
+        interval: its method, and what it contains: `wilson over test tracks of these fitted
+            probes`; see `core.intervals`.
+        draw: of the encoder's random weights.
+        resample: of the training and validation tracks; 0 for those of the data set.
+
+    Runs of earlier versions lack the last columns: they are read as empty or 0.
     """
 
     encoder: str
@@ -227,3 +233,7 @@ class Score:
     splits: str
     cell: str
     data: str = ""
+    groups: int | None = None
+    interval: str = ""
+    draw: int = 0
+    resample: int = 0

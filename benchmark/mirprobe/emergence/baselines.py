@@ -80,10 +80,10 @@ def baselines(config: LogMelConfig, splits: Splits, *, seed: int, jobs: int) -> 
     Args:
         config: front end of the model under study.
         splits: the usable tracks of `valid` and `test`.
-        seed: seed of pairs, random onsets and the bootstrap.
+        seed: seed of pairs and random onsets.
         jobs: number of processes.
     """
-    similar = {name: Similarities((name,), (SEQUENCE,), seed) for name in names(config)}
+    similar = {name: Similarities((name,), (SEQUENCE,)) for name in names(config)}
     curves: dict[Split, list[Floats]] = defaultdict(list)
     known: dict[Split, list[onset_scores.OnsetTrack]] = defaultdict(list)
     for split in SPLITS[1:]:
@@ -110,6 +110,6 @@ def baselines(config: LogMelConfig, splits: Splits, *, seed: int, jobs: int) -> 
             scores(track.onsets, detect(curve, best.peak_settings, config.frame_rate))
             for curve, track in zip(curves["test"], known["test"], strict=True)
         ]
-        rows.append(onset_scores.result({"model": "flux", "seed": -1, **best.row}, found, seed))
+        rows.append(onset_scores.result({"model": "flux", "seed": -1, **best.row}, found))
         rows += onset_scores.chance_results(known["valid"], known["test"], seed)
     return rows, results

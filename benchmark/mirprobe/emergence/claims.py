@@ -1,7 +1,7 @@
 """The five claims of Kong et al. (ISMIR 2025) and the checks that decide about them.
 
-A check is a paired difference on the test tracks. It passes if the 95 % bootstrap interval of the
-difference lies above zero. A claim holds if all its checks pass, does not hold if none passes, and
+A check is a paired difference on the test tracks. It passes if the 95 % interval of the difference
+lies above zero. A claim holds if all its checks pass, does not hold if none passes, and
 holds partly otherwise. The layers, heads and seeds of random weights that a check compares are
 chosen on the validation split; local tasks are probed with `probing.LOCAL_CONTROLS` seeds.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, product
 from typing import Any, TypeVar
 
-from mirprobe.core.bootstrap import resample
+from mirprobe.core.intervals import jackknife
 from mirprobe.emergence.intervals import Interval, ScoredRow, interval_of
 from mirprobe.emergence.models import RANDOM, TRAINED
 from mirprobe.emergence.onset_scores import CHANCE_KINDS
@@ -80,16 +80,15 @@ class Claim:
 
 @dataclass
 class ResultTables:
-    """All rows of the tables, and the seed of the bootstrap."""
+    """All rows of the tables."""
 
     onsets: list[ScoredRow] = field(default_factory=list)
     similarities: list[ScoredRow] = field(default_factory=list)
     probes: list[ProbeResult] = field(default_factory=list)
-    seed: int = 0
 
     def difference(self, first: Result, second: Result) -> Interval:
         """The paired difference of two results, first minus second."""
-        one, other = (resample(own.statistic, first.count, self.seed) for own in (first, second))
+        one, other = (jackknife(own.statistic, range(first.count)) for own in (first, second))
         return interval_of(one - other)
 
     def check(self, first: Result, second: Result, subject: str = "") -> Check:

@@ -102,11 +102,11 @@ def evaluate_model(
     Args:
         weights: the model.
         splits: the usable tracks of `valid` and `test`.
-        seed: seed of the pairs of frames and of the bootstrap.
+        seed: seed of the pairs of frames.
         device: device of the model.
         jobs: number of processes.
     """
-    similar = Similarities(weights.config.layers, SOURCES, seed)
+    similar = Similarities(weights.config.layers, SOURCES)
 
     def evaluate(split: Split, chosen: Sequence[DetectorSetting] | None) -> Iterator[Floats]:
         """The results in onsets of the tracks that have onsets."""
@@ -130,6 +130,6 @@ def evaluate_model(
         detectors = product(weights.config.layers, head_names(weights.config))
         for (layer, head), best, own in zip(detectors, chosen, scored, strict=True):
             detector = {"layer": layer, "head": head, "reading": list(READINGS)[best.reading]}
-            rows.append(onset_scores.result({**model, **detector, **best.row}, own, seed))
+            rows.append(onset_scores.result({**model, **detector, **best.row}, own))
         rows = onset_scores.mark_selected(rows)
     return rows, similar.results(weights.name, weights.seed)

@@ -1,4 +1,4 @@
-"""Scores of test tracks: their mean with its 95 % bootstrap interval, and the rows of tables."""
+"""Scores of test tracks: their mean with its 95 % interval, and the rows of tables."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mirprobe.core.bootstrap import Resampled, Statistic, resample, scored_tracks, weighted_mean
+from mirprobe.core.bootstrap import Statistic, scored_tracks, weighted_mean
+from mirprobe.core.intervals import Estimate, jackknife
 from mirprobe.core.schema import Floats
 
 
 class Interval(NamedTuple):
-    """A score, or a difference of two scores, with its 95 % bootstrap interval over tracks."""
+    """A score, or a difference of two scores, with its 95 % interval over tracks."""
 
     value: float
     low: float
@@ -46,21 +47,21 @@ class ScoredRow:
         return len(self.tracks)
 
 
-def scored_row(row: Mapping[str, Any], tracks: Floats, seed: int) -> ScoredRow:
+def scored_row(row: Mapping[str, Any], tracks: Floats) -> ScoredRow:
     """A row with the mean over tracks, its interval and the number of tracks with a value."""
     mean, count = mean_of(tracks), len(tracks)
-    found = {**measure(mean, count, seed)._asdict(), "n": scored_tracks(mean, count)}
+    found = {**measure(mean, count)._asdict(), "n": scored_tracks(mean, count)}
     return ScoredRow({**row, **found}, tracks)
 
 
-def measure(statistic: Statistic, n: int, seed: int = 0) -> Interval:
+def measure(statistic: Statistic, n: int) -> Interval:
     """The value of a statistic over `n` tracks, with its interval."""
-    return interval_of(resample(statistic, n, seed))
+    return interval_of(jackknife(statistic, range(n)))
 
 
-def interval_of(found: Resampled) -> Interval:
-    """A resampled statistic as a value with its interval."""
-    return Interval(found.value, *found.interval)
+def interval_of(found: Estimate) -> Interval:
+    """An estimate as a value with its interval."""
+    return Interval(found.value, found.interval.low, found.interval.high)
 
 
 def mean_of(values: Sequence[float] | Floats) -> Statistic:

@@ -125,12 +125,12 @@ def chance_onsets(kind: str, track: OnsetTrack, density: float, seed: int) -> Fl
     return np.sort(rng.uniform(0, track.duration, count))
 
 
-def result(row: Mapping[str, Any], found: Sequence[Triple | Floats], seed: int) -> ScoredRow:
+def result(row: Mapping[str, Any], found: Sequence[Triple | Floats]) -> ScoredRow:
     """A row from the F-measure, precision and recall of each test track."""
     f, precision, recall = np.array(found).T
     unset = {"selected": False, "layer": "", "head": "", "reading": ""}
     means = {"precision": precision.mean(), "recall": recall.mean()}
-    return scored_row({**unset, **row, **means}, f, seed)
+    return scored_row({**unset, **row, **means}, f)
 
 
 def mark_selected(results: Sequence[ScoredRow]) -> list[ScoredRow]:
@@ -147,7 +147,7 @@ def chance_results(
     Args:
         validation: tracks of the validation split.
         test: tracks of the test split.
-        seed: seed of random times and of the bootstrap.
+        seed: seed of random times.
     """
     for kind in CHANCE_KINDS:
         means = [
@@ -157,7 +157,7 @@ def chance_results(
         best = DENSITIES[int(np.argmax(means))]
         reading = f"{best:g} chance onsets per onset"
         row = {"model": kind, "seed": seed, "reading": reading, "validation": float(max(means))}
-        yield result(row, _chance_scores(kind, test, best, seed), seed)
+        yield result(row, _chance_scores(kind, test, best, seed))
 
 
 def _chance_scores(

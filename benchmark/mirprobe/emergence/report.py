@@ -32,7 +32,7 @@ from mirprobe.emergence.similarity_scores import SEQUENCE, SOURCES
 
 _RULE = """\
 Checks decide about each claim. A check is a paired difference on the test tracks. It passes if its
-95 % bootstrap interval over tracks lies above zero. A claim *holds* if all its checks pass, *does
+95 % interval over tracks lies above zero. A claim *holds* if all its checks pass, *does
 not hold* if none passes, and holds *partly* otherwise. "Does not hold" means that these data do not
 show the claim; it does not mean that they show the opposite. Layers, heads, readings of attention,
 settings of the onset detector and seeds of random weights are chosen on the validation split (chord

@@ -126,7 +126,7 @@ def _panels(names: Sequence[str], draw: Callable[[Axes, str], None], label: str)
 def _line(axes: Axes, place: Any, rows: Sequence[Result], **style: Any) -> None:
     """Draw values with their intervals."""
     values = np.array([[one.row[name] for name in ("value", "low", "high")] for one in rows])
-    # a bootstrap interval may not contain the value
+    # an interval may not contain the value
     reach = np.abs(np.stack([values[:, 0] - values[:, 1], values[:, 2] - values[:, 0]]))
     axes.errorbar(place, values[:, 0], yerr=reach, elinewidth=0.8, **style)
 

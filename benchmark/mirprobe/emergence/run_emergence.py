@@ -60,7 +60,7 @@ def run_emergence(
         config: data set, limit, cache, device and number types; its other fields are not used.
         checkpoint: weights of the model under study.
         folder: gets `README.md`, three tables, three figures, `emergence.json` and `runs/`.
-        seed: seed of pairs, chance onsets and the bootstrap.
+        seed: seed of pairs and chance onsets.
         controls: number of models with random weights, at least 1.
         jobs: number of processes.
 
@@ -91,7 +91,7 @@ def run_emergence(
     prepare_audio(dataset, [*tracks["valid"], *tracks["test"]])
     frontend = model.config.frontend
     splits, problems = usable_tracks(tracks, frontend.sample_rate, jobs)
-    tables = ResultTables(seed=seed)
+    tables = ResultTables()
     tables.onsets, tables.similarities = baselines(frontend, splits, seed=seed, jobs=jobs)
     for weights in (model, *untrained):
         found = evaluate_model(weights, splits, seed=seed, device=device, jobs=jobs)

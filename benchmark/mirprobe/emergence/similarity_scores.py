@@ -86,13 +86,11 @@ class Similarities:
     Args:
         layers: names of the layers.
         sources: poolings of the clip vectors.
-        seed: seed of the bootstrap.
     """
 
-    def __init__(self, layers: Sequence[str], sources: Sequence[str], seed: int) -> None:
+    def __init__(self, layers: Sequence[str], sources: Sequence[str]) -> None:
         self.layers = tuple(layers)
         self.sources = tuple(sources)
-        self._seed = seed
         self._tracks: dict[Split, list[Track]] = defaultdict(list)
         self._clips: dict[Split, list[Floating]] = defaultdict(list)
         self._frames: dict[tuple[Split, str], list[Floats]] = defaultdict(list)
@@ -139,4 +137,4 @@ class Similarities:
         for place, (source, layer) in enumerate(product(sources, self.layers)):
             chosen = {"selected": place == best, "validation": means[place]}
             own = {**row, "layer": layer, "source": source, **chosen}
-            yield scored_row(own, test[:, place], self._seed)
+            yield scored_row(own, test[:, place])

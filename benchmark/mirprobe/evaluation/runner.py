@@ -141,11 +141,11 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
 def _write_differences(
     plan: Plan, result: RunResult, cells: Sequence[Cell], tasks: Mapping[str, Task]
 ) -> None:
-    truth = {track.id: track.annotations for track in plan.tracks["test"]}
+    test = {track.id: track for track in plan.tracks["test"]}
     rows: list[dict[Hashable, Any]] = []
     for name, task in tasks.items():
         with noted(result.failures, f"differences of {name}", f"task '{name}'"):
-            rows += differences(cells, {name: task}, truth).to_dict("records")
+            rows += differences(cells, {name: task}, test).to_dict("records")
     result.folder.write_differences(pd.DataFrame(rows, columns=DIFFERENCES))
 
 

@@ -2,7 +2,7 @@
 
 Conventions: classes are strings. Macro-F1 is the unweighted mean of F1 over the classes that occur
 as reference or as estimate; the F1 of a class without a correct estimate is 0. The mean of a
-bootstrap replicate excludes classes that do not occur in it. The values equal scikit-learn's
+replicate excludes classes that do not occur in it. The values equal scikit-learn's
 accuracy_score with normalize=True, and f1_score with average="macro", labels=None, zero_division=0,
 for tracks repeated by their counts. Values are in [0, 1].
 
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mirprobe.core.bootstrap import Statistic, weighted_mean
+from mirprobe.core.bootstrap import UNIT, Counted, Statistic, weighted_mean
 from mirprobe.core.schema import Floats
 
 METRICS: dict[str, str] = {
@@ -46,4 +46,4 @@ def _macro_f1(references: Sequence[str], estimates: Sequence[str]) -> Statistic:
             f1 = np.where(both > 0, 2 * hits / np.where(both > 0, both, 1.0), 0.0)
             return np.asarray(f1.sum(axis=1) / (both > 0).sum(axis=1), dtype=np.float64)
 
-    return statistic
+    return Counted(statistic, limits=UNIT)

@@ -6,8 +6,12 @@ average_precision_score with average="macro", sample_weight=counts and no max_fp
 [0, 1].
 
 ROC-AUC is undefined for a tag without positive or without negative tracks. Such a tag is excluded
-from both means; `undefined_tags` lists the undefined tags of a corpus. A bootstrap replicate
-excludes the tags that are undefined for its tracks.
+from both means; `undefined_tags` lists the undefined tags of a corpus. A replicate excludes the
+tags that are undefined for its tracks.
+
+ROC-AUC estimates the same number at any number of tracks. Average precision does not: its
+expectation falls as tracks are added (a positive among few tracks ranks high by chance), and it
+rises with the share of positives. Compare it between encoders on the same tracks only.
 
 Sources: Fawcett, Pattern Recognition Letters 27(8), 2006 (ROC-AUC); Manning et al., Introduction to
 Information Retrieval, 2008 (average precision); macro means as in Law et al., ISMIR 2009.
@@ -21,12 +25,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.bootstrap import UNIT, Counted, Statistic
 from mirprobe.core.schema import Floats
 
 METRICS: dict[str, str] = {
-    "map": "mean average precision: average precision, not interpolated, macro-averaged over tags",
     "roc_auc": "area under the ROC curve, macro-averaged over tags; ties count half",
+    "map": "mean average precision: average precision, not interpolated, macro-averaged over tags; "
+    "depends on the number of tracks and the share of positives",
 }
 
 REPLICATES_AT_ONCE = 32
@@ -49,8 +54,17 @@ def undefined_tags(relevance: Bools, tags: Sequence[str]) -> tuple[str, ...]:
     return tuple(tag for tag, missing in zip(tags, undefined, strict=True) if missing)
 
 
+def positives(relevance: Bools) -> str:
+    """How many tracks have a tag: those of the rarest and the most frequent one, and the median."""
+    counts = relevance.sum(axis=0)
+    counts = counts[(counts > 0) & (counts < len(relevance))]
+    if not len(counts):
+        return "no tag can be scored"
+    return f"{counts.min()} to {counts.max()} positives a tag (median {np.median(counts):g})"
+
+
 def corpus_scores(relevance: Bools, scores: Floats) -> dict[str, Statistic]:
-    """Average precision and ROC-AUC, macro-averaged over tags.
+    """ROC-AUC and average precision, macro-averaged over tags.
 
     Args:
         relevance: (tracks, tags).
@@ -64,8 +78,8 @@ def corpus_scores(relevance: Bools, scores: Floats) -> dict[str, Statistic]:
     if not np.isfinite(scores).all():
         raise ValueError("tag scores must be finite")
     return {
-        "map": _macro(_average_precision, relevance, scores),
         "roc_auc": _macro(_roc_auc, relevance, scores),
+        "map": _macro(_average_precision, relevance, scores),
     }
 
 
@@ -88,7 +102,7 @@ def _macro(metric: _TagMetric, relevance: Bools, scores: Floats) -> Statistic:
         starts = range(0, len(counts), REPLICATES_AT_ONCE)
         return np.concatenate([few(counts[i : i + REPLICATES_AT_ONCE]) for i in starts])
 
-    return statistic
+    return Counted(statistic, limits=UNIT)
 
 
 @dataclass(frozen=True, eq=False)

@@ -141,7 +141,7 @@ def _prepare(
     room: Scratch,
     problems: dict[str, str],
 ) -> SplitData:
-    split = SplitData([], [], [], [], [])
+    split = SplitData([], [], [], [], [], [])
     for track, embedding in tracks:
         frames, times = _rows(task, embedding, run, room)
         try:
@@ -166,6 +166,7 @@ def _prepare(
         split.times.append(times)
         split.frames.append(frames)
         split.targets.append(target)
+        split.groups.append(track.group or track.id)
     return split
 
 

@@ -14,7 +14,8 @@ class Prediction:
     """What one probe or control predicts for the test tracks.
 
     Attributes:
-        kind, layer, source, decoding, parameters, learning_rate, seed, selected: as in `Score`.
+        kind, layer, source, decoding, parameters, learning_rate, seed, selected, draw, resample:
+            as in `Score`.
         tracks: track id -> predicted annotation.
     """
 
@@ -27,6 +28,8 @@ class Prediction:
     seed: int
     selected: bool
     tracks: Mapping[str, Annotations]
+    draw: int = 0
+    resample: int = 0
 
 
 @dataclass
@@ -50,17 +53,19 @@ class Cell:
     problems: dict[str, str] = field(default_factory=dict)
 
     def chosen(self) -> list[Prediction]:
-        """The predictions, one a seed, of the layer, source and decoding that validation chose.
+        """The predictions of the layer, source and decoding that validation chose.
 
-        In cells of earlier versions `selected` marks one layer and source for each decoding.
+        There is one for each resample, draw and seed. In cells of earlier versions `selected` marks
+        one layer and source for each decoding.
         """
-        validation: dict[str, list[float]] = {}
+        validation: dict[tuple[int, int], dict[str, list[float]]] = {}
         for score in self.scores:
             if score.kind == "probe" and score.selected and score.main:
-                validation.setdefault(score.decoding, []).append(score.validation)
-        best = best_on_validation(validation)
+                decodings = validation.setdefault((score.resample, score.draw), {})
+                decodings.setdefault(score.decoding, []).append(score.validation)
+        best = {fit: best_on_validation(decodings) for fit, decodings in validation.items()}
         return [
             one
             for one in self.predictions
-            if one.kind == "probe" and one.selected and one.decoding == best
+            if one.kind == "probe" and one.selected and one.decoding == best[one.resample, one.draw]
         ]

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from mirprobe.api.task import Task, conditions_of, decode_grid, score_main
 from mirprobe.core.annotations import from_json, to_json
-from mirprobe.core.bootstrap import bootstrap, mean, point, scored_tracks
+from mirprobe.core.bootstrap import mean, point, scored_tracks
+from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import Annotations, Floats, Frames, Score
 from mirprobe.probing.batches import Examples
 from mirprobe.probing.logits import Logits, StoredLogits, store_logits
@@ -40,6 +41,7 @@ class SplitData:
         times: centres of their frames in seconds; None for clips.
         frames: (time, variants, dim) each.
         targets: (time, ...) each.
+        groups: such as the artist of each track; those of the test split are resampled together.
     """
 
     ids: list[str]
@@ -47,6 +49,7 @@ class SplitData:
     times: list[Floats | None]
     frames: list[Frames]
     targets: list[NDArray[Any]]
+    groups: list[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,21 +151,23 @@ class Scorer:
         """
         scores = [self.task.score(self.test.references, estimates) for estimates in draws]
         shared = {**fields, "decoding": decoding, "parameters": json.dumps(dict(choice.parameters))}
-        n = len(self.test.ids)
         conditions = conditions_of(self.task)(self.test.references)
         for metric in scores[0]:
             statistic = mean([draw[metric] for draw in scores])
-            low, high = bootstrap(statistic, n)
+            estimate = jackknife(statistic, self.test.groups)
+            interval = estimate.interval
             self.cell.scores.append(
                 Score(
                     **self.row,
                     **shared,
                     metric=metric,
                     main=metric == self.task.main_metric,
-                    value=point(statistic, n),
-                    low=low,
-                    high=high,
-                    n=scored_tracks(statistic, n),
+                    value=estimate.value,
+                    low=interval.low,
+                    high=interval.high,
+                    n=scored_tracks(statistic, len(self.test.ids)),
+                    groups=estimate.groups,
+                    interval=interval.text,
                     validation=choice.validation,
                     conditions=conditions,
                 )

@@ -1,34 +1,35 @@
 """Leaderboards: the selected score of each encoder in each task, ranked, with its controls.
 
 A leaderboard is computed from the `scores.csv` and `run.json` of runs. Encoders are ranked together
-if data set, splits, data (audio and annotations), task, probe, preset and conditions are equal. An
-encoder that was trained with labels for a task is listed in the table of the task without a rank.
+if data set, splits, data (audio and annotations), task, probe, preset, conditions and the number of
+scored tracks are equal. An encoder that was trained with labels for a task is listed in the table
+of the task without a rank.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from itertools import count
 from math import nan
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
-from mirprobe.core.markdown import markdown_table
 from mirprobe.probing.selection import best_on_validation
-from mirprobe.reporting.published import table_of
-from mirprobe.reporting.run_folder import read_differences, read_scores
+from mirprobe.reporting.ranks import RANKED_TOGETHER, RANKS, SAME, add_ranks, holm, with_p
+from mirprobe.reporting.run_folder import DIFFERENCES, NUMBERS, read_differences, read_scores
 
 log = logging.getLogger(__name__)
 
-_TABLE = ["task", "dataset"]
-RANKED_TOGETHER = ["dataset", "splits", "task", "probe", "preset", "conditions", "data"]
-ENTRY = [*RANKED_TOGETHER, "encoder"]
+ENTRY = [*SAME, "encoder"]
+_FIT = [*ENTRY, "draw", "resample"]
+_MEAN_OF_ENDS = ", mean over the fitted probes of their ends"
 _PAIR = ["cell", "reference_cell"]
 CONTROLS = ("shuffled", "chance", "ceiling")
 
@@ -88,7 +89,8 @@ def read_pairs(runs: Sequence[Path]) -> pd.DataFrame:
     Raises:
         StorageError: a file is damaged.
     """
-    table = pd.concat([read_differences(run) for run in runs], ignore_index=True)
+    none = pd.DataFrame(columns=DIFFERENCES).astype(NUMBERS)
+    table = pd.concat([none, *map(read_differences, runs)], ignore_index=True)
     return table.drop_duplicates([*_PAIR, "metric"], keep="last")
 
 
@@ -101,12 +103,14 @@ def leaderboard(
         scores: rows of `scores.csv`, optionally with a column `speed`.
         reference: an encoder; `difference` is the value of a row minus the value of this encoder.
         pairs: result of `read_pairs`. For two encoders of one run, `difference` is computed on the
-            same tracks, and `difference_low` and `difference_high` are its 95 % interval.
+            same tracks, `difference_low` and `difference_high` are its 95 % interval, and
+            `difference_p` is its p after Holm's correction for all differences of the table.
 
     Returns:
-        A table sorted by task and rank. `rank` is the rank by the main metric, NaN if the encoder
-        was trained with labels for the task. Values and interval bounds are averaged over seeds;
-        the intervals describe one training and are wider than an interval of the mean.
+        A table sorted by task and rank. Values are averaged over resamples, draws and seeds, and
+        `interval` says what `low` and `high` contain. Without `pairs` they are averages over the
+        intervals of single fitted probes. `rank` is the rank by the main metric, NaN if the encoder
+        was trained with labels for the task; `ranks.add_ranks` describes the columns beside it.
 
     Raises:
         ConfigError: `reference` is not among the encoders, or there is nothing to rank.
@@ -117,31 +121,23 @@ def leaderboard(
     chosen = scores[(scores["kind"] == "probe") & scores["selected"]]
     if not chosen["main"].any():
         raise ConfigError("these runs hold no score that could be ranked; run again")
-    where = [*ENTRY, "decoding", "layer", "source", "metric", "main", "n", "fingerprint", "cell"]
-    numbers = ["value", "low", "high", "validation"]
-    board = chosen.groupby(where, dropna=False, sort=False)[numbers].mean().reset_index()
-    board = board.merge(_chosen_decodings(chosen), on=[*ENTRY, "decoding"])
+    pairs = with_p(read_pairs([]) if pairs is None else pairs)
+    known = scores.merge(_chosen_decodings(chosen), on=[*_FIT, "decoding"])
+    board = _selected(known[(known["kind"] == "probe") & known["selected"]])
     for kind in CONTROLS:
-        board = board.merge(_control(scores, kind), how="left", on=[*ENTRY, "decoding", "metric"])
+        rows = known[known["kind"] == kind].groupby([*ENTRY, "metric"])["value"].mean()
+        board = board.merge(rows.rename(kind).reset_index(), how="left", on=[*ENTRY, "metric"])
     board = board.merge(_facts(scores), on=["encoder", "fingerprint"])
+    board = _with_intervals(board, pairs)
     mains = board[board["main"]]
-    peers = mains[~mains.apply(_supervised, axis=1, result_type="reduce").astype(bool)]
-    ranks = peers.assign(
-        rank=peers.groupby(RANKED_TOGETHER)["value"].rank(ascending=False, method="min")
-    )
-    board = board.merge(ranks[[*ENTRY, "rank"]], how="left", on=ENTRY)
+    tracks = mains[[*ENTRY, "n"]].rename(columns={"n": "tracks"}).drop_duplicates(ENTRY)
+    board = board.merge(tracks, how="left", on=ENTRY)
+    mains = board[board["main"]]
+    peers = mains[~mains.apply(is_supervised, axis=1, result_type="reduce").astype(bool)]
+    ranks = add_ranks(peers, pairs)
+    board = board.merge(ranks[[*ENTRY, *RANKS]], how="left", on=ENTRY)
     if reference is not None:
-        anchor = board[board["encoder"] == reference][[*RANKED_TOGETHER, "metric", "value", "cell"]]
-        anchor = anchor.rename(columns={"value": "anchor", "cell": "reference_cell"})
-        board = board.merge(anchor, how="left", on=[*RANKED_TOGETHER, "metric"])
-        board["difference"] = board["value"] - board.pop("anchor")
-        if pairs is not None:
-            ends = {"low": "difference_low", "high": "difference_high", "difference": "paired"}
-            paired = pairs[[*_PAIR, "metric", *ends]].rename(columns=ends)
-            board = board.merge(paired, how="left", on=[*_PAIR, "metric"])
-            # like its interval, on the tracks on which both encoders have scores
-            board["difference"] = board.pop("paired").fillna(board["difference"])
-        board = board.drop(columns="reference_cell")
+        board = _with_differences(board, reference, pairs)
     tasks = {task: number for number, task in enumerate(scores["task"].unique())}
     board = board.assign(task_number=board["task"].map(tasks), other=~board["main"])
     order = ["dataset", "task_number", "rank", "encoder", "other"]
@@ -150,12 +146,61 @@ def leaderboard(
 
 
 def _chosen_decodings(chosen: pd.DataFrame) -> pd.DataFrame:
-    """The decoding selected on validation for each entry, from the rows of the selected layers."""
+    """The decoding selected on validation for each entry, resample and draw."""
     rows = []
-    for entry, mains in chosen[chosen["main"]].groupby(ENTRY, dropna=False, sort=False):
+    for fit, mains in chosen[chosen["main"]].groupby(_FIT, dropna=False, sort=False):
         decodings = mains.groupby("decoding", sort=False)["validation"].agg(list).to_dict()
-        rows.append((*entry, best_on_validation(decodings)))
-    return pd.DataFrame(rows, columns=[*ENTRY, "decoding"])
+        rows.append((*fit, best_on_validation(decodings)))
+    return pd.DataFrame(rows, columns=[*_FIT, "decoding"])
+
+
+def _selected(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row for each entry and metric, over its resamples, draws and seeds."""
+    numbers = ["value", "low", "high", "validation"]
+    entries = rows.groupby([*ENTRY, "metric"], dropna=False, sort=False)
+    texts = entries[["layer", "source", "decoding"]].agg(_most_frequent)
+    firsts = entries[["main", "n", "groups", "interval", "fingerprint", "cell"]].first()
+    board = pd.concat([texts, firsts, entries[numbers].mean()], axis=1).reset_index()
+    several = entries.size().to_numpy() > 1
+    return board.assign(interval=board["interval"] + np.where(several, _MEAN_OF_ENDS, ""))
+
+
+def _most_frequent(names: pd.Series) -> str:
+    """The most frequent name; `12 (3 of 5)` if there are others."""
+    [(best, most), *others] = Counter(names).most_common()
+    return f"{best} ({most} of {len(names)})" if others else str(best)
+
+
+def _with_intervals(board: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Replace intervals by those over all fitted probes of a cell, where the run has them."""
+    names = {"low": "own_low", "high": "own_high", "interval": "own"}
+    own = pairs[pairs["reference"] == ""][["cell", "metric", *names]].rename(columns=names)
+    board = board.merge(own, how="left", on=["cell", "metric"])
+    return board.assign(
+        low=board.pop("own_low").fillna(board["low"]),
+        high=board.pop("own_high").fillna(board["high"]),
+        interval=board.pop("own").fillna(board["interval"]),
+    )
+
+
+def _with_differences(board: pd.DataFrame, reference: str, pairs: pd.DataFrame) -> pd.DataFrame:
+    anchor = board[board["encoder"] == reference][[*RANKED_TOGETHER, "metric", "value", "cell"]]
+    anchor = anchor.rename(columns={"value": "anchor", "cell": "reference_cell"})
+    board = board.merge(anchor, how="left", on=[*RANKED_TOGETHER, "metric"])
+    board["difference"] = board["value"] - board.pop("anchor")
+    ends = {
+        "low": "difference_low",
+        "high": "difference_high",
+        "interval": "difference_interval",
+        "p": "difference_p",
+        "difference": "paired",
+    }
+    paired = pairs[[*_PAIR, "metric", *ends]].rename(columns=ends)
+    board = board.merge(paired, how="left", on=[*_PAIR, "metric"])
+    # like its interval, on the tracks on which both encoders have scores
+    board["difference"] = board.pop("paired").fillna(board["difference"])
+    board["difference_p"] = holm(board["difference_p"].to_numpy(dtype=np.float64))
+    return board.drop(columns="reference_cell")
 
 
 def _facts(scores: pd.DataFrame) -> pd.DataFrame:
@@ -165,142 +210,11 @@ def _facts(scores: pd.DataFrame) -> pd.DataFrame:
     return groups[[*INFO_COLUMNS, "speed"]].last().reset_index()
 
 
-def _supervised(row: pd.Series) -> bool:
+def is_supervised(row: pd.Series) -> bool:
     """Whether the encoder of a row was trained with labels for its task."""
     return str(row["task"]) in str(row["supervised"]).split()
-
-
-def _control(scores: pd.DataFrame, kind: str) -> pd.DataFrame:
-    rows = scores[scores["kind"] == kind]
-    keys = [*ENTRY, "decoding", "metric"]
-    return rows.groupby(keys)["value"].mean().rename(kind).reset_index()
-
-
-def mean_ranks(board: pd.DataFrame) -> dict[str, str]:
-    """The mean rank of each encoder over all tables with at least two ranked encoders, best first.
-
-    The text is `2.25`, or `1.00 (1 of 4)` if the encoder has a rank in only one of four tables. If
-    several tables have the same task and data set, they are not comparable: none of them is
-    counted, and a warning is logged.
-    """
-    ranked = board[board["main"] & board["rank"].notna()]
-    tables = ranked.groupby(RANKED_TOGETHER, dropna=False)
-    ranked = ranked[tables["encoder"].transform("count") > 1]
-    rivals = ranked.drop_duplicates(RANKED_TOGETHER).value_counts(_TABLE)
-    for task, dataset in rivals[rivals > 1].index:
-        log.warning(
-            "%s on %s: the runs differ in tracks, audio, annotations, probe, preset or conditions; "
-            "ranked in separate tables, and without a mean rank",
-            task,
-            dataset,
-        )
-        ranked = ranked[(ranked["task"] != task) | (ranked["dataset"] != dataset)]
-    total = ranked.groupby(RANKED_TOGETHER, dropna=False).ngroups
-    ranks = ranked.groupby("encoder")["rank"].agg(["mean", "count"])
-    return {
-        str(name): f"{mean:.2f}" + (f" ({count} of {total})" if count < total else "")
-        for name, mean, count in ranks.sort_values("mean", kind="stable").itertuples()
-    }
 
 
 def to_csv(board: pd.DataFrame) -> str:
     """The leaderboard as CSV, with all metrics."""
     return str(board.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-
-
-def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str:
-    """A table of the main metric for each group of ranked rows, and a table of the encoders.
-
-    Args:
-        board: result of `leaderboard`.
-        figures: result of `published_beside`; published results follow the comparable table.
-    """
-    parts = []
-    for title, rows in _ranked_groups(board):
-        first = rows.iloc[0]
-        conditions = f", {first['conditions']}" if first["conditions"] else ""
-        parts.append(
-            f"### {title}\n\n"
-            f"`{first['metric']}` on {first['n']} test tracks, {first['probe']} probe, "
-            f"preset {first['preset']}{conditions}\n"
-        )
-        headers = [header for header, _ in _cells(first)]
-        parts.append(markdown_table(headers, [_texts(_cells(row)) for _, row in rows.iterrows()]))
-        published = [] if figures is None else table_of(figures, first)
-        if published:
-            parts.append(markdown_table(published[0], published[1:]))
-    table = encoders_of(board)
-    parts.append("### encoders\n")
-    parts.append(markdown_table([header for header, _ in table[0]], [*map(_texts, table)]))
-    return "\n".join(parts)
-
-
-def encoders_of(board: pd.DataFrame) -> list[list[tuple[str, str]]]:
-    """A row per encoder, best mean rank first; a row is a list of (header, text)."""
-    ranks = mean_ranks(board)
-    facts: dict[Any, Any] = (
-        board.groupby("encoder", sort=False)[[*INFO_COLUMNS, "speed"]].first().to_dict("index")
-    )
-    order = [*ranks, *(name for name in facts if name not in ranks)]
-    return [
-        [
-            ("encoder", str(name)),
-            ("mean rank", ranks.get(name, "")),
-            ("parameters", _millions(facts[name]["model_parameters"])),
-            ("dim", str(facts[name]["dim"])),
-            ("frames/s", _number(facts[name]["frame_rate"], ".4g")),
-            ("speed", _number(facts[name]["speed"], ".0f")),
-            ("licence", str(facts[name]["licence"])),
-            ("trained with labels for", str(facts[name]["supervised"]).replace(" ", ", ")),
-        ]
-        for name in order
-    ]
-
-
-def _millions(count: float) -> str:
-    return "" if pd.isna(count) else f"{count / 1e6:.3g} M" if count else "0"
-
-
-def _ranked_groups(board: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Title and rows of each ranked table; titles that would be equal contain the hash `data`."""
-    mains = board[board["main"]]
-    differ = mains.groupby(_TABLE)["data"].transform("nunique") > 1
-    for _, rows in mains.groupby(RANKED_TOGETHER, sort=False):
-        first = rows.iloc[0]
-        data = f", data {first['data'][:8] or 'unknown'}" if differ[rows.index[0]] else ""
-        yield f"{first['task']} on {first['dataset']}{data}", rows
-
-
-def _texts(cells: Sequence[tuple[str, str]]) -> list[str]:
-    return [text for _, text in cells]
-
-
-def _cells(row: pd.Series) -> list[tuple[str, str]]:
-    """A row of a table as a list of (header, text)."""
-    shown = [
-        ("rank", "trained with labels" if _supervised(row) else _number(row["rank"], ".0f")),
-        ("encoder", str(row["encoder"])),
-        (str(row["metric"]), _number(row["value"])),
-        ("95 %", f"{row['low']:.3f} to {row['high']:.3f}"),
-        ("layer", f"{row['layer']} {row['source']}"),
-        ("decoding", str(row["decoding"])),
-    ]
-    shown += [(kind, _number(row[kind])) for kind in CONTROLS]
-    if "difference" in row:
-        shown.append(("difference", _number(row["difference"], "+.3f")))
-    if "difference_low" in row:
-        ends = [_number(row[name], "+.3f") for name in ("difference_low", "difference_high")]
-        shown.append(("paired 95 %", " to ".join(ends) if all(ends) else ""))
-    return shown
-
-
-def _number(value: float, style: str = ".3f") -> str:
-    return "" if pd.isna(value) else format(value, style)
-
-
-def rows_of(board: pd.DataFrame) -> list[tuple[str, list[list[tuple[str, str]]]]]:
-    """Title and rows of each table of `to_markdown`; a row is a list of (header, text)."""
-    return [
-        (title, [_cells(row) for _, row in rows.iterrows()])
-        for title, rows in _ranked_groups(board)
-    ]

@@ -1,4 +1,4 @@
-"""Paired differences between the scores of two encoders on the same test tracks.
+"""Scores over all fitted probes of an encoder, and paired differences between two encoders.
 
 The difficulty of a track affects both encoders. A paired difference therefore has a narrower
 interval than the two scores: it may exclude zero although the intervals of the scores overlap.
@@ -13,56 +13,75 @@ from typing import Any
 import pandas as pd
 
 from mirprobe.api.task import Task, score_main
-from mirprobe.core.bootstrap import Counted, mean, resample, scored_tracks
-from mirprobe.core.schema import Annotations
+from mirprobe.core.bootstrap import scored_tracks
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.intervals import Estimate, grid, jackknife, p_value
+from mirprobe.core.schema import Track
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.run_folder import DIFFERENCES
 
 
 def differences(
-    cells: Sequence[Cell], tasks: Mapping[str, Task], references: Mapping[str, Annotations]
+    cells: Sequence[Cell], tasks: Mapping[str, Task], tracks: Mapping[str, Track]
 ) -> pd.DataFrame:
     """Compare all pairs of encoders of a run in each task, by its main metric.
 
     Args:
         cells: the finished cells of one run.
         tasks: name -> task.
-        references: id of a test track -> its annotations.
+        tracks: id -> test track.
 
     Returns:
-        One row per ordered pair. `difference` is the value of `encoder` minus the value of
-        `reference`, with its 95 % bootstrap interval from `low` to `high`. Each value is that of
+        One row per ordered pair: `difference` is the value of `encoder` minus the value of
+        `reference`, with its 95 % interval from `low` to `high` and its `p`. Each value is that of
         the layer, pooling and decoding selected on validation, over the `n` tracks on which the
-        metric scores all encoders of the run.
+        metric scores all encoders of the run. An encoder with several resamples, draws or seeds
+        also has a row without a `reference` for each metric, with the mean over them and its
+        interval, over its own tracks.
+
+    Raises:
+        ConfigError: a cell lacks a combination of its resamples, draws and seeds.
     """
     rows: list[dict[str, Any]] = []
     for name, task in tasks.items():
         compared = [cell for cell in cells if cell.task == name]
+        for cell in compared:
+            if len(cell.chosen()) > 1:
+                ids = _common_tracks([cell])
+                for metric, (found, n) in _estimates(cell, task, tracks, ids).items():
+                    rows.append(_row(name, metric, cell, None, found, n))
         ids = _common_tracks(compared)
         if len(compared) < 2 or not ids:
             continue
-        statistics = [_statistic(cell, task, references, ids) for cell in compared]
-        values = [resample(statistic, len(ids)) for statistic in statistics]
-        n = scored_tracks(statistics[0], len(ids))
-        pairs = permutations(zip(compared, values, strict=True), 2)
-        for (cell, value), (reference, reference_value) in pairs:
-            difference = value - reference_value
-            low, high = difference.interval
-            rows.append(
-                {
-                    "task": name,
-                    "metric": task.main_metric,
-                    "encoder": cell.encoder,
-                    "reference": reference.encoder,
-                    "difference": difference.value,
-                    "low": low,
-                    "high": high,
-                    "n": n,
-                    "cell": cell.key,
-                    "reference_cell": reference.key,
-                }
-            )
+        main = task.main_metric
+        values = [_estimates(cell, task, tracks, ids, main)[main] for cell in compared]
+        for (cell, (one, n)), (other, (two, _)) in permutations(
+            zip(compared, values, strict=True), 2
+        ):
+            rows.append(_row(name, main, cell, other, one - two, n))
     return pd.DataFrame(rows, columns=DIFFERENCES)
+
+
+def _row(
+    task: str, metric: str, cell: Cell, reference: Cell | None, found: Estimate, n: int
+) -> dict[str, Any]:
+    interval = found.interval
+    ends = interval.low, interval.high
+    return {
+        "task": task,
+        "metric": metric,
+        "encoder": cell.encoder,
+        "reference": reference.encoder if reference else "",
+        "difference": found.value,
+        "low": interval.low,
+        "high": interval.high,
+        "n": n,
+        "cell": cell.key,
+        "reference_cell": reference.key if reference else "",
+        "groups": found.groups,
+        "interval": interval.text,
+        "p": p_value(found.value, *ends, interval.df) if reference else float("nan"),
+    }
 
 
 def _common_tracks(cells: Sequence[Cell]) -> list[str]:
@@ -72,14 +91,29 @@ def _common_tracks(cells: Sequence[Cell]) -> list[str]:
     return [track for track in tracks[0] if all(track in one for one in tracks)] if tracks else []
 
 
-def _statistic(
-    cell: Cell, task: Task, references: Mapping[str, Annotations], ids: Sequence[str]
-) -> Counted:
-    """The main metric of a cell, averaged over the seeds of the selected probe."""
-    truth = [references[track] for track in ids]
-    return mean(
-        [
-            score_main(task, truth, [prediction.tracks[track] for track in ids])
-            for prediction in cell.chosen()
-        ]
-    )
+def _estimates(
+    cell: Cell,
+    task: Task,
+    tracks: Mapping[str, Track],
+    ids: Sequence[str],
+    main: str | None = None,
+) -> dict[str, tuple[Estimate, int]]:
+    """The metrics of a cell, or its `main` one alone, over all selected probes.
+
+    With each comes the number of tracks that it scores.
+    """
+    truth = [tracks[track].annotations for track in ids]
+    groups = [tracks[track].group or track for track in ids]
+    fits: dict[str, dict[tuple[int, int, int], Estimate]] = {}
+    n: dict[str, int] = {}
+    for one in cell.chosen():
+        own = [one.tracks[track] for track in ids]
+        scores = {main: score_main(task, truth, own)} if main else task.score(truth, own)
+        for metric, statistic in scores.items():
+            found = jackknife(statistic, groups)
+            fits.setdefault(metric, {})[one.resample, one.draw, one.seed] = found
+            n[metric] = scored_tracks(statistic, len(ids))
+    try:
+        return {metric: (grid(own), n[metric]) for metric, own in fits.items()}
+    except ValueError as error:
+        raise ConfigError(f"{cell.encoder} x {cell.task}: {error}; run again") from error

@@ -30,13 +30,23 @@ from mirprobe.probing.results import Cell, Prediction
 COLUMNS = [*(field.name for field in fields(Score)), *INFO_COLUMNS]
 DIFFERENCES = [
     "task", "metric", "encoder", "reference", "difference", "low", "high", "n",
-    "cell", "reference_cell",
+    "cell", "reference_cell", "groups", "interval", "p",
 ]  # fmt: skip
-_ENDS = ("difference", "low", "high")
+NUMBERS = {"difference": "float", "low": "float", "high": "float", "p": "float", "groups": "Int64"}
+_LATER: dict[str, Any] = {
+    "data": "",
+    "groups": pd.NA,
+    "interval": "",
+    "draw": 0,
+    "resample": 0,
+    "p": np.nan,
+}
+"""Columns that runs of earlier versions lack, and how these are read."""
 _LONGEST = 100  # limit of a specification in a file name, in characters
 _TYPES = {
     **{field.name: str(field.type) for field in fields(Score)},
     **INFO_COLUMNS,
+    "groups": "Int64",
 }
 """Column -> its pandas type; `Int64`: integers with missing values."""
 
@@ -102,7 +112,8 @@ class RunFolder:
     ) -> pd.DataFrame:
         """Write `scores.csv`: the rows of all cells in order, with the `info` of their encoders."""
         rows = [{**asdict(score), **info[score.encoder]} for cell in cells for score in cell.scores]
-        table = pd.DataFrame(rows, columns=COLUMNS).astype({"model_parameters": "Int64"})
+        table = pd.DataFrame(rows, columns=COLUMNS)
+        table = table.astype({"model_parameters": "Int64", "groups": "Int64"})
         content = table.to_csv(index=False, lineterminator="\n")
         write_whole(self.path / "scores.csv", content.encode())
         return table
@@ -191,8 +202,7 @@ def read_scores(run: Path) -> pd.DataFrame:
         raise StorageError(f"{path}: no such file; name the folder of a run") from error
     except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
         raise StorageError(f"{path}: not a table of scores ({error}); run again") from error
-    if "data" not in table.columns:  # runs of earlier versions
-        table["data"] = ""
+    table = _completed(table, COLUMNS)
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         raise StorageError(f"{path}: lacks the columns {', '.join(missing)}; run again")
@@ -206,10 +216,10 @@ def read_differences(run: Path) -> pd.DataFrame:
         StorageError: the file is not a table of differences.
     """
     path = run / "differences.csv"
-    kinds = {**dict.fromkeys(DIFFERENCES, "str"), **dict.fromkeys(_ENDS, "float"), "n": "int"}
+    kinds = {**dict.fromkeys(DIFFERENCES, "str"), **NUMBERS, "n": "int"}
     try:
-        blank = {name: [""] for name in _ENDS}
-        table = _read_csv(path, kinds, blank)
+        blank = {name: [""] for name in NUMBERS}
+        table = _completed(_read_csv(path, kinds, blank), DIFFERENCES)
     except FileNotFoundError:
         return pd.DataFrame(columns=DIFFERENCES).astype(kinds)
     except (ValueError, OSError) as error:
@@ -217,6 +227,13 @@ def read_differences(run: Path) -> pd.DataFrame:
     if list(table.columns) != DIFFERENCES:
         raise StorageError(f"{path}: not a table of differences; run again")
     return table
+
+
+def _completed(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The table with the columns that runs of earlier versions lack."""
+    lacking = [name for name in _LATER if name in columns and name not in table.columns]
+    table = table.assign(**{name: _LATER[name] for name in lacking})
+    return table.astype({"groups": "Int64"})
 
 
 def _read_csv(path: Path, kinds: Mapping[str, str], blank: Mapping[str, list[str]]) -> pd.DataFrame:

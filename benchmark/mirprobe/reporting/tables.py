@@ -1,0 +1,149 @@
+"""Leaderboards as tables: Markdown, and rows of texts for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from mirprobe.api.encoder import INFO_COLUMNS
+from mirprobe.core.intervals import FEW
+from mirprobe.core.markdown import markdown_table
+from mirprobe.reporting.leaderboard import CONTROLS, is_supervised
+from mirprobe.reporting.published import table_of
+from mirprobe.reporting.ranks import RANKED_TOGETHER, TABLE, mean_ranks
+
+
+def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str:
+    """A table of the main metric for each group of ranked rows, and a table of the encoders.
+
+    Args:
+        board: result of `leaderboard`.
+        figures: result of `published_beside`; published results follow the comparable table.
+    """
+    parts = []
+    for title, rows in _ranked_groups(board):
+        first = rows.iloc[0]
+        conditions = f", {first['conditions']}" if first["conditions"] else ""
+        parts.append(
+            f"### {title}\n\n"
+            f"`{first['metric']}` on {_tested(first)}, {first['probe']} probe, "
+            f"preset {first['preset']}{conditions}\n"
+        )
+        if notes := notes_of(rows):
+            parts.append(" ".join(notes) + "\n")
+        headers = [header for header, _ in _cells(first)]
+        parts.append(markdown_table(headers, [_texts(_cells(row)) for _, row in rows.iterrows()]))
+        published = [] if figures is None else table_of(figures, first)
+        if published:
+            parts.append(markdown_table(published[0], published[1:]))
+    table = encoders_of(board)
+    parts.append("### encoders\n")
+    parts.append(markdown_table([header for header, _ in table[0]], [*map(_texts, table)]))
+    return "\n".join(parts)
+
+
+def encoders_of(board: pd.DataFrame) -> list[list[tuple[str, str]]]:
+    """A row per encoder, best mean rank first; a row is a list of (header, text)."""
+    ranks = mean_ranks(board)
+    facts: dict[Any, Any] = (
+        board.groupby("encoder", sort=False)[[*INFO_COLUMNS, "speed"]].first().to_dict("index")
+    )
+    order = [*ranks, *(name for name in facts if name not in ranks)]
+    return [
+        [
+            ("encoder", str(name)),
+            ("mean rank", ranks.get(name, "")),
+            ("parameters", _millions(facts[name]["model_parameters"])),
+            ("dim", str(facts[name]["dim"])),
+            ("frames/s", _number(facts[name]["frame_rate"], ".4g")),
+            ("speed", _number(facts[name]["speed"], ".0f")),
+            ("licence", str(facts[name]["licence"])),
+            ("trained with labels for", str(facts[name]["supervised"]).replace(" ", ", ")),
+        ]
+        for name in order
+    ]
+
+
+def _millions(count: float) -> str:
+    return "" if pd.isna(count) else f"{count / 1e6:.3g} M" if count else "0"
+
+
+def _ranked_groups(board: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Title and rows of each ranked table; titles that would be equal contain the hash `data`."""
+    mains = board[board["main"]]
+    differ = mains.groupby(TABLE)["data"].transform("nunique") > 1
+    for _, rows in mains.groupby(RANKED_TOGETHER, sort=False):
+        first = rows.iloc[0]
+        data = f", data {first['data'][:8] or 'unknown'}" if differ[rows.index[0]] else ""
+        yield f"{first['task']} on {first['dataset']}{data}", rows
+
+
+def _tested(row: pd.Series) -> str:
+    """`72 test tracks`, and in how many groups if these are fewer."""
+    groups = row["groups"]
+    own = "" if pd.isna(groups) or groups == row["n"] else f" in {groups} groups"
+    return f"{row['n']} test tracks{own}"
+
+
+def notes_of(rows: pd.DataFrame) -> list[str]:
+    """Sentences on what the numbers of one ranked table contain."""
+    notes = [f"95 %: {', or '.join(found)}." for found in [_different(rows["interval"])] if found]
+    if rows["groups"].lt(FEW).any():
+        notes.append(f"Fewer than {FEW} groups of test tracks: read the intervals with caution.")
+    if rows["ties"].fillna("").any():
+        notes.append("Encoders that share a letter are not told apart (all pairs, Holm).")
+    if "difference_interval" in rows:
+        found = _different(rows["difference_interval"])
+        if found:
+            notes.append(f"Paired 95 %: {', or '.join(found)}; p after Holm for all differences.")
+    return notes
+
+
+def _different(texts: pd.Series) -> list[str]:
+    return [text for text in texts.fillna("").unique() if text]
+
+
+def _texts(cells: Sequence[tuple[str, str]]) -> list[str]:
+    return [text for _, text in cells]
+
+
+def _cells(row: pd.Series) -> list[tuple[str, str]]:
+    """A row of a table as a list of (header, text)."""
+    shown = [
+        ("rank", "trained with labels" if is_supervised(row) else _rank(row)),
+        ("encoder", str(row["encoder"])),
+        (str(row["metric"]), _number(row["value"])),
+        ("95 %", f"{row['low']:.3f} to {row['high']:.3f}"),
+        ("layer", f"{row['layer']} {row['source']}"),
+        ("decoding", str(row["decoding"])),
+    ]
+    shown += [(kind, _number(row[kind])) for kind in CONTROLS]
+    if "difference" in row:
+        shown.append(("difference", _number(row["difference"], "+.3f")))
+    if "difference_low" in row:
+        ends = [_number(row[name], "+.3f") for name in ("difference_low", "difference_high")]
+        shown.append(("paired 95 %", " to ".join(ends) if all(ends) else ""))
+        shown.append(("p", _number(row["difference_p"])))
+    return shown
+
+
+def _rank(row: pd.Series) -> str:
+    """`2 ab (1 to 3)`: rank, letters of its ties, rank interval."""
+    rank = _number(row["rank"], ".0f")
+    if pd.isna(row["rank_low"]):
+        return rank
+    return f"{rank} {row['ties']} ({row['rank_low']:.0f} to {row['rank_high']:.0f})"
+
+
+def _number(value: float, style: str = ".3f") -> str:
+    return "" if pd.isna(value) else format(value, style)
+
+
+def rows_of(board: pd.DataFrame) -> list[tuple[str, list[list[tuple[str, str]]], list[str]]]:
+    """Title, rows and notes of each table of `to_markdown`; a row is a list of (header, text)."""
+    return [
+        (title, [_cells(row) for _, row in rows.iterrows()], notes_of(rows))
+        for title, rows in _ranked_groups(board)
+    ]
