@@ -212,6 +212,18 @@ class Exiting(Bands):
         sys.exit(0)
 
 
+class Panicking(Bands):
+    def __call__(self, audio: Tensor) -> Tokens:
+        raise BaseException("panic")  # as pyo3's PanicException
+
+
+def test_an_encoder_that_panics_costs_only_itself(tones: Tones, tmp_path: Path) -> None:
+    result = Workbench(tmp_path, tones).run(Panicking(), Bands())
+    (message,) = result.failures.values()
+    assert message.startswith("encoder 'Panicking' raised BaseException: panic (windows of")
+    assert set(result.scores["encoder"]) == {"Bands"}
+
+
 class Frail(Bands):
     """Raises an error when an attribute is read after the run has begun."""
 

@@ -101,9 +101,9 @@ def call_encoder(encoder: Encoder, windows: Tensor, precision: Precision = "32")
     try:
         with kept_torch_state(), torch.inference_mode(), _autocast(windows.device, precision):
             return _detached(encoder(windows), windows.device)
-    except (torch.OutOfMemoryError, EncoderError):
+    except (torch.OutOfMemoryError, EncoderError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # a panic of a library in Rust is no Exception
         raise EncoderError(
             f"raised {type(error).__name__}: {error} (windows of shape {tuple(windows.shape)})"
         ) from error
