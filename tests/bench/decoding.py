@@ -20,7 +20,7 @@ from mirprobe_tasks.chord import JUMP_COSTS
 from mirprobe_tasks.decoding import dbn, viterbi
 
 ROUNDS, RATE = 7, 50.0
-LEAST = {"chords": 40.0, "beats": 8.0, "downbeats": 8.0}
+LEAST = {"chords": 40.0, "beats": 6.0, "downbeats": 6.0}
 
 
 def seconds(work: Callable[[], Any]) -> float:
