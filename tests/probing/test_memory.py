@@ -18,6 +18,7 @@ from helpers.stub_task import LABELS, StubTask
 from numpy.typing import NDArray
 
 from mirprobe.core.errors import StorageError
+from mirprobe.core.intervals import ROWS
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floating, Split, Track
 from mirprobe.probing import batches, logits, scoring
 from mirprobe.probing.cell import ProbeRun, run_cell
@@ -98,7 +99,7 @@ def test_memory_of_a_clip_cell_does_not_grow_with_the_vectors(
     sources = ("sequence", "class", "both")
     run = ProbeRun(LAYERS[:4], sources, None, CONFIG, (0,), ROW, folder=tmp_path)
     few, many = (peak(Forgetful("clip"), run, count) for count in (60, 240))
-    vectors, counts = 3 * 180 * 4 * 3 * 192 * 4, 180 * 1000 * (8 + 4)  # counts: of the bootstrap
+    vectors, counts = 3 * 180 * 4 * 3 * 192 * 4, 180 * ROWS * 8 * 4  # counts: of the jackknife
     assert many - few < vectors / 4 + counts
     assert not list(tmp_path.iterdir())
 

@@ -90,8 +90,9 @@ class Task(Protocol):
     ) -> dict[str, Statistic]:
         """Every metric over all tracks, as a statistic that can be resampled.
 
-        A statistic that leaves out tracks says how many it scores in an attribute `tracks`, as
-        that of `weighted_mean` does. That number is `n` in `scores.csv`.
+        A statistic that leaves out tracks says how many it scores in an attribute `tracks`, which
+        is `n` in `scores.csv`, and which ones in an attribute `weights`, (tracks,), 0 for a track
+        that it leaves out. That of `weighted_mean` does both.
         """
         ...
 

@@ -125,14 +125,16 @@ def _cells(row: pd.Series) -> list[tuple[str, str]]:
     if "difference_low" in row:
         ends = [_number(row[name], "+.3f") for name in ("difference_low", "difference_high")]
         shown.append(("paired 95 %", " to ".join(ends) if all(ends) else ""))
-        shown.append(("p", _number(row["difference_p"])))
+        shown.append(
+            ("p", "< 0.001" if row["difference_p"] < 1e-3 else _number(row["difference_p"]))
+        )
     return shown
 
 
 def _rank(row: pd.Series) -> str:
     """`2 ab (1 to 3)`: rank, letters of its ties, rank interval."""
     rank = _number(row["rank"], ".0f")
-    if pd.isna(row["rank_low"]):
+    if not rank or pd.isna(row["rank_low"]):
         return rank
     return f"{rank} {row['ties']} ({row['rank_low']:.0f} to {row['rank_high']:.0f})"
 
