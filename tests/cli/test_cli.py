@@ -213,7 +213,9 @@ def test_leaderboard_writes_both_files(here: Path) -> None:
     folder = shown.removeprefix("scores and predictions: ")
     result = call("leaderboard", folder, "--reference", "bands", "--output", "board")
     assert result.exit_code == 0, result.output
-    assert (here / "board" / "leaderboard.md").read_text() in result.stdout
+    assert "| 1 | bands |" in (here / "board" / "leaderboard.md").read_text()
+    assert "|" not in result.stdout
+    assert re.search(r"^ +1 +bands ", result.stdout, re.M)
     first = (here / "board" / "leaderboard.csv").read_bytes()
     assert first.startswith(b"dataset,splits,task,")
     (here / "board" / "leaderboard.csv").unlink()
@@ -231,8 +233,10 @@ def test_cache_info_verify_prune(here: Path) -> None:
         message = refused(call("cache", command))
         assert message == "error: embeddings_cache: no such cache folder; name it with --cache-dir"
     run_tones("--encoder", "bands", "--task", "key")
-    words = call("cache", "info").stdout.split()  # the pieces of valid and test sound in train
-    assert words[:3] == ["bands", "clip", "12"]
+    header, row, _ = call("cache", "info").stdout.splitlines()
+    assert header.split() == ["encoder", "view", "entries", "size"]
+    assert row.split()[:3] == ["bands", "clip", "12"]  # those of valid and test sound in train
+    assert row.endswith(" kB")
     assert "12 entries, 0 leftovers" in call("cache", "info").stdout
     assert call("cache", "verify").stdout == "12 entries, 0 broken\n"
     entry = next((here / "embeddings_cache" / "entries").rglob("*.safetensors"))

@@ -127,7 +127,9 @@ def test_a_task_that_no_track_serves_is_one_line(sound: Altered) -> None:
     }
     (line,) = findings(Altered(parts))[""]
     first = sound.splits()["train"][0].id
-    assert line.startswith(f"no track serves task 'key'; the first of 24, '{first}', task 'key'")
+    assert line.startswith(
+        f"no track is usable for task 'key'; the first of 24, '{first}', task 'key'"
+    )
 
 
 def test_the_same_audio_or_group_on_two_sides(sound: Altered) -> None:

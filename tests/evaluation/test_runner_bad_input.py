@@ -279,7 +279,8 @@ def test_differences_that_cannot_be_computed_are_a_failure(
 
     monkeypatch.setattr("mirprobe.evaluation.runner.differences", fail)
     result = Workbench(tmp_path, tones).run(Bands(), Summary(), tasks=[Own(), "key"])
-    assert result.failures == {"differences of stub": "task 'stub' raised SystemExit: 0"}
+    reason = "task 'stub' raised SystemExit: 0; check it with `mirprobe validate-task`"
+    assert result.failures == {"differences of stub": reason}
     assert set(read_differences(result.folder.path)["task"]) == {"key"}
     assert (result.folder.path / "run.json").exists()
 

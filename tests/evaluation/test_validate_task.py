@@ -84,7 +84,7 @@ def test_a_right_task_passes(tones: Tones) -> None:
     ]
     assert all(check.passed for name, check in found.items() if name != "shortcuts"), found
     assert found["shortcuts"].passed is None
-    assert found["tracks"].found == "24 of 24 with 'beats' serve"
+    assert found["tracks"].found == "24 of 24 with 'beats' are usable"
 
 
 def wrong_targets(change: Any) -> Any:
@@ -102,7 +102,7 @@ def wrong_score(change: Any) -> Any:
     [
         ({"loss": "hinge"}, "members", "loss is not one of multiclass, multilabel, regression"),
         ({"labels": ("a", "a")}, "members", "labels is not a tuple of different strings"),
-        ({"main_metric": "f2"}, "members", "main_metric is not among the metrics"),
+        ({"main_metric": "f2"}, "members", "main_metric 'f2' is not among the metrics"),
         ({"main_metric": "breakdown_n"}, "members", "main_metric is a breakdown"),
         ({"decodings": {"peak": ()}}, "members", "decodings does not map names to non-empty"),
         ({"annotation": "sections"}, "tracks", "data set 'tones' has no annotation 'sections'"),

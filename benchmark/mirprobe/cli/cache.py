@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from mirprobe.cli.errors import OneLineErrors
 from mirprobe.cli.options import options_from
+from mirprobe.cli.tables import print_table
 from mirprobe.core.errors import ConfigError
 from mirprobe.evaluation.config import RunConfig
 
@@ -33,9 +34,12 @@ def info(**given: Any) -> None:
     sizes: dict[tuple[str, str], list[int]] = defaultdict(list)
     for item in list_entries(cache):
         sizes[item.encoder, item.view].append(item.size)
-    for (encoder, view), own in sorted(sizes.items()):
-        megabytes = sum(own) / 1e6
-        typer.echo(f"{encoder or '(unreadable)':24} {view:6} {len(own):8} {megabytes:12.1f} MB")
+    rows = [
+        (encoder or "(unreadable)", view, str(len(own)), _size(sum(own)))
+        for (encoder, view), own in sorted(sizes.items())
+    ]
+    names = ("encoder", "view")
+    print_table((*names, "entries", "size"), rows, text=names, wrapped=("encoder",))
     leftovers = len(list(cache.leftovers()))
     typer.echo(f"{sum(map(len, sizes.values()))} entries, {leftovers} leftovers")
 
@@ -76,7 +80,13 @@ def prune(
     for path in tqdm(paths, "pruning", leave=False, disable=None):
         freed += path.stat().st_size
         path.unlink()
-    typer.echo(f"{len(paths)} files deleted, {freed / 1e6:.1f} MB freed")
+    typer.echo(f"{len(paths)} files deleted, {_size(freed)} freed")
+
+
+def _size(count: int) -> str:
+    """A number of bytes in kB, MB or GB."""
+    power, unit = (9, "GB") if count >= 1e9 else (6, "MB") if count >= 1e6 else (3, "kB")
+    return f"{count / 10**power:.1f} {unit}"
 
 
 def _open(given: dict[str, Any]) -> Cache:

@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from mirprobe.cli.options import options_from
+from mirprobe.cli.tables import print_left_out
 from mirprobe.evaluation.config import RunConfig, find_device, make_config
 
 Checkpoint = Annotated[
-    Path | None, typer.Option(help="Weights of a ViT-1D. Default: the weights that ship.")
+    Path | None, typer.Option(help="Weights of a ViT-1D. Default: the included weights.")
 ]
 
 
@@ -99,6 +100,5 @@ def emergence_command(
     )
     for number, claim in enumerate(done.claims, start=1):
         typer.echo(f"{number}. {claim.verdict}: {claim.statement}")
-    for track, reason in done.problems.items():
-        typer.echo(f"left out: track '{track}': {reason}")
+    print_left_out(done.problems)
     typer.echo(f"page, tables and figures: {done.folder}")

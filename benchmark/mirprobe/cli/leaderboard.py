@@ -25,19 +25,28 @@ def leaderboard_command(
     ] = Path("results"),
 ) -> None:
     """Rank the encoders of one or more runs; writes leaderboard.csv and leaderboard.md."""
+    from mirprobe.cli.tables import print_board, print_table
     from mirprobe.core.atomic_write import write_whole
     from mirprobe.reporting import leaderboard as boards
     from mirprobe.reporting.published import add_published, published_beside
-    from mirprobe.reporting.tables import to_markdown
+    from mirprobe.reporting.tables import encoders_of, to_markdown
 
     board = boards.leaderboard(boards.read_runs(runs), reference, boards.read_pairs(runs))
     figures = published_beside(board) if with_published else None
-    markdown = to_markdown(board, figures)
-    if figures is not None:
-        board = add_published(board, figures)
-    write_whole(output / "leaderboard.csv", boards.to_csv(board).encode())
-    write_whole(output / "leaderboard.md", markdown.encode())
-    typer.echo(markdown)
+    whole = board if figures is None else add_published(board, figures)
+    write_whole(output / "leaderboard.csv", boards.to_csv(whole).encode())
+    write_whole(output / "leaderboard.md", to_markdown(board, figures).encode())
+    print_board(board)
+    facts = encoders_of(board)
+    headers, cells = [name for name, _ in facts[0]], [[text for _, text in row] for row in facts]
+    texts = ("encoder", "licence", "trained with labels for")
+    print_table(headers, cells, text=texts, wrapped=texts, title="encoders")
     if figures is not None and figures.empty:
         typer.echo("no figure is published on these tasks, data sets and metrics")
+    elif figures is not None:
+        shown = figures[figures["main"]].assign(value=figures["value"].map("{:.3f}".format))
+        columns = ["task", "dataset", "encoder", "metric", "value", "citation"]
+        rows = shown[columns].astype(str).to_numpy().tolist()
+        title = "published, not measured here"
+        print_table(columns, rows, text=columns, wrapped=("dataset", "citation"), title=title)
     typer.echo(f"written: {output / 'leaderboard.csv'}, {output / 'leaderboard.md'}")

@@ -113,7 +113,7 @@ def export_command(
     checkpoint: Annotated[Path, typer.Argument(help="Weights that a training wrote.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
 ) -> None:
-    """Write the weights of a training in float16, the format of the weights that ship."""
+    """Write the weights of a training in float16, the format of the included weights."""
     from mirprobe.vit1d.checkpoint import export
 
     export(checkpoint, output)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
 import typer
 
 from mirprobe.cli.errors import fail_if_any, lines_of
 from mirprobe.cli.options import options_from
-from mirprobe.cli.tables import CONSOLE, print_table
+from mirprobe.cli.tables import print_board, print_left_out
 from mirprobe.core.errors import MirprobeError, StorageError
 from mirprobe.evaluation.config import RunConfig, make_config
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 Suite = Annotated[
     str | None,
@@ -47,14 +43,14 @@ def run_command(suite: Suite = None, **given: Any) -> None:
     and the exit status is 1.
     """
     from mirprobe.evaluation.runner import run
-    from mirprobe.reporting.leaderboard import merge, read_pairs
+    from mirprobe.reporting.leaderboard import leaderboard, merge, read_pairs
 
     configs = configs_of(suite, given)
     results, reasons = run_each(configs, run)
     scored = [result for result in results if len(result.scores)]
     if scored:
         pairs = read_pairs([result.folder.path for result in scored])
-        _print_board(merge([result.scores for result in scored]), pairs)
+        print_board(leaderboard(merge([result.scores for result in scored]), pairs=pairs))
     report_left_out(results)
     for result in results:
         typer.echo(f"scores and predictions: {result.folder.path}")
@@ -94,30 +90,11 @@ def run_each(
 
 
 def report_left_out(results: Sequence[Outcome]) -> None:
-    """A line for each track that could not be used, and their number."""
+    """Why tracks could not be used, and their number."""
     problems: dict[str, str] = {}
     for result in results:
         problems.update(result.problems)
-    for track, reason in problems.items():
-        typer.echo(f"left out: track '{track}': {reason}")
+    print_left_out(problems)
     if problems:
         tracks = "1 track" if len(problems) == 1 else f"{len(problems)} tracks"
         typer.echo(f"{tracks} left out; --strict makes this an error")
-
-
-def _print_board(scores: pd.DataFrame, pairs: pd.DataFrame) -> None:
-    from mirprobe.reporting.leaderboard import leaderboard
-    from mirprobe.reporting.ranks import mean_ranks
-    from mirprobe.reporting.tables import rows_of
-
-    board = leaderboard(scores, pairs=pairs)
-    for title, rows, notes in rows_of(board):
-        headers, cells = [name for name, _ in rows[0]], [[text for _, text in row] for row in rows]
-        names = ("encoder", "layer")
-        print_table(headers, cells, text=(*names, "decoding"), wrapped=names, title=title)
-        for note in notes:
-            CONSOLE.print(note)
-        CONSOLE.print()
-    ranks = mean_ranks(board)
-    if ranks:
-        CONSOLE.print("mean rank: " + ", ".join(f"{name} {rank}" for name, rank in ranks.items()))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 WIDTH = 100
+NARROWEST = 10
+"""Characters of a line of a cell that continues in the next line."""
+
 CONSOLE = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
 
 
@@ -19,7 +27,7 @@ def print_table(
     wrapped: Collection[str],
     title: str | None = None,
 ) -> None:
-    """Print a table of at most `WIDTH` characters.
+    """Print a table of at most `WIDTH` characters, or wider if its columns need it.
 
     Args:
         headers: names of the columns.
@@ -29,10 +37,48 @@ def print_table(
         title: above the table.
     """
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for header in headers:
-        justify = "left" if header in text else "right"
+    cells, least = list(rows), []
+    for index, header in enumerate(headers):
+        size = max(len(cell) for cell in (header, *(row[index] for row in cells)))
         whole = header not in wrapped
-        table.add_column(header, justify=justify, no_wrap=whole, overflow="fold")  # type: ignore[arg-type]
-    for row in rows:
+        least.append(size if whole else min(size, NARROWEST))
+        justify: Literal["left", "right"] = "left" if header in text else "right"
+        table.add_column(
+            header, justify=justify, no_wrap=whole, overflow="fold", min_width=least[-1]
+        )
+    for row in cells:
         table.add_row(*row)
+    CONSOLE.width = max(WIDTH, sum(least) + 2 * (len(least) - 1))
     CONSOLE.print(table)
+    CONSOLE.width = WIDTH
+
+
+def print_board(board: pd.DataFrame) -> None:
+    """Print a table of each group of ranked encoders, and the mean ranks."""
+    from mirprobe.reporting.ranks import mean_ranks
+    from mirprobe.reporting.tables import rows_of
+
+    for title, rows, notes in rows_of(board):
+        headers, cells = [name for name, _ in rows[0]], [[text for _, text in row] for row in rows]
+        names = ("encoder", "layer")
+        print_table(headers, cells, text=(*names, "decoding"), wrapped=names, title=title)
+        for note in notes:
+            CONSOLE.print(note)
+        CONSOLE.print()
+    ranks = mean_ranks(board)
+    if ranks:
+        CONSOLE.print("mean rank: " + ", ".join(f"{name} {rank}" for name, rank in ranks.items()))
+
+
+def print_left_out(problems: Mapping[str, str]) -> None:
+    """Print why tracks could not be used: a line for each reason.
+
+    Args:
+        problems: track -> reason.
+    """
+    tracks: dict[str, list[str]] = {}
+    for track, reason in problems.items():
+        tracks.setdefault(reason, []).append(track)
+    for reason, (first, *others) in tracks.items():
+        count = f"{1 + len(others)} tracks, such as" if others else "track"
+        typer.echo(f"left out: {count} '{first}': {reason}")

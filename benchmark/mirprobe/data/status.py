@@ -244,4 +244,4 @@ class _TaskTrials:
                 yield from problems
             else:
                 first = f"the first of {len(problems)}, '{problems[0].track}', {problems[0].what}"
-                yield Problem("", f"no track serves task '{name}'; {first}", "tasks")
+                yield Problem("", f"no track is usable for task '{name}'; {first}", "tasks")

@@ -44,7 +44,8 @@ class RunConfig:
         test_tracks: Tracks of test_dataset to test on. all (used if none is given) takes every
             track, and the test split of train_dataset is trained on too; test takes the test split
             only.
-        layers: Layers to probe: thirds, all, or names such as 4,8,12.
+        layers: Layers: all, names such as 4,8,12, or thirds (at one third, two thirds and the end).
+            An encoder with one layer always uses it.
         probe: Kind of probe.
         preset: How probes are trained; paper follows the ViT-1D paper.
         pca: Probe this many principal components of the embeddings, fitted on the training split.

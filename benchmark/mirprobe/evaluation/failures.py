@@ -53,6 +53,8 @@ def noted(
     except (Exception, SystemExit) as error:
         log.debug("%s", plugin, exc_info=True)
         reason = f"{plugin} raised {type(error).__name__}: {error}{beside}"
+        if plugin.startswith("task "):
+            reason += "; check it with `mirprobe validate-task`"
     else:
         return
     log.warning("%s", reason)

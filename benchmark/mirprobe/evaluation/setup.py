@@ -88,7 +88,10 @@ def require_complete(plugins: Mapping[str, object], protocol: type, kind: str) -
             missing = [wanted for wanted in protocol.__annotations__ if not hasattr(plugin, wanted)]
         if missing:
             lacks = ", ".join(missing)
-            raise ConfigError(f"{kind} '{name}' lacks {lacks}; see mirprobe.{protocol.__name__}")
+            raise ConfigError(
+                f"{kind} '{name}' lacks {lacks}; see mirprobe.{protocol.__name__}, and check it "
+                f"with `mirprobe validate-{kind}`"
+            )
 
 
 def choose_layers(layers: Sequence[str], choice: str | Sequence[str]) -> tuple[str, ...]:
@@ -188,6 +191,9 @@ def make_encoders(
             layers = choose_layers(encoder.layers, config.layers)
         except ConfigError as error:
             raise ConfigError(f"encoder '{spec}': {error}") from error
+        if config.layers not in ("all", "thirds") and layers[0] not in config.layers:
+            chosen = ",".join(config.layers)
+            log.info("encoder '%s': its only layer, %s, is used, not %s", spec, layers[0], chosen)
         dim = encoder.dim
         if components is not None and not 1 <= components <= dim:
             raise ConfigError(f"{spec}: '{base}' has {dim} dimensions; keep 1 to {dim}")

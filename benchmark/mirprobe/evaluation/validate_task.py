@@ -37,8 +37,7 @@ def validate_task(task: Task, dataset: Dataset) -> Iterator[Check]:
         dataset: some of its tracks have the annotation of the task.
 
     Yields:
-        One result per check. If a member is wrong, or no track serves the task, the checks end
-        there.
+        One result per check. If a member is wrong, or no track is usable, the checks end there.
     """
     members = _members(task)
     yield members
@@ -82,7 +81,7 @@ def _members(task: Task) -> Check:
         and len(set(labels)) == len(labels),
         "metrics does not map names to conventions": isinstance(metrics, Mapping)
         and all(isinstance(text, str) and text for text in metrics.values()),
-        "main_metric is not among the metrics": main is not None,
+        f"main_metric {task.main_metric!r} is not among the metrics": main is not None,
         "main_metric is a breakdown": not str(main).startswith("breakdown"),
         "decodings does not map names to non-empty grids": isinstance(decodings, Mapping)
         and decodings
@@ -121,7 +120,7 @@ class _Trial:
             usable.append(track.annotations)
         step = max(1, len(usable) // _TRACKS)  # spread over the splits
         self.references = usable[::step][:_TRACKS]
-        found = f"{len(usable)} of {len(given)} with '{field}' serve{reason}"
+        found = f"{len(usable)} of {len(given)} with '{field}' are usable{reason}"
         return Check("tracks", bool(usable), found, "correct `targets` or the annotations")
 
     def targets(self) -> Check:
@@ -139,8 +138,18 @@ class _Trial:
             wrong = self._wrong(self.task.targets(self.references[0], np.zeros(1)), 1)
             if wrong:
                 return Check("targets", False, f"{wrong} for one frame", "give one per frame")
-            return Check("targets", True, f"right at {', '.join(f'{r:g}' for r in rates)} frames/s")
-        return Check("targets", True, f"right for {len(self.references)} tracks")
+            found = f"right at {', '.join(f'{r:g}' for r in rates)} frames/s"
+        else:
+            found = f"right for {len(self.references)} tracks"
+        return Check("targets", True, found + self._ignored())
+
+    def _ignored(self) -> str:
+        """How many targets are -1, which neither the training nor the metrics use."""
+        if self.task.loss != "multiclass":
+            return ""
+        targets = [self._targets(reference, DECODED)[0] for reference in self.references]
+        values = np.concatenate([np.atleast_1d(target) for target in targets])
+        return f"; {(values == -1).sum()} of {values.size} are -1 (ignored)"
 
     def _wrong(self, target: NDArray[Any], frames: int | None) -> str:
         """What is wrong with a target; empty if nothing is."""

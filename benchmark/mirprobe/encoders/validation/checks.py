@@ -37,6 +37,12 @@ TOLERANCE = 1e-3
 """Maximum relative difference (root mean square) between batches and between repetitions."""
 OFFSET = 0.5  # maximum, in frames
 _CLIP = 4.0  # seconds of audio for an encoder without a window
+_SHORT = "pad audio that is too short for the encoder with zeros, in its call"
+_REMEDIES = {
+    "silence": "do not divide by a level or deviation that is zero",
+    "one sample": _SHORT,
+    "one frame": _SHORT,
+}
 
 
 def validate(make: Callable[[], Encoder], device: str = "cpu") -> Iterator[Check]:
@@ -95,7 +101,7 @@ def _guarded(name: str, check: Callable[[], Check]) -> Check:
     try:
         return check()
     except EncoderError as error:
-        return Check(name, False, f"the encoder {error}")
+        return Check(name, False, f"the encoder {error}", _REMEDIES.get(name, ""))
     except torch.OutOfMemoryError:
         return Check(name, False, "out of memory", "use --device cpu, or a shorter window")
 
