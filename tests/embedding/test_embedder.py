@@ -1,96 +1,23 @@
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from helpers.embedded_tracks import LENGTHS, embed_all, embedder, naive
 from helpers.encoders_for_tests import Oracle
 from torch import Tensor
 
-from mirprobe.core.errors import ConfigError, EncoderError, TrackError
+from mirprobe.core.errors import EncoderError
 from mirprobe.core.number_types import Dtype
-from mirprobe.core.schema import Annotations, Embedding, Floating, Level, Tokens, Track
+from mirprobe.core.schema import Level, Tokens, Track
 from mirprobe.data import audio
 from mirprobe.embedding.cache import Cache
-from mirprobe.embedding.embedder import Embedder
 from mirprobe.encoders.windows import layout_windows
-from mirprobe.evaluation.setup import choose_layers
-
-BOTH: tuple[Level, Level] = ("clip", "frame")
-# shorter than a frame and than a window; one window but for a sample, and exactly; many
-LENGTHS = (7, 300, 999, 1000, 1001, 1010, 2000, 2345, 3700)
-
-
-def write_tracks(folder: Path, lengths: Sequence[int] = LENGTHS) -> list[Track]:
-    """Noise at the oracle's sample rate, so that what it hears is what was written."""
-    rng, tracks = np.random.default_rng(0), []
-    for number, length in enumerate(lengths):
-        path = folder / f"{number}.wav"
-        soundfile.write(path, rng.uniform(-1, 1, length), 1000, subtype="FLOAT")
-        tracks.append(Track(f"track-{number}", path, "group", Annotations()))
-    return tracks
-
-
-@pytest.fixture
-def tracks(tmp_path: Path) -> list[Track]:
-    return write_tracks(tmp_path)
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Cache:
-    return Cache(tmp_path / "cache")
-
-
-def embedder(encoder: Any, cache: Cache, **options: Any) -> Embedder:
-    options = {"layers": encoder.layers, "dtype": "float32", "batch": 4, **options}
-    return Embedder("oracle", encoder, cache, **options)
-
-
-def embed_all(
-    embedder: Embedder, tracks: Sequence[Track], levels: Sequence[Level] = BOTH
-) -> dict[str, Embedding]:
-    results = list(embedder.embed(tracks, levels))
-    assert sorted(track.id for track, _ in results) == sorted(track.id for track in tracks)
-    found = {}
-    for track, result in results:
-        assert isinstance(result, Embedding)
-        found[track.id] = result
-    return found
-
-
-def naive(encoder: Oracle, track: Track, layers: Sequence[str]) -> tuple[Floating, Floating]:
-    """Clip and frames of one track: every window alone, every frame by its own time."""
-    samples = torch.from_numpy(audio.load(track, encoder.sample_rate)).numpy()
-    layout = layout_windows(len(samples), encoder)
-    kept = [encoder.layers.index(layer) for layer in layers]
-    rate = encoder.frame_rate
-    assert rate is not None
-    clips, grid = [], {}
-    for first, window in zip(layout.frames, layout.cut(samples), strict=True):
-        tokens = encoder(torch.from_numpy(window)[None])
-        assert tokens.sequence is not None
-        assert tokens.class_token is not None
-        inside = []
-        for number, frame in enumerate(tokens.sequence[0].numpy()):
-            if (first + number) / rate <= len(samples) / encoder.sample_rate + 1e-9:
-                inside.append(frame[kept])
-                grid[first + number] = frame[kept]
-        class_token = tokens.class_token[0].numpy()[kept]
-        sources = {
-            "class": class_token,
-            "sequence": np.mean(inside, axis=0),
-            "both": np.mean([class_token, *inside], axis=0),
-        }
-        clips.append([sources[source] for source in encoder.sources])
-    assert sorted(grid) == list(range(len(grid)))
-    return np.array(clips), np.array([grid[number] for number in sorted(grid)])
 
 
 @pytest.mark.parametrize(("window", "context"), [(1.0, 0.0), (0.73, 0.0), (0.73, 0.2), (None, 0.0)])
@@ -252,79 +179,6 @@ def test_a_stretch_of_a_file_is_a_track_of_its_own(tracks: list[Track], cache: C
     np.testing.assert_array_equal(found["half"].frames.read(), frames)
 
 
-def test_bad_tracks_are_reported_and_the_others_go_on(
-    tracks: list[Track], cache: Cache, tmp_path: Path
-) -> None:
-    bad = {name: tmp_path / f"{name}.wav" for name in ("missing", "empty", "text", "silent")}
-    bad["empty"].touch()
-    bad["text"].write_text("no audio")
-    soundfile.write(bad["silent"], np.zeros(1000), 1000)
-    mixed = list(tracks)
-    for place, (name, path) in enumerate(bad.items()):
-        mixed.insert(2 * place, Track(name, path, "group", Annotations()))
-    results = list(embedder(Oracle(), cache).embed(mixed, BOTH))
-    assert sorted(track.id for track, _ in results) == sorted(track.id for track in mixed)
-    errors = {track.id: str(found) for track, found in results if isinstance(found, TrackError)}
-    assert set(errors) == set(bad)
-    for name, path in bad.items():
-        assert errors[name].startswith(f"{path}: ")
-    for track, found in results:
-        if isinstance(found, Embedding):
-            np.testing.assert_allclose(
-                np.asarray(found.clip), naive(Oracle(), track, ("a", "b", "c"))[0], rtol=1e-5
-            )
-
-
-def test_a_file_that_fails_while_it_is_hashed(
-    tracks: list[Track], cache: Cache, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hashes = cache.hashes
-
-    def fail(path: Path) -> str:
-        if path == tracks[1].audio:
-            raise OSError(5, "Input/output error")
-        return hashes(path)
-
-    monkeypatch.setitem(cache.__dict__, "hashes", fail)
-    results = list(embedder(Oracle(), cache).embed(tracks, BOTH))
-    assert [track.id for track, found in results if isinstance(found, TrackError)] == ["track-1"]
-    assert len(results) == len(tracks)
-
-
-def test_a_file_that_goes_while_it_is_encoded(tracks: list[Track], cache: Cache) -> None:
-    def remove(call: int, tokens: Tokens) -> Tokens:
-        for track in tracks:
-            track.audio.unlink(missing_ok=True)
-        return tokens
-
-    lengths = tracks[:3]  # fewer than are decoded ahead
-    assert len(embed_all(embedder(Oracle(fault=remove), cache, batch=99), lengths)) == 3
-
-
-def test_a_reader_that_stops_early_waits_for_nothing(
-    tracks: list[Track], cache: Cache, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gate, finished, load, before = threading.Event(), list[str](), audio.load, threading.enumerate()
-
-    def slow(track: Track, rate: int) -> Any:
-        if track is not tracks[0]:
-            gate.wait(10)
-        finished.append(track.id)
-        return load(track, rate)
-
-    monkeypatch.setattr(audio, "load", slow)
-    results = embedder(Oracle(window=None), cache).embed(tracks, BOTH)
-    assert next(results)[0] is tracks[0]
-    results.close()  # type: ignore[attr-defined]
-    assert finished == [tracks[0].id]
-    gate.set()
-    for thread in set(threading.enumerate()) - set(before):
-        thread.join(10)
-        assert not thread.is_alive()
-    assert len(finished) <= 3  # those that two threads had begun; the others are cancelled
-    assert len(list(cache.entries())) == 2  # what was given is kept
-
-
 def test_modules_are_put_into_evaluation_mode(tracks: list[Track], cache: Cache) -> None:
     class Module(torch.nn.Module):
         def __init__(self) -> None:
@@ -347,28 +201,3 @@ def test_modules_are_put_into_evaluation_mode(tracks: list[Track], cache: Cache)
 
 
 DECLARED = ("sample_rate", "window", "frame_rate", "layers", "dim", "sources", "fingerprint")
-TWELVE = tuple(str(number) for number in range(1, 13))
-
-
-@pytest.mark.parametrize(
-    ("count", "thirds"),
-    [(1, "1"), (2, "1 2"), (3, "1 2 3"), (4, "1 3 4"), (12, "4 8 12"), (24, "8 16 24")],
-)
-def test_thirds_of_the_layers(count: int, thirds: str) -> None:
-    layers = [str(number + 1) for number in range(count)]
-    assert choose_layers(layers, "thirds") == tuple(thirds.split())
-    assert choose_layers(layers, "all") == tuple(layers)
-
-
-def test_layers_by_name() -> None:
-    assert choose_layers(TWELVE, "5") == ("5",)
-    assert choose_layers(TWELVE, ["12", "1"]) == ("12", "1")
-    assert choose_layers(["only"], ["4", "8"]) == ("only",)
-    with pytest.raises(ConfigError, match=r"^unknown layer '13'; did you mean '3'\?$"):
-        choose_layers(TWELVE, ["1", "13"])
-
-
-@pytest.mark.parametrize("names", [[], ["4", "4"]])
-def test_layers_that_make_no_choice(names: list[str]) -> None:
-    with pytest.raises(ConfigError, match="name at least one, and none twice"):
-        choose_layers(TWELVE, names)

@@ -1,7 +1,8 @@
+"""Models of Hugging Face as encoders: frames, layers, tokens and fingerprints."""
+
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,15 +12,15 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from torch import Tensor
 
 pytest.importorskip("transformers", reason="transformers is not installed: mirprobe[hf]")
 
+from helpers.hf_calls import changes, encode
 from helpers.small_hf_models import MAKERS, save_model, transformers
 
 from mirprobe.api.registry import ENCODERS
 from mirprobe.core.errors import ConfigError, EncoderError
-from mirprobe.core.schema import Annotations, Tokens, Track
+from mirprobe.core.schema import Annotations, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
 from mirprobe.encoders.hf import HuggingFace
@@ -38,42 +39,9 @@ FACTS: dict[str, tuple[int, float, float | None, int]] = {
     "encodec-32k": (32_000, 10.0, 50.0, 1),
     "encodec-48k": (48_000, 10.0, 150.0, 1),
 }
+
+
 CONV = [name for name in MAKERS if name.startswith(("wav2vec2", "hubert", "wavlm"))]
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one model of each kind."""
-    folder = tmp_path_factory.mktemp("models")
-    for name in MAKERS:
-        save_model(name, folder)
-    return folder
-
-
-def encode(encoder: HuggingFace, audio: Tensor) -> Tokens:
-    with torch.inference_mode():
-        return encoder(audio)
-
-
-def changes(encoder: HuggingFace, time: float, *, before: float = -1.0) -> Tensor:
-    """How much the lowest layer of each frame changes by an impulse in 2.4 s of noise, (frames,).
-
-    Args:
-        encoder: with frames.
-        time: of the impulse, in seconds.
-        before: the sample that the impulse of 1 replaces. The impulse upside down leaves what is
-            normalised over the window as it was; a spectrogram does not tell the two apart.
-    """
-    generator = torch.Generator().manual_seed(0)
-    audio = 1e-2 * torch.randn(1, round(2.4 * encoder.sample_rate), generator=generator)
-    found = []
-    for value in (before, 1.0):
-        audio[0, round(time * encoder.sample_rate)] = value
-        tokens = encode(encoder, audio).sequence
-        assert tokens is not None
-        found.append(tokens[0, :, 0])
-    distance: Tensor = torch.linalg.vector_norm(found[1] - found[0], dim=-1)
-    return distance
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -202,132 +170,6 @@ def test_fingerprints(models: Path, tmp_path: Path) -> None:
     elsewhere.rename(models / "hubert")
 
 
-def test_pickled_weights_are_refused(tmp_path: Path) -> None:
-    folder = save_model("hubert", tmp_path)
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(ConfigError, match=r"pytorch_model\.bin, a pickle, which is never loaded"):
-        HuggingFace(model=folder)
-    (folder / "pytorch_model.bin").unlink()
-    with pytest.raises(ConfigError, match=r"has no safetensors weights \(none\)"):
-        HuggingFace(model=folder)
-
-
-def test_weights_that_do_not_fill_the_model(tmp_path: Path) -> None:
-    folder = save_model("hubert", tmp_path)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
-    with pytest.raises(EncoderError, match=r"of its weights are missing, such as encoder\.layers"):
-        encode(HuggingFace(model=folder), torch.zeros(1, 16_000))
-    (folder / "model.safetensors").write_bytes(b"no weights at all")
-    with pytest.raises(EncoderError, match="cannot load model"):
-        encode(HuggingFace(model=folder), torch.zeros(1, 16_000))
-
-
-@pytest.mark.parametrize(
-    ("model", "of", "changes", "message"),
-    [
-        (
-            "hubert",
-            "ast",
-            {},
-            "takes input_values of shape (800,), and its feature extractor, a AST",
-        ),
-        (
-            "hubert",
-            "clap",
-            {},
-            "cannot use its feature extractor, a ClapFeatureExtractor (KeyError",
-        ),
-        (
-            "ast",
-            "hubert",
-            {},
-            "takes input_values of shape (256, 64), and its feature extractor, a",
-        ),
-        ("ast", "ast", {"max_length": 128}, "gives (128, 64); fetch both from one model"),
-        ("ast", "ast", {"num_mel_bins": 32}, "gives (256, 32); fetch both from one model"),
-        ("clap", "clap", {"feature_size": 32}, "gives (1, 51, 32); fetch both from one model"),
-        ("clap", "clap-fusion", {}, "gives (4, 51, 16); fetch both from one model"),
-        (
-            "clap",
-            "clap",
-            {"max_length_s": 20, "nb_max_samples": 320_000},
-            "takes fewer frames than",
-        ),
-        ("encodec-24k", "encodec-32k", {}, "works at 24000 Hz and its feature extractor at 32000"),
-    ],
-)
-def test_an_extractor_of_another_model_is_refused_at_construction(
-    models: Path, tmp_path: Path, model: str, of: str, changes: dict[str, Any], message: str
-) -> None:
-    folder = tmp_path / "mixed"
-    shutil.copytree(models / model, folder)
-    settings = json.loads((models / of / "preprocessor_config.json").read_text())
-    (folder / "preprocessor_config.json").write_text(json.dumps({**settings, **changes}))
-    with pytest.raises(ConfigError) as caught:
-        HuggingFace(model=folder)
-    assert str(caught.value).startswith(f"encoder hf: model '{folder}' ")
-    assert message in str(caught.value)
-
-
-_REMOTE = """
-from transformers import HubertConfig, HubertModel
-
-class MERTConfig(HubertConfig):
-    model_type = "mert_model"
-
-class MERTModel(HubertModel):
-    config_class = MERTConfig
-"""
-
-
-def test_code_of_the_models_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules")
-    )
-    folder = save_model("hubert-24k", tmp_path)
-    plain = encode(HuggingFace(model=folder), torch.ones(1, 24_000)).sequence
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
-    code = {"AutoConfig": "remote.MERTConfig", "AutoModel": "remote.MERTModel"}
-    changed = {**config, "model_type": "mert_model", "auto_map": code}
-    (folder / "config.json").write_text(json.dumps(changed))
-    (folder / "remote.py").write_text(_REMOTE)
-    with pytest.raises(ConfigError, match=r"code of its own; .* add trust_remote_code=true"):
-        HuggingFace(model=folder)
-    assert not (tmp_path / "modules").exists()
-    encoder = HuggingFace(model=folder, trust_remote_code=True)
-    assert encoder.frame_rate == 75
-    torch.testing.assert_close(encode(encoder, torch.ones(1, 24_000)).sequence, plain)
-
-
-def test_models_of_another_kind(tmp_path: Path) -> None:
-    folder = save_model("hubert", tmp_path)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "model_type": "bert"}))
-    with pytest.raises(ConfigError, match="is of type 'bert'; those that work are wav2vec2, "):
-        HuggingFace(model=folder)
-    parts = {
-        "text_encoder": transformers.T5Config().to_dict(),
-        "audio_encoder": transformers.EncodecConfig().to_dict(),
-        "decoder": transformers.MusicgenDecoderConfig().to_dict(),
-    }
-    transformers.MusicgenConfig(**parts).save_pretrained(folder)
-    with pytest.raises(ConfigError, match="what hears in it is facebook/encodec_32khz"):
-        HuggingFace(model=folder)
-    (folder / "config.json").write_text("{")
-    with pytest.raises(ConfigError, match="cannot be read by AutoConfig"):
-        HuggingFace(model=folder)
-
-
-def test_a_repository_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(
-        ConfigError, match="model 'no/where' is no folder here, and on the hub"
-    ) as e:
-        ENCODERS.create("hf:model=no/where")
-    assert "\n" not in str(e.value)
-
-
 def test_a_repository_is_known_by_its_commit(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = transformers.AutoConfig.from_pretrained
     asked: list[Any] = []
@@ -357,12 +199,6 @@ def test_a_repository_is_known_by_its_commit(models: Path, monkeypatch: pytest.M
     assert HuggingFace(model="some/hubert").fingerprint != encoder.fingerprint
     commit = ""
     with pytest.raises(ConfigError, match="no commit that could name its weights"):
-        HuggingFace(model="some/hubert")
-
-
-def test_without_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(ConfigError, match=r"encoder hf needs transformers .*mirprobe\[hf\]"):
         HuggingFace(model="some/hubert")
 
 
@@ -396,13 +232,6 @@ def test_the_licence_stands_in_the_readme(readme: str | None, licence: str, tmp_
     if readme is not None:
         (tmp_path / "hubert" / "README.md").write_text(readme)
     assert HuggingFace(model=tmp_path / "hubert").info.licence == licence
-
-
-def test_a_readme_that_is_no_yaml(tmp_path: Path) -> None:
-    save_model("hubert", tmp_path)
-    (tmp_path / "hubert" / "README.md").write_text("---\nlicense: [mit\n---\n")
-    with pytest.raises(ConfigError, match=r"README\.md whose front matter is not YAML; correct it"):
-        _ = HuggingFace(model=tmp_path / "hubert").info
 
 
 def test_tasks_it_had_labels_for_are_an_option(models: Path) -> None:
