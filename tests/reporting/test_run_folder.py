@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.paths import ROOT
+from helpers.score_rows import NAN, ROW
 
 from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.core.annotations import to_json
@@ -17,32 +18,16 @@ from mirprobe.core.schema import Annotations, Score, Segments
 from mirprobe.probing.results import Cell, Prediction
 from mirprobe.reporting.run_folder import COLUMNS, RunFolder, read_cell, read_scores
 
-NAN = float("nan")
-PROBE = Score(
+PROBE = replace(
+    ROW,
     encoder="vit1d-random:seed=1,config=vit1d-rope",
-    task="key",
-    dataset="studio",
-    kind="probe",
-    layer="12",
-    source="sequence",
-    probe="linear",
-    preset="standard",
     decoding="viterbi",
     parameters='{"self_transition": 0.9}',
     learning_rate=0.003,
-    seed=0,
-    selected=True,
-    validation=0.5,
-    metric="mirex",
-    main=True,
     value=0.1 + 0.2,
     low=0.25,
     high=0.75,
-    n=72,
     conditions="trim=5.0",
-    fingerprint="f",
-    splits="s",
-    cell="k",
 )
 INFO = {
     PROBE.encoder: dict(zip(INFO_COLUMNS, (7_087_488, 192, 31.25, "MIT", "key tempo"), strict=True))
