@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,27 +15,36 @@ import soundfile
 
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import SPLITS, Split, Track
-from mirprobe_tasks.datasets.studio import Studio, shares
+from mirprobe_tasks.datasets.studio import Studio, shares, version1
 from mirprobe_tasks.datasets.studio.compose import compose
+from mirprobe_tasks.music import rendering
 from mirprobe_tasks.music.metre import TEMPI
 from mirprobe_tasks.music.notes import ONSET_DISTANCE
 from mirprobe_tasks.music.pitch import KEYS
 
 Splits = Mapping[Split, Sequence[Track]]
 
+COMPOSERS = {1: version1.compose, 2: compose}
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def version(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
 
 @pytest.fixture(scope="module")
-def splits() -> Splits:
-    return Studio(Path("nowhere")).splits()
+def splits(version: int) -> Splits:
+    return Studio(Path("nowhere"), version=version).splits()
 
 
 def test_division_by_size() -> None:
-    assert shares(240) == {"train": 120, "valid": 48, "test": 72}
-    assert shares(72) == {"train": 24, "valid": 24, "test": 24}
-    for size in range(72, 1200, 24):
-        parts = shares(size)
+    assert shares(240, 1) == {"train": 120, "valid": 48, "test": 72}
+    assert shares(336) == {"train": 120, "valid": 48, "test": 168}
+    for version, size in itertools.product((1, 2), range(72, 1200, 24)):
+        parts = shares(size, version)
         assert sum(parts.values()) == size
         assert all(count > 0 and count % 24 == 0 for count in parts.values())
+        assert size > 72 or set(parts.values()) == {24}
 
 
 @pytest.mark.parametrize(("size", "nearest"), [(48, "72"), (0, "72"), (250, "240"), (-24, "72")])
@@ -42,34 +53,71 @@ def test_other_sizes_are_refused(tmp_path: Path, size: int, nearest: str) -> Non
         Studio(tmp_path, size=size)
 
 
+def test_other_versions_and_seeds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no version 3; choose 1 or 2"):
+        Studio(tmp_path, version=3)
+    with pytest.raises(ConfigError, match="seed -1 is not a whole number"):
+        Studio(tmp_path, seed=-1)
+
+
+def test_version_1_stays_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    # names of files are hashes of all that the audio depends on: notes, mix and duration
+    monkeypatch.setattr(rendering, "_renderer", lambda: "fixed")
+    found = hashlib.blake2b(digest_size=8)
+    for tracks in Studio(Path("x"), version=1).splits().values():
+        for track in tracks:
+            truth = track.annotations
+            assert truth.chords is not None
+            assert truth.beats is not None
+            assert truth.beats.positions is not None
+            assert truth.onsets is not None
+            assert truth.keys is truth.sections is None
+            names = (track.id, track.group, track.audio.name)
+            labels = (truth.key, truth.tempo, truth.tags, truth.chords.labels)
+            found.update(repr((*names, *labels)).encode())
+            times = (truth.chords.intervals, truth.beats.times, truth.beats.positions)
+            for values in (*times, truth.onsets):
+                found.update(np.round(values, 6).tobytes())
+    assert found.hexdigest() == "ab7c6bafc6f55312"
+
+
+def test_each_seed_has_other_pieces(version: int, splits: Splits) -> None:
+    other = Studio(Path("nowhere"), version=version, size=72, seed=1).splits()
+    for split in SPLITS:
+        known = {track.id for track in splits[split]}
+        assert known.isdisjoint(track.id for track in other[split])
+        notes = [COMPOSERS[version](split, 0, seed).parts for seed in (0, 1)]
+        assert notes[0] != notes[1]
+
+
 def test_every_key_equally_often_in_each_split(splits: Splits) -> None:
     for tracks in splits.values():
         counts = Counter(track.annotations.key for track in tracks)
         assert counts == {key.label: len(tracks) // 24 for key in KEYS}
 
 
-def test_ids_groups_and_files_are_unique(splits: Splits) -> None:
+def test_ids_groups_and_files_are_unique(version: int, splits: Splits) -> None:
     tracks = [track for split in SPLITS for track in splits[split]]
-    assert len({track.id for track in tracks}) == len(tracks) == 240
+    assert len({track.id for track in tracks}) == len(tracks) == (240 if version == 1 else 336)
     assert len({track.group for track in tracks}) == len(tracks)
     assert len({track.audio for track in tracks}) == len(tracks)
 
 
-def test_a_piece_is_the_same_at_every_size_and_every_time(splits: Splits) -> None:
-    smaller = Studio(Path("nowhere"), size=72).splits()
+def test_a_piece_is_the_same_at_every_size_and_every_time(version: int, splits: Splits) -> None:
+    smaller = Studio(Path("nowhere"), version, 72).splits()
     for split in SPLITS:
         assert [t.audio for t in smaller[split]] == [t.audio for t in splits[split][:24]]
-    first, again = compose("valid", 7), compose("valid", 7)
+    first, again = (COMPOSERS[version]("valid", 7) for _ in range(2))
     assert first.parts == again.parts
     assert first.mix == again.mix
 
 
-def test_annotations_lie_within_the_audio(splits: Splits) -> None:
+def test_annotations_lie_within_the_audio(version: int, splits: Splits) -> None:
     for split in SPLITS:
         for index, track in enumerate(splits[split]):
-            duration = compose(split, index).grid.duration
+            duration = COMPOSERS[version](split, index).grid.duration
             truth = track.annotations
-            assert 18.0 < duration < 24.0
+            assert 18.0 < duration < 24.0 if version == 1 else 11.0 < duration < 20.0
             assert truth.beats is not None
             assert truth.onsets is not None
             assert truth.chords is not None
@@ -98,7 +146,7 @@ def test_annotations_are_what_mir_eval_reads(splits: Splits) -> None:
             assert TEMPI[0] <= truth.tempo <= TEMPI[1]
 
 
-def test_beat_positions_cycle(splits: Splits) -> None:
+def test_beat_positions_cycle(version: int, splits: Splits) -> None:
     sizes = Counter[int]()
     pickups = 0
     for tracks in splits.values():
@@ -111,8 +159,9 @@ def test_beat_positions_cycle(splits: Splits) -> None:
             pickups += int(beats.positions[0] != 1)
             assert np.array_equal(beats.positions[1:], beats.positions[:-1] % size + 1)
     # Half in 4/4, a quarter each in 3/4 and 6/8, whose two beats are dotted quarters.
-    assert sizes == {4: 120, 3: 60, 2: 60}
-    assert 40 < pickups < 130
+    count = sizes.total()
+    assert sizes == {4: count // 2, 3: count // 4, 2: count // 4}
+    assert (0.2 if version == 1 else 0.4) < pickups / count < 0.6
 
 
 def test_every_tag_has_positives_and_negatives_in_each_split(splits: Splits) -> None:
@@ -123,9 +172,12 @@ def test_every_tag_has_positives_and_negatives_in_each_split(splits: Splits) -> 
             assert 0.08 <= counts[tag] / len(tracks) <= 0.6, (tag, counts[tag])
 
 
-def test_no_template_is_shared_between_splits(splits: Splits) -> None:
+def test_no_template_is_shared_between_splits(version: int, splits: Splits) -> None:
+    compose_piece = COMPOSERS[version]
     used = {
-        split: {name for i in range(len(splits[split])) for name in compose(split, i).templates}
+        split: {
+            name for i in range(len(splits[split])) for name in compose_piece(split, i).templates
+        }
         for split in SPLITS
     }
     assert all(len(names) > 100 for names in used.values())
@@ -166,9 +218,9 @@ def test_tracks_of_others_are_refused(tmp_path: Path, splits: Splits) -> None:
         list(Studio(tmp_path).prepare([stranger]))
 
 
-def test_larger_sizes_compose_too() -> None:
+def test_larger_sizes_compose_too(version: int) -> None:
     for split in SPLITS:
         for index in range(2000, 2060):
-            piece = compose(split, index)
+            piece = COMPOSERS[version](split, index)
             assert all(21 <= note.pitch <= 115 for part in piece.parts for note in part.notes)
             assert all(0 <= note.start < note.end for part in piece.parts for note in part.notes)

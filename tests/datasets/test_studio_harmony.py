@@ -9,16 +9,20 @@ import numpy as np
 import pytest
 
 from mirprobe.core.schema import SPLITS
-from mirprobe_tasks.datasets.studio.compose import Piece, compose
-from mirprobe_tasks.datasets.studio.harmony import make_phrase, realise
+from mirprobe_tasks.datasets.studio import version1
+from mirprobe_tasks.datasets.studio.compose import compose
+from mirprobe_tasks.datasets.studio.harmony import FINAL, STARTS, make_phrase, realise
+from mirprobe_tasks.datasets.studio.piece import Piece
 from mirprobe_tasks.music.chords import QUALITIES, Chord
 from mirprobe_tasks.music.pitch import KEYS, Key, spell
 from mirprobe_tasks.music.random_choice import split_of_template
 
 
-@pytest.fixture(scope="module")
-def pieces() -> list[Piece]:
-    return [compose(split, index) for split in SPLITS for index in range(24)]
+@pytest.fixture(scope="module", params=[1, 2])
+def pieces(request: pytest.FixtureRequest) -> list[Piece]:
+    """About as many chords of either version; those of version 2 are shorter."""
+    compose_piece, count = {1: (version1.compose, 24), 2: (compose, 48)}[request.param]
+    return [compose_piece(split, index) for split in SPLITS for index in range(count)]
 
 
 @pytest.mark.parametrize("quality", QUALITIES)
@@ -60,7 +64,13 @@ def test_phrases_belong_to_their_split_and_resolve_applied_dominants() -> None:
     for split in SPLITS:
         for _ in range(100):
             phrase = make_phrase(
-                rng, split, "major", lambda: [4, 4, 2, 2, 4], final=True, applied=0.5
+                rng,
+                split,
+                "major",
+                lambda: [4, 4, 2, 2, 4],
+                starts=STARTS,
+                cadences=FINAL,
+                applied=0.5,
             )
             assert split_of_template(phrase.name) == split
             for numeral, after in zip(phrase.numerals, phrase.numerals[1:], strict=False):

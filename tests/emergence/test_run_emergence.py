@@ -150,7 +150,7 @@ def test_a_small_studio(checkpoint: Path, tmp_path: Path) -> None:
     assert code == 0, said
     page = (tmp_path / "out" / "README.md").read_text()
     assert "`studio:size=72`: 3 validation tracks, 3 test tracks" in page
-    assert "no pair of it: section, key" in page  # each key once
+    assert "no pair of it: key" in page  # each key once
     assert "1 seed of the same" in page
 
 

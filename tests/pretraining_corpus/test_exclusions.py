@@ -47,6 +47,8 @@ def test_annotated_works_are_known_by_their_file(file: str, annotated: bool) -> 
     [
         ("train-0003", "somewhere.flac"),
         ("0a1b", "data/test-0012-9f8e7d6c.flac"),
+        ("2.0-train-0003", "somewhere.flac"),
+        ("0a1b", "data/2.11-test-10012-9f8e7d6c.flac"),
         ("0a1b", "pack.zip!valid-0001-9f8e7d6c.flac"),
         ("0a1b", "studio/some.flac"),
         ("0a1b", "fretsonfire-songs-sectoid/usr/share/song.ogg"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirprobe.core.schema import Segments
-from mirprobe_tasks.music.pitch import Spelling
+from mirprobe_tasks.music.pitch import Key, Spelling
 
 # Harte shorthand -> chord tones as (degree, semitones above the root).
 QUALITIES: dict[str, tuple[tuple[str, int], ...]] = {
@@ -81,8 +81,12 @@ def chord_segments(changes: Iterable[tuple[float, str]], duration: float) -> Seg
 
 @dataclass(frozen=True)
 class Span:
-    """The chord from beat `start` to beat `end`; None if no chord is played."""
+    """The chord from beat `start` to beat `end`; None if no chord is played.
+
+    `key` is the local key; None stands for the key of the piece.
+    """
 
     start: int
     end: int
     chord: Chord | None
+    key: Key | None = None

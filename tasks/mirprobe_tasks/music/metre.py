@@ -11,10 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from mirprobe.core.schema import Beats, Floats
-from mirprobe_tasks.music.random_choice import chance
-
-LONGEST = 23.4
-"""Upper limit of a piece's length in seconds."""
 
 TEMPI = (60.0, 180.0)
 """Range of the annotated tempo, in beats per minute."""
@@ -80,6 +76,11 @@ class Grid:
         """Shortest playable note at this tempo, in steps."""
         return 1 if 60.0 / self.tempo / self.metre.steps > 0.11 else 2
 
+    @property
+    def bar_seconds(self) -> float:
+        """Length of a bar in seconds, from the tempo."""
+        return 60.0 / self.tempo * self.metre.beats
+
     def bar(self, index: int) -> int:
         """Position of the start of bar `index`, in beats."""
         return self.pickup + index * self.metre.beats
@@ -93,25 +94,6 @@ class Grid:
             phase = phase * late if phase < 0.5 else 1 - (1 - phase) * (2 - late)
         start, end = float(self.boundaries[beat]), float(self.boundaries[beat + 1])
         return start + phase * (end - start)
-
-
-def make_grid(rng: np.random.Generator, metre: Metre) -> Grid:
-    """Draw tempo, lead-in, pickup, drift and swing of a piece."""
-    fastest = 132.0 if metre == SIX else 176.0
-    tempo = float(np.exp(rng.uniform(np.log(63.0), np.log(fastest))))
-    beat = 60.0 / tempo
-    lead = float(rng.uniform(0.05, 1.0))
-    tail = float(rng.uniform(0.5, 0.9))
-    pickup = int(rng.integers(1, metre.beats)) if chance(rng, 0.35) else 0
-    room = LONGEST - lead - tail - pickup * beat
-    # the drift lengthens a piece by less than 2 %
-    bars = int(room / (1.02 * beat * metre.beats))
-    count = pickup + bars * metre.beats
-    lengths = beat * (1.0 + drift(rng, count))
-    boundaries = lead + np.concatenate([[0.0], np.cumsum(lengths)])
-    swings = metre != SIX and chance(rng, 0.3)
-    swing = float(rng.uniform(0.59, 0.67)) if swings else 0.5
-    return Grid(metre, pickup, bars, boundaries, swing, float(boundaries[-1]) + tail)
 
 
 def drift(

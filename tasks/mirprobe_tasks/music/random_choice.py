@@ -12,19 +12,16 @@ from mirprobe.core.schema import SPLITS, Split
 
 T = TypeVar("T")
 
-SEED = 20_240
-"""The seed of `studio`; seed, split, index and aspect determine a generator."""
-
 # Tenths of the hash space that belong to each split.
 _BOUNDS: dict[Split, tuple[int, int]] = {"train": (0, 5), "valid": (5, 7), "test": (7, 10)}
 
 
-def stream(split: Split, index: int, aspect: str) -> np.random.Generator:
+def stream(seed: int, split: Split, index: int, aspect: str) -> np.random.Generator:
     """The generator for one aspect of one piece, such as `"harmony"`.
 
     Since each aspect has its generator, a change in one part of the composer affects no other part.
     """
-    return np.random.default_rng([SEED, SPLITS.index(split), index, *aspect.encode()])
+    return np.random.default_rng([seed, SPLITS.index(split), index, *aspect.encode()])
 
 
 def pick(rng: np.random.Generator, options: Sequence[T], weights: Sequence[float] = ()) -> T:

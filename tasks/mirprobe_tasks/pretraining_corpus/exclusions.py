@@ -60,7 +60,9 @@ FINGERPRINT = 12
 """Number of intervals that identify the beginning of a melody in any key."""
 
 _BWV = re.compile(r"(\d+)(?:\(\d+\))?(?:\.(\d+))?")
-_STUDIO = re.compile(r"(?:^|[/ !])(?:train|valid|test)-\d{4}(?:-[0-9a-f]{8}\.flac)?(?:$|[ !])")
+_STUDIO = re.compile(
+    r"(?:^|[/ !])(?:\d\.\d+-)?(?:train|valid|test)-\d{4,}(?:-[0-9a-f]{8}\.flac)?(?:$|[ !])"
+)
 _TUNE = re.compile(r"^tune (\S+)")
 
 

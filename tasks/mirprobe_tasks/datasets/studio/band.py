@@ -8,23 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mirprobe.core.schema import Split
-from mirprobe_tasks.datasets.studio.instruments import (
-    DRUMS,
-    INSTRUMENTS,
-    SOLOISTS,
-    STRUMMED,
-    choose,
-    choose_melody,
-)
+from mirprobe_tasks.datasets.studio.expression import express
+from mirprobe_tasks.datasets.studio.instruments import INSTRUMENTS, STRUMMED
 from mirprobe_tasks.datasets.studio.melody import play_melody
 from mirprobe_tasks.music import bass, comping, drums
 from mirprobe_tasks.music.chords import Span
-from mirprobe_tasks.music.metre import FOUR, SIX, Grid
+from mirprobe_tasks.music.metre import Grid
 from mirprobe_tasks.music.midi import TICK
 from mirprobe_tasks.music.notes import Event, Note, Part
 from mirprobe_tasks.music.patterns import Pattern, draw_pattern
 from mirprobe_tasks.music.pitch import Key
-from mirprobe_tasks.music.random_choice import chance, pick
+from mirprobe_tasks.music.random_choice import pick
 
 
 @dataclass(frozen=True)
@@ -81,52 +75,36 @@ class Lineup:
         return frozenset(tag for tag, applies in found.items() if applies)
 
 
-def draw_lineup(rng: np.random.Generator, split: Split, grid: Grid) -> Lineup:
-    """Choose players, styles and patterns that belong to `split`."""
-    style = pick(rng, comping.STYLES, (3, 2, 3.5, 1.5))
-    staccato = style in ("block", "offbeat") and chance(rng, 0.45)
-    walks = (2.5 if grid.metre == FOUR else 1.5) if grid.metre != SIX else 1.0
-    bass_style = pick(rng, bass.STYLES, (4, 2.5, walks))
+def make_lineup(
+    rng: np.random.Generator,
+    split: Split,
+    grid: Grid,
+    players: tuple[Player, ...],
+    *,
+    style: str,
+    bass_style: str,
+    staccato: bool,
+) -> Lineup:
+    """Draw patterns that belong to `split` for the players."""
     metre, grain = grid.metre, 2 if grid.swing != 0.5 else grid.grain
-    with_drums, solo = chance(rng, 0.55), chance(rng, 0.16)
+    drummer = any(player.role == "drums" for player in players)
     return Lineup(
-        players=_solo(rng) if solo else _players(rng, with_drums, style),
+        players=players,
         comp=draw_pattern(lambda r: comping.comp_pattern(r, metre, style, grain), rng, split),
         bass=draw_pattern(lambda r: bass.bass_pattern(r, metre, bass_style, grain), rng, split),
         drums=draw_pattern(lambda r: drums.drum_pattern(r, metre, grain), rng, split)
-        if with_drums and not solo
+        if drummer
         else None,
         style=style,
         staccato=staccato,
     )
 
 
-def _solo(rng: np.random.Generator) -> tuple[Player, ...]:
+def solo_players(rng: np.random.Generator, name: str) -> tuple[Player, ...]:
     """One instrument for melody, chords and bass."""
-    name = pick(rng, SOLOISTS)
     program = pick(rng, INSTRUMENTS[name].comp)
     centres = {"melody": 74, "comp": int(rng.integers(56, 62)), "bass": 0}
     return tuple(Player(role, name, program, centre) for role, centre in centres.items())
-
-
-def _players(rng: np.random.Generator, with_drums: bool, style: str) -> tuple[Player, ...]:
-    taken: set[str] = set()
-    bassist, bass_program = choose(rng, "bass", taken)
-    comper, comp_program = choose(rng, "comp", taken)
-    if chance(rng, 0.15):
-        # a duo: one instrument plays chords and bass
-        bassist, bass_program = comper, comp_program
-    players = [
-        Player("bass", bassist, bass_program),
-        Player("comp", comper, comp_program, int(rng.integers(54, 66))),
-    ]
-    if style != "held" and chance(rng, 0.45):
-        players.append(Player("pad", *choose(rng, "pad", taken), int(rng.integers(58, 70))))
-    if chance(rng, 0.88):
-        players.append(Player("melody", *choose_melody(rng, taken)))
-    if with_drums:
-        players.append(Player("drums", DRUMS, 0))
-    return tuple(players)
 
 
 # Mean level of each role in dB relative to the melody, and its spread.
@@ -146,7 +124,13 @@ def draw_gain(rng: np.random.Generator, role: str) -> float:
 
 
 def play(
-    rng: np.random.Generator, lineup: Lineup, key: Key, grid: Grid, spans: Sequence[Span]
+    rng: np.random.Generator,
+    lineup: Lineup,
+    key: Key,
+    grid: Grid,
+    spans: Sequence[Span],
+    *,
+    expressive: bool = False,
 ) -> tuple[Part, ...]:
     """The parts of all players.
 
@@ -156,12 +140,17 @@ def play(
         key: for the melody's scale.
         grid: beats in seconds.
         spans: the harmony.
+        expressive: whether dynamics and articulation follow the phrases (`expression.express`).
     """
-    short = float(rng.uniform(0.25, 0.4)) if lineup.staccato else float(rng.uniform(0.8, 1.0))
+    short = 1.0
+    if not expressive:
+        short = float(rng.uniform(*((0.25, 0.4) if lineup.staccato else (0.8, 1.0))))
     parts = []
     for player in lineup.players:
         velocity = int(rng.integers(72, 100))
         events = _perform(rng, player, lineup, key, grid, spans, velocity, short)
+        if expressive:
+            events = express(rng, grid, events, player.role, staccato=lineup.staccato)
         strum = player.role == "comp" and player.instrument in STRUMMED
         parts.append(
             Part(

@@ -108,20 +108,37 @@ _FOLLOWS: dict[Mode, dict[str, dict[str, float]]] = {
     """),
 }
 
-_STARTS: dict[Mode, dict[str, float]] = {
+Table = dict[Mode, dict[str, float]]
+
+STARTS: Table = {
     "major": {"I": 6, "vi": 2, "IV": 1.2, "ii": 0.8, "V": 0.6},
     "minor": {"i": 6, "bVI": 1.6, "iv": 1.2, "bIII": 1.2},
 }
+"""Weights of the first chord of a phrase."""
 
-# The last chords of a phrase: authentic, plagal, half and deceptive, and modal ones.
-_INNER: dict[Mode, dict[str, float]] = {
+ANYWHERE: Table = {
+    "major": {"I": 2.5, "V": 2, "IV": 1.8, "vi": 1.6, "ii": 1.4, "iii": 0.8},
+    "minor": {"i": 2.5, "V": 1.2, "iv": 1.8, "bVI": 1.6, "bVII": 1.6, "bIII": 1.4, "v": 0.5},
+}
+"""Weights of the first chord of an excerpt."""
+
+INNER: Table = {
     "major": {"V": 3, "IV V": 1, "V I": 1.5, "V vi": 1.5, "IV I": 0.7, "bVII IV": 0.6, "ii": 0.8},
     "minor": {"V": 2.5, "V i": 1.5, "V bVI": 1.3, "bVII": 1.2, "iv i": 0.7, "bVI bVII": 1},
 }
-_FINAL: dict[Mode, dict[str, float]] = {
+"""Weights of the last chords of a phrase: authentic, plagal, half, deceptive and modal cadences."""
+
+FINAL: Table = {
     "major": {"ii V I": 2, "V I": 2, "IV V I": 1, "iv I": 0.6, "bVII I": 0.6, "V vi": 1, "V": 1},
     "minor": {"iio V i": 1.5, "V i": 2, "vii i": 0.7, "iv i": 1, "bVII i": 1, "V I": 0.6, "V": 1},
 }
+"""Weights of the last chords of a whole piece."""
+
+OPEN: Table = {
+    "major": {"": 4, "V I": 0.6, "V": 0.6, "IV": 0.8, "V vi": 0.8, "ii": 0.6},
+    "minor": {"": 4, "V i": 0.6, "V": 0.5, "iv": 0.8, "V bVI": 0.8, "bVII": 0.8, "bIII": 0.5},
+}
+"""Weights of the last chords of an excerpt, which may end without a cadence."""
 
 _APPLIED: dict[Mode, frozenset[str]] = {
     "major": frozenset({"ii", "iii", "IV", "V", "vi"}),
@@ -153,7 +170,8 @@ def make_phrase(
     mode: Mode,
     rhythm: Callable[[], Sequence[int]],
     *,
-    final: bool,
+    starts: Table,
+    cadences: Table,
     applied: float,
 ) -> Phrase:
     """Draw a phrase that belongs to `split`.
@@ -163,12 +181,13 @@ def make_phrase(
         split: the split whose phrases may be used.
         mode: of the key.
         rhythm: draws the lengths of the chords, in beats.
-        final: whether this is the last phrase of the piece, which has a stronger cadence.
+        starts: weights of the first chord.
+        cadences: weights of the last chords.
         applied: probability that a secondary dominant of the next chord replaces a chord.
     """
     while True:
         lengths = rhythm()
-        numerals = _chain(rng, mode, len(lengths), final)
+        numerals = _chain(rng, mode, len(lengths), starts, cadences)
         phrase = Phrase(mode, _apply(rng, mode, numerals, applied), tuple(lengths))
         if split_of_template(phrase.name) == split:
             return phrase
@@ -178,14 +197,16 @@ def _weighted(rng: np.random.Generator, table: Mapping[str, float]) -> str:
     return pick(rng, list(table), list(table.values()))
 
 
-def _chain(rng: np.random.Generator, mode: Mode, count: int, final: bool) -> list[str]:
+def _chain(
+    rng: np.random.Generator, mode: Mode, count: int, starts: Table, cadences: Table
+) -> list[str]:
     """`count` numerals that end with a cadence, without immediate repetitions."""
-    cadence = _weighted(rng, (_FINAL if final else _INNER)[mode]).split()[-count:]
-    body = [_weighted(rng, _STARTS[mode])]
+    cadence = _weighted(rng, cadences[mode]).split()[-count:]
+    body = [_weighted(rng, starts[mode])]
     while len(body) < count - len(cadence):
         body.append(_weighted(rng, _FOLLOWS[mode][body[-1]]))
     body = body[: count - len(cadence)]
-    if body and body[-1] == cadence[0]:
+    if body and body[-1:] == cadence[:1]:
         body[-1] = "vi" if mode == "major" else "bVI"
     return body + cadence
 

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from mirprobe_tasks.music.random_choice import pick
-
 DRUMS = "drums"
 
 
@@ -48,38 +44,5 @@ INSTRUMENTS: dict[str, Instrument] = {
 }
 """Tag -> programs, for all pitched instruments."""
 
-# instruments with a single role are drawn more often, so that every tag has enough positives
-_WEIGHTS = {"reed": 3.2, "flute": 3.4, "voice": 2.6, "synth lead": 1.5, "synth pad": 7.0}
-
-SOLOISTS = ("piano", "electric piano", "organ", "acoustic guitar", "mallets")
-"""Instruments that can play a whole piece without others."""
-
 STRUMMED = frozenset({"acoustic guitar", "electric guitar"})
 """Instruments whose chords are strummed."""
-
-
-def choose(rng: np.random.Generator, role: str, taken: set[str]) -> tuple[str, int]:
-    """An instrument for a role, and one of its programs.
-
-    Args:
-        rng: source of the draws.
-        role: "comp", "pad" or "bass".
-        taken: instruments that must not be chosen; the choice is added.
-    """
-    options = {
-        name: programs
-        for name, instrument in INSTRUMENTS.items()
-        if (programs := getattr(instrument, role)) and name not in taken
-    }
-    name = pick(rng, list(options), [_WEIGHTS.get(name, 1.0) for name in options])
-    taken.add(name)
-    return name, int(pick(rng, options[name]))
-
-
-def choose_melody(rng: np.random.Generator, taken: set[str]) -> tuple[str, int, int]:
-    """As `choose`, for the melody: instrument, program and mean pitch."""
-    names = [name for name, inst in INSTRUMENTS.items() if inst.melody and name not in taken]
-    name = pick(rng, names, [_WEIGHTS.get(name, 1.0) for name in names])
-    taken.add(name)
-    program, centre = pick(rng, INSTRUMENTS[name].melody)
-    return name, program, centre

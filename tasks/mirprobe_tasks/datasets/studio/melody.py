@@ -24,12 +24,12 @@ def play_melody(
     velocity: int,
     articulation: float,
 ) -> list[Event]:
-    """Compose a melody around the pitch `centre`.
+    """Compose a melody around the pitch `centre`, in the local key of each span.
 
     Accented notes are mostly chord tones; some are appoggiaturas that resolve by step. Passing and
     neighbour tones connect them.
     """
-    chords = {beat: span.chord for span in spans for beat in range(span.start, span.end)}
+    harmony = {beat: span for span in spans for beat in range(span.start, span.end)}
     activity = float(rng.uniform(0.25, 0.8))
     adventure = float(rng.uniform(0.1, 0.35))
     motifs = [_bar_rhythm(rng, grid, activity) for _ in range(2)]
@@ -45,11 +45,12 @@ def play_melody(
             # an upbeat has no rests, since the first note marks the start of the piece
             if end <= at or not (sounds or bar < 0):
                 continue
-            chord = chords[int(at)]
+            span = harmony[int(at)]
+            chord = span.chord
             if chord is None and bar >= 0:
                 continue  # a bar without chords has no melody
             accented = step % grid.metre.steps == 0
-            tones = _scale(key, chord)
+            tones = _scale(span.key or key, chord)
             if resolution is not None:
                 pitch, resolution = resolution, None
             elif chord and accented and chance(rng, adventure):
