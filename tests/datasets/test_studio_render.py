@@ -109,4 +109,4 @@ def test_the_file_name_covers_score_and_mix() -> None:
     thinner = dataclasses.replace(piece, parts=piece.parts[:-1])
     names = {file_name(piece), file_name(louder), file_name(thinner)}
     assert len(names) == 3
-    assert all(name.startswith("test-0003-") for name in names)
+    assert all(name.startswith("2.0-test-0003-") for name in names)
