@@ -60,7 +60,7 @@ def test_the_best_reading_wins_and_the_first_of_equals() -> None:
 
 
 def test_guesses_know_only_how_many_there_are() -> None:
-    known = OnsetTrack("a", np.array([0.1, 0.2, 5.0, 5.5]), 8.0)
+    known = OnsetTrack("a", np.array([0.1, 0.2, 5.0, 5.5]), 8.0, "a")
     assert chance_onsets("even", known, 1.0, 0).tolist() == [1.0, 3.0, 5.0, 7.0]
     assert len(chance_onsets("even", known, 0.1, 0)) == 1
     uniform = chance_onsets("uniform", known, 2.0, 0)
@@ -73,7 +73,7 @@ def test_guesses_know_only_how_many_there_are() -> None:
 
 
 def test_even_guesses_find_even_onsets() -> None:
-    tracks = [OnsetTrack(str(n), np.arange(0.5, 10.0), 10.0) for n in range(4)]
+    tracks = [OnsetTrack(str(n), np.arange(0.5, 10.0), 10.0, str(n)) for n in range(4)]
     even, uniform = chance_results(tracks, tracks, 0)
     assert (even.row["model"], even.row["value"]) == ("even", 1.0)
     assert even.row["reading"] == "1 chance onsets per onset"
@@ -82,7 +82,11 @@ def test_even_guesses_find_even_onsets() -> None:
 
 def test_the_selected_row_is_the_one_that_validation_prefers() -> None:
     rows = [
-        result({"model": "trained", "seed": -1, "validation": value}, [(score, 1.0, 0.5)] * 3)
+        result(
+            {"model": "trained", "seed": -1, "validation": value},
+            [(score, 1.0, 0.5)] * 3,
+            list("abc"),
+        )
         for value, score in ((0.3, 0.9), (0.5, 0.2), (0.5, 0.4))
     ]
     chosen = mark_selected(rows)

@@ -26,12 +26,20 @@ from mirprobe.core.schema import Segments, Split, Track
 from mirprobe.emergence import attention_maps as attention
 from mirprobe.emergence import onset_scores, probing, similarity_scores
 from mirprobe.emergence.attention_maps import READINGS
-from mirprobe.emergence.models import InspectedModel, random_encoder, random_specs, trained_spec
+from mirprobe.emergence.models import (
+    InspectedModel,
+    WithClassToken,
+    random_encoder,
+    random_specs,
+    trained_spec,
+)
 from mirprobe.emergence.usable_tracks import usable_tracks
+from mirprobe.encoders.encode import pool
 from mirprobe.probing import probes
 from mirprobe.vit1d import checkpoint as shipped
 from mirprobe.vit1d.model import CONFIGS
 
+SEEDS = ("--seeds", 3, "--probe-seeds", 2)
 TABLES = ("onsets.csv", "similarity.csv", "sources.csv")
 WRITTEN = {*TABLES, "onsets.png", "similarity.png", "sources.png", "emergence.json", "README.md"}
 
@@ -81,7 +89,7 @@ def folders(tmp_path: Path) -> list[object]:
 
 
 def test_all_parts_on_annotated_tones(checkpoint: Path, tmp_path: Path) -> None:
-    words = ["--dataset", "annotated", "--checkpoint", checkpoint, "--controls", 2]
+    words = ["--dataset", "annotated", "--checkpoint", checkpoint, *SEEDS]
     code, said = emergence(*words, *folders(tmp_path))
     assert code == 0, said
     out = tmp_path / "out"
@@ -91,10 +99,10 @@ def test_all_parts_on_annotated_tones(checkpoint: Path, tmp_path: Path) -> None:
     heard = pd.read_csv(out / "onsets.csv")
     assert list(heard) == onset_scores.COLUMNS
     assert heard.groupby("model", sort=False).size().to_dict() == {
-        "flux": 1, "even": 1, "uniform": 1, "trained": 9, "random": 18,
+        "flux": 1, "even": 1, "uniform": 1, "trained": 9, "random": 27,
     }  # fmt: skip
     assert heard[heard["model"] == "trained"]["reading"].isin(list(READINGS)).all()
-    assert heard[heard["selected"]].groupby(["model", "seed"]).size().tolist() == [1, 1, 1]
+    assert heard[heard["selected"]].groupby(["model", "seed"]).size().tolist() == [1, 1, 1, 1]
     flux = heard[heard["model"] == "flux"].iloc[0]
     assert flux["value"] > 0.95  # clicks
     assert (heard["n"] == 6).all()
@@ -112,7 +120,10 @@ def test_all_parts_on_annotated_tones(checkpoint: Path, tmp_path: Path) -> None:
     probed = pd.read_csv(out / "sources.csv", keep_default_na=False)
     assert list(probed) == probing.COLUMNS
     assert set(probed["task"]) == {"tagging", "key", "chord", "beat"}
-    assert len(probed[(probed["task"] == "key") & (probed["model"] == "trained")]) == 9
+    own = probed[(probed["task"] == "key") & (probed["model"] == "trained")]
+    assert own.groupby("source").size().to_dict() == {
+        "class": 3, "sequence": 3, "both": 3, "equal": 3, "concat": 3,
+    }  # fmt: skip
     assert set(probed[probed["task"] == "beat"]["model"]) == {"trained", "random", "logmel"}
 
     page = (out / "README.md").read_text()
@@ -144,19 +155,19 @@ def without_local(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("without_local")
 def test_a_small_studio(checkpoint: Path, tmp_path: Path) -> None:
-    words = ["--dataset", "studio:size=72", "--limit", 3, "--controls", 1]
+    words = ["--dataset", "studio:size=72", "--limit", 3, *SEEDS]
     words += ["--checkpoint", checkpoint]
     code, said = emergence(*words, *folders(tmp_path))
     assert code == 0, said
     page = (tmp_path / "out" / "README.md").read_text()
     assert "`studio:size=72`: 3 validation tracks, 3 test tracks" in page
     assert "no pair of it: key" in page  # each key once
-    assert "1 seed of the same" in page
+    assert "3 seeds in claims 4 and 5, 2 in claims 1 to 3" in page
 
 
 @pytest.mark.usefixtures("without_local")
 def test_what_a_data_set_lacks_is_not_asked(checkpoint: Path, tmp_path: Path) -> None:
-    words = ["--dataset", "tones", "--controls", 1, "--checkpoint", checkpoint]
+    words = ["--dataset", "tones", *SEEDS, "--checkpoint", checkpoint]
     code, said = emergence(*words, *folders(tmp_path))
     assert code == 0, said
     page = (tmp_path / "out" / "README.md").read_text()
@@ -177,7 +188,7 @@ def test_a_track_that_cannot_be_read_is_left_out_and_named(
     tracks["test"][2].audio.write_bytes(b"")
     soundfile.write(tracks["valid"][1].audio, np.full(RATE, 0.1), RATE)  # chords outlast it
     monkeypatch.setitem(DATASETS._factories, "annotated", lambda root: broken)
-    words = ["--dataset", "annotated", "--controls", 1, "--checkpoint", checkpoint]
+    words = ["--dataset", "annotated", *SEEDS, "--checkpoint", checkpoint]
     code, said = emergence(*words, *folders(tmp_path))
     assert code == 0, said
     assert "left out: track 'test-2'" in said
@@ -207,7 +218,8 @@ def test_processes_find_what_one_finds(tones: Tones) -> None:
         (["--checkpoint", "alien.safetensors"], "damaged or not a safetensors file"),
         (["--dataset", "tonse"], "unknown data set 'tonse'"),
         (["--dataset", "studio:size=100"], "studio: size 100"),
-        (["--controls", 0], "--controls is 0; it must be at least 1"),
+        (["--seeds", 1], "--seeds is 1; it must be at least 2"),
+        (["--probe-seeds", 1], "--probe-seeds is 1; it must be at least 2"),
         (["--seed", -1], "--seed is -1; it must be at least 0"),
         (["--jobs", -1], "--jobs is -1; it must be at least 1"),
         (["--limit", 0], "limit is 0"),
@@ -264,3 +276,20 @@ def test_random_weights_are_those_that_the_cache_knows() -> None:
     assert type(twin.encoder()).__name__ == "RandomViT1D"
     small, other = (random_encoder(SMALL, seed) for seed in (0, 1))
     assert small.fingerprint != other.fingerprint
+
+
+def test_the_class_token_joins_the_mean_of_the_sequence() -> None:
+    encoder = random_encoder(SMALL, 0)
+    audio, valid = torch.randn(2, RATE) / 10, torch.ones(2, 32)
+    valid[1, 20:] = 0
+    tokens = encoder(audio)
+    assert tokens.sequence is not None
+    valid = valid[:, : tokens.sequence.shape[1]]
+    pooled = pool(tokens, valid, ("class", "sequence")).unbind(1)
+    equal, concat = (WithClassToken(encoder, join) for join in ("equal", "concat"))
+    (found,) = pool(equal(audio), valid, equal.sources).unbind(1)
+    torch.testing.assert_close(found, (pooled[0] + pooled[1]) / 2)
+    (found,) = pool(concat(audio), valid, concat.sources).unbind(1)
+    torch.testing.assert_close(found, torch.cat((pooled[1], pooled[0]), dim=-1))
+    assert (equal.dim, concat.dim) == (16, 32)
+    assert len({one.fingerprint for one in (encoder, equal, concat)}) == 3

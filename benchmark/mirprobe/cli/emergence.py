@@ -73,9 +73,12 @@ def emergence_command(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the page, tables and figures.")
     ] = Path("results/emergence"),
-    controls: Annotated[
-        int, typer.Option(help="Number of models with random weights to compare with.")
-    ] = 3,
+    seeds: Annotated[
+        int, typer.Option(help="Number of models with random weights, for claims 4 and 5.")
+    ] = 20,
+    probe_seeds: Annotated[
+        int, typer.Option(help="How many of them are probed, for claims 1 to 3.")
+    ] = 5,
     seed: Annotated[int, typer.Option(help="Seed of sampled pairs and chance onsets.")] = 0,
     jobs: Annotated[
         int, typer.Option(help="Number of processes. 0 is one per core, at most 8.")
@@ -96,7 +99,13 @@ def emergence_command(
     if not jobs:  # each process takes a gigabyte, and processes do not share a GPU
         jobs = min(joblib.cpu_count(), 8) if find_device(config.device) == "cpu" else 1
     done = run_emergence(
-        config, weights_path(checkpoint), output, seed=seed, controls=controls, jobs=jobs
+        config,
+        weights_path(checkpoint),
+        output,
+        seed=seed,
+        seeds=seeds,
+        probe_seeds=probe_seeds,
+        jobs=jobs,
     )
     for number, claim in enumerate(done.claims, start=1):
         typer.echo(f"{number}. {claim.verdict}: {claim.statement}")

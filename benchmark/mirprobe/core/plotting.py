@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 ENDINGS = (".png", ".svg")
 
 BLUE, ORANGE, GREEN, GREY = "#2f6db5", "#d9622b", "#3a8f5c", "#8a8a8a"
+VIOLET = "#7d55b0"
 _STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],

@@ -14,8 +14,8 @@ from mirprobe.core.schema import SPLITS, Floating, Floats, Split, Track
 from mirprobe.data.audio import load
 from mirprobe.emergence import onset_scores
 from mirprobe.emergence.evaluate_model import ModelResults
-from mirprobe.emergence.intervals import ScoredRow
 from mirprobe.emergence.onset_detector import detect, flux
+from mirprobe.emergence.rows import ScoredRow, groups_of
 from mirprobe.emergence.similarity_scores import SEQUENCE, Similarities, relations
 from mirprobe.emergence.usable_tracks import Splits, have_onsets, map_tracks, onsets_of
 from mirprobe.encoders.spectral import Chroma
@@ -96,7 +96,10 @@ def baselines(config: LogMelConfig, splits: Splits, *, seed: int, jobs: int) -> 
             reference = onsets_of(track)
             if reference is not None:
                 curves[split].append(one.flux)
-                known[split].append(onset_scores.OnsetTrack(track.id, reference, one.duration))
+                (group,) = groups_of([track])
+                known[split].append(
+                    onset_scores.OnsetTrack(track.id, reference, one.duration, group)
+                )
     results = [one for name, own in similar.items() for one in own.results(name, -1)]
     rows: list[ScoredRow] = []
     if have_onsets(splits):
@@ -110,6 +113,7 @@ def baselines(config: LogMelConfig, splits: Splits, *, seed: int, jobs: int) -> 
             scores(track.onsets, detect(curve, best.peak_settings, config.frame_rate))
             for curve, track in zip(curves["test"], known["test"], strict=True)
         ]
-        rows.append(onset_scores.result({"model": "flux", "seed": -1, **best.row}, found))
+        groups = [track.group for track in known["test"]]
+        rows.append(onset_scores.result({"model": "flux", "seed": -1, **best.row}, found, groups))
         rows += onset_scores.chance_results(known["valid"], known["test"], seed)
     return rows, results

@@ -18,10 +18,10 @@ from mirprobe.core.schema import Floating, Floats, Split, Track
 from mirprobe.data.audio import load
 from mirprobe.emergence import onset_scores
 from mirprobe.emergence.attention_maps import READINGS
-from mirprobe.emergence.intervals import ScoredRow
 from mirprobe.emergence.models import ModelOutput, ModelSpec, head_names, load_model
 from mirprobe.emergence.onset_detector import detect
 from mirprobe.emergence.onset_scores import DetectorSetting
+from mirprobe.emergence.rows import ScoredRow, groups_of
 from mirprobe.emergence.similarity_scores import SOURCES, Similarities, relations
 from mirprobe.emergence.usable_tracks import Splits, have_onsets, map_tracks, onsets_of
 from mirprobe.metrics.onset import scores
@@ -127,9 +127,10 @@ def evaluate_model(
     if testable:
         model = {"model": weights.name, "seed": weights.seed}
         scored = np.stack(found, axis=1)
+        groups = groups_of(track for track in splits["test"] if onsets_of(track) is not None)
         detectors = product(weights.config.layers, head_names(weights.config))
         for (layer, head), best, own in zip(detectors, chosen, scored, strict=True):
             detector = {"layer": layer, "head": head, "reading": list(READINGS)[best.reading]}
-            rows.append(onset_scores.result({**model, **detector, **best.row}, own))
+            rows.append(onset_scores.result({**model, **detector, **best.row}, own, groups))
         rows = onset_scores.mark_selected(rows)
     return rows, similar.results(weights.name, weights.seed)

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mirprobe.core.hashing import digest
-from mirprobe.core.schema import Floating
+from mirprobe.core.schema import Floating, Tokens
 from mirprobe.emergence.attention_maps import READINGS, tokens_and_curves
 from mirprobe.encoders.vit1d import RandomViT1D, TrainedViT1D, ViT1DEncoder, random_model
 from mirprobe.encoders.windows import layout_windows, stitch
@@ -23,6 +24,7 @@ BATCH = 8  # windows per call
 
 TRAINED = "trained"
 RANDOM = "random"
+EQUAL, CONCAT = "equal", "concat"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +86,38 @@ class ModelSpec:
         if self.checkpoint is None:
             return random_model(self.config, self.seed)
         return load_checkpoint(self.checkpoint)
+
+
+class WithClassToken:
+    """A ViT-1D whose class token joins each sequence token, so that it has the weight of them all.
+
+    The mean of the sequence is then the mean of class token and mean sequence token (`equal`), or
+    both in a row (`concat`).
+
+    Args:
+        encoder: the model.
+        join: `equal` for the mean of the two tokens, `concat` for their concatenation.
+    """
+
+    sources: tuple[str, ...] = ("sequence",)
+
+    def __init__(self, encoder: ViT1DEncoder, join: str) -> None:
+        self.sample_rate, self.window = encoder.sample_rate, encoder.window
+        self.context, self.frame_rate = encoder.context, encoder.frame_rate
+        self.layers, self.info = encoder.layers, encoder.info
+        self.dim = encoder.dim * (2 if join == CONCAT else 1)
+        self.fingerprint = digest("with class token", 1, join, encoder.fingerprint)
+        self._encoder, self._join = encoder, join
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        """Encode as the model; the sequence is (batch, time, layers, dim), without class token."""
+        tokens = self._encoder(audio)
+        assert tokens.sequence is not None
+        assert tokens.class_token is not None
+        beside = tokens.class_token[:, None].expand_as(tokens.sequence)
+        if self._join == CONCAT:
+            return Tokens(sequence=torch.cat((tokens.sequence, beside), dim=-1))
+        return Tokens(sequence=(tokens.sequence + beside) / 2)
 
 
 def head_names(config: ViT1DConfig) -> tuple[str, ...]:

@@ -15,7 +15,6 @@ import numpy as np
 
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Floating, Floats
-from mirprobe.emergence.intervals import ScoredRow, scored_row
 from mirprobe.emergence.onset_detector import (
     SHIFTS,
     SMOOTHING,
@@ -24,6 +23,7 @@ from mirprobe.emergence.onset_detector import (
     novelty,
     peaks,
 )
+from mirprobe.emergence.rows import ScoredRow, scored_row
 from mirprobe.metrics.events import matches
 from mirprobe.metrics.onset import WINDOW, scores
 
@@ -61,11 +61,12 @@ class DetectorSetting:
 
 @dataclass(frozen=True, eq=False)
 class OnsetTrack:
-    """The onsets and the duration of a track, in seconds."""
+    """The onsets and the duration of a track, in seconds, and its group."""
 
     id: str
     onsets: Floats
     duration: float
+    group: str
 
 
 def f_measure_grid(curves: Floating, reference: Floats, frame_rate: float) -> Floats:
@@ -125,12 +126,14 @@ def chance_onsets(kind: str, track: OnsetTrack, density: float, seed: int) -> Fl
     return np.sort(rng.uniform(0, track.duration, count))
 
 
-def result(row: Mapping[str, Any], found: Sequence[Triple | Floats]) -> ScoredRow:
-    """A row from the F-measure, precision and recall of each test track."""
+def result(
+    row: Mapping[str, Any], found: Sequence[Triple | Floats], groups: Sequence[str]
+) -> ScoredRow:
+    """A row from the F-measure, precision and recall of each test track, and their groups."""
     f, precision, recall = np.array(found).T
     unset = {"selected": False, "layer": "", "head": "", "reading": ""}
     means = {"precision": precision.mean(), "recall": recall.mean()}
-    return scored_row({**unset, **row, **means}, f)
+    return scored_row({**unset, **row, **means}, f, groups)
 
 
 def mark_selected(results: Sequence[ScoredRow]) -> list[ScoredRow]:
@@ -157,7 +160,8 @@ def chance_results(
         best = DENSITIES[int(np.argmax(means))]
         reading = f"{best:g} chance onsets per onset"
         row = {"model": kind, "seed": seed, "reading": reading, "validation": float(max(means))}
-        yield result(row, _chance_scores(kind, test, best, seed))
+        groups = [one.group for one in test]
+        yield result(row, _chance_scores(kind, test, best, seed), groups)
 
 
 def _chance_scores(

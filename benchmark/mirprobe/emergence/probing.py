@@ -1,14 +1,16 @@
 """Linear probes on the tokens of a model, by layer and by pooling of the clip vector.
 
 Global tasks are probed at all layers and with all poolings (`source`) of the clip vector, local
-tasks on single sequence tokens at one third, two thirds and the end of the layers.
+tasks on single sequence tokens at one third, two thirds and the end of the layers. Beside the
+poolings of the harness there are `equal`, the mean of class token and mean sequence token with
+equal weights, and `concat`, their concatenation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,18 @@ from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
 from mirprobe.api.registry import TASKS
 from mirprobe.api.task import Task, score_main
-from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.errors import MirprobeError
-from mirprobe.core.schema import SPLITS, Annotations, Score
+from mirprobe.core.schema import SPLITS, Score, Track
 from mirprobe.data.tracks import limit_tracks
-from mirprobe.emergence.models import RANDOM, TRAINED, ModelSpec
+from mirprobe.emergence.models import (
+    CONCAT,
+    EQUAL,
+    RANDOM,
+    TRAINED,
+    ModelSpec,
+    WithClassToken,
+)
+from mirprobe.emergence.rows import ScoredRow, groups_of
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.runner import run
 from mirprobe.evaluation.setup import make_task
@@ -31,39 +40,11 @@ from mirprobe.reporting.run_folder import read_cell
 GLOBAL = ("tagging", "key")
 LOCAL = ("chord", "beat")
 PLAIN = "logmel"
-LOCAL_CONTROLS = 1  # seeds of random weights probed in local tasks, which have many frames
 
 COLUMNS = [
     "model", "seed", "task", "layer", "source", "decoding", "selected", "metric", "validation",
     "value", "low", "high", "n",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class ProbeResult:
-    """One layer and source in one task: a row of `sources.csv`, and its predictions.
-
-    Attributes:
-        row: of the table.
-        task: the task.
-        references: annotations of the test tracks.
-        estimates: predicted annotations, in the same order.
-    """
-
-    row: dict[str, Any]
-    task: Task
-    references: Sequence[Annotations]
-    estimates: Sequence[Annotations]
-
-    @cached_property
-    def statistic(self) -> Statistic:
-        """The task's main metric."""
-        return score_main(self.task, self.references, self.estimates)
-
-    @property
-    def count(self) -> int:
-        """Number of test tracks."""
-        return len(self.references)
 
 
 def annotated_tasks(dataset: Dataset, limit: int | None, tasks: Sequence[str]) -> list[str]:
@@ -79,41 +60,42 @@ def annotated_tasks(dataset: Dataset, limit: int | None, tasks: Sequence[str]) -
 
 
 def probe(
-    trained: ModelSpec,
-    controls: Sequence[ModelSpec],
-    dataset: Dataset,
-    config: RunConfig,
-    folder: Path,
-) -> tuple[list[ProbeResult], dict[str, str]]:
+    models: Sequence[ModelSpec], dataset: Dataset, config: RunConfig, folder: Path
+) -> tuple[list[ScoredRow], dict[str, str]]:
     """Run the harness on global and on local tasks; finished cells are not computed again.
 
     Args:
-        trained: the model under study.
-        controls: random weights.
+        models: the model under study and random weights.
         dataset: the data set.
         config: cache, device, limit and the name of the data set.
         folder: gets the folders of the runs.
 
     Returns:
-        The rows of all layers and sources, and the tracks that could not be used with the reasons.
+        The rows of `sources.csv`: all layers and sources of all models and of log-mel, over the
+        test tracks that all of them have; and the tracks that could not be used with the reasons.
 
     Raises:
         MirprobeError: a cell failed.
     """
-    found: list[ProbeResult] = []
+    found: list[ScoredRow] = []
     problems: dict[str, str] = {}
-    parts = (
-        (GLOBAL, "all", [trained, *controls], ()),
-        (LOCAL, "thirds", [trained, *controls[:LOCAL_CONTROLS]], (PLAIN,)),
-    )
-    for tasks, layers, models, plain in parts:
+    for tasks, layers, poolings in ((GLOBAL, "all", (EQUAL, CONCAT)), (LOCAL, "thirds", ())):
         names = annotated_tasks(dataset, config.limit, tasks)
         if not names:
             continue
-        encoders: dict[str, Encoder] = {spec(model): model.encoder() for model in models}
+        encoders: dict[str, Encoder] = {}
+        known: dict[str, dict[str, Any]] = {}  # columns that the name of an encoder stands for
+        for model in models:
+            columns, encoder = {"model": model.name, "seed": model.seed}, model.encoder()
+            encoders[spec(model)], known[spec(model)] = encoder, columns
+            for pooling in poolings:
+                name = spec(model, pooling)
+                encoders[name] = WithClassToken(encoder, pooling)
+                known[name] = {**columns, "source": pooling}
+        known[PLAIN] = {"model": PLAIN, "seed": -1}
         own = replace(
             config,
-            encoders=(*encoders, *plain),
+            encoders=tuple(known),
             tasks=tuple(names),
             layers=layers,
             probe="linear",
@@ -125,27 +107,27 @@ def probe(
         if result.failures:
             raise MirprobeError("; ".join(result.failures.values()))
         problems |= result.problems
-        known = {spec(model): (model.name, model.seed) for model in models}
-        known |= {name: (name, -1) for name in plain}
+        tracks = limit_tracks(dataset, config.limit)["test"]
         for name in names:
-            task = make_task(name, dataset)
-            tracks = limit_tracks(dataset, config.limit)["test"]
-            references = {track.id: track.annotations for track in tracks}
-            for encoder, (model, seed) in known.items():
-                cell = read_cell(result.folder.cell_path(encoder, name))
-                found += _read(cell, {"model": model, "seed": seed}, task, references)
+            cells = [read_cell(result.folder.cell_path(encoder, name)) for encoder in known]
+            usable = set.intersection(*(set(p.tracks) for c in cells for p in c.predictions))
+            common = [track for track in tracks if track.id in usable]
+            for cell, columns in zip(cells, known.values(), strict=True):
+                found += _read(cell, columns, make_task(name, dataset), common)
     return found, problems
 
 
-def spec(weights: ModelSpec) -> str:
-    """The specification of a model as an encoder."""
-    return "vit1d" if weights.name == TRAINED else f"vit1d-{RANDOM}:seed={weights.seed}"
+def spec(weights: ModelSpec, pooling: str = "") -> str:
+    """The specification of a model as an encoder, with one of its poolings."""
+    name = "vit1d" if weights.name == TRAINED else f"vit1d-{RANDOM}:seed={weights.seed}"
+    return f"{pooling}({name})" if pooling else name
 
 
 def _read(
-    cell: Cell, model: Mapping[str, Any], task: Task, references: Mapping[str, Annotations]
-) -> Iterator[ProbeResult]:
+    cell: Cell, columns: Mapping[str, Any], task: Task, tracks: Sequence[Track]
+) -> Iterator[ScoredRow]:
     """The probes of one cell, each with the decoding that validation chose for it."""
+    references, groups = [track.annotations for track in tracks], groups_of(tracks)
     predicted = {
         (one.layer, one.source, one.decoding): one.tracks
         for one in cell.predictions
@@ -155,12 +137,9 @@ def _read(
     for score in cell.scores:
         if score.kind == "probe" and score.main:
             by_variant.setdefault((score.layer, score.source), {})[score.decoding] = score
-    best = [
-        scores[best_on_validation({name: [one.validation] for name, one in scores.items()})]
-        for scores in by_variant.values()
-    ]
-    for score in best:
-        tracks = predicted[score.layer, score.source, score.decoding]
-        ids = sorted(tracks)
-        row = {**asdict(score), **model}
-        yield ProbeResult(row, task, [references[i] for i in ids], [tracks[i] for i in ids])
+    for scores in by_variant.values():
+        best = best_on_validation({name: [one.validation] for name, one in scores.items()})
+        own = predicted[scores[best].layer, scores[best].source, best]
+        estimates = [own[track.id] for track in tracks]
+        statistic = partial(score_main, task, references, estimates)
+        yield ScoredRow({**asdict(scores[best]), **columns}, groups, statistic)

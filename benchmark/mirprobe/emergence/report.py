@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from mirprobe.core.markdown import markdown_table
-from mirprobe.emergence.claims import (
-    MODELS,
-    Check,
-    Claim,
-    Result,
-    ResultTables,
-    best_of_each,
-    format_value,
-    values_of,
-)
-from mirprobe.emergence.models import RANDOM, TRAINED
+from mirprobe.emergence.checks import Check, Claim, Kind
+from mirprobe.emergence.claims import ResultTables
+from mirprobe.emergence.models import CONCAT, EQUAL, RANDOM, TRAINED
 from mirprobe.emergence.onset_detector import SHIFTS, SMOOTHING, THRESHOLDS
 from mirprobe.emergence.onset_scores import CHANCE_KINDS
+from mirprobe.emergence.probing import PLAIN
+from mirprobe.emergence.rows import ScoredRow, best_of_each, by_seed, format_value, values_of
 from mirprobe.emergence.similarity_pairs import (
     APART,
     FRAMES,
@@ -30,13 +27,38 @@ from mirprobe.emergence.similarity_pairs import (
 )
 from mirprobe.emergence.similarity_scores import SEQUENCE, SOURCES
 
+MODELS = (TRAINED, RANDOM, PLAIN, "chroma")
+
+_QUESTIONS: Mapping[Kind, str] = {
+    "present": "trained above control",
+    "training": "trained above random weights",
+    "untrained": "random weights above control",
+    "reference": "trained above reference",
+}
+
 _RULE = """\
-Checks decide about each claim. A check is a paired difference on the test tracks. It passes if its
-95 % interval over tracks lies above zero. A claim *holds* if all its checks pass, *does
-not hold* if none passes, and holds *partly* otherwise. "Does not hold" means that these data do not
-show the claim; it does not mean that they show the opposite. Layers, heads, readings of attention,
-settings of the onset detector and seeds of random weights are chosen on the validation split (chord
-and beat are probed only with the first seed). The test split is scored once.
+A check is a difference on the test tracks, with its 95 % interval over groups of test tracks. A
+difference to random weights is one to the mean over their seeds, and its interval also contains the
+seeds. A check passes if its one-sided p is below .05 after Holm's correction over all checks of
+this page.
+
+*Trained above random weights* needs two small p values, and the table shows the larger one: that of
+the difference, and that of the trained model as one more seed (Student's t of a single case against
+a sample; Crawford & Howell 1998). The rank of the trained model among the seeds stands beside it
+with its own p, (1 + seeds at least as good) / (seeds + 1). This p depends on no distribution, but
+it cannot fall below 1 / (seeds + 1), so it is not corrected and decides nothing.
+
+Verdicts: a claim *holds* if the trained model is above the control, above random weights and, where
+there is one, above the reference. It is *present without training* if the trained model and random
+weights are both above the control, and the trained model is not above random weights. It *does not
+hold* if no check of the trained model passes, and *holds partly* otherwise. A claim about several
+tasks has the verdict that all of them share. *Present without training* in some and *does not hold*
+in the others is *present without training*; any other mixture *holds partly*. "Does not hold" means
+that these data do not show the claim; it does not mean that they show the opposite.
+
+Layers, heads, readings of attention, poolings and settings of the onset detector are chosen on the
+validation split, for each seed of random weights in the same way as for the trained model. The test
+split is scored once. Remarks below the tables are not corrected.
 """
 
 
@@ -59,12 +81,14 @@ def write_report(
         _opening(provenance),
         _RULE,
         markdown_table(
-            ["claim of Kong et al. (ISMIR 2025)", "verdict", "checks passed"],
+            ["claim of Kong et al. (ISMIR 2025)", "verdict", "by subject"],
             [
                 [
                     f"{number}. {claim.statement}",
                     f"**{claim.verdict}**",
-                    f"{sum(check.passes for check in claim.checks)} of {len(claim.checks)}",
+                    "; ".join(f"{one.subject}: {one.verdict}" for one in claim.effects)
+                    if claim.testable
+                    else "",
                 ]
                 for number, claim in enumerate(claims, start=1)
             ],
@@ -91,8 +115,8 @@ def _opening(provenance: Mapping[str, Any]) -> str:
         f"Weights `{provenance['checkpoint']['name']}` "
         f"(SHA-256 `{provenance['checkpoint']['sha256'][:16]}`) on the data set "
         f"`{provenance['dataset']}`: {tracks['valid']} validation tracks, {tracks['test']} test "
-        f"tracks. Random weights: {_count(provenance['controls'], 'seed')} of the same "
-        f"architecture. Trained with {trained}.\n"
+        f"tracks. Random weights of the same architecture: {provenance['seeds']} seeds in claims 4 "
+        f"and 5, {provenance['probe_seeds']} in claims 1 to 3. Trained with {trained}.\n"
     )
 
 
@@ -102,8 +126,14 @@ def _claim(number: int, claim: Claim) -> str:
         return "\n".join([*lines, "The data set lacks the annotations that this claim needs.\n"])
     lines.append(f"Rule: {claim.rule}.\n")
     if claim.checks:
-        rows = [_row(check) for check in claim.checks]
-        lines.append(markdown_table(["difference", "value (95 %)", "check"], rows))
+        several = len(claim.effects) > 1
+        rows = [
+            [f"{effect.subject}: " * several + _QUESTIONS[check.kind], *_row(check)]
+            for effect in claim.effects
+            for check in effect.checks
+        ]
+        headers = ["check", "difference", "value (95 %)", "rank of trained", "p (Holm)", "result"]
+        lines.append(markdown_table(headers, rows))
     else:
         lines.append(
             "No two relations above chance have different best layers, so there is nothing to "
@@ -114,15 +144,19 @@ def _claim(number: int, claim: Claim) -> str:
 
 def _row(check: Check) -> list[str]:
     gain = check.gain
-    reason = "below zero" if gain.high < 0 else "the interval contains zero"
     value = f"{gain.value:+.3f} ({gain.low:+.3f} to {gain.high:+.3f})"
-    return [check.text, value, "passes" if check.passes else f"fails: {reason}"]
+    if np.isnan(check.p):
+        p, result = "", "fails: too few groups or seeds for a p"
+    else:
+        p = f"{check.corrected:.3f}" if check.corrected >= 0.001 else "< 0.001"
+        result = "passes" if check.passes else "fails"
+    return [check.text, value, str(check.rank or ""), p, result]
 
 
 def _onsets(tables: ResultTables, charts: Sequence[str]) -> str:
     if not tables.onsets:
         return _skipped("Onsets", "onsets")
-    found = best_of_each(tables.onsets, model=[TRAINED, RANDOM, "flux", *CHANCE_KINDS])
+    found = _best(tables.onsets, model=[TRAINED, RANDOM, "flux", *CHANCE_KINDS])
     columns = ("model", "place", "reading", "score", "precision", "recall", "validation")
     return "\n".join(
         [
@@ -136,7 +170,7 @@ def _onsets(tables: ResultTables, charts: Sequence[str]) -> str:
             f"shift of at most {1000 * SHIFTS[-1]:.0f} ms. Spectral flux is the mean rise of the "
             "same log-mel bands, with settings chosen in the same way. `even` and `uniform` are "
             "chance onsets at equal distances and at random times; they depend on the number of "
-            "onsets of each track. All rows: `onsets.csv`.\n",
+            f"onsets of each track. {_SPREAD} All rows: `onsets.csv`.\n",
             markdown_table(
                 ["model", "layer, head", "reading", "F-measure (95 %)", *columns[-3:]],
                 _cells(found, *columns),
@@ -150,7 +184,7 @@ def _similarities(tables: ResultTables, charts: Sequence[str]) -> str:
     if not tables.similarities:
         return _skipped("Similarity of tokens", "chords, beats, keys, tags or sections")
     relations = values_of(tables.similarities, "relation")
-    found = best_of_each(tables.similarities, relation=relations, model=MODELS, source=[SEQUENCE])
+    found = _best(tables.similarities, relation=relations, model=MODELS, source=[SEQUENCE])
     rows = _cells(found, "relation", "model", "layer", "score", "n")
     missing = ", ".join(name for name in (*FRAMES, *TRACKS) if name not in relations)
     note = f"Left out because validation or test has no pair of it: {missing}.\n"
@@ -166,8 +200,8 @@ def _similarities(tables: ResultTables, charts: Sequence[str]) -> str:
             "mean of their sequence tokens (other poolings: see the table), averaged over query "
             f"tracks. `key`: equal keys. `tags`: at least {SHARED:.0%} of the union of the tags is "
             "shared, in other pairs none; the tags are those of the data set (instruments and "
-            "textures in `studio`). The intervals treat query tracks as independent. All rows: "
-            "`similarity.csv`.\n",
+            "textures in `studio`). Intervals resample the groups of query tracks, not the tracks "
+            f"that these are compared with. {_SPREAD} All rows: `similarity.csv`.\n",
             note if missing else "",
             markdown_table(["relation", "model", "best layer", "ROC-AUC (95 %)", "tracks"], rows),
             _image("similarity", charts),
@@ -179,14 +213,17 @@ def _sources(tables: ResultTables, charts: Sequence[str]) -> str:
     if not tables.probes:
         return _skipped("Linear probes", "tags, key, chords or beats")
     tasks = values_of(tables.probes, "task")
-    found = best_of_each(tables.probes, task=tasks, model=MODELS, source=SOURCES)
+    found = _best(tables.probes, task=tasks, model=MODELS, source=[*SOURCES, EQUAL, CONCAT])
     rows = _cells(found, "task", "model", "source", "layer", "metric", "score")
     return "\n".join(
         [
             "## Linear probes by pooling\n",
             "Scores of the harness: for each pooling (`source`) the best layer on validation. "
+            "`class` is the class token, `sequence` the mean of the sequence tokens, `both` the "
+            f"mean of all tokens, `{EQUAL}` the mean of `class` and `sequence`, `{CONCAT}` their "
+            "concatenation. "
             "Chord and beat are predicted from single sequence tokens at one third, two thirds and "
-            "the end of the layers. All rows: `sources.csv`; the runs: `runs/`.\n",
+            f"the end of the layers. {_SPREAD} All rows: `sources.csv`; the runs: `runs/`.\n",
             markdown_table(["task", "model", "source", "layer", "metric", "score (95 %)"], rows),
             _image("sources", charts),
         ]
@@ -207,13 +244,40 @@ def _provenance(provenance: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _cells(results: Iterable[Result], *columns: str) -> list[list[str]]:
+_SPREAD = (
+    "Random weights: mean, lowest and highest value of the seeds, each at its own best on "
+    "validation."
+)
+
+
+def _best(rows: Sequence[ScoredRow], **choices: Iterable[Any]) -> list[ScoredRow]:
+    """The best row on validation for each combination; of random weights all seeds in one row."""
+    found = []
+    for one in best_of_each(rows, **choices):
+        if one.row["model"] != RANDOM:
+            found.append(one)
+            continue
+        same = {name: [one.row[name]] for name in choices}
+        tops = [top for own in by_seed(rows) for top in best_of_each(own, **same)]
+        values = [top.row["value"] for top in tops]
+        shown = {"model": f"{RANDOM} ({_count(len(tops), 'seed')})", "layer": "", "head": ""}
+        shown |= {"reading": ""}
+        means: dict[str, Any] = {
+            name: float(np.mean([top.row[name] for top in tops]))
+            for name in ("validation", "precision", "recall")
+            if name in one.row
+        }
+        spread = {"value": float(np.mean(values)), "low": min(values), "high": max(values)}
+        found.append(replace(one, row={**one.row, **shown, **means, **spread}))
+    return found
+
+
+def _cells(results: Iterable[ScoredRow], *columns: str) -> list[list[str]]:
     """Rows of a Markdown table: `score` is the value with its interval, `place` layer and head."""
     found = []
     for one in results:
         place = f"{one.row['layer']} {one.row.get('head', '')}".strip()
         row = {**one.row, "score": format_value(one), "place": place}
-        row["model"] += f" (seed {row['seed']})" if row["model"] == RANDOM else ""
         cells = (row[column] for column in columns)
         found.append([f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells])
     return found

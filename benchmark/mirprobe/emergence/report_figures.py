@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mirprobe.core.plotting import BLUE, GREEN, GREY, ORANGE, new_figure, render, style
-from mirprobe.emergence.claims import Result, select, values_of
-from mirprobe.emergence.models import RANDOM, TRAINED
+from mirprobe.core.plotting import BLUE, GREEN, GREY, ORANGE, VIOLET, new_figure, render, style
+from mirprobe.emergence.models import CONCAT, EQUAL, RANDOM, TRAINED
 from mirprobe.emergence.probing import PLAIN
+from mirprobe.emergence.rows import ScoredRow, by_seed, select, values_of
 from mirprobe.emergence.similarity_scores import SEQUENCE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_SOURCES = {"class": ORANGE, SEQUENCE: BLUE, "both": GREEN}
+_SOURCES = {"class": ORANGE, SEQUENCE: BLUE, "both": GREEN, EQUAL: VIOLET, CONCAT: GREY}
 _BASELINES = {
     "flux": ("spectral flux", "black", "-"),
     "even": ("chance, evenly spaced", GREY, "--"),
@@ -33,7 +33,7 @@ _RELATIONS = {
 }
 
 
-def onsets_chart(results: Sequence[Result]) -> bytes:
+def onsets_chart(results: Sequence[ScoredRow]) -> bytes:
     """F-measure of the heads of every layer, random weights, spectral flux and chance onsets."""
     own, untrained = (select(results, model=model) for model in (TRAINED, RANDOM))
     layers, heads = (values_of(own, name) for name in ("layer", "head"))
@@ -62,7 +62,7 @@ def onsets_chart(results: Sequence[Result]) -> bytes:
         return render(figure, ".png")
 
 
-def similarity_chart(results: Sequence[Result]) -> bytes:
+def similarity_chart(results: Sequence[ScoredRow]) -> bytes:
     """ROC-AUC of the sequence tokens in each relation."""
     rows = select(results, source=SEQUENCE)
 
@@ -70,7 +70,7 @@ def similarity_chart(results: Sequence[Result]) -> bytes:
         here = select(rows, relation=relation)
         own = select(here, model=TRAINED)
         for number, values in enumerate(_per_seed(here)):
-            axes.plot(values, color=GREY, lw=1, label=None if number else "random weights")
+            axes.plot(values, color=GREY, lw=0.5, label=None if number else "random weights")
         _line(axes, np.arange(len(own)), own, color=BLUE, marker="o", ms=3.5, lw=1.2, label=TRAINED)
         _baselines(axes, here)
         axes.axhline(0.5, color="black", lw=0.6, ls=":")
@@ -80,20 +80,21 @@ def similarity_chart(results: Sequence[Result]) -> bytes:
     return _panels(values_of(rows, "relation"), panel, "ROC-AUC of cosine similarity")
 
 
-def sources_chart(results: Sequence[Result]) -> bytes:
+def sources_chart(results: Sequence[ScoredRow]) -> bytes:
     """Scores of linear probes by layer and pooling, of trained and random weights."""
 
     def panel(axes: Axes, task: str) -> None:
         here = select(results, task=task)
-        for offset, (source, colour) in zip((-0.15, 0.0, 0.15), _SOURCES.items(), strict=True):
+        for number, (source, colour) in enumerate(_SOURCES.items()):
             own = select(here, model=TRAINED, source=source)
             if own:
-                place = np.arange(len(own)) + offset
+                place = np.arange(len(own)) + (number - 2) * 0.12
                 _line(axes, place, own, color=colour, marker="o", ms=3.5, lw=1.0, label=source)
                 _layers(axes, values_of(own, "layer"))
-            for number, values in enumerate(_per_seed(select(here, source=source))):
-                label = "the same, random weights" if source == SEQUENCE and not number else None
-                axes.plot(values, color=colour, lw=0.7, ls=":", label=label)
+            untrained = np.array(_per_seed(select(here, source=source)))
+            if len(untrained):
+                label = "the same, random weights (mean)" if source == SEQUENCE else None
+                axes.plot(untrained.mean(0), color=colour, lw=0.9, ls=":", label=label)
         for value in _values(select(here, model=PLAIN)):
             axes.axhline(value, color="black", lw=0.8, ls="--", label="log-mel frames")
         axes.set_title(f"{task}: {here[0].row['metric']}")
@@ -123,7 +124,7 @@ def _panels(names: Sequence[str], draw: Callable[[Axes, str], None], label: str)
         return render(figure, ".png")
 
 
-def _line(axes: Axes, place: Any, rows: Sequence[Result], **style: Any) -> None:
+def _line(axes: Axes, place: Any, rows: Sequence[ScoredRow], **style: Any) -> None:
     """Draw values with their intervals."""
     values = np.array([[one.row[name] for name in ("value", "low", "high")] for one in rows])
     # an interval may not contain the value
@@ -136,17 +137,16 @@ def _layers(axes: Axes, layers: Sequence[str]) -> None:
     axes.set_xlabel("layer")
 
 
-def _baselines(axes: Axes, results: Sequence[Result]) -> None:
+def _baselines(axes: Axes, results: Sequence[ScoredRow]) -> None:
     for model, (label, colour, dash) in _BASELINES.items():
         for value in _values(select(results, model=model)):
             axes.axhline(value, color=colour, ls=dash, lw=1, label=label)
 
 
-def _values(results: Iterable[Result]) -> list[float]:
+def _values(results: Iterable[ScoredRow]) -> list[float]:
     return [one.row["value"] for one in results]
 
 
-def _per_seed(results: Sequence[Result]) -> list[list[float]]:
+def _per_seed(results: Sequence[ScoredRow]) -> list[list[float]]:
     """The values of random weights, one list per seed."""
-    untrained = select(results, model=RANDOM)
-    return [_values(select(untrained, seed=seed)) for seed in values_of(untrained, "seed")]
+    return [_values(own) for own in by_seed(results)]

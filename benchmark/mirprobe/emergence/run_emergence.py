@@ -18,11 +18,13 @@ from mirprobe.core.plotting import require_matplotlib
 from mirprobe.data.tracks import limit_tracks, prepare_audio, splits_hash
 from mirprobe.emergence import onset_scores, probing, similarity_scores
 from mirprobe.emergence.baselines import baselines
-from mirprobe.emergence.claims import Claim, Result, ResultTables, evaluate_claims
+from mirprobe.emergence.checks import Claim
+from mirprobe.emergence.claims import ResultTables, evaluate_claims
 from mirprobe.emergence.evaluate_model import evaluate_model
 from mirprobe.emergence.models import random_specs, trained_spec
 from mirprobe.emergence.report import write_report
 from mirprobe.emergence.report_figures import onsets_chart, similarity_chart, sources_chart
+from mirprobe.emergence.rows import ScoredRow
 from mirprobe.emergence.usable_tracks import usable_tracks
 from mirprobe.evaluation.config import RunConfig, find_device
 from mirprobe.evaluation.provenance import PACKAGES
@@ -51,7 +53,8 @@ def run_emergence(
     folder: Path,
     *,
     seed: int = 0,
-    controls: int = 3,
+    seeds: int = 20,
+    probe_seeds: int = 5,
     jobs: int = 1,
 ) -> EmergenceResult:
     """Evaluate a model against random weights and baselines, and check the five claims.
@@ -61,7 +64,8 @@ def run_emergence(
         checkpoint: weights of the model under study.
         folder: gets `README.md`, three tables, three figures, `emergence.json` and `runs/`.
         seed: seed of pairs and chance onsets.
-        controls: number of models with random weights, at least 1.
+        seeds: number of models with random weights, at least 2, for claims 4 and 5.
+        probe_seeds: how many of them are probed, at least 2, for claims 1 to 3.
         jobs: number of processes.
 
     Raises:
@@ -70,16 +74,16 @@ def run_emergence(
         MirprobeError: a probe failed.
     """
     require_matplotlib()
-    for name, value, least in (("seed", seed, 0), ("controls", controls, 1), ("jobs", jobs, 1)):
-        if value < least:
-            raise ConfigError(f"--{name} is {value}; it must be at least {least}")
+    least = {"seed": (seed, 0), "seeds": (seeds, 2), "probe-seeds": (probe_seeds, 2)}
+    for name, (value, bound) in {**least, "jobs": (jobs, 1)}.items():
+        if value < bound:
+            raise ConfigError(f"--{name} is {value}; it must be at least {bound}")
     device = find_device(config.device)
     model = trained_spec(checkpoint)
     try:
         sha256 = file_digest(checkpoint)
     except OSError as error:
         raise StorageError(f"{checkpoint}: cannot be read ({error.strerror or error})") from error
-    untrained = random_specs(model.config, controls)
     dataset = make_dataset(config)
     tracks = limit_tracks(dataset, config.limit)
     try:  # before any work, so that an error is reported at once
@@ -93,13 +97,14 @@ def run_emergence(
     splits, problems = usable_tracks(tracks, frontend.sample_rate, jobs)
     tables = ResultTables()
     tables.onsets, tables.similarities = baselines(frontend, splits, seed=seed, jobs=jobs)
-    for weights in (model, *untrained):
+    for weights in (model, *random_specs(model.config, seeds)):
         found = evaluate_model(weights, splits, seed=seed, device=device, jobs=jobs)
         tables.onsets += found[0]
         tables.similarities += found[1]
     _write_table(folder / "onsets.csv", tables.onsets, onset_scores.COLUMNS)
     _write_table(folder / "similarity.csv", tables.similarities, similarity_scores.COLUMNS)
-    tables.probes, unprobed = probing.probe(model, untrained, dataset, config, folder / "runs")
+    probed = [model, *random_specs(model.config, probe_seeds)]
+    tables.probes, unprobed = probing.probe(probed, dataset, config, folder / "runs")
     _write_table(folder / "sources.csv", tables.probes, probing.COLUMNS)
     problems = {**unprobed, **problems}
     provenance = {
@@ -110,7 +115,8 @@ def run_emergence(
         "splits_hash": splits_hash(tracks),
         "tracks": {split: len(own) for split, own in splits.items()},
         "seed": seed,
-        "controls": controls,
+        "seeds": seeds,
+        "probe_seeds": probe_seeds,
         "problems": problems,
         "versions": {
             "python": platform.python_version(),
@@ -133,7 +139,7 @@ def run_emergence(
     return EmergenceResult(claims, folder, problems)
 
 
-def _write_table(path: Path, results: Sequence[Result], columns: list[str]) -> None:
+def _write_table(path: Path, results: Sequence[ScoredRow], columns: list[str]) -> None:
     table = pd.DataFrame([one.row for one in results], columns=columns)
     content = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     write_whole(path, content.encode())

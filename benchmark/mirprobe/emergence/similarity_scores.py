@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from mirprobe.core.bootstrap import point
 from mirprobe.core.schema import SPLITS, Floating, Floats, Split, Track
-from mirprobe.emergence.intervals import ScoredRow, mean_of, scored_row
+from mirprobe.emergence.rows import ScoredRow, groups_of, scored_row
 from mirprobe.emergence.similarity_pairs import FRAMES, TRACKS, Ints, Kinds, frame_pairs
 from mirprobe.metrics.roc_auc import auc, unit
 
@@ -132,9 +131,10 @@ class Similarities:
         """The rows of one relation; none if a split has no pairs."""
         if np.isnan(valid).all() or np.isnan(test).all():
             return
-        means = [point(mean_of(values), len(values)) for values in valid.T]
+        means = np.nanmean(valid, axis=0)
+        groups = groups_of(self._tracks["test"])
         best = int(np.argmax(means))
         for place, (source, layer) in enumerate(product(sources, self.layers)):
-            chosen = {"selected": place == best, "validation": means[place]}
+            chosen = {"selected": place == best, "validation": float(means[place])}
             own = {**row, "layer": layer, "source": source, **chosen}
-            yield scored_row(own, test[:, place])
+            yield scored_row(own, test[:, place], groups)
