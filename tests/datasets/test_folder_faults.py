@@ -202,7 +202,7 @@ def test_no_annotation_at_all(here: Path) -> None:
     found = faults(here, "audio: recordings")
     assert found[0].startswith("no track has any annotation; map")
     (here / "empty").mkdir()
-    assert "holds no audio file (.wav, .flac" in faults(here, "audio: empty")[0]
+    assert "holds no audio file (.wav, .wave" in faults(here, "audio: empty")[0]
 
 
 def test_audio_that_is_ambiguous_or_foreign(here: Path) -> None:
@@ -211,8 +211,8 @@ def test_audio_that_is_ambiguous_or_foreign(here: Path) -> None:
     found = faults(here, table=GOOD + "four,C major,test\nfour.m4a,C major,test\n")
     assert found == [
         "labels.csv row 2: audio 'one' is one of 2 files; write the suffix too",
-        "labels.csv row 5: audio 'four' cannot be decoded; convert it to FLAC",
-        "labels.csv row 6: audio 'four.m4a' cannot be decoded; convert it to FLAC",
+        "labels.csv row 5: audio 'four' is of a kind that is not read; convert it to FLAC",
+        "labels.csv row 6: audio 'four.m4a' is of a kind that is not read; convert it to FLAC",
     ]
 
 

@@ -106,6 +106,23 @@ def test_the_confidence_of_a_tag_counts(path: Path) -> None:
     assert read_local("jams", path)["tags"] == {"slow": 1.0, "happy": 1.0, "loud": 1.0}
 
 
+@pytest.mark.parametrize(
+    ("namespace", "value"),
+    [("key_mode", "C:major"), ("chord", "C:maj"), ("beat", 1), ("tempo", 90.0), ("onset", None)],
+)
+def test_an_observation_without_confidence_is_refused(
+    path: Path, namespace: str, value: Any
+) -> None:
+    data = observed((0, 1, value))
+    data[0]["confidence"] = 0.0
+    jams(path, (namespace, data))
+    with pytest.raises(ValueError, match=rf"has confidence 0\.0 at 0 s in {namespace}#1; remove"):
+        read_local("jams", path)
+    data[0]["confidence"] = 0.1
+    jams(path, (namespace, data))
+    assert len(read_local("jams", path)) == 1
+
+
 def test_keys_that_differ_are_none_that_could_be_scored(path: Path) -> None:
     jams(path, ("key_mode", observed((0, 1, "C:major"), (1, 1, "G:major"))))
     assert read_local("jams", path)["key"] == "X"

@@ -10,10 +10,11 @@ from unicodedata import normalize
 
 import pandas as pd
 import pytest
-from helpers.miniatures import ids_of, refusal, text, tone, tracks_of
+from helpers.miniatures import RATE, ids_of, refusal, text, tone, tracks_of
 
 from mirprobe.api.registry import DATASETS
 from mirprobe.core.schema import SPLITS
+from mirprobe.data.audio import load
 from mirprobe.data.tracks import limit_tracks
 from mirprobe_tasks.datasets.folder import Folder
 
@@ -96,6 +97,49 @@ def test_a_column_of_splits_under_another_name_is_not_ignored(here: Path) -> Non
     assert ids_of(given) == {"train": ["one"], "valid": ["two"], "test": ["three"]}
 
 
+@pytest.mark.parametrize("column", ["fold", "Folds", "cv_fold"])
+def test_a_column_of_folds_is_not_divided_again(here: Path, column: str) -> None:
+    table = f"audio,key,{column}\none,C,1\ntwo,D,2\nthree,E,3\n"
+    message = refusal(lambda: folder(here, PLAIN, table))
+    assert f"column '{column}' of labels.csv divides the data already; add a column" in message
+    assert "`seed:" not in message
+    found = folder(here, f"{PLAIN}columns: {{group: {column}}}\nseed: 9\n", table)
+    assert {track.group for track in tracks_of(found).values()} == {"1", "2", "3"}
+    splits = table.replace("1\n", "1,train\n").replace("2\n", "2,valid\n")
+    splits = splits.replace("3\n", "3,test\n").replace(f"{column}\n", f"{column},split\n")
+    assert ids_of(folder(here, PLAIN, splits))["valid"] == ["two"]
+
+
+def test_folders_of_folds_are_not_divided_again(tmp_path: Path) -> None:
+    for number in range(1, 6):
+        tone(tmp_path / "recordings" / f"fold{number}" / "a.wav", 0.05)
+        text(tmp_path / "recordings" / f"fold{number}" / "a.keys", "0 0.05 C:major")
+    table = "audio,key\n" + "".join(f"fold{number}/a,C\n" for number in range(1, 6))
+    for refused in (
+        lambda: folder(tmp_path, "audio: recordings\nbeside: {keys: .keys}\n"),
+        lambda: folder(tmp_path, PLAIN, table),
+    ):
+        message = refusal(refused)
+        assert "the folders fold1, fold2, fold3, fold4, fold5 divide the data already" in message
+        assert "seed" not in message
+
+
+def test_names_in_two_forms_of_unicode_are_one_name(here: Path) -> None:
+    one, two = (normalize(form, "Café") for form in ("NFC", "NFD"))
+    table = f"audio,id,genre,split\none,{one},pop,train\ntwo,{two},pop,valid\nthree,c,pop,test\n"
+    message = refusal(lambda: folder(here, PLAIN, table))
+    assert f"labels.csv row 3: id '{one}' is also that of labels.csv row 2" in message
+    table = f"audio,genre,split\none,{one},train\ntwo,{two},valid\nthree,{two},test\n"
+    for labels in ("", f"labels: {{genre: [{two}]}}\n"):
+        found = folder(here, PLAIN + labels, table)
+        assert found.vocabularies == {"genre": (one,)}
+    torn = f"audio,genre,{two},split\none,a,{one},train\ntwo,a,{two},valid\nthree,a,x,test\n"
+    message = refusal(lambda: folder(here, f"{PLAIN}columns: {{group: {one}}}\n", torn))
+    assert f"group '{one}' is in valid here and in train in labels.csv row 2" in message
+    doubled = f"audio,{one},{two},split\none,a,a,train\n"
+    assert f"has two columns '{one}'" in refusal(lambda: folder(here, PLAIN, doubled))
+
+
 @pytest.mark.parametrize("sign", ["\0", "\v", "\u2028", "\x85"])
 def test_labels_of_several_lines_are_refused(here: Path, sign: str) -> None:
     rows = {"audio": NAMES, "genre": [f"a{sign}b", "c", "d"], "split": SPLITS}
@@ -164,13 +208,19 @@ def test_files_of_other_kinds_are_counted(
 ) -> None:
     for name in ("a.txt", "b.txt", "c.doc"):
         text(here / "recordings" / name, "x")
-    tone(here / "recordings" / "four.wav", 0.05).rename(here / "recordings" / "four.oga")
+    for number, ending in enumerate(("oga", "wave", "snd")):
+        shown = {"oga": "ogg", "wave": "wav", "snd": "au"}[ending]
+        made = tone(here / "recordings" / f"more{number}.{shown}", 0.05)
+        made.rename(made.with_suffix(f".{ending}"))
     monkeypatch.setattr(logging.getLogger("mirprobe_tasks"), "propagate", True)
-    table = "audio,key,split\none,C,train\ntwo,D,valid\nthree,E,test\nfour,F,test\n"
+    table = "audio,key,split\none,C,train\ntwo,D,valid\nthree,E,test\n"
+    table += "".join(f"more{number},F,test\n" for number in range(3))
     with caplog.at_level(logging.INFO):
         found = folder(here, PLAIN, table)
-    assert ids_of(found)["test"] == ["three", "four"]
-    assert "files that are no audio: 2 .txt, 1 .doc" in caplog.text
+    assert ids_of(found)["test"] == ["three", "more0", "more1", "more2"]
+    for track in found.splits()["test"]:
+        assert len(load(track, RATE)) == round(0.05 * RATE)
+    assert "files that are not read as audio: 2 .txt, 1 .doc" in caplog.text
 
 
 @pytest.mark.parametrize("suffix", ["", ".wav"])

@@ -242,13 +242,14 @@ def test_an_encoder_that_exits_costs_only_itself(tones: Tones, tmp_path: Path) -
     assert set(result.scores["encoder"]) == {"Frail", "Bands"}
 
 
-@pytest.mark.parametrize("attribute", ["dim", "info", "built", "imported"])
+@pytest.mark.parametrize("attribute", ["dim", "info", "built", "imported", "panics"])
 def test_an_encoder_that_fails_at_the_start_costs_only_itself(
     attribute: str, tones: Tones, tmp_path: Path
 ) -> None:
     lines = {
         "built": "def __init__(self):\n        raise RuntimeError('weary')",
         "imported": "1 / 0",
+        "panics": "raise BaseException('weary')",
     }
     fails = f"@property\n    def {attribute}(self):\n        raise RuntimeError('weary')"
     body = lines.get(attribute, fails)

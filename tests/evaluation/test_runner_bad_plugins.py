@@ -47,6 +47,11 @@ class Frozen(Own):
     metrics: Mapping[str, str] = MappingProxyType({"accuracy": "share of tracks"})
 
 
+class Panicking(Own):
+    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[Any]:
+        raise BaseException("panic")  # as pyo3's PanicException
+
+
 class Leaving(Own):
     def score(self, *args: Any) -> Any:
         sys.exit(0)
@@ -79,6 +84,7 @@ class Unstorable(Own):
     ("task", "reason"),
     [
         (Raising(), "task 'stub' raised RuntimeError: not"),
+        (Panicking(), "task 'stub' raised BaseException: panic (encoder 'Bands')"),
         (Frozen(), "task 'stub': the attribute 'metrics' cannot be hashed (cannot pickle"),
         (Leaving(), "task 'stub' raised SystemExit: 0 (encoder 'Bands')"),
         (BadConditions(), "task 'stub' raised KeyError: 'mood' (encoder 'Bands')"),
@@ -112,7 +118,7 @@ class Odd(Bands):
 
 
 @pytest.mark.parametrize("attribute", ["sources", "layers", "fingerprint", "dim"])
-@pytest.mark.parametrize("error", [RuntimeError("gone"), SystemExit(0)])
+@pytest.mark.parametrize("error", [RuntimeError("gone"), BaseException("panic")])
 def test_an_encoder_that_fails_outside_of_its_call_costs_no_other(
     attribute: str, error: BaseException, tones: Tones, tmp_path: Path
 ) -> None:

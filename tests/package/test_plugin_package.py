@@ -108,6 +108,6 @@ def test_a_broken_plug_in_names_itself(
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line == (
-        f"error: {kind} plug-in '{name}' ({culprit} of mirprobe-loudness) fails to import: "
-        "ModuleNotFoundError(\"No module named 'no_such_library'\"); mend or uninstall it"
+        f"error: {kind} plug-in '{name}' ({culprit} of mirprobe-loudness) fails to import ("
+        "ModuleNotFoundError: No module named 'no_such_library'); mend or uninstall it"
     )

@@ -112,10 +112,10 @@ def _imported(path: Path, shown: str) -> ModuleType:
         _hashes.update((file, found) for file, found in hashes.items() if file != path)
         beside = {f.relative_to(path.parent).as_posix(): h for f, h in hashes.items() if f != path}
         _sources[path] = digest(hashes[path], beside)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         del sys.modules[name]
         sys.path[:] = search_path
-        if isinstance(error, ConfigError):
+        if isinstance(error, ConfigError | KeyboardInterrupt):
             raise
         raise PluginError(
             f"{shown} fails to import: {_place(error, path)}{type(error).__name__}: {error}; fix it"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from mirprobe.api.from_file import factory_from_file
 from mirprobe.api.optional import positional_of
 from mirprobe.api.specs import build, is_file_spec, nearest, parse_options
-from mirprobe.core.errors import ConfigError, PluginError
+from mirprobe.core.errors import ConfigError, plugin_errors
 
 if TYPE_CHECKING:  # these import torch, which the command line starts without
     from mirprobe.api.dataset import Dataset
@@ -91,13 +91,9 @@ class Registry(Generic[T]):
         if name not in found:
             raise ConfigError(f"unknown {self.kind} '{name}'; {nearest(name, self.names())}")
         point = found[name]
-        try:
+        what = f"{self.kind} plug-in '{name}' ({_origin(point)}) fails to import"
+        with plugin_errors(what, "mend or uninstall it"):
             return point.load(), name, text
-        except (Exception, SystemExit) as error:
-            raise PluginError(
-                f"{self.kind} plug-in '{name}' ({_origin(point)}) fails to import: {error!r}; "
-                "mend or uninstall it"
-            ) from error
 
     def _entry_points(self) -> dict[str, EntryPoint]:
         found: dict[str, EntryPoint] = {}

@@ -66,10 +66,11 @@ def plugin_errors(what: str, remedy: str) -> Iterator[None]:
 
     Raises:
         PluginError: the error is not a MirprobeError already.
+        KeyboardInterrupt: as it is.
     """
     try:
         yield
-    except MirprobeError:
+    except (MirprobeError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # SystemExit: the plug-in called sys.exit()
+    except BaseException as error:  # sys.exit() and a panic of a library in Rust are no Exception
         raise PluginError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error

@@ -149,9 +149,19 @@ class TrackEncoder:
         return pending.number, views, pending.layout.samples / self.encoder.sample_rate
 
     def _check_loss(self) -> None:
-        if self._loss is not None and self._loss.share > LOST:
+        if self._loss is None:
+            return
+        if self._loss.share > LOST:
             raise UntrustedEncoderError(
                 f"cannot be cached: {self._loss.describe(self.layers)}; use --dtype float32"
+            )
+        if self._loss.faint:
+            log.warning(
+                "encoder '%s': float16 loses more than %g %% of the variance of %d dimensions that "
+                "vary far less than the others; if they are not dead, use --dtype float32",
+                self.name,
+                100 * LOST,
+                self._loss.faint,
             )
 
     def _halve_batch(self, batch: list[Waiting], error: torch.OutOfMemoryError) -> None:

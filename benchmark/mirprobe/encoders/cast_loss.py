@@ -77,8 +77,12 @@ class CastLoss:
         sums.lost = sums.lost + error.sum(0)
         sums.lost_squares = sums.lost_squares + error.square().sum(0)
 
-    def _shares(self) -> list[Tensor]:
-        """(layers, dim) of each kind: the share that is lost; 0 where a dimension does not live."""
+    def _shares(self, of_all: bool = False) -> list[Tensor]:
+        """(layers, dim) of each kind: the share that is lost; 0 where a dimension does not count.
+
+        Args:
+            of_all: whether dimensions that vary far less than the others count.
+        """
         shares = []
         for sums in self._sums.values():
             variance = sums.squares / sums.count - (sums.total / sums.count) ** 2
@@ -86,6 +90,9 @@ class CastLoss:
             assert isinstance(variance, Tensor)
             live = variance > (_NOISE * sums.largest).square()
             share = torch.where(live, error / variance, 0.0)
+            if of_all:
+                shares.append(share)
+                continue
             parts = zip(
                 *(torch.split(x, list(self._parts), -1) for x in (variance, share, live)),
                 strict=True,
@@ -98,6 +105,12 @@ class CastLoss:
         """The largest share of a dimension's variance that the cast loses."""
         return max((float(share.max()) for share in self._shares()), default=0.0)
 
+    @property
+    def faint(self) -> int:
+        """Dimensions that lose more than `LOST` and vary too little, by the others, to count."""
+        lost = (int((share > LOST).sum()) for share in self._shares(of_all=True))
+        return sum(lost) - sum(int((share > LOST).sum()) for share in self._shares())
+
     def describe(self, layers: Sequence[str]) -> str:
         """How much is lost, and where most."""
         worst = max(self._shares(), key=lambda share: float(share.max()))
@@ -106,6 +119,7 @@ class CastLoss:
         return (
             f"float16 loses {100 * self.share:.2g} % of the variance of dimension {dim} of layer "
             f"'{layers[layer]}' (at most {100 * LOST:g} %; {many} of {worst.numel()} lose more)"
+            + (f"; and of {self.faint} that hardly vary" if self.faint else "")
         )
 
 

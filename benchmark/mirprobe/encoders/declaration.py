@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import isfinite
 from numbers import Real
 from operator import index
@@ -11,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from mirprobe.api.encoder import Encoder, EncoderInfo, info_of
-from mirprobe.core.errors import MirprobeError, PluginError
+from mirprobe.core.errors import PluginError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.torch_state import kept_torch_state
@@ -87,29 +88,29 @@ class CheckedEncoder:
         Raises:
             PluginError: it is no `EncoderInfo`, or raises an error.
         """
-        try:
-            with kept_torch_state():
-                return info_of(self.name, self.plugin)
-        except MirprobeError:
-            raise
-        except (Exception, SystemExit) as error:
-            raise self._raised("info", error) from error
+        with self._errors("info"):
+            return info_of(self.name, self.plugin)
 
     def own_fingerprint(self) -> str:
         """The fingerprint that the encoder declares now."""
         return str(self._read("fingerprint"))
 
     def _read(self, attribute: str) -> Any:
+        with self._errors(attribute):
+            return getattr(self.plugin, attribute, 0 if attribute == "context" else _MISSING)
+
+    @contextmanager
+    def _errors(self, attribute: str) -> Iterator[None]:
+        """Any error where an attribute is read, as one that names both."""
         try:
             with kept_torch_state():
-                return getattr(self.plugin, attribute, 0 if attribute == "context" else _MISSING)
-        except (Exception, SystemExit) as error:
-            raise self._raised(attribute, error) from error
-
-    def _raised(self, attribute: str, error: BaseException) -> DeclarationError:
-        said = " ".join(str(error).split())
-        found = f"raised {type(error).__name__}: {said}, where its {attribute} was read"
-        return DeclarationError(self.name, found, "correct it")
+                yield
+        except (PluginError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # as in `plugin_errors`
+            said = " ".join(str(error).split())
+            found = f"raised {type(error).__name__}: {said}, where its {attribute} was read"
+            raise DeclarationError(self.name, found, "correct it") from error
 
 
 _MISSING = object()

@@ -31,7 +31,9 @@ def to_device(encoder: Encoder, device: str | torch.device) -> None:
         try:
             with kept_torch_state():
                 module.eval().to(device)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # as in `plugin_errors`
             raise EncoderError(
                 f"raised {type(error).__name__}: {error} (when it was moved to {device})"
             ) from error
@@ -103,7 +105,7 @@ def call_encoder(encoder: Encoder, windows: Tensor, precision: Precision = "32")
             return _detached(encoder(windows), windows.device)
     except (torch.OutOfMemoryError, EncoderError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # a panic of a library in Rust is no Exception
+    except BaseException as error:  # as in `plugin_errors`
         raise EncoderError(
             f"raised {type(error).__name__}: {error} (windows of shape {tuple(windows.shape)})"
         ) from error

@@ -1,4 +1,4 @@
-"""Errors of plug-ins: refused before any work, and noted where others have work to go on with."""
+"""Errors of plug-ins, noted where others have work to go on with."""
 
 from __future__ import annotations
 
@@ -6,25 +6,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
+from mirprobe.core.errors import MirprobeError, StorageError
 
 log = logging.getLogger(__name__)
-
-
-@contextmanager
-def refused(plugin: str) -> Iterator[None]:
-    """Raise an error in the block as one that names the plug-in in one line.
-
-    Raises:
-        ConfigError: the error is not a MirprobeError already.
-    """
-    try:
-        yield
-    except MirprobeError:
-        raise
-    except (Exception, SystemExit) as error:  # SystemExit: the plug-in called sys.exit()
-        reason = f"{plugin} raised {type(error).__name__}: {error}; correct the plug-in"
-        raise ConfigError(reason) from error
 
 
 @contextmanager
@@ -46,11 +30,13 @@ def noted(
     """
     try:
         yield
+    except KeyboardInterrupt:
+        raise
     except fatal:
         raise
     except MirprobeError as error:
         reason = str(error)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # as in `plugin_errors`
         log.debug("%s", plugin, exc_info=True)
         reason = f"{plugin} raised {type(error).__name__}: {error}{beside}"
         if plugin.startswith("task "):

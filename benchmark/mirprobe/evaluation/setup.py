@@ -12,14 +12,13 @@ from mirprobe.api.encoder import Encoder, info_columns
 from mirprobe.api.registry import TASKS
 from mirprobe.api.specs import nearest
 from mirprobe.api.task import Task
-from mirprobe.core.errors import ConfigError, PluginError
+from mirprobe.core.errors import ConfigError, PluginError, plugin_errors
 from mirprobe.data.combined import CrossedDataset, JoinedDataset
 from mirprobe.data.paths import DataFolders, joined_specs
 from mirprobe.embedding.remote_store import local_folder
 from mirprobe.encoders.declaration import CheckedEncoder
 from mirprobe.encoders.specs import checked_encoder, split_pca
 from mirprobe.evaluation.config import RunConfig
-from mirprobe.evaluation.failures import refused
 from mirprobe.probing.pca import components_fingerprint
 
 log = logging.getLogger(__name__)
@@ -84,7 +83,7 @@ def require_complete(plugins: Mapping[str, object], protocol: type, kind: str) -
         ConfigError: a plug-in lacks attributes; the message names both.
     """
     for name, plugin in plugins.items():
-        with refused(f"{kind} '{name}'"):
+        with plugin_errors(f"{kind} '{name}' has a member that cannot be read", "correct it"):
             missing = [wanted for wanted in protocol.__annotations__ if not hasattr(plugin, wanted)]
         if missing:
             lacks = ", ".join(missing)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirprobe.api.specs import nearest
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import ConfigError, plugin_errors
 from mirprobe.core.yaml_text import load_yaml
 from mirprobe.evaluation.config import RunConfig, make_config
 
@@ -38,12 +38,10 @@ def registered() -> dict[str, Traversable]:
     found: dict[str, Traversable] = {}
     origins: dict[str, str] = {}
     for package in sorted({point.value for point in entry_points(group=GROUP)}):
-        try:
+        with plugin_errors(
+            f"suites of package '{package}' cannot be read", "repair or uninstall it"
+        ):
             entries = list(files(package).iterdir())
-        except Exception as error:
-            raise ConfigError(
-                f"suites of package '{package}' cannot be read ({error!r}); repair or uninstall it"
-            ) from error
         for file in entries:
             name = file.name.removesuffix(SUFFIX)
             if name == file.name:

@@ -55,7 +55,9 @@ def validate_task(task: Task, dataset: Dataset) -> Iterator[Check]:
     for check in steps:
         try:
             found = check()
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # as in `plugin_errors`
             name = check.__name__
             yield Check(name, False, f"{type(error).__name__}: {error}", "see mirprobe.Task")
             return

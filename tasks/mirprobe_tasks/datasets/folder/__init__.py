@@ -14,7 +14,7 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe_tasks.datasets.folder.description import Description, read_description
 from mirprobe_tasks.datasets.folder.faults import Faults
-from mirprobe_tasks.datasets.folder.tracks import FolderTrack, read_tracks, split_in_path
+from mirprobe_tasks.datasets.folder.tracks import FOLD, FolderTrack, read_tracks, split_in_path
 from mirprobe_tasks.datasets.splits import divide
 
 __all__ = ["Folder"]
@@ -111,6 +111,15 @@ def _divide(
         faults.add(
             "the paths of audio files name splits, and no split is given; name their folders "
             "train, valid and test, or name the splits in a column 'split' of a table",
+        )
+    depth = len(description.audio.parts)
+    parents = {part for track in tracks for part in track.audio.parent.parts[depth:]}
+    folds = sorted(filter(FOLD.fullmatch, parents))
+    grouped = description.table and len({track.group for track in tracks}) < len(tracks)
+    if len(folds) > 1 and not grouped:
+        faults.add(
+            f"the folders {', '.join(folds)} divide the data already; name them train, valid and "
+            "test, or name the splits in a column 'split' of a table",
         )
     if faults:
         return {split: [] for split in SPLITS}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
@@ -129,7 +130,10 @@ def _table(value: Any) -> str:
 
 def _names(value: Any) -> tuple[str, ...]:
     names = value if isinstance(value, list) else []
-    if not names or not all(isinstance(name, str) for name in names) or len({*names}) < len(names):
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ValueError("a list of different labels")
+    names = [normalize("NFC", name) for name in names]
+    if len({*names}) < len(names):
         raise ValueError("a list of different labels")
     return tuple(names)
 
@@ -149,7 +153,7 @@ def _columns(value: Any) -> dict[str, str | tuple[str, ...]]:
         if not isinstance(column, str) and not (name == "tags" and isinstance(column, list)):
             raise ValueError(f"a name of a column for '{name}', for 'tags' also a list of them")
     return {
-        name: _names(column) if isinstance(column, list) else column
+        name: _names(column) if isinstance(column, list) else normalize("NFC", column)
         for name, column in value.items()
     }
 

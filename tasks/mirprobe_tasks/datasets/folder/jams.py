@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 
@@ -53,9 +54,10 @@ def read_jams(text: str, chosen: Mapping[str, tuple[str, int]]) -> Values:
                 wanted = chosen.get(field, (namespace, seen[namespace]))
                 if wanted == (namespace, seen[namespace]):
                     _, read = _NAMESPACES.get(namespace, ("", _tags))
-                    found.setdefault(field, {})[f"{namespace}#{seen[namespace]}"] = read(
-                        observations
-                    )
+                    name = f"{namespace}#{seen[namespace]}"
+                    if field != "tags":
+                        _refuse_doubtful(observations, name)
+                    found.setdefault(field, {})[name] = read(observations)
     except (KeyError, TypeError, AttributeError, *_NOT_JSON) as error:
         raise ValueError(f"is no JAMS file ({type(error).__name__}: {error})") from error
     for field in {field_of(namespace) for namespace in seen} - set(found):
@@ -104,6 +106,17 @@ def _observations(data: Any) -> Observations:
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
+def _refuse_doubtful(observations: Observations, name: str) -> None:
+    """Refuse an annotation of a field that must be whole if a part of it has no confidence."""
+    for one in observations:
+        confidence = one.get("confidence")
+        if confidence is not None and not confidence > 0:
+            raise ValueError(
+                f"has confidence {confidence} at {one.get('time')} s in {name}; remove it, choose "
+                "another annotation in the description, or write null if it is unknown"
+            )
+
+
 def _number(value: Any) -> float:
     number = float(value)
     if not isfinite(number):
@@ -114,7 +127,7 @@ def _number(value: Any) -> float:
 def _text(value: Any) -> str:
     if not isinstance(value, str | int | float) or value != value:  # NaN differs from itself
         raise ValueError(f"has the label {value!r}; write text")
-    return str(value)
+    return normalize("NFC", str(value))
 
 
 def _times(observations: Observations) -> list[float]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import pandas as pd
@@ -80,7 +81,7 @@ def _read_csv(path: Path, delimiter: str, faults: Faults) -> Table:
                 if not any(cells):
                     continue
                 if not header:
-                    header = tuple(cells)
+                    header = tuple(normalize("NFC", name) for name in cells)
                 elif len(cells) != len(header):
                     faults.add(
                         f"has {len(cells)} fields, the header {len(header)}; quote what holds a "
@@ -108,7 +109,7 @@ def _read_parquet(path: Path) -> Table:
         ) from error
     except (OSError, ValueError) as error:  # base classes of pyarrow's errors
         raise ConfigError(f"{path}: cannot be read as Parquet ({error}); save it again") from error
-    header = tuple(str(name) for name in frame.columns)
+    header = tuple(normalize("NFC", str(name)) for name in frame.columns)
     rows = [
         (f"{path.name} row {number}", dict(zip(header, map(_cell, values), strict=True)))
         for number, values in enumerate(frame.itertuples(index=False, name=None), start=1)

@@ -20,18 +20,21 @@ from mirprobe_tasks.datasets.folder.description import COLUMNS, LOCAL, Descripti
 from mirprobe_tasks.datasets.folder.faults import Faults
 from mirprobe_tasks.datasets.folder.labels import Row, read_labels, refuse_labels
 from mirprobe_tasks.datasets.folder.local import read_local, stretch
-from mirprobe_tasks.datasets.folder.table import Table, read_table
+from mirprobe_tasks.datasets.folder.table import Cell, Table, read_table
 
 log = logging.getLogger(__name__)
 
 AUDIO = (
-    *(".wav", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc", ".au"),
-    *(".caf", ".w64", ".rf64"),
+    *(".wav", ".wave", ".bwf", ".flac", ".mp3", ".ogg", ".oga", ".opus"),
+    *(".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64"),
 )
 """Suffixes of audio files."""
 
-FOREIGN = (".m4a", ".aac", ".mp4", ".wma", ".wv", ".ape")
-"""Suffixes of audio files that libsndfile cannot decode."""
+FOREIGN = (
+    *(".m4a", ".m4b", ".aac", ".mp4", ".wma", ".wv", ".ape", ".tta", ".mpc", ".spx", ".amr"),
+    *(".mp1", ".mp2", ".voc", ".sph", ".nist", ".avr", ".paf", ".pvf", ".svx", ".ircam"),
+)
+"""Suffixes of audio files that libsndfile cannot decode, or whose length cannot be checked."""
 
 SPLIT_NAMES: Mapping[str, Split] = {
     **dict.fromkeys(("train", "training", "tr"), "train"),
@@ -39,6 +42,10 @@ SPLIT_NAMES: Mapping[str, Split] = {
     **dict.fromkeys(("test", "testing", "te", "eval", "evaluation"), "test"),
 }
 """Names of splits, in small letters."""
+
+
+FOLD = re.compile(r"(cv|cross|k)?[\W_]*folds?[\W_]*\d*", re.IGNORECASE)
+"""Names of the columns and folders of a cross-validation."""
 
 
 def split_in_path(audio: Path, folder: Path) -> Split | None:
@@ -117,13 +124,20 @@ def _audio_files(folder: Path, faults: Faults) -> dict[str, list[Path]]:
                 others[path.suffix.lower() or "no suffix"] += 1
     if others:
         kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common())
-        log.info("%s: files that are no audio: %s", folder, kinds)
+        log.info("%s: files that are not read as audio: %s", folder, kinds)
     return found
 
 
 def _key(path: PurePath) -> str:
     """A path as text in one form: file systems and tables may compose accents differently."""
     return normalize("NFC", path.as_posix())
+
+
+def _composed(cell: Cell) -> Cell:
+    """A cell in one form of Unicode, so that equal names are equal."""
+    if isinstance(cell, str):
+        return normalize("NFC", cell)
+    return tuple(normalize("NFC", text) for text in cell)
 
 
 def _rows_of_files(
@@ -172,13 +186,19 @@ def _rows_of_table(description: Description, faults: Faults) -> list[Row]:
                 f"'columns': {description.table.name} has no column '{column}'; "
                 f"{nearest(column, table.header)}",
             )
-    for column in set(table.header) - {*single.values(), *flags}:
+    for column in (one for one in table.header if one not in (*single.values(), *flags)):
         values = {str(cells[column]).lower() for _, cells in table.rows} - {""}
         named = {SPLIT_NAMES.get(value) for value in values}
         if "split" not in columns and len(named) > 1 and None not in named:
             faults.add(
                 f"column '{column}' of {description.table.name} names splits; write "
                 f"`columns: {{split: {column}}}`",
+            )
+        elif FOLD.fullmatch(column) and not {"split", "group"} & columns.keys():
+            faults.add(
+                f"column '{column}' of {description.table.name} divides the data already; add a "
+                "column 'split' that gives each fold to train, valid or test, or write "
+                f"`columns: {{group: {column}}}` to divide by seed and keep each fold in one split",
             )
     if "audio" not in columns:
         faults.add(
@@ -190,7 +210,11 @@ def _rows_of_table(description: Description, faults: Faults) -> list[Row]:
     return [
         Row(
             where,
-            {name: cells[column] for name, column in single.items() if column in cells},
+            {
+                name: cells[column] if name in ("audio", *LOCAL) else _composed(cells[column])
+                for name, column in single.items()
+                if column in cells
+            },
             {tag: cells[tag] for tag in flags if tag in cells} if flags else None,
         )
         for where, cells in table.rows
@@ -303,7 +327,7 @@ class _Reader:
             self._refuse(f"audio '{name}' {several if found else f'is not in {path.parent}'}")
             return None
         if found[0].suffix.lower() in FOREIGN:
-            self._refuse(f"audio '{name}' cannot be decoded; convert it to FLAC")
+            self._refuse(f"audio '{name}' is of a kind that is not read; convert it to FLAC")
             return None
         return found[0]
 
