@@ -14,11 +14,11 @@ import pytest
 import soundfile
 
 from mirprobe.core.errors import ConfigError, StorageError
-from mirprobe.core.schema import SPLITS, Split, Track
+from mirprobe.core.schema import SPLITS, Beats, Segments, Split, Track
 from mirprobe_tasks.datasets.studio import Studio, shares, version1
 from mirprobe_tasks.datasets.studio.compose import compose
-from mirprobe_tasks.music import rendering
 from mirprobe_tasks.music.metre import TEMPI
+from mirprobe_tasks.music.midi import part_to_midi
 from mirprobe_tasks.music.notes import ONSET_DISTANCE
 from mirprobe_tasks.music.pitch import KEYS
 
@@ -60,25 +60,33 @@ def test_other_versions_and_seeds_are_refused(tmp_path: Path) -> None:
         Studio(tmp_path, seed=-1)
 
 
-def test_version_1_stays_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    # names of files are hashes of all that the audio depends on: notes, mix and duration
-    monkeypatch.setattr(rendering, "_renderer", lambda: "fixed")
+def described(value: object) -> str:
+    """A text of annotations, times rounded to microseconds."""
+    if isinstance(value, Segments | Beats):
+        value = vars(value)
+    if isinstance(value, dict):
+        return repr([(name, described(value[name])) for name in sorted(value)])
+    if isinstance(value, np.ndarray | float):
+        return repr(np.round(value, 6).tolist())
+    return repr(value)
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [(1, "697978cb986175ae"), (2, "3226ecdbce818fb5")]
+)
+def test_pieces_stay_the_same(version: int, expected: str) -> None:
+    """Everything that the audio and the annotations depend on, for the standard size."""
     found = hashlib.blake2b(digest_size=8)
-    for tracks in Studio(Path("x"), version=1).splits().values():
-        for track in tracks:
-            truth = track.annotations
-            assert truth.chords is not None
-            assert truth.beats is not None
-            assert truth.beats.positions is not None
-            assert truth.onsets is not None
-            assert truth.keys is truth.sections is None
-            names = (track.id, track.group, track.audio.name)
-            labels = (truth.key, truth.tempo, truth.tags, truth.chords.labels)
-            found.update(repr((*names, *labels)).encode())
-            times = (truth.chords.intervals, truth.beats.times, truth.beats.positions)
-            for values in (*times, truth.onsets):
-                found.update(np.round(values, 6).tobytes())
-    assert found.hexdigest() == "ab7c6bafc6f55312"
+    for split, tracks in Studio(Path("x"), version=version).splits().items():
+        for index, track in enumerate(tracks):
+            piece = COMPOSERS[version](split, index)
+            duration = round(piece.grid.duration, 6)
+            found.update(repr((track.id, track.group, piece.mix, duration)).encode())
+            for part in piece.parts:
+                found.update(part_to_midi(part, piece.mix.tuning, duration))
+                found.update(repr((part.role, part.gain)).encode())
+            found.update(described(track.annotations.given()).encode())
+    assert found.hexdigest() == expected
 
 
 def test_each_seed_has_other_pieces(version: int, splits: Splits) -> None:
