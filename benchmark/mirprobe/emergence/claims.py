@@ -64,7 +64,7 @@ def _random(seeds: int) -> str:
 
 
 def _spread(values: Sequence[float]) -> str:
-    return f"{np.mean(values):.3f}, {min(values):.3f} to {max(values):.3f}"
+    return f"random weights {np.mean(values):.3f}, {min(values):.3f} to {max(values):.3f}"
 
 
 def _checks(
@@ -89,8 +89,8 @@ def _checks(
 def _layer_remark(subject: str, mine: float, draws: Sequence[float]) -> str:
     """The mean over layers, for which nothing is chosen among the layers."""
     return (
-        f"{subject}mean over layers: trained {mine:.3f}, random weights {_spread(draws)}; rank of "
-        f"trained {rank_among(mine, np.array(draws))}"
+        f"{subject}mean over layers: trained {mine:.3f}; {_spread(draws)}; rank of trained "
+        f"{rank_among(mine, np.array(draws))}"
     )
 
 
@@ -98,11 +98,10 @@ def _score_remarks(
     subject: str, rows: Sequence[ScoredRow], mine: ScoredRow, draws: Sequence[ScoredRow]
 ) -> list[str]:
     """The scores behind the checks, and the mean over layers."""
-    spread = _spread([one.row["value"] for one in draws])
     layers = [over_layers(own) for own in by_seed(rows)]
     return [
-        f"{subject}{row_label(mine)} {format_value(mine)}; random weights {spread} (mean and range "
-        f"of {len(draws)} seeds)",
+        f"{subject}{row_label(mine)} {format_value(mine)}; "
+        f"{_spread([one.row['value'] for one in draws])} (mean and range of {len(draws)} seeds)",
         _layer_remark(subject, over_layers(select(rows, model=TRAINED)), layers),
     ]
 
@@ -117,9 +116,7 @@ def _probed(
         mine, plain, draws = best(rows, model=TRAINED), best(rows, model=PLAIN), _best_by_seed(rows)
         if mine and plain and draws:
             effects.append(Effect(task, tuple(_checks(mine, draws, {PLAIN: plain}))))
-            subject = f"{task} ({mine.row['metric']}): "
-            remarks += _score_remarks(subject, rows, mine, draws)
-            remarks.append(f"{subject}{PLAIN} {format_value(plain)}")
+            remarks += _score_remarks(f"{task} ({mine.row['metric']}): ", rows, mine, draws)
     return tuple(effects), tuple(remarks)
 
 
@@ -220,12 +217,7 @@ def attention_onsets(tables: ResultTables) -> Claim:
     if mine and flux and draws:
         beyond = above("reference", f"{row_label(mine)} - flux", mine.estimate - flux.estimate)
         effects.append(Effect("onsets", (*_checks(mine, draws, chance), beyond)))
-        remarks += [f"the attention is read as `{mine.row['reading']}`"]
-        remarks += _score_remarks("", rows, mine, draws)
-        remarks += [
-            f"{name} ({one.row['reading']}): {format_value(one)}" for name, one in chance.items()
-        ]
-        remarks.append(f"spectral flux: {format_value(flux)}")
+        remarks = _score_remarks("", rows, mine, draws)
     return Claim(
         "Attention maps of single layers show note onsets, without training for onsets.",
         "F-measure of onsets detected in the attention of the head with the best validation score: "

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mirprobe.core.intervals import FEW
 from mirprobe.core.markdown import markdown_table
 from mirprobe.emergence.checks import Check, Claim, Kind
 from mirprobe.emergence.claims import ResultTables
@@ -109,14 +110,17 @@ _OBJECTIVES = {
 
 def _opening(provenance: Mapping[str, Any]) -> str:
     tracks, notes = provenance["tracks"], provenance["checkpoint"]["notes"]
+    groups = provenance["test_groups"]
+    few = f" (**fewer than {FEW}: intervals and p are rough**)" if groups < FEW else ""
     fit = json.loads(notes.get("fit", "{}"))
     trained = _OBJECTIVES.get(fit.get("objective"), "an objective that the file does not name")
     return (
         f"Weights `{provenance['checkpoint']['name']}` "
         f"(SHA-256 `{provenance['checkpoint']['sha256'][:16]}`) on the data set "
         f"`{provenance['dataset']}`: {tracks['valid']} validation tracks, {tracks['test']} test "
-        f"tracks. Random weights of the same architecture: {provenance['seeds']} seeds in claims 4 "
-        f"and 5, {provenance['probe_seeds']} in claims 1 to 3. Trained with {trained}.\n"
+        f"tracks in {_count(groups, 'group')}{few}. Random weights of the same architecture: "
+        f"{provenance['seeds']} seeds in claims 4 and 5, {provenance['probe_seeds']} in claims 1 "
+        f"to 3. Trained with {trained}.\n"
     )
 
 

@@ -81,15 +81,17 @@ def similarity_chart(results: Sequence[ScoredRow]) -> bytes:
 
 
 def sources_chart(results: Sequence[ScoredRow]) -> bytes:
-    """Scores of linear probes by layer and pooling, of trained and random weights."""
+    """Scores of linear probes by layer and pooling, of trained and random weights.
+
+    Intervals of five poolings would hide each other; the table has them.
+    """
 
     def panel(axes: Axes, task: str) -> None:
         here = select(results, task=task)
-        for number, (source, colour) in enumerate(_SOURCES.items()):
+        for source, colour in _SOURCES.items():
             own = select(here, model=TRAINED, source=source)
             if own:
-                place = np.arange(len(own)) + (number - 2) * 0.12
-                _line(axes, place, own, color=colour, marker="o", ms=3.5, lw=1.0, label=source)
+                axes.plot(_values(own), color=colour, marker="o", ms=3.0, lw=1.0, label=source)
                 _layers(axes, values_of(own, "layer"))
             untrained = np.array(_per_seed(select(here, source=source)))
             if len(untrained):

@@ -24,7 +24,7 @@ from mirprobe.emergence.evaluate_model import evaluate_model
 from mirprobe.emergence.models import random_specs, trained_spec
 from mirprobe.emergence.report import write_report
 from mirprobe.emergence.report_figures import onsets_chart, similarity_chart, sources_chart
-from mirprobe.emergence.rows import ScoredRow
+from mirprobe.emergence.rows import ScoredRow, groups_of
 from mirprobe.emergence.usable_tracks import usable_tracks
 from mirprobe.evaluation.config import RunConfig, find_device
 from mirprobe.evaluation.provenance import PACKAGES
@@ -114,6 +114,7 @@ def run_emergence(
         "limit": config.limit,
         "splits_hash": splits_hash(tracks),
         "tracks": {split: len(own) for split, own in splits.items()},
+        "test_groups": len(set(groups_of(splits["test"]))),
         "seed": seed,
         "seeds": seeds,
         "probe_seeds": probe_seeds,
