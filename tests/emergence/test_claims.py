@@ -236,6 +236,21 @@ def test_without_data_nothing_is_asked() -> None:
     assert [claim.verdict for claim in evaluate_claims(ResultTables())] == [NOT_TESTED] * 5
 
 
+def page(tables: ResultTables, notes: dict[str, str]) -> str:
+    provenance = {
+        "checkpoint": {"name": "w.safetensors", "sha256": "0" * 64, "notes": notes},
+        "dataset": "d",
+        "tracks": {"valid": 7, "test": 9},
+        "test_groups": 8,
+        "seeds": 5,
+        "probe_seeds": 2,
+        "seed": 0,
+        "splits_hash": "0",
+        "problems": {},
+    }
+    return write_report(evaluate_claims(tables), tables, provenance, [])
+
+
 @pytest.mark.parametrize(
     ("notes", "said"),
     [
@@ -245,18 +260,24 @@ def test_without_data_nothing_is_asked() -> None:
     ],
 )
 def test_the_page_says_what_the_weights_were_trained_with(notes: dict[str, str], said: str) -> None:
-    provenance = {
-        "checkpoint": {"name": "w.safetensors", "sha256": "0" * 64, "notes": notes},
-        "dataset": "d",
-        "tracks": {"valid": 1, "test": 1},
-        "test_groups": 1,
-        "seeds": 2,
-        "probe_seeds": 2,
-        "seed": 0,
-        "splits_hash": "0",
-        "problems": {},
-    }
-    assert said in write_report(evaluate_claims(ResultTables()), ResultTables(), provenance, [])
+    assert said in page(ResultTables(), notes)
+
+
+def test_the_page_says_what_was_compared_and_with_which_p() -> None:
+    rows = [
+        heard("trained", 0.9, layer="3", head="1", reading="turn"),
+        *(heard("random", 0.7 + s / 100, s, layer="1", head="2", reading="turn") for s in range(5)),
+        heard("flux", 0.95),
+        heard("even", 0.4),
+        heard("uniform", 0.3),
+    ]
+    said = page(ResultTables(onsets=rows), {})
+    assert "9 test tracks in 8 groups (**fewer than 30: intervals and p are rough**)." in said
+    assert "## Claim 4: holds partly" in said
+    assert "| onsets: holds partly |" in said
+    (training,) = [line for line in said.splitlines() if line.startswith("| trained above random")]
+    assert "| 1 of 6 (p 0.167) | < 0.001 | passes |" in training
+    assert "| random (5 seeds) |  |  | 0.7" in said  # their mean, not the best of them
 
 
 def test_best_prefers_what_validation_can_tell() -> None:

@@ -16,9 +16,8 @@ from mirprobe.core.schema import Floating, Tokens
 from mirprobe.emergence.attention_maps import READINGS, tokens_and_curves
 from mirprobe.encoders.vit1d import RandomViT1D, TrainedViT1D, ViT1DEncoder, random_model
 from mirprobe.encoders.windows import layout_windows, stitch
-from mirprobe.vit1d.checkpoint import load_checkpoint, read_config
-from mirprobe.vit1d.frontend import LogMel
-from mirprobe.vit1d.model import CONFIGS, ViT1D, ViT1DConfig
+from mirprobe.vit1d.checkpoint import read_config
+from mirprobe.vit1d.model import CONFIGS, ViT1DConfig
 
 BATCH = 8  # windows per call
 
@@ -77,16 +76,6 @@ class ModelSpec:
             return random_encoder(self.config, self.seed)
         return TrainedViT1D(checkpoint=self.checkpoint)
 
-    def model(self) -> ViT1D:
-        """The model with its weights.
-
-        Raises:
-            StorageError: the checkpoint cannot be read.
-        """
-        if self.checkpoint is None:
-            return random_model(self.config, self.seed)
-        return load_checkpoint(self.checkpoint)
-
 
 class WithClassToken:
     """A ViT-1D whose class token joins each sequence token, so that it has the weight of them all.
@@ -140,8 +129,7 @@ class InspectedModel:
         self.config = weights.config
         self._encoder = weights.encoder()  # defines how windows are cut
         self._device = device
-        self._model = weights.model().eval().requires_grad_(False).to(device)
-        self._logmel = LogMel(weights.config.frontend).to(device)
+        self._logmel, self._model = self._encoder._on(device)
 
     def inspect(self, samples: NDArray[np.float32]) -> ModelOutput:
         """Process a track in the windows of the harness and join the results.
