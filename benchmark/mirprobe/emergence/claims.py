@@ -71,18 +71,18 @@ def _checks(
     mine: ScoredRow, draws: Sequence[ScoredRow], controls: Mapping[str, ScoredRow]
 ) -> list[Check]:
     """The trained model and random weights above each control, and the one above the other."""
-    name, estimates = row_label(mine), [one.estimate for one in draws]
-    checks = [
-        above("present", f"{name} - {label}", mine.estimate - control.estimate)
-        for label, control in controls.items()
-    ]
-    if not draws:
-        return checks
-    label = _random(len(draws))
-    checks.append(above_random(f"{name} - {label}", mine.estimate, estimates))
-    return checks + [
-        above("untrained", f"{label} - {control}", family(estimates) - other.estimate)
-        for control, other in controls.items()
+    name, label = row_label(mine), _random(len(draws))
+    estimates = [one.estimate for one in draws]
+    return [
+        *(
+            above("present", f"{name} - {control}", mine.estimate - other.estimate)
+            for control, other in controls.items()
+        ),
+        above_random(f"{name} - {label}", mine.estimate, estimates),
+        *(
+            above("untrained", f"{label} - {control}", family(estimates) - other.estimate)
+            for control, other in controls.items()
+        ),
     ]
 
 
