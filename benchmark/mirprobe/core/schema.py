@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -183,7 +184,7 @@ class Score:
         preset: of the training.
         decoding: the method that turns logits into an annotation.
         parameters: of the decoding, chosen on validation (JSON).
-        learning_rate: chosen on validation; NaN for `ceiling`.
+        learning_rate: chosen on validation; NaN for a probe without one, `chance` and `ceiling`.
         seed: of the initial weights.
         selected: whether this is the reported row: the layer, source and decoding that validation
             chose. It is true once for each encoder, task, metric and seed, never for a control.
@@ -204,6 +205,12 @@ class Score:
             probes`; see `core.intervals`.
         draw: of the encoder's random weights.
         resample: of the training and validation tracks; 0 for those of the data set.
+        weight_decay: of the probe; NaN for `chance` and `ceiling`.
+        steps: of the training.
+        converged: whether the training ended at the optimum or by early stopping.
+        edge: choices of validation that are an end of their grid, separated by commas: `training`
+            (weight decay or learning rate), or parameters of the decoding. A wider grid might give
+            a better value.
 
     Runs of earlier versions lack the last columns: they are read as empty or 0.
     """
@@ -237,3 +244,7 @@ class Score:
     interval: str = ""
     draw: int = 0
     resample: int = 0
+    weight_decay: float = nan
+    steps: int = 0
+    converged: bool = False
+    edge: str = ""

@@ -8,7 +8,7 @@ set.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,17 +26,42 @@ Targets = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
+class OneVariant:
+    """One variant of the frames of a track.
+
+    Attributes:
+        frames: (time, variants, dim).
+        variant: its index.
+    """
+
+    frames: Frames
+    variant: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(time, 1, dim)."""
+        return self.frames.shape[0], 1, self.frames.shape[2]
+
+    def read(self, start: int = 0, stop: int | None = None) -> Floating:
+        """Rows `start` to `stop`."""
+        return self.frames.read(start, stop)[:, self.variant : self.variant + 1]
+
+
+@dataclass(frozen=True, eq=False)
 class Examples:
     """The inputs and targets of one split.
 
     Attributes:
         frames: of each track, (time, variants, dim).
-        targets: of each track, (time, 2) class indices or (time, 2, labels) relevances or numbers;
-            column 0 holds the true targets, column 1 the shuffled ones of the control.
+        targets: of each track, (time,) class indices or (time, labels) relevances or numbers.
     """
 
     frames: Sequence[Frames]
     targets: Sequence[Targets]
+
+    def only(self, variant: int) -> Examples:
+        """The same examples with one variant."""
+        return replace(self, frames=[OneVariant(own, variant) for own in self.frames])
 
     @property
     def count(self) -> int:
@@ -93,8 +118,8 @@ class Examples:
         return mean.float(), variance.sqrt().float()
 
     def target_scale(self) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the true targets, (labels,); 1 for a constant target."""
-        truth = np.concatenate([target[:, 0] for target in self.targets]).astype(np.float64)
+        """Mean and standard deviation of the targets, (labels,); 1 for a constant target."""
+        truth = np.concatenate(list(self.targets)).astype(np.float64)
         mean, deviation = truth.mean(axis=0), truth.std(axis=0)
         deviation = np.where(deviation > 1e-6 * np.abs(mean), deviation, 1.0)
         return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()
@@ -118,19 +143,16 @@ def _float(rows: Floating) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32))
 
 
-def with_shuffled(targets: Sequence[Targets], rng: np.random.Generator) -> list[Targets]:
-    """The targets and a permutation of them, stacked on axis 1.
+def shuffle_targets(targets: Sequence[Targets], rng: np.random.Generator) -> list[Targets]:
+    """A permutation of the targets over all tracks.
 
-    The permutation runs over all tracks: it keeps the frequencies of the labels and removes every
-    relation to the audio, also the weak relation to the position in the track.
+    It keeps the frequencies of the labels and removes every relation to the audio, also the weak
+    relation to the position in the track.
 
     Args:
         targets: of each track, (time, ...).
         rng: draws the permutation.
-
-    Returns:
-        Of each track (time, 2, ...): the true targets, then the shuffled ones.
     """
     joined = np.concatenate(list(targets))
-    both = np.stack([joined, joined[rng.permutation(len(joined))]], axis=1)
-    return np.split(both, np.cumsum([len(target) for target in targets])[:-1])
+    ends = np.cumsum([len(target) for target in targets])[:-1]
+    return np.split(joined[rng.permutation(len(joined))], ends)

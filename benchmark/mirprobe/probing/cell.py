@@ -1,7 +1,8 @@
 """Computes one cell of the results: probes an encoder's embeddings in a task and scores them.
 
-Probes train on `train`; `valid` chooses learning rate, decoding parameters, layer and source for
-each decoding separately; each chosen probe then meets `test` once.
+Probes train on `train`. The loss on `valid` chooses weight decay or learning rate. The main metric
+on `valid` chooses the parameters of each decoding, then layer and source of each decoding. Each
+probe is scored on `test` once.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from mirprobe.core.annotations import check_annotation
 from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.parallel import torch_threads
 from mirprobe.core.schema import SPLITS, Embedding, Floats, Frames, Loss, Split, Track
-from mirprobe.probing.batches import Examples, with_shuffled
+from mirprobe.probing.adamw import train_adamw
+from mirprobe.probing.batches import Examples, shuffle_targets
+from mirprobe.probing.lbfgs import train_lbfgs
 from mirprobe.probing.pca import Projection
-from mirprobe.probing.probes import ProbeConfig, train
+from mirprobe.probing.probes import LbfgsConfig, ProbeConfig, Probes
 from mirprobe.probing.results import Cell
 from mirprobe.probing.scoring import (
     CHANCE_SEED,
@@ -43,13 +46,16 @@ class ProbeRun:
         sources: of its clip-level vectors, in the order of the embeddings.
         frame_rate: frames a second; None without frames.
         config: of the probes.
-        seeds: of the probes' initial weights.
+        seeds: of the probes' initial weights. Probes at the optimum of a convex problem do not
+            depend on it: they have the first seed only.
         row: the fields of `Score` that are the same in all rows, `encoder`, `task` and `cell`
             among them.
         components: how many principal components of the training split to probe; None for the
             whole embeddings.
         folder: whose disk holds clip vectors and logits while the cell is computed; None for the
             system's folder of temporary files.
+        device: of the training.
+        threads: of the training; no result depends on it.
     """
 
     layers: tuple[str, ...]
@@ -60,6 +66,8 @@ class ProbeRun:
     row: Mapping[str, Any]
     components: int | None = None
     folder: Path | None = None
+    device: str = "cpu"
+    threads: int = 1
 
 
 def run_cell(
@@ -111,27 +119,58 @@ def _run(
             for name, split in splits.items()
         }
     rng = np.random.default_rng(CHANCE_SEED)
-    examples = {
-        name: Examples(split.frames, with_shuffled(split.targets, rng))
-        for name, split in splits.items()
-    }
-    probes = train(
-        examples["train"],
-        examples["valid"],
-        config=run.config,
-        level=task.level,
-        loss=task.loss,
-        classes=len(task.labels),
-        seeds=run.seeds,
-        progress=progress,
-    )
+    shuffled = {name: shuffle_targets(splits[name].targets, rng) for name in ("train", "valid")}
+
+    def fit(targets: Mapping[str, list[Any]], config: ProbeConfig, variant: int | None) -> Probes:
+        examples = (Examples(splits[name].frames, targets[name]) for name in ("train", "valid"))
+        train, valid = (own if variant is None else own.only(variant) for own in examples)
+        return _train(task, train, valid, config, run, progress)
+
+    probes = fit({name: splits[name].targets for name in ("train", "valid")}, run.config, None)
+
+    def on_shuffled(variant: int) -> Probes:
+        return fit(shuffled, run.config.only(probes.fits[variant][0]), variant)
+
     with torch_threads(1):
         scorer = Scorer(task, splits["valid"], splits["test"], run.row, run.seeds, cell, room)
-        score_probes(scorer, probes, _variants(task, run))
+        score_probes(scorer, probes, _variants(task, run), on_shuffled)
         score_chance(scorer, splits["train"].targets)
         if task.level == "frame":
             score_ceiling(scorer)
     return cell
+
+
+def _train(
+    task: Task,
+    train: Examples,
+    valid: Examples,
+    config: ProbeConfig,
+    run: ProbeRun,
+    progress: str,
+) -> Probes:
+    classes = len(task.labels)
+    if isinstance(config, LbfgsConfig):
+        return train_lbfgs(
+            train,
+            valid,
+            config,
+            loss=task.loss,
+            classes=classes,
+            device=run.device,
+            threads=run.threads,
+            progress=progress,
+        )
+    return train_adamw(
+        train,
+        valid,
+        config,
+        level=task.level,
+        loss=task.loss,
+        classes=classes,
+        seeds=run.seeds,
+        device=run.device,
+        progress=progress,
+    )
 
 
 def _prepare(
@@ -167,6 +206,9 @@ def _prepare(
         split.frames.append(frames)
         split.targets.append(target)
         split.groups.append(track.group or track.id)
+    if task.level == "clip" and split.ids:
+        split.frames[:] = [room.joined(split.frames)]
+        split.targets[:] = [np.concatenate(split.targets)]
     return split
 
 

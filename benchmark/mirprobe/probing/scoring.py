@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from itertools import product
-from math import prod
+from math import nan, prod
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import Annotations, Floats, Frames, Score
 from mirprobe.probing.batches import Examples
 from mirprobe.probing.logits import Logits, StoredLogits, store_logits
-from mirprobe.probing.probes import Probes
+from mirprobe.probing.probes import Fit, Probes, at_edge
 from mirprobe.probing.results import Cell, Prediction
 from mirprobe.probing.scratch import Scratch
 from mirprobe.probing.selection import best_on_validation
@@ -39,8 +40,8 @@ class SplitData:
         ids: of the tracks.
         references: their annotations.
         times: centres of their frames in seconds; None for clips.
-        frames: (time, variants, dim) each.
-        targets: (time, ...) each.
+        frames: (time, variants, dim) each; those of clips are joined in one item.
+        targets: (time, ...) each, joined like `frames`.
         groups: such as the artist of each track; those of the test split are resampled together.
     """
 
@@ -51,6 +52,11 @@ class SplitData:
     targets: list[NDArray[Any]]
     groups: list[str]
 
+    @property
+    def lengths(self) -> list[int]:
+        """Number of examples of each track."""
+        return [1 if times is None else len(times) for times in self.times]
+
 
 @dataclass(frozen=True, eq=False)
 class Choice:
@@ -59,12 +65,12 @@ class Choice:
     Attributes:
         validation: main metric on the validation split.
         parameters: of the decoding.
-        group: index of the probes' group, that is their learning rate; -1 without probes.
+        edge: names of the parameters that are an end of their grid; 0 is a bound and no end.
     """
 
     validation: float
     parameters: Mapping[str, float]
-    group: int = -1
+    edge: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +97,7 @@ class Scorer:
 
     def keep(self, split: SplitData, probes: int, blocks: Iterable[Logits]) -> list[StoredLogits]:
         """Store what several probes put out for a split: (probes, examples, labels) in order."""
-        lengths = [len(target) for target in split.targets]
-        return store_logits(self.scratch, (probes, len(self.task.labels)), lengths, blocks)
+        return store_logits(self.scratch, (probes, len(self.task.labels)), split.lengths, blocks)
 
     def decode(
         self,
@@ -108,19 +113,24 @@ class Scorer:
             for own, times in zip(logits, split.times, strict=True)
         ]
 
-    def choose(self, logits: Iterable[Logits], decoding: str, group: int = -1) -> Choice:
+    def choose(self, logits: Iterable[Logits], decoding: str) -> Choice:
         """The parameters from the decoding's grid that are best on validation."""
-        clip = self.task.level == "clip"
+        clip, grid = self.task.level == "clip", self.task.decodings[decoding]
         decoded = [  # (tracks, parameters)
             decode_grid(self.task, own[0] if clip else own, times, decoding)
             for own, times in zip(logits, self.valid.times, strict=True)
         ]
         choices = []
-        for index, parameters in enumerate(self.task.decodings[decoding]):
+        for index, parameters in enumerate(grid):
             estimates = [own[index] for own in decoded]
             statistic = score_main(self.task, self.valid.references, estimates)
-            choices.append(Choice(point(statistic, len(estimates)), parameters, group))
-        return best_choice(choices)
+            edge = tuple(
+                name
+                for name, value in parameters.items()
+                if value and at_edge(value, sorted({other[name] for other in grid}))
+            )
+            choices.append(Choice(point(statistic, len(estimates)), parameters, edge))
+        return best_on_validation({choice: [choice.validation] for choice in choices})
 
     def add(self, logits: Iterable[Logits], decoding: str, choice: Choice, **fields: Any) -> None:
         """Decode and score the test tracks: adds a row for each metric and the predictions."""
@@ -129,7 +139,8 @@ class Scorer:
         estimates = [from_json(to_json(estimate)) for estimate in decoded]
         shared = self.add_mean([estimates], decoding, choice, **fields)
         tracks = dict(zip(self.test.ids, estimates, strict=True))
-        self.cell.predictions.append(Prediction(**shared, tracks=tracks))
+        known = {own.name: shared[own.name] for own in dataclass_fields(Prediction)[:-1]}
+        self.cell.predictions.append(Prediction(**known, tracks=tracks))
 
     def add_mean(
         self,
@@ -144,13 +155,16 @@ class Scorer:
             draws: sets of estimates of the test tracks.
             decoding: its name.
             choice: of validation.
-            **fields: kind, layer, source, seed, selected and learning_rate of the rows.
+            **fields: kind, layer, source, seed and selected of the rows, and how the probe was
+                trained.
 
         Returns:
-            The fields of `Prediction` that all these rows share.
+            The fields that all these rows share.
         """
         scores = [self.task.score(self.test.references, estimates) for estimates in draws]
-        shared = {**fields, "decoding": decoding, "parameters": json.dumps(dict(choice.parameters))}
+        edge = ",".join([*fields.pop("edge", ()), *choice.edge])
+        parameters = json.dumps(dict(choice.parameters))
+        shared = {**fields, "edge": edge, "decoding": decoding, "parameters": parameters}
         conditions = conditions_of(self.task)(self.test.references)
         for metric in scores[0]:
             statistic = mean([draw[metric] for draw in scores])
@@ -179,78 +193,110 @@ class Scorer:
         return {
             "kind": kind,
             "selected": False,
-            "learning_rate": float("nan"),
+            "learning_rate": nan,
             "layer": "",
             "source": "",
             "seed": self.seeds[0],
         }
 
 
-def best_choice(choices: Iterable[Choice]) -> Choice:
-    """The choice with the highest metric on validation."""
-    return best_on_validation({choice: [choice.validation] for choice in choices})
-
-
-def score_probes(scorer: Scorer, probes: Probes, variants: Sequence[tuple[str, str]]) -> None:
-    """Score every variant, and the probes on shuffled labels of the variant that validation chose.
+def score_probes(
+    scorer: Scorer,
+    probes: Probes,
+    variants: Sequence[tuple[str, str]],
+    on_shuffled: Callable[[int], Probes],
+) -> None:
+    """Score every variant, and probes on shuffled labels of the variant that validation chose.
 
     Args:
         scorer: of the cell.
         probes: trained ones.
         variants: layer and source of each variant.
+        on_shuffled: trains the probes of a variant, with its weight decay and learning rate, on
+            shuffled labels.
     """
-    decodings, seeds = scorer.task.decodings, range(len(scorer.seeds))
-    true = [index for index, group in enumerate(probes.groups) if not group.shuffled]
-    shuffled = [index for index, group in enumerate(probes.groups) if group.shuffled]
-    shape = (len(variants), len(probes.groups), len(scorer.seeds))
-
-    def predict(split: SplitData) -> dict[tuple[int, ...], StoredLogits]:
-        kept = scorer.keep(split, prod(shape), _outputs(probes, split))
-        return dict(zip(np.ndindex(shape), kept, strict=True))
-
-    valid = predict(scorer.valid)
-
-    def choose(variant: int, seed: int, decoding: str, groups: Sequence[int]) -> Choice:
-        return best_choice(
-            scorer.choose(valid[variant, group, seed], decoding, group) for group in groups
-        )
-
-    every = product(range(len(variants)), seeds, decodings)
-    chosen = {one: choose(*one, true) for one in every}
-    test = predict(scorer.test)
-
-    def add(
-        kind: str, variant: int, seed: int, decoding: str, choice: Choice, selected: bool
-    ) -> None:
-        layer, source = variants[variant]
-        scorer.add(
-            test[variant, choice.group, seed],
-            decoding,
-            choice,
-            kind=kind,
-            selected=selected,
-            learning_rate=probes.groups[choice.group].learning_rate,
-            layer=layer,
-            source=source,
-            seed=scorer.seeds[seed],
-        )
-
+    decodings, seeds = scorer.task.decodings, range(probes.shape[1])
+    valid = _predict(scorer, scorer.valid, probes)
+    every = product(decodings, range(len(variants)), seeds)
+    chosen = {(d, v, s): scorer.choose(valid[v, s], d) for d, v, s in every}
     validation = {
         decoding: {
-            variant: [chosen[variant, seed, decoding].validation for seed in seeds]
+            variant: [chosen[decoding, variant, seed].validation for seed in seeds]
             for variant in range(len(variants))
         }
         for decoding in decodings
     }
     winners = {decoding: best_on_validation(found) for decoding, found in validation.items()}
     reported = best_on_validation({one: validation[one][winners[one]] for one in decodings})
-    for decoding, winner in winners.items():
-        for variant, seed in product(range(len(variants)), seeds):
-            selected = variant == winner and decoding == reported
-            add("probe", variant, seed, decoding, chosen[variant, seed, decoding], selected)
-            if variant == winner:
-                choice = choose(variant, seed, decoding, shuffled)
-                add("shuffled", variant, seed, decoding, choice, False)
+    test = _predict(scorer, scorer.test, probes)
+
+    def add(kind: str, logits: StoredLogits, fit: Fit, choice: Choice, **fields: Any) -> None:
+        trained: dict[str, Any] = {
+            "learning_rate": fit.learning_rate,
+            "weight_decay": fit.weight_decay,
+            "steps": fit.steps,
+            "converged": fit.converged,
+            "edge": ("training",) * fit.edge,
+        }
+        scorer.add(logits, choice=choice, kind=kind, **trained, **fields)
+
+    for (decoding, variant, seed), choice in chosen.items():
+        layer, source = variants[variant]
+        add(
+            "probe",
+            test[variant, seed],
+            probes.fits[variant][seed],
+            choice,
+            decoding=decoding,
+            layer=layer,
+            source=source,
+            seed=scorer.seeds[seed],
+            selected=variant == winners[decoding] and decoding == reported,
+        )
+    for winner in dict.fromkeys(winners.values()):
+        control = on_shuffled(winner)
+        valid, test = (
+            _predict(scorer, own, control, winner) for own in (scorer.valid, scorer.test)
+        )
+        layer, source = variants[winner]
+        for decoding, seed in product(decodings, seeds):
+            if winners[decoding] == winner:
+                add(
+                    "shuffled",
+                    test[0, seed],
+                    control.fits[0][seed],
+                    scorer.choose(valid[0, seed], decoding),
+                    decoding=decoding,
+                    layer=layer,
+                    source=source,
+                    seed=scorer.seeds[seed],
+                    selected=False,
+                )
+
+
+def _predict(
+    scorer: Scorer, split: SplitData, probes: Probes, variant: int | None = None
+) -> dict[tuple[int, ...], StoredLogits]:
+    """Logits (regression: estimates) of each variant and seed.
+
+    Args:
+        scorer: of the cell.
+        split: its examples.
+        probes: of all variants, or of `variant`.
+        variant: the only one.
+    """
+    examples = Examples(split.frames, split.targets)
+    if variant is not None:
+        examples = examples.only(variant)
+
+    def outputs() -> Iterator[Logits]:
+        for x, _ in examples.in_order():
+            with torch.no_grad():
+                found = probes.outputs(x)  # (variants, examples, seeds, labels)
+            yield found.transpose(1, 2).flatten(0, 1).numpy()
+
+    kept = scorer.keep(split, prod(probes.shape), outputs())
+    return dict(zip(np.ndindex(probes.shape), kept, strict=True))
 
 
 def score_chance(scorer: Scorer, targets: Sequence[NDArray[Any]]) -> None:
@@ -291,17 +337,6 @@ def score_ceiling(scorer: Scorer) -> None:
     valid, test = reference(scorer.valid), reference(scorer.test)
     for decoding in scorer.task.decodings:
         scorer.add(test, decoding, scorer.choose(valid, decoding), **scorer.no_probe("ceiling"))
-
-
-def _outputs(probes: Probes, split: SplitData) -> Iterator[Logits]:
-    """Logits (regression: estimates) of examples in order, (probes, examples, labels).
-
-    Probes are counted over variants, groups and seeds.
-    """
-    for x, _ in Examples(split.frames, split.targets).in_order():
-        with torch.no_grad():
-            outputs = probes.outputs(x).flatten(2, 3)  # (variants, examples, groups * seeds, C)
-        yield outputs.transpose(1, 2).flatten(0, 1).numpy()
 
 
 def _prior(task: Task, targets: Sequence[NDArray[Any]]) -> Logits:

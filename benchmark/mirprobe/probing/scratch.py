@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryFile, gettempdir
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,12 @@ class Scratch:
         stored = self.reserve(*array.shape)
         stored.write(0, array)
         return stored
+
+    def joined(self, parts: Sequence[Any]) -> Stored:
+        """Arrays of this room that were kept one after another, as one array."""
+        first: Stored = parts[0]
+        rows = sum(part.shape[0] for part in parts)
+        return Stored(self, first.offset, (rows, *first.shape[1:]))
 
 
 @contextmanager

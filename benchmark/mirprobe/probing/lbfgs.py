@@ -1,0 +1,288 @@
+"""Linear probes at the optimum of their convex problem: mean loss + decay / 2 * |weights|^2.
+
+Inputs are standardised. The bias is not decayed. The loss is the cross-entropy of a multi-class
+task; otherwise it is the sum over labels of the binary cross-entropy or of half the squared error.
+The variants (layers x poolings) are independent problems. For each variant:
+
+1. Weight decays are tried from the largest on. Each problem starts from the last solution. The
+   search ends when `PATIENCE` more decays have not lowered the validation loss. It uses at most
+   `SAMPLE` examples of each split, drawn from all tracks.
+2. The problem with the best weight decay is solved on all examples of the training split.
+
+The result does not depend on a seed. The optimiser is the L-BFGS of SciPy (Byrd, Lu, Nocedal & Zhu,
+*SIAM J. Scientific Computing* 16, 1995). Its variables are the weights along the principal axes of
+the inputs, scaled by an estimate of the curvature: with an eigenvalue s of the inputs' correlation
+matrix, a frequency p of the label and a decay d, the second derivative is about p (1 - p) s + d.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, minimize
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits as binary_loss
+from tqdm import tqdm
+
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.parallel import torch_threads
+from mirprobe.core.schema import Loss
+from mirprobe.probing.batches import Examples
+from mirprobe.probing.probes import Fit, LbfgsConfig, Probes, at_edge, input_scale
+
+SAMPLE = 32_768  # examples of each split with which weight decays are compared
+PATIENCE = 3
+MEMORY = 128 << 20  # bytes of inputs of one variant in memory; more are read in each evaluation
+ROWS = 8192  # examples in one matrix product
+_SEARCH, _FINAL = 1e-4, 1e-6  # an iteration that lowers the loss by less is the last
+_ITERATIONS = 2000
+_LEAST_CURVATURE = 1e-3
+
+Blocks = Callable[[], Iterable[tuple[Tensor, Tensor]]]
+"""Standardised inputs (n, dim) and their targets, in blocks, as often as it is called."""
+
+
+def train_lbfgs(
+    examples: Examples,
+    valid: Examples,
+    config: LbfgsConfig,
+    *,
+    loss: Loss,
+    classes: int,
+    device: str = "cpu",
+    threads: int = 1,
+    progress: str = "",
+) -> Probes:
+    """Train the probe of every variant.
+
+    Args:
+        examples: of the training split.
+        valid: of the validation split; its loss decides which weight decay is kept.
+        config: the weight decays.
+        loss: of the task.
+        classes: number of outputs.
+        device: of the training.
+        threads: variants that train at once; the result does not depend on it.
+        progress: label of the progress bar.
+
+    Returns:
+        Probes with one seed.
+
+    Raises:
+        ConfigError: no target of a split counts in the loss.
+    """
+    target_scale = torch.zeros(()), torch.ones(())
+    if loss == "regression":
+        target_scale = examples.target_scale()
+        examples, valid = examples.scale_targets(target_scale), valid.scale_targets(target_scale)
+    mean, deviation = examples.mean_and_deviation()
+    inverse = input_scale(deviation, mean)
+    rows, valid_rows = usable_rows(examples, loss), usable_rows(valid, loss)
+
+    def train(variant: int) -> tuple[Tensor, Fit]:
+        scale = mean[variant].to(device), inverse[variant].to(device)
+        split = _Split(examples.only(variant), rows, scale, device)
+        check = _Split(valid.only(variant), valid_rows, scale, device)
+        return _train(split, check, config.weight_decays, loss, classes)
+
+    variants = range(mean.shape[0])
+    with torch_threads(1), ThreadPoolExecutor(threads) as pool:
+        found = pool.map(train, variants) if threads > 1 else map(train, variants)
+        results = list(tqdm(found, progress, len(variants), leave=False, disable=None))
+    weights = torch.stack([weights for weights, _ in results])[:, None].cpu()  # (V, 1, D + 1, C)
+    layers = [weights[:, :, :-1].contiguous(), weights[:, :, -1].contiguous()]
+    return Probes(layers, [[fit] for _, fit in results], (mean, inverse), target_scale)
+
+
+def usable_rows(examples: Examples, loss: Loss) -> NDArray[np.int64]:
+    """Indices of the examples that count in the loss.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    targets = np.concatenate(list(examples.targets))
+    usable = np.flatnonzero(targets >= 0) if loss == "multiclass" else np.arange(len(targets))
+    if not len(usable):
+        raise ConfigError("no target of a split is in the label space of the task")
+    return usable
+
+
+@dataclass(frozen=True)
+class _Split:
+    """The examples of one variant that count in the loss.
+
+    Attributes:
+        examples: of one variant.
+        rows: indices of the examples that count, increasing.
+        scale: mean and inverse deviation of the inputs, (dim,).
+        device: of the blocks.
+    """
+
+    examples: Examples
+    rows: NDArray[np.int64]
+    scale: tuple[Tensor, Tensor]
+    device: str
+
+    def read(self, rows: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Some examples, in order."""
+        mean, inverse = self.scale
+        first = 0
+        for x, y in self.examples.in_order():
+            low, high = np.searchsorted(rows, [first, first + len(y)])
+            chosen = torch.from_numpy(rows[low:high] - first)
+            first += len(y)
+            if len(chosen):
+                inputs = (x[chosen, 0].to(self.device) - mean) * inverse
+                yield inputs, y[chosen].to(self.device)
+
+    def held(self, rows: NDArray[np.int64]) -> Blocks:
+        """Some examples in memory."""
+        x, y = map(torch.cat, zip(*self.read(rows), strict=True))
+        blocks = list(zip(torch.split(x, ROWS), torch.split(y, ROWS), strict=True))
+        return lambda: blocks
+
+    def sample(self) -> Blocks:
+        """At most `SAMPLE` examples from all tracks."""
+        return self.held(np.sort(np.random.default_rng(0).permutation(self.rows)[:SAMPLE]))
+
+    def whole(self) -> Blocks:
+        """All examples; they are read again and again if they are many."""
+        if len(self.rows) * len(self.scale[0]) * 4 <= MEMORY:
+            return self.held(self.rows)
+        return lambda: self.read(self.rows)
+
+
+def _train(
+    split: _Split, valid: _Split, decays: Sequence[float], loss: Loss, classes: int
+) -> tuple[Tensor, Fit]:
+    """Weight and bias of one variant, (dim + 1, classes), and how they were found."""
+    sample, check = split.sample(), valid.sample()
+    axes = _Axes(sample, loss, classes)
+    at = chosen = axes.start
+    least, decay, since, steps = inf, decays[0], 0, 0
+    for tried in decays:
+        at, result = axes.solve(sample, tried, at, _SEARCH)
+        steps += result.nfev
+        found = float(_mean_loss(check, at, loss))
+        if found < least - _SEARCH:
+            least, decay, chosen, since = found, tried, at, 0
+        else:
+            since += 1
+        if since == PATIENCE:
+            break
+    weights, result = axes.solve(
+        sample if len(split.rows) <= SAMPLE else split.whole(), decay, chosen, _FINAL
+    )
+    least = float(_mean_loss(check, weights, loss))
+    edge = at_edge(decay, decays)
+    return weights, Fit(decay, least, steps + result.nfev, bool(result.success), edge)
+
+
+class _Axes:
+    """The principal axes of the inputs, and the solver that works along them.
+
+    Attributes:
+        start: zero weights, and the biases that give each label its frequency; (dim + 1, classes).
+    """
+
+    def __init__(self, sample: Blocks, loss: Loss, classes: int) -> None:
+        self.loss = loss
+        self.frequency = _frequency(sample, loss, classes)
+        count = sum(len(y) for _, y in sample())
+        correlation = sum(x.T @ x for x, _ in sample()) / count
+        self.eigenvalues, self.vectors = torch.linalg.eigh(correlation)
+        curvature = self.frequency * (1 - self.frequency)
+        self.curvature = torch.ones_like(curvature) if loss == "regression" else curvature
+        self.curvature = self.curvature.clamp_min(_LEAST_CURVATURE)
+        bias = {
+            "multiclass": self.frequency.log(),
+            "multilabel": self.frequency.logit(),
+            "regression": self.frequency,
+        }[loss]
+        weights = torch.zeros(len(self.vectors), classes, device=bias.device)
+        self.start = torch.cat([weights, bias[None]])
+
+    def solve(
+        self, blocks: Blocks, decay: float, start: Tensor, tolerance: float
+    ) -> tuple[Tensor, OptimizeResult]:
+        """Weight and bias (dim + 1, classes) at the optimum.
+
+        Args:
+            blocks: examples.
+            decay: weight decay.
+            start: weight and bias to start from.
+            tolerance: an iteration that lowers the loss by less is the last.
+        """
+        second = self.eigenvalues.clamp_min(0)[:, None] * self.curvature + decay
+        scale = torch.cat([second.rsqrt(), self.curvature.rsqrt()[None]])
+
+        def weights(variables: NDArray[np.float64]) -> Tensor:
+            along = torch.from_numpy(variables).to(scale).view(scale.shape) * scale
+            return torch.cat([self.vectors @ along[:-1], along[-1:]])
+
+        def evaluate(variables: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            at = weights(variables)
+            value, gradient = _mean_loss_and_gradient(blocks, at, self.loss)
+            value += decay / 2 * at[:-1].double().square().sum()
+            gradient[:-1] += decay * at[:-1]
+            along = torch.cat([self.vectors.T @ gradient[:-1], gradient[-1:]]) * scale
+            return float(value), along.double().flatten().cpu().numpy()
+
+        along = torch.cat([self.vectors.T @ start[:-1], start[-1:]]) / scale
+        result = minimize(
+            evaluate,
+            along.double().flatten().cpu().numpy(),
+            jac=True,
+            method="L-BFGS-B",
+            options={"ftol": tolerance, "gtol": 1e-7, "maxiter": _ITERATIONS, "maxfun": inf},
+        )
+        return weights(result.x), result
+
+
+def _frequency(blocks: Blocks, loss: Loss, classes: int) -> Tensor:
+    """Frequency of each label, never 0 or 1; in a regression the mean of the targets."""
+    targets = torch.cat([y for _, y in blocks()])
+    if loss == "regression":
+        return targets.mean(0)
+    if loss == "multiclass":
+        counts = torch.bincount(targets, minlength=classes) + 0.5
+        return counts / counts.sum()
+    return (targets.sum(0) + 0.5) / (len(targets) + 1)
+
+
+def _mean_loss_and_gradient(blocks: Blocks, at: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
+    """Mean loss over examples and its gradient.
+
+    Args:
+        blocks: examples.
+        at: weight and bias, (dim + 1, classes).
+        loss: of the task.
+    """
+    value, gradient, count = torch.zeros((), dtype=torch.float64), torch.zeros_like(at), 0
+    for x, y in blocks():
+        logits = torch.addmm(at[-1], x, at[:-1])
+        if loss == "multiclass":
+            logits = logits.log_softmax(1)
+            value -= logits.gather(1, y[:, None]).sum(dtype=torch.float64).cpu()
+            error = logits.exp_()
+            error[torch.arange(len(y)), y] -= 1
+        elif loss == "multilabel":
+            value += binary_loss(logits, y, reduction="sum").double().cpu()
+            error = logits.sigmoid_().sub_(y)
+        else:
+            error = logits.sub_(y)
+            value += error.square().sum(dtype=torch.float64).cpu() / 2
+        gradient[:-1].addmm_(x.T, error)
+        gradient[-1] += error.sum(0)
+        count += len(y)
+    return value / count, gradient / count
+
+
+def _mean_loss(blocks: Blocks, at: Tensor, loss: Loss) -> Tensor:
+    return _mean_loss_and_gradient(blocks, at, loss)[0]
