@@ -52,9 +52,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     magnatagatune(home / "magnatagatune", more=1)
     winterreise(home / "winterreise")
     monkeypatch.setitem(ENCODERS._factories, "vit1d", lambda: RandomViT1D(seed=1))
-    monkeypatch.setitem(
-        probes.PRESETS, "paper", replace(probes.probe_config("paper", "linear"), max_steps=10)
-    )
+    paper = probes.probe_config("paper", "linear")
+    assert isinstance(paper, probes.AdamWConfig)
+    monkeypatch.setitem(probes.PRESETS["paper"], "linear", replace(paper, max_steps=10))
     monkeypatch.chdir(tmp_path)
     return home
 

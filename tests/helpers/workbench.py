@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.api.task import Task
 from mirprobe.evaluation.config import RunConfig, make_config
 from mirprobe.evaluation.runner import RunResult, run
-from mirprobe.probing.probes import ProbeConfig
+from mirprobe.probing.probes import HIDDEN, AdamWConfig, ProbeConfig
 
-QUICK = ProbeConfig(None, (0.01, 0.03), 0.01, {"clip": 12, "frame": 256}, 60, 20, 2, True)
+_LINEAR = AdamWConfig(None, (0.01, 0.03), 0.01, {"clip": 12, "frame": 256}, 60, 20, 2, True)
+QUICK: dict[str, ProbeConfig] = {"linear": _LINEAR, "mlp": replace(_LINEAR, hidden=HIDDEN)}
 """To be put in the place of the preset `standard`: enough for the tones, a second at most."""
 
 

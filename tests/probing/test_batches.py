@@ -8,7 +8,7 @@ from helpers.in_memory import InMemory
 
 from mirprobe.core.schema import Floating
 from mirprobe.probing import batches as module
-from mirprobe.probing.batches import Examples, with_shuffled
+from mirprobe.probing.batches import Examples, shuffle_targets
 
 LENGTHS = (300, 1, 128, 129, 77)  # around the chunk size, and one track of a single frame
 
@@ -20,7 +20,7 @@ def numbered(lengths: tuple[int, ...] = LENGTHS, dtype: str = "float32") -> Exam
         numbers = np.arange(first, first + length)
         rows = np.broadcast_to(numbers[:, None, None], (length, 2, 3))
         frames.append(InMemory(rows.astype(dtype)))
-        targets.append(np.stack([numbers, -numbers], axis=1))
+        targets.append(numbers)
         first += length
     return Examples(frames, targets)
 
@@ -32,9 +32,8 @@ def dealt(data: Examples, size: int, seed: int) -> list[list[int]]:
         assert x.dtype.is_floating_point
         assert x.element_size() == 4
         assert x.shape[1:] == (2, 3)
-        assert (x == y[:, :1, None]).all()
-        assert (y[:, 1] == -y[:, 0]).all()
-        batches.append(y[:, 0].tolist())
+        assert (x == y[:, None, None]).all()
+        batches.append(y.tolist())
     return batches
 
 
@@ -59,7 +58,7 @@ def test_order_depends_on_the_generator_alone(buffer: int, monkeypatch: pytest.M
     assert dealt(numbered(), 16, seed=3) == dealt(numbered(), 16, seed=3)
     assert dealt(numbered(), 16, seed=3) != dealt(numbered(), 16, seed=4)
     rng = np.random.default_rng(3)
-    first, second = (next(y for _, y in numbered().batches(635, rng))[:, 0] for _ in range(2))
+    first, second = (next(y for _, y in numbered().batches(635, rng)) for _ in range(2))
     assert (first != second).any()
 
 
@@ -100,7 +99,7 @@ def test_memory_does_not_grow_with_the_data(monkeypatch: pytest.MonkeyPatch) -> 
     ahead = []
     for tracks in (10, 80):
         frames = [Counted(1000) for _ in range(tracks)]
-        data = Examples(frames, [np.zeros((1000, 2), np.int64)] * tracks)
+        data = Examples(frames, [np.zeros(1000, np.int64)] * tracks)
         delivered, most = 0, 0
         for x, _ in data.batches(size, np.random.default_rng(0)):
             most = max(most, sum(sum(own.reads) for own in frames) - delivered)
@@ -115,11 +114,11 @@ def test_memory_does_not_grow_with_the_data(monkeypatch: pytest.MonkeyPatch) -> 
 def test_in_order_reads_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "READ", 50)
     data = numbered()
-    parts = [y[:, 0] for _, y in data.in_order()]
+    parts = [y for _, y in data.in_order()]
     assert np.concatenate(parts).tolist() == list(range(635))
     assert max(map(len, parts)) == 50
     frames = Counted(120)
-    for _ in Examples([frames], [np.zeros((120, 2), np.int64)]).in_order():
+    for _ in Examples([frames], [np.zeros(120, np.int64)]).in_order():
         pass
     assert frames.reads == [50, 50, 20]
 
@@ -129,7 +128,7 @@ def test_mean_and_deviation_are_numpys(dtype: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(module, "READ", 16)
     rng = np.random.default_rng(0)
     arrays = [(rng.normal(100, 3, (n, 2, 5))).astype(dtype) for n in (40, 1, 33)]
-    targets = [np.zeros((len(array), 2), np.int64) for array in arrays]
+    targets = [np.zeros(len(array), np.int64) for array in arrays]
     mean, deviation = Examples([InMemory(array) for array in arrays], targets).mean_and_deviation()
     joined = np.concatenate(arrays).astype(np.float64)
     np.testing.assert_allclose(mean, joined.mean(0), rtol=1e-6)
@@ -139,11 +138,9 @@ def test_mean_and_deviation_are_numpys(dtype: str, monkeypatch: pytest.MonkeyPat
 def test_shuffled_targets_are_those_of_all_tracks_in_another_order() -> None:
     lengths = (5, 9, 2, 7)
     targets = [np.arange(length) + 10 * track for track, length in enumerate(lengths)]
-    found = with_shuffled(targets, np.random.default_rng(0))
-    assert [both.shape for both in found] == [(length, 2) for length in lengths]
-    for target, both in zip(targets, found, strict=True):
-        assert (both[:, 0] == target).all()
-    truth, shuffled = np.concatenate(found).T
+    found = shuffle_targets(targets, np.random.default_rng(0))
+    assert [own.shape for own in found] == [(length,) for length in lengths]
+    truth, shuffled = np.concatenate(targets), np.concatenate(found)
     assert sorted(shuffled) == sorted(truth)
     assert (shuffled // 10 != truth // 10).any()
 
@@ -151,8 +148,17 @@ def test_shuffled_targets_are_those_of_all_tracks_in_another_order() -> None:
 def test_shuffled_relevances_keep_their_statistics() -> None:
     rng = np.random.default_rng(0)
     targets = [rng.integers(0, 2, (6, 3)).astype(np.float32) for _ in range(20)]
-    found = with_shuffled(targets, np.random.default_rng(1))
-    assert found[0].shape == (6, 2, 3)
-    stacked = np.concatenate(found)
-    assert stacked[:, 0].sum(0).tolist() == stacked[:, 1].sum(0).tolist()
-    assert (stacked[:, 0] != stacked[:, 1]).any()
+    found = shuffle_targets(targets, np.random.default_rng(1))
+    assert found[0].shape == (6, 3)
+    truth, shuffled = np.concatenate(targets), np.concatenate(found)
+    assert truth.sum(0).tolist() == shuffled.sum(0).tolist()
+    assert (truth != shuffled).any()
+
+
+def test_one_variant_of_the_examples() -> None:
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=(n, 3, 2)).astype(np.float32) for n in (4, 1)]
+    one = Examples([InMemory(own) for own in arrays], [np.zeros(4), np.zeros(1)]).only(1)
+    assert [own.shape for own in one.frames] == [(4, 1, 2), (1, 1, 2)]
+    read = np.concatenate([x for x, _ in one.in_order()])
+    np.testing.assert_array_equal(read, np.concatenate(arrays)[:, 1:2])

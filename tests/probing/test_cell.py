@@ -17,13 +17,13 @@ from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floats, Loss, Split, Track
 from mirprobe.probing.cell import ProbeRun, run_cell
-from mirprobe.probing.probes import ProbeConfig
+from mirprobe.probing.probes import AdamWConfig, LbfgsConfig, ProbeConfig
 from mirprobe.probing.results import Cell
 from mirprobe.probing.scoring import CHANCE_DRAWS
 
 Tracks = dict[Split, list[tuple[Track, Embedding]]]
 
-CONFIG = ProbeConfig(None, (0.03,), 0.01, {"clip": 16, "frame": 32}, 100, 10, 3, False)
+CONFIG = AdamWConfig(None, (0.03,), 0.01, {"clip": 16, "frame": 32}, 100, 10, 3, False)
 SIZES: dict[Split, int] = {"train": 30, "valid": 12, "test": 15}
 FRAMES: dict[Split, int] = {"train": 4, "valid": 5, "test": 7}
 ROW = {name: name for name in ("encoder", "task", "dataset", "probe", "preset")} | {
@@ -96,14 +96,54 @@ def test_validation_chooses_the_learning_rate_that_test_would_not() -> None:
     assert found["value"].tolist() == [0, 0]
 
 
-def test_every_decoding_has_a_learning_rate_of_its_own() -> None:
-    """What the one reads rightly the other reads wrongly, unless the probe has learned nothing."""
+def test_the_loss_chooses_one_learning_rate_for_all_decodings() -> None:
+    """What the one reads rightly the other reads wrongly; the loss does not know them."""
     still, moving = 1e-9, 0.03
     config = replace(CONFIG, learning_rates=(still, moving))
     task = StubTask(decodings={"right": ({"by": 0},), "wrong": ({"by": 1},)})
     rows = table(run_cell(task, make_tracks(), setup(config)))
-    rates = rows.groupby("decoding")["learning_rate"].agg(set)
-    assert rates.to_dict() == {"right": {moving}, "wrong": {still}}
+    assert set(rows["learning_rate"]) == {moving}
+    assert rows.groupby("decoding")["value"].agg(set).to_dict() == {"right": {1.0}, "wrong": {0.0}}
+
+
+def test_the_optimum_of_a_convex_problem_has_one_seed_and_says_so() -> None:
+    config = LbfgsConfig((10.0, 1.0, 0.1, 0.01))
+    result = run_cell(StubTask("frame"), make_tracks(), setup(config, (3, 4)))
+    rows = table(result)
+    assert rows["seed"].tolist() == [3, 3]
+    assert rows["value"].tolist() == [1, 1]
+    assert rows["converged"].all()
+    assert rows["learning_rate"].isna().all()
+    assert (rows["steps"] > 10).all()
+    control = table(result, "shuffled")
+    chosen = rows[rows["selected"]]["weight_decay"].item()
+    assert control["weight_decay"].tolist() == [chosen]
+    assert control["value"].item() < 0.7
+
+
+def test_threads_change_no_result() -> None:
+    config = LbfgsConfig((1.0, 0.1, 0.01))
+    one, two = (
+        run_cell(StubTask("frame"), make_tracks(), replace(setup(config), threads=threads))
+        for threads in (1, 2)
+    )
+    assert pd.DataFrame(one.scores).to_csv() == pd.DataFrame(two.scores).to_csv()
+    assert list(map(asdict, one.predictions)) == list(map(asdict, two.predictions))
+
+
+def test_a_choice_at_the_end_of_its_grid_is_named() -> None:
+    """Zero is a bound of a parameter; so are the ends of a grid of two values."""
+
+    def edges(grid: Sequence[float], decays: tuple[float, ...]) -> str:
+        task = StubTask(decodings={"shift": tuple({"by": by} for by in grid)})
+        rows = table(run_cell(task, make_tracks(), setup(LbfgsConfig(decays))))
+        return str(rows["edge"].iloc[0])
+
+    ends, inside = (3.0, 2.0, 1.0), (1e3, 1e-9, 1e-12)
+    assert edges((1, 2, 3), ends) == "training,by"
+    assert edges((2, 3, 4), inside) == ""
+    assert edges((2, 3), ends[:2]) == ""
+    assert edges((0, 1, 2), inside) == ""
 
 
 def test_validation_chooses_the_parameters_that_test_would_not() -> None:
@@ -144,8 +184,8 @@ def test_test_logits_are_decoded_once_a_row_and_only_after_all_choices() -> None
     result = run_cell(task, make_tracks(), setup(config, seeds))
     splits = [len(logits) for logits in task.decoded]
     assert set(splits) == {FRAMES["valid"], FRAMES["test"]}
-    probes = 2 * len(seeds)  # layers x seeds, at two learning rates each
-    choices = probes * 2 * (len(decodings["shift"]) + len(decodings["fixed"]))
+    probes = 2 * len(seeds)  # layers x seeds
+    choices = probes * (len(decodings["shift"]) + len(decodings["fixed"]))
     assert splits.index(FRAMES["test"]) == choices * SIZES["valid"]
     described = sum(len(table(result, kind)) for kind in ("probe", "shuffled", "ceiling"))
     drawn = CHANCE_DRAWS * len(decodings)

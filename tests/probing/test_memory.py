@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 
 from mirprobe.core.errors import StorageError
 from mirprobe.core.intervals import ROWS
-from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floating, Split, Track
+from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floating, Floats, Split, Track
 from mirprobe.probing import batches, logits, scoring
 from mirprobe.probing.cell import ProbeRun, run_cell
-from mirprobe.probing.probes import Group, ProbeConfig, Probes
+from mirprobe.probing.probes import AdamWConfig, Fit, Probes
 from mirprobe.probing.results import Cell
 from mirprobe.probing.scoring import Scorer, SplitData
 from mirprobe.probing.scratch import scratch
 
-CONFIG = ProbeConfig(
+CONFIG = AdamWConfig(
     None, (0.01, 0.03, 0.1), 0.01, {"clip": 16, "frame": 256}, 2, None, 0, standardise=False
 )
 ROW = {name: name for name in ("encoder", "task", "dataset", "probe", "preset")} | {
@@ -80,12 +80,12 @@ def peak(task: StubTask, run: ProbeRun, count: int) -> int:
 def test_memory_of_a_frame_cell_does_not_grow_with_the_logits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """12 layers, 4 rates and controls, 2 seeds and 3 labels: the logits of a frame take 1.2 kB."""
-    run = ProbeRun(LAYERS, ("sequence",), 2.0, CONFIG, (0, 1), ROW, folder=tmp_path)
-    monkeypatch.setattr(batches, "BUFFER_BYTES", 1 << 19)
+    """12 layers, 8 seeds and 3 labels: the logits of a frame take 1.2 kB."""
+    run = ProbeRun(LAYERS, ("sequence",), 2.0, CONFIG, tuple(range(8)), ROW, folder=tmp_path)
+    monkeypatch.setattr(batches, "BUFFER_BYTES", 1 << 16)
     monkeypatch.setattr(logits, "WRITE_BYTES", 1 << 20)
     few, many = (peak(Forgetful("frame"), run, count) for count in (3, 12))
-    more = 9 * 1500 * 12 * 4 * 2 * 3 * 4  # logits of one split, 16 MB
+    more = 9 * 1500 * 12 * 8 * 3 * 4  # logits of one split, 16 MB
     assert many - few < more / 6
     assert not list(tmp_path.iterdir())
 
@@ -115,21 +115,22 @@ def test_stored_logits_are_those_of_the_probes(
     rng = np.random.default_rng(0)
     frames = [rng.normal(size=(n, 4, 5)).astype(np.float32) for n in (1, 7, 0, 1, 1, 40, 2)]
     targets: list[NDArray[Any]] = [np.zeros(len(own), int) for own in frames]
-    probes = Probes(
-        [Group(0.1), Group(0.2)], (4, 5, 3), (0, 1), None, (torch.zeros(()), torch.ones(()))
-    )
-    split = SplitData([], [], [], [InMemory(own) for own in frames], targets, [])
+    layers = [torch.randn(4, 2, 5, 3), torch.randn(4, 2, 3)]
+    fits = [[Fit(0.1, 0.0, 1, True, False)] * 2] * 4
+    probes = Probes(layers, fits, (torch.zeros(()), torch.ones(())))
+    times: list[Floats | None] = [np.arange(len(own)) / 2 for own in frames]
+    split = SplitData([], [], times, [InMemory(own) for own in frames], targets, [])
     with scratch() as room, torch.no_grad():
         scorer = Scorer(StubTask("frame"), split, split, ROW, (0, 1), Cell("", "", ""), room)
-        kept = scorer.keep(split, 4 * 2 * 2, scoring._outputs(probes, split))
-        for index, stored in zip(np.ndindex(4, 2, 2), kept, strict=True):
-            variant, group, seed = index
+        kept = scoring._predict(scorer, split, probes)
+        assert list(kept) == list(np.ndindex(4, 2))
+        for (variant, seed), stored in kept.items():
             for _ in range(2):  # they are read more than once
                 for own, found in zip(frames, stored, strict=True):
                     wanted = np.zeros((0, 3), np.float32)
                     if len(own):
                         wanted = probes.outputs(torch.from_numpy(own)).numpy()
-                        wanted = wanted[variant, :, group, seed]
+                        wanted = wanted[variant, :, seed]
                     np.testing.assert_array_equal(found, wanted)
 
 

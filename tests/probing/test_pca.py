@@ -79,7 +79,7 @@ def test_a_run_fits_it_to_the_training_split_and_caches_the_encoder_itself(
     fit = Projection.fit
 
     def spy(frames: list[Frames], kept: int) -> Projection:
-        fitted.append(len(frames))
+        fitted.append(sum(own.shape[0] for own in frames))
         return fit(frames, kept)
 
     monkeypatch.setattr(Projection, "fit", spy)

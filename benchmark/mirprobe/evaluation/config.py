@@ -56,6 +56,7 @@ class RunConfig:
             auto is bf16 on a GPU that supports it and 32 elsewhere.
         engine: Where encoders run: in this process, or on the workers of a Ray cluster. With ray,
             cached embeddings are not compared with the encoder.
+        jobs: Processes that train probes and score; 0 for one per core. No result depends on it.
         limit: Use at most this many tracks of each split.
         strict: Stop at the first track that cannot be used.
         data_home: Folder with one folder per data set, for data sets that are not generated.
@@ -79,6 +80,7 @@ class RunConfig:
     dtype: Dtype = "float16"
     precision: AnyPrecision = "32"
     engine: Engine = "local"
+    jobs: int = 0
     limit: int | None = None
     strict: bool = False
     data_home: Path = DATA_HOME
@@ -105,6 +107,8 @@ class RunConfig:
         for seed in self.seeds:
             if not 0 <= seed < 2**63:
                 raise ConfigError(f"seed {seed} must lie between 0 and 2**63 - 1")
+        if self.jobs < 0:
+            raise ConfigError(f"jobs is {self.jobs}; give 1 or more, or 0 for one per core")
         for name in ("limit", "pca"):
             value = getattr(self, name)
             if value is not None and value < 1:

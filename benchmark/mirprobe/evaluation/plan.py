@@ -20,6 +20,7 @@ from mirprobe.embedding.embedder import Embedder
 from mirprobe.embedding.throughput import ThroughputStore
 from mirprobe.evaluation.config import Resources, RunConfig, resolve
 from mirprobe.evaluation.setup import ProbedEncoder, make_dataset, make_encoders
+from mirprobe.reporting.shared_cells import SharedCells
 
 if TYPE_CHECKING:
     from mirprobe.embedding.ray_cluster import RayWorkers
@@ -50,6 +51,11 @@ class Plan:
     encoders: Mapping[str, ProbedEncoder]
     broken: Mapping[str, str]
     workers: RayWorkers | None
+
+    @property
+    def shared_cells(self) -> SharedCells:
+        """The finished cells of all runs with this cache."""
+        return SharedCells(self.cache.folder / "cells")
 
     @property
     def every_track(self) -> list[Track]:

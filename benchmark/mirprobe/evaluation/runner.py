@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from time import perf_counter
@@ -17,16 +18,17 @@ from mirprobe.api.specs import spec_name
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, StorageError, TrackError, UntrustedEncoderError
 from mirprobe.core.hashing import digest
-from mirprobe.core.schema import SPLITS, Embedding, Level, Track
+from mirprobe.core.schema import SPLITS
 from mirprobe.data.paths import joined_specs
 from mirprobe.data.tracks import splits_hash
 from mirprobe.embedding.embedder import Embedder, Keys
+from mirprobe.evaluation.cells import CellWork, compute_cells
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.evaluation.provenance import cell_key, data_hash, describe, task_key
 from mirprobe.evaluation.setup import ProbedEncoder, make_task, require_complete
-from mirprobe.probing.cell import ProbeRun, run_cell
+from mirprobe.probing.cell import ProbeRun
 from mirprobe.probing.probes import probe_config
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.paired_differences import differences
@@ -44,7 +46,8 @@ class RunResult:
         scores: the rows of `scores.csv`.
         problems: track -> why it could not be used; such tracks are left out.
         failures: cell or encoder -> why it has no scores.
-        computed: number of cells that were not finished before.
+        computed: number of cells that no run had finished before.
+        shared: number of cells that another run had finished.
     """
 
     folder: RunFolder
@@ -52,6 +55,12 @@ class RunResult:
     problems: dict[str, str] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     computed: int = 0
+    shared: int = 0
+
+    @property
+    def changed(self) -> bool:
+        """Whether the folder has cells that it did not have before."""
+        return bool(self.computed or self.shared)
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,6 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
         for name in config.tasks
     }
     require_complete(tasks, Task, "task")
-    info = {name: probed.info for name, probed in plan.encoders.items()}
     result = RunResult(RunFolder(config.results_dir / run_name(config)), failures=dict(plan.broken))
     result.folder.make()
     plan.prepare()
@@ -111,24 +119,41 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
         with noted(broken, name, f"task '{name}'"):
             data = data_hash(plan.tracks, plan.cache.hashes, task.annotation)
             known[name] = _Task(task, task_key(name, task), data)
-    started, seconds = datetime.now(timezone.utc), {}
-    cells: list[Cell] = []
+    started, begun = datetime.now(timezone.utc), perf_counter()
+    found: dict[str, dict[str, Cell]] = {}
+    seconds: dict[str, float] = {}
+    works: list[CellWork] = []
     for name, probed in plan.encoders.items():
-        begun, before = perf_counter(), result.computed
+        before = perf_counter()
         result.failures.update({f"{name} x {task}": why for task, why in broken.items()})
-        cells.extend(_run_encoder(plan, result, probed, known))
-        seconds[name] = round(perf_counter() - begun, 1)
-        if result.computed > before:
-            result.folder.write_scores(cells, info)
-    result.scores = result.folder.write_scores(cells, info)
-    if result.computed or not (result.folder.path / "differences.csv").exists():
-        _write_differences(plan, result, cells, tasks)
-    if result.computed or not (result.folder.path / "run.json").exists():
+        found[name], missing = _find_cells(plan, result, probed, known)
+        works += missing
+        seconds[name] = round(perf_counter() - before, 1)
+    info = {name: probed.info for name, probed in plan.encoders.items()}
+
+    def finished() -> list[Cell]:
+        return [found[name][task] for name in found for task in tasks if task in found[name]]
+
+    left = Counter(work.encoder for work in works)
+    for work, cell, failures in compute_cells(works, config.jobs, plan.workers):
+        result.failures |= failures
+        left[work.encoder] -= 1
+        if cell is not None:
+            found[work.encoder][work.task.name] = result.folder.write_cell(cell)
+            plan.shared_cells.write(work.fingerprint, cell)
+            plan.add_problems(result.problems, cell.problems)
+            result.computed += 1
+            if not left[work.encoder]:
+                result.folder.write_scores(finished(), info)
+    result.scores = result.folder.write_scores(finished(), info)
+    if result.changed or not (result.folder.path / "differences.csv").exists():
+        _write_differences(plan, result, finished(), tasks)
+    if result.changed or not (result.folder.path / "run.json").exists():
         outcome = {
             "problems": result.problems,
             "failures": result.failures,
             "started": started.isoformat(timespec="seconds"),
-            "seconds": seconds,
+            "seconds": {**seconds, "": round(perf_counter() - begun, 1)},
         }
         result.folder.write_splits(plan.tracks)
         with noted(result.failures, "run.json", "an encoder"):
@@ -152,7 +177,7 @@ def _write_differences(
 def run_name(config: RunConfig) -> str:
     """Name of the run's folder; it depends on the work, not on the machine or on folders."""
     values = asdict(config)
-    for name in ("device", "engine", "strict", "data_home", "cache_dir", "results_dir"):
+    for name in ("device", "engine", "jobs", "strict", "data_home", "cache_dir", "results_dir"):
         del values[name]
     sides = [
         "+".join(spec_name(part) for part in joined_specs(side))
@@ -161,64 +186,65 @@ def run_name(config: RunConfig) -> str:
     return f"{'-to-'.join(sides)}-{config.preset}-{config.probe}-{digest(values)[:8]}"
 
 
-def _run_encoder(
+def _find_cells(
     plan: Plan, result: RunResult, probed: ProbedEncoder, tasks: Mapping[str, _Task]
-) -> list[Cell]:
-    """The finished cells of one encoder, in the order of the tasks."""
+) -> tuple[dict[str, Cell], list[CellWork]]:
+    """The finished cells of one encoder by task, and the work that is missing.
+
+    The embeddings of the missing cells are in the cache afterwards.
+    """
     cells: dict[str, Cell] = {}
+    works: list[CellWork] = []
     # a TrackError ends a strict run, a ConfigError names a cluster or cache that no encoder can use
     fatal = (ConfigError, StorageError, TrackError)
     with noted(result.failures, probed.name, f"encoder '{probed.name}'", fatal=fatal):
-        _find_cells(plan, result, probed, tasks, cells)
+        runs = _probe_runs(plan, result, probed, tasks)
+        cells.update(_read_cells(plan, result, probed, runs))
+        missing = {name: run for name, run in runs.items() if name not in cells}
+        embedder = plan.embedder(probed)
+        try:
+            levels = sorted({tasks[name].task.level for name in runs})
+            embedder.check_cached(embedder.keyed(plan.every_track, levels))
+            unverified = [n for n in cells if tasks[n].task.level not in embedder.compared]
+            if unverified:
+                log.warning(
+                    "encoder '%s': finished scores of %s were not verified, because the cache "
+                    "holds no embedding to compare; to compute them again, delete %s and %s",
+                    probed.name,
+                    ", ".join(sorted(unverified)),
+                    result.folder.path,
+                    plan.shared_cells.folder,
+                )
+            if missing:
+                works += _fill(
+                    plan, result, probed, embedder, {n: tasks[n].task for n in missing}, missing
+                )
+        except UntrustedEncoderError:
+            for name in cells:
+                result.folder.cell_path(probed.name, name).unlink()
+            plan.shared_cells.discard(probed.encoder.fingerprint)
+            cells.clear()
+            raise
     for cell in cells.values():
         plan.add_problems(result.problems, cell.problems)
-    return [cells[name] for name in tasks if name in cells]
+    return cells, works
 
 
-def _find_cells(
-    plan: Plan,
-    result: RunResult,
-    probed: ProbedEncoder,
-    tasks: Mapping[str, _Task],
-    cells: dict[str, Cell],
-) -> None:
-    """Read or compute the cells of one encoder; each that is finished is added to `cells`."""
-    runs = _probe_runs(plan, result, probed, tasks)
-    found = {n: result.folder.read_cell(probed.name, n, run.row["cell"]) for n, run in runs.items()}
-    cells.update({name: cell for name, cell in found.items() if cell is not None})
-    missing = [name for name in runs if name not in cells]
-    embedder = plan.embedder(probed)
-    try:
-        levels = sorted({tasks[name].task.level for name in runs})
-        embedder.check_cached(embedder.keyed(plan.every_track, levels))
-        unverified = {n for n in cells if tasks[n].task.level not in embedder.compared}
-        if unverified:
-            log.warning(
-                "encoder '%s': finished scores of %s were not verified, because the cache holds no "
-                "embedding to compare; to compute them again, delete %s",
-                probed.name,
-                ", ".join(sorted(unverified)),
-                result.folder.path,
-            )
-        if not missing:
-            return
-        levels = sorted({tasks[name].task.level for name in missing})
-        filled, unusable = _fill(plan, result, embedder, levels)
-    except UntrustedEncoderError:
-        for name in cells:
-            result.folder.cell_path(probed.name, name).unlink()
-        cells.clear()
-        raise
-    for name in missing:
-        cell_name, beside = f"{probed.name} x {name}", f" (encoder '{probed.name}')"
-        level = tasks[name].task.level
-        tracks = {split: _read(embedder, plan.tracks[split], filled, level) for split in SPLITS}
-        with noted(result.failures, cell_name, f"task '{name}'", beside):
-            cell = run_cell(tasks[name].task, tracks, runs[name], progress=cell_name)
-            # kept in the cell, so that a later run that reads it reports these tracks too
-            cell.problems.update(unusable)
-            cells[name] = result.folder.write_cell(cell)
-            result.computed += 1
+def _read_cells(
+    plan: Plan, result: RunResult, probed: ProbedEncoder, runs: Mapping[str, ProbeRun]
+) -> dict[str, Cell]:
+    """The finished cells of an encoder by task, of this run or of others."""
+    cells = {}
+    for name, run in runs.items():
+        cell = result.folder.read_cell(probed.name, name, run.row["cell"])
+        if cell is None:
+            cell = plan.shared_cells.read(probed.encoder.fingerprint, run.row)
+            if cell is not None:
+                result.folder.write_cell(cell)
+                result.shared += 1
+        if cell is not None:
+            cells[name] = cell
+    return cells
 
 
 def _probe_runs(
@@ -253,19 +279,26 @@ def _probe_runs(
             },
             components=probed.components,
             folder=result.folder.path,
+            device=plan.resources.device if plan.resources.device.startswith("cuda") else "cpu",
         )
     return runs
 
 
 def _fill(
-    plan: Plan, result: RunResult, embedder: Embedder, levels: list[Level]
-) -> tuple[dict[str, Keys], dict[str, str]]:
-    """The keys of each track's embeddings in the cache, and why the other tracks are unusable.
+    plan: Plan,
+    result: RunResult,
+    probed: ProbedEncoder,
+    embedder: Embedder,
+    tasks: Mapping[str, Task],
+    runs: Mapping[str, ProbeRun],
+) -> list[CellWork]:
+    """The missing cells of an encoder, after its embeddings have been cached.
 
     No embedding is read yet: what stays in memory must not lie between what the encoder frees.
     """
     filled: dict[str, Keys] = {}
     unusable: dict[str, str] = {}
+    levels = sorted({task.level for task in tasks.values()})
     for track, keys in plan.progress(embedder.name, embedder.fill(plan.every_track, levels)):
         if isinstance(keys, TrackError):
             unusable[track.id] = str(keys)
@@ -273,13 +306,18 @@ def _fill(
         else:
             filled[track.id] = keys
     plan.measure_throughput(embedder)
-    return filled, unusable
-
-
-def _read(
-    embedder: Embedder, tracks: Sequence[Track], filled: Mapping[str, Keys], level: Level
-) -> Iterator[tuple[Track, Embedding]]:
-    """The usable ones of the tracks, each with one view of its embedding."""
-    for track in tracks:
-        if track.id in filled:
-            yield track, embedder.read({level: filled[track.id][level]})
+    return [
+        CellWork(
+            task,
+            {
+                split: [(t, filled[t.id][task.level]) for t in plan.tracks[split] if t.id in filled]
+                for split in SPLITS
+            },
+            unusable,
+            runs[name],
+            plan.cache.place,
+            plan.cache.folder,
+            probed.encoder.fingerprint,
+        )
+        for name, task in tasks.items()
+    ]

@@ -92,20 +92,9 @@ class RunFolder:
         Raises:
             StorageError: the folder cannot be written.
         """
-        predictions = [
-            {
-                **{field.name: getattr(one, field.name) for field in fields(one)},
-                "tracks": {track: to_json(estimate) for track, estimate in one.tracks.items()},
-            }
-            for one in cell.predictions
-        ]
-        content = json.dumps(
-            asdict(replace(cell, predictions=[])) | {"predictions": predictions},
-            separators=(",", ":"),
-        )
-        path = self.cell_path(cell.encoder, cell.task)
-        write_whole(path, gzip.compress(content.encode(), mtime=0))
-        return _parse_cell(content)
+        content = cell_bytes(cell)
+        write_whole(self.cell_path(cell.encoder, cell.task), content)
+        return _parse_cell(gzip.decompress(content))
 
     def write_scores(
         self, cells: Sequence[Cell], info: Mapping[str, Mapping[str, Any]]
@@ -150,6 +139,22 @@ def write_splits(folder: Path, splits: Mapping[Split, Sequence[Track]]) -> None:
     for split, tracks in splits.items():
         content = "".join(f"{track.id}\n" for track in tracks)
         write_whole(folder / f"{split}.txt", content.encode())
+
+
+def cell_bytes(cell: Cell) -> bytes:
+    """The content of the file of a cell."""
+    predictions = [
+        {
+            **{field.name: getattr(one, field.name) for field in fields(one)},
+            "tracks": {track: to_json(estimate) for track, estimate in one.tracks.items()},
+        }
+        for one in cell.predictions
+    ]
+    content = json.dumps(
+        asdict(replace(cell, predictions=[])) | {"predictions": predictions},
+        separators=(",", ":"),
+    )
+    return gzip.compress(content.encode(), mtime=0)
 
 
 def read_cell(path: Path) -> Cell:
