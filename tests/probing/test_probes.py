@@ -59,8 +59,10 @@ def test_separable_classes_are_learned_and_shuffled_ones_are_not(kind: str) -> N
     assert float(probes.scale[0][0, -1]) == pytest.approx(1234.567)
     # shuffled labels teach nothing: no better than the number of the classes
     rng = np.random.default_rng(0)
-    blind = (replace(own, targets=shuffle_targets(own.targets, rng)) for own in (examples, valid))
-    control = train("standard", kind, *blind, "multiclass")
+    blind, check = (
+        replace(own, targets=shuffle_targets(own.targets, rng)) for own in (examples, valid)
+    )
+    control = train("standard", kind, blind, check, "multiclass")
     assert control.fits[0][0].loss == pytest.approx(log(CLASSES), abs=0.05)
 
 

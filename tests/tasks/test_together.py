@@ -11,14 +11,13 @@ import pandas as pd
 import pytest
 from helpers.small_encoders import Bands
 from helpers.tones import NAMES, Tones
-from helpers.workbench import QUICK, Workbench
+from helpers.workbench import Workbench
 
 from mirprobe.api.registry import TASKS
 from mirprobe.core.bootstrap import scored_tracks
 from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import Segments, Split, Track
 from mirprobe.evaluation.runner import RunResult
-from mirprobe.probing import probes
 from mirprobe.reporting.run_folder import read_cell, read_scores
 
 BUILT_IN = (
@@ -64,9 +63,7 @@ class KnownTones(Tones):
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory, tones: Tones) -> RunResult:
     bench = Workbench(Path(tmp_path_factory.mktemp("together")), KnownTones(tones.root))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(probes.PRESETS, "standard", replace(QUICK, max_steps=150))
-        return bench.run(Bands(), tasks=BUILT_IN)
+    return bench.run(Bands(), tasks=BUILT_IN)
 
 
 def test_these_are_all_that_are_built_in() -> None:
