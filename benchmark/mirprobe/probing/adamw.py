@@ -22,8 +22,6 @@ from mirprobe.core.schema import Level, Loss
 from mirprobe.probing.batches import Examples
 from mirprobe.probing.probes import AdamWConfig, Fit, Probes, at_edge, forward, input_scale
 
-_ONE_THREAD_FLOPS = 4e9  # a step below this is faster on one thread
-
 
 def train_adamw(
     examples: Examples,
@@ -57,11 +55,10 @@ def train_adamw(
         examples, valid = examples.scale_targets(target_scale), valid.scale_targets(target_scale)
     training = _Training(examples, config, (variants, dim, classes), seeds, loss, device)
     batch = min(config.batch[level], examples.count)
-    work = 6 * batch * variants * dim * (config.hidden or classes) * len(training.probes)
     every = max(config.check_every or 0, -(-examples.count // batch))
     stale, converged = 0, False
     rng = np.random.default_rng(seeds[0])
-    with torch_threads(1 if work < _ONE_THREAD_FLOPS else None):
+    with torch_threads(1):  # the sums, and so the results, would depend on the number of threads
         batches = _forever(examples, batch, rng)
         steps = tqdm(count(1), progress, config.max_steps, leave=False, disable=None)
         for step, (x, y) in zip(steps, batches, strict=False):

@@ -12,7 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,8 @@ DIFFERENCES = [
 ]  # fmt: skip
 NUMBERS = {"difference": "float", "low": "float", "high": "float", "p": "float", "groups": "Int64"}
 _LATER: dict[str, Any] = {
-    "data": "",
+    **{field.name: field.default for field in fields(Score) if field.default is not MISSING},
     "groups": pd.NA,
-    "interval": "",
-    "draw": 0,
-    "resample": 0,
     "p": np.nan,
 }
 """Columns that runs of earlier versions lack, and how these are read."""
