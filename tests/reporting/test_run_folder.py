@@ -28,11 +28,23 @@ PROBE = replace(
     low=0.25,
     high=0.75,
     conditions="trim=5.0",
+    weight_decay=0.01,
+    steps=120,
+    converged=True,
+    edge="training,jump_cost",
 )
 INFO = {
     PROBE.encoder: dict(zip(INFO_COLUMNS, (7_087_488, 192, 31.25, "MIT", "key tempo"), strict=True))
 }
-CHANCE = replace(PROBE, kind="chance", layer="", source="", learning_rate=NAN, conditions="")
+CHANCE = replace(
+    PROBE,
+    kind="chance",
+    layer="",
+    source="",
+    learning_rate=NAN,
+    weight_decay=NAN,
+    conditions="",
+)
 ESTIMATE = Annotations(chords=Segments(np.array([[0.0, 1.5]]), ("C:maj",)), tags={"rock": 0.5})
 PREDICTION = Prediction(
     kind="probe",
@@ -75,7 +87,8 @@ def test_a_cell_comes_back_as_it_was_written(folder: RunFolder) -> None:
         assert cell.problems == CELL.problems
         assert cell.scores[0] == PROBE
         assert np.isnan(cell.scores[1].learning_rate)
-        assert replace(cell.scores[1], learning_rate=0.0) == replace(CHANCE, learning_rate=0.0)
+        same = {"learning_rate": 0.0, "weight_decay": 0.0}
+        assert replace(cell.scores[1], **same) == replace(CHANCE, **same)
         (one,) = cell.predictions
         assert repr(replace(one, tracks={})) == repr(replace(PREDICTION, tracks={}))
         assert list(one.tracks) == ["one", "three"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
@@ -185,19 +186,8 @@ class Embedder:
             raise type(error)(f"encoder '{self.name}' {error}") from error
 
     def read(self, keys: Keys) -> Embedding:
-        """Read an embedding from the cache.
-
-        Raises:
-            StorageError: an entry is gone.
-        """
-        entries = {level: self.cache.get(key) for level, key in keys.items()}
-        if not all(entries.values()):
-            paths = ", ".join(str(self.cache.path(key)) for key in keys.values())
-            raise StorageError(f"{paths}: gone or broken since they were written; start again")
-        clip, frames = entries.get("clip"), entries.get("frame")
-        known = clip or frames
-        assert known is not None
-        return Embedding(clip.read() if clip else None, frames, float(known.metadata["duration"]))
+        """Read an embedding from the cache; see `read_embedding`."""
+        return read_embedding(self.cache, keys)
 
     def key(self, track: Track, level: Level) -> str:
         """The cache key of one view of a track.
@@ -250,3 +240,41 @@ class Embedder:
             }
             self.cache.put(key, views[level], described)
             self._written.append(key)
+
+
+def read_embedding(cache: Cache, keys: Keys) -> Embedding:
+    """Read an embedding from the cache.
+
+    Raises:
+        StorageError: an entry is gone.
+    """
+    entries = {level: cache.get(key) for level, key in keys.items()}
+    if not all(entries.values()):
+        paths = ", ".join(str(cache.path(key)) for key in keys.values())
+        raise StorageError(f"{paths}: gone or broken since they were written; start again")
+    clip, frames = entries.get("clip"), entries.get("frame")
+    known = clip or frames
+    assert known is not None
+    return Embedding(clip.read() if clip else None, frames, float(known.metadata["duration"]))
+
+
+def await_entries(cache: Cache, keys: Keys, lag: float) -> None:
+    """Wait until entries that another machine wrote are visible on this one.
+
+    Args:
+        cache: the store.
+        keys: of the entries.
+        lag: maximum seconds; 0 for no wait.
+
+    Raises:
+        StorageError: an entry is not visible in time.
+    """
+    until = time.monotonic() + lag
+    for key in keys.values() if lag else ():
+        while not cache.exists(key):
+            if time.monotonic() > until:
+                raise StorageError(
+                    f"cache '{cache.place}': what a worker wrote does not show here after "
+                    f"{lag:.0f} s; name a --cache-dir that all machines share"
+                )
+            time.sleep(0.2)

@@ -28,7 +28,7 @@ from mirprobe.core.errors import (
 )
 from mirprobe.core.schema import Annotations, Embedding
 from mirprobe.embedding.cache import Cache
-from mirprobe.embedding.embedder import Embedder, Filled, Keyed, Keys, Missing
+from mirprobe.embedding.embedder import Embedder, Filled, Keyed, Keys, Missing, await_entries
 from mirprobe.embedding.ray_worker import EncodingJob, RayWorker
 
 log = logging.getLogger(__name__)
@@ -217,7 +217,7 @@ class ClusterEmbedder(Embedder):
                 own = missing[number * size : (number + 1) * size]
                 written = [keys for (_, keys), why in zip(own, reasons, strict=True) if why is None]
                 for keys in written[-1:]:
-                    self._await(keys)
+                    await_entries(self.cache, keys, LAG)
                 for (track, keys), why in zip(own, reasons, strict=True):
                     yield track, keys if why is None else TrackError(why)
         except UntrustedEncoderError:
@@ -231,20 +231,8 @@ class ClusterEmbedder(Embedder):
     def read(self, keys: Keys) -> Embedding:
         """As `Embedder.read`, after the entries have become visible on this machine."""
         if not all(self.cache.path(key).exists() for key in keys.values()):
-            self._await(keys)
+            await_entries(self.cache, keys, LAG)
         return super().read(keys)
-
-    def _await(self, keys: Keys) -> None:
-        """Wait until entries that another machine wrote are visible."""
-        until = time.monotonic() + LAG
-        for key in keys.values():
-            while not self.cache.exists(key):
-                if time.monotonic() > until:
-                    raise StorageError(
-                        f"cache '{self.cache.place}': what a worker wrote does not show here after "
-                        f"{LAG:.0f} s; name a --cache-dir that all machines share"
-                    )
-                time.sleep(0.2)
 
     def _job(self) -> EncodingJob:
         return EncodingJob(

@@ -139,8 +139,9 @@ class Scorer:
         estimates = [from_json(to_json(estimate)) for estimate in decoded]
         shared = self.add_mean([estimates], decoding, choice, **fields)
         tracks = dict(zip(self.test.ids, estimates, strict=True))
-        known = {own.name: shared[own.name] for own in dataclass_fields(Prediction)[:-1]}
-        self.cell.predictions.append(Prediction(**known, tracks=tracks))
+        known = {own.name for own in dataclass_fields(Prediction)}
+        shared = {name: value for name, value in shared.items() if name in known}
+        self.cell.predictions.append(Prediction(**shared, tracks=tracks))
 
     def add_mean(
         self,
