@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import joblib
 import pytest
 import torch
 from helpers.tones import Tones
@@ -17,6 +18,14 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_core() -> Iterator[None]:
+    """Runs of tests compute their cells in this process, so that it sees what they do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(joblib, "cpu_count", lambda: 1)
+        yield
 
 
 @pytest.fixture(scope="session")

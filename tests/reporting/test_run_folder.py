@@ -87,8 +87,9 @@ def test_a_cell_comes_back_as_it_was_written(folder: RunFolder) -> None:
         assert cell.problems == CELL.problems
         assert cell.scores[0] == PROBE
         assert np.isnan(cell.scores[1].learning_rate)
-        same = {"learning_rate": 0.0, "weight_decay": 0.0}
-        assert replace(cell.scores[1], **same) == replace(CHANCE, **same)
+        pair = (cell.scores[1], CHANCE)
+        same, wanted = (replace(one, learning_rate=0.0, weight_decay=0.0) for one in pair)
+        assert same == wanted
         (one,) = cell.predictions
         assert repr(replace(one, tracks={})) == repr(replace(PREDICTION, tracks={}))
         assert list(one.tracks) == ["one", "three"]

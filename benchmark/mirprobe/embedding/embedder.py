@@ -22,6 +22,9 @@ from mirprobe.embedding.track_encoder import TrackEncoder, Views
 
 log = logging.getLogger(__name__)
 
+LAG = 60.0
+"""Maximum seconds until a file of another machine is visible on NFS."""
+
 Result = tuple[Track, Embedding | TrackError]
 Keys = dict[Level, str]
 Missing = Sequence[tuple[Track, Keys]]

@@ -8,27 +8,26 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, WorkerCrashedError
 from ray.util import ActorPool
+from tqdm import tqdm
 
 from mirprobe.core.errors import (
     ConfigError,
     EncoderError,
     MirprobeError,
-    StorageError,
     TrackError,
     UntrustedEncoderError,
 )
 from mirprobe.core.schema import Annotations, Embedding
 from mirprobe.embedding.cache import Cache
-from mirprobe.embedding.embedder import Embedder, Filled, Keyed, Keys, Missing, await_entries
+from mirprobe.embedding.embedder import LAG, Embedder, Filled, Keyed, Keys, Missing, await_entries
 from mirprobe.embedding.ray_worker import EncodingJob, RayWorker
 
 log = logging.getLogger(__name__)
@@ -41,9 +40,6 @@ RETRIES = 3
 
 ANSWER = 5.0
 """Seconds in which a cluster at `RAY_ADDRESS` must accept a connection."""
-
-LAG = 60.0
-"""Maximum seconds until a file of another machine is visible on NFS."""
 
 
 class RayWorkers:
@@ -72,7 +68,7 @@ class RayWorkers:
         """
         if self.actors:
             return
-        where = "the one in use" if ray.is_initialized() else self._connect()
+        where = self._connected_to()
         there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         free: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
         gpus = self._wanted != "cpu" and there.get("GPU", 0) >= 1
@@ -94,8 +90,10 @@ class RayWorkers:
         )
         self.actors = [worker.remote() for _ in range(self._count)]
 
-    def _connect(self) -> str:
-        """Connect to a cluster; returns its description."""
+    def _connected_to(self) -> str:
+        """Connect to a cluster unless this program is connected; returns a description of it."""
+        if ray.is_initialized():
+            return "the one in use"
         address = os.environ.get("RAY_ADDRESS")
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if address:
@@ -142,6 +140,38 @@ class RayWorkers:
                 "tracks, or was ended for good; free memory, or see with --engine local "
                 "what it dies of (what is finished is cached)"
             ) from error
+
+    def compute(
+        self, function: Any, calls: Sequence[tuple[Any, ...]], names: Sequence[str]
+    ) -> Iterator[tuple[int, Any]]:
+        """Call a function as tasks of the cluster, one core each.
+
+        A call whose worker dies is made a second time. After that it is a failure.
+
+        Args:
+            function: returns a result and failures.
+            calls: its arguments.
+            names: of the calls, for failures and the progress bar.
+
+        Yields:
+            The number of a call and what it returns, in no particular order.
+        """
+        self._connected_to()
+        self.stop()  # they hold the cores
+        remote = ray.remote(function).options(num_cpus=1, max_retries=1)
+        pending = {remote.remote(*call): number for number, call in enumerate(calls)}
+        title = f"{len(calls)} cells on the cluster"
+        with tqdm(total=len(calls), desc=title, unit="cell", leave=False, disable=None) as progress:
+            while pending:
+                (done,), _ = ray.wait(list(pending))
+                number = pending.pop(done)
+                try:
+                    outcome = ray.get(done)
+                except WorkerCrashedError:
+                    reason = "its worker died twice, perhaps for lack of memory; start again"
+                    outcome = None, {names[number]: reason}
+                progress.update()
+                yield number, outcome
 
     def wait_until_idle(self) -> None:
         """Wait until no worker is busy."""

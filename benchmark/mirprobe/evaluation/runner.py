@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -22,6 +23,7 @@ from mirprobe.core.schema import SPLITS
 from mirprobe.data.paths import joined_specs
 from mirprobe.data.tracks import splits_hash
 from mirprobe.embedding.embedder import Embedder, Keys
+from mirprobe.embedding.remote_store import is_url
 from mirprobe.evaluation.cells import CellWork, compute_cells
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
@@ -139,7 +141,7 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
         result.failures |= failures
         left[work.encoder] -= 1
         if cell is not None:
-            found[work.encoder][work.task.name] = result.folder.write_cell(cell)
+            found[work.encoder][work.run.row["task"]] = result.folder.write_cell(cell)
             plan.shared_cells.write(work.fingerprint, cell)
             plan.add_problems(result.problems, cell.problems)
             result.computed += 1
@@ -278,7 +280,7 @@ def _probe_runs(
                 "data": task.data[:16],
             },
             components=probed.components,
-            folder=result.folder.path,
+            folder=None if plan.workers else result.folder.path.resolve(),
             device=plan.resources.device if plan.resources.device.startswith("cuda") else "cpu",
         )
     return runs
@@ -315,8 +317,8 @@ def _fill(
             },
             unusable,
             runs[name],
-            plan.cache.place,
-            plan.cache.folder,
+            plan.cache.place if is_url(plan.cache.place) else Path(plan.cache.place).resolve(),
+            plan.cache.folder.resolve(),
             probed.encoder.fingerprint,
         )
         for name, task in tasks.items()

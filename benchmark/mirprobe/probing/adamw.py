@@ -46,7 +46,7 @@ def train_adamw(
         classes: number of outputs.
         seeds: of the initial weights; the first seed also sets the order of the examples.
         device: of the training.
-        progress: label of the progress bar.
+        progress: label of the progress bar; empty for none.
     """
     variants, dim = examples.frames[0].shape[1:]
     target_scale = torch.zeros(()), torch.ones(())
@@ -60,7 +60,9 @@ def train_adamw(
     rng = np.random.default_rng(seeds[0])
     with torch_threads(1):  # the sums, and so the results, would depend on the number of threads
         batches = _forever(examples, batch, rng)
-        steps = tqdm(count(1), progress, config.max_steps, leave=False, disable=None)
+        steps = tqdm(
+            count(1), progress, config.max_steps, leave=False, disable=None if progress else True
+        )
         for step, (x, y) in zip(steps, batches, strict=False):
             training.step(x.to(device), y.to(device))
             last = step == config.max_steps

@@ -69,7 +69,7 @@ def train_lbfgs(
         classes: number of outputs.
         device: of the training.
         threads: variants that train at once; the result does not depend on it.
-        progress: label of the progress bar.
+        progress: label of the progress bar; empty for none.
 
     Returns:
         Probes with one seed.
@@ -94,7 +94,9 @@ def train_lbfgs(
     variants = range(mean.shape[0])
     with torch_threads(1), ThreadPoolExecutor(threads) as pool:
         found = pool.map(train, variants) if threads > 1 else map(train, variants)
-        results = list(tqdm(found, progress, len(variants), leave=False, disable=None))
+        results = list(
+            tqdm(found, progress, len(variants), leave=False, disable=None if progress else True)
+        )
     weights = torch.stack([weights for weights, _ in results])[:, None].cpu()  # (V, 1, D + 1, C)
     layers = [weights[:, :, :-1].contiguous(), weights[:, :, -1].contiguous()]
     return Probes(layers, [[fit] for _, fit in results], (mean, inverse), target_scale)

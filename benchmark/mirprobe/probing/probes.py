@@ -118,7 +118,7 @@ class Fit:
 
 def at_edge(value: float, grid: Sequence[float]) -> bool:
     """Whether a choice is an end of its grid; a grid of one or two values has no inside."""
-    return len(grid) > 2 and value in (min(grid), max(grid))
+    return len(set(grid)) > 2 and value in (min(grid), max(grid))
 
 
 @dataclass(eq=False)

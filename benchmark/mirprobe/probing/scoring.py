@@ -120,17 +120,19 @@ class Scorer:
             decode_grid(self.task, own[0] if clip else own, times, decoding)
             for own, times in zip(logits, self.valid.times, strict=True)
         ]
-        choices = []
+        found = {}
         for index, parameters in enumerate(grid):
             estimates = [own[index] for own in decoded]
             statistic = score_main(self.task, self.valid.references, estimates)
+            # an inside value that is as good as an end is preferred
             edge = tuple(
                 name
                 for name, value in parameters.items()
-                if value and at_edge(value, sorted({other[name] for other in grid}))
+                if value and at_edge(value, [other[name] for other in grid])
             )
-            choices.append(Choice(point(statistic, len(estimates)), parameters, edge))
-        return best_on_validation({choice: [choice.validation] for choice in choices})
+            found[Choice(point(statistic, len(estimates)), parameters, edge)] = len(edge)
+        inside_first = sorted(found, key=found.__getitem__)
+        return best_on_validation({choice: [choice.validation] for choice in inside_first})
 
     def add(self, logits: Iterable[Logits], decoding: str, choice: Choice, **fields: Any) -> None:
         """Decode and score the test tracks: adds a row for each metric and the predictions."""
