@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cloudpickle
 import joblib
-from joblib.externals import cloudpickle
 
 from mirprobe.api.task import Task
 from mirprobe.core.parallel import parallel_map
