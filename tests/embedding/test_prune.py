@@ -114,3 +114,18 @@ def test_leftovers_are_doomed_but_not_what_is_being_written(cache: Cache) -> Non
     assert set(cache.leftovers()) == {*left.values(), broken}
     assert set(prune_candidates(cache, now=NOW)) == {left["old.safetensors.1.tmp"], broken}
     assert len(list(list_entries(cache))) == 3
+
+
+def test_cells_are_deleted_with_the_entries_of_their_encoder_or_when_they_are_old(
+    cache: Cache,
+) -> None:
+    cache.put(key("own", "clip"), np.zeros(3), {"encoder": "own", "fingerprint": "f1"})
+    cells = [cache.cells / "f1" / "a.json.gz", cache.cells / "f2" / "b.json.gz"]
+    for path, days in zip(cells, (1.0, 9.0), strict=True):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+        age(path, days)
+    assert not set(prune_candidates(cache, now=NOW)) & set(cells)
+    assert cells[0] in prune_candidates(cache, now=NOW, encoder="own")
+    assert cells[1] not in prune_candidates(cache, now=NOW, encoder="own")
+    assert set(prune_candidates(cache, now=NOW, older_than_days=8)) & set(cells) == {cells[1]}

@@ -20,6 +20,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import cloudpickle
+
 from mirprobe.api.specs import FILE_SPEC, nearest
 from mirprobe.core.errors import ConfigError, PluginError
 from mirprobe.core.hashing import digest, file_digest
@@ -108,6 +110,8 @@ def _imported(path: Path, shown: str) -> ModuleType:
         sys.path[:] = [str(path.parent), *(p for p in sys.path if p != str(path.parent))]
         invalidate_caches()  # a neighbour may have been written a moment ago
         spec.loader.exec_module(module)
+        # another process cannot import the module by its name
+        cloudpickle.register_pickle_by_value(module)
         _neighbours.update(imports)
         _hashes.update((file, found) for file, found in hashes.items() if file != path)
         beside = {f.relative_to(path.parent).as_posix(): h for f, h in hashes.items() if f != path}

@@ -177,6 +177,11 @@ class Cache:
         for pattern in (f"*/*{BROKEN}", "*/*.tmp"):
             yield from sorted((self.root / "entries").glob(pattern))
 
+    @property
+    def cells(self) -> Path:
+        """The folder of the finished cells of all runs."""
+        return self.folder / "cells"
+
     @cached_property
     def hashes(self) -> HashMemo:
         """Hashes of files, stored by path, size and modification time."""

@@ -15,12 +15,13 @@ DAY = 86_400.0
 
 @dataclass(frozen=True)
 class EntryInfo:
-    """The file of a cache entry and its metadata; `encoder` is empty if it cannot be read."""
+    """The file of a cache entry and its metadata, which are empty if it cannot be read."""
 
     path: Path
     size: int
     written: float
     encoder: str
+    fingerprint: str
     view: str
 
 
@@ -33,8 +34,8 @@ def list_entries(cache: Cache) -> Iterator[EntryInfo]:
         except (SafetensorError, OSError):
             metadata = {}  # `mirprobe cache verify` reports and sets aside broken entries
         stat = path.stat()
-        encoder, view = metadata.get("encoder", ""), metadata.get("view", "")
-        yield EntryInfo(path, stat.st_size, stat.st_mtime, encoder, view)
+        described = (metadata.get(name, "") for name in ("encoder", "fingerprint", "view"))
+        yield EntryInfo(path, stat.st_size, stat.st_mtime, *described)
 
 
 def prune_candidates(
@@ -46,6 +47,8 @@ def prune_candidates(
     max_gb: float | None = None,
 ) -> list[Path]:
     """The files that `prune` deletes: all leftovers, and entries that match any criterion.
+
+    The finished cells of an encoder are deleted with its entries, and old ones like old entries.
 
     Args:
         cache: the store.
@@ -60,13 +63,24 @@ def prune_candidates(
         # a recent temporary file may belong to a running process
         if path.suffix == BROKEN or now - path.stat().st_mtime > DAY / 24
     ]
-    left = []
+    left, fingerprints = [], set()
+
+    def old(written: float) -> bool:
+        return older_than_days is not None and now - written > older_than_days * DAY
+
     for item in list_entries(cache):
-        old = older_than_days is not None and now - item.written > older_than_days * DAY
-        if old or (encoder is not None and item.encoder == encoder):
+        named = encoder is not None and item.encoder == encoder
+        if named:
+            fingerprints.add(item.fingerprint)
+        if named or old(item.written):
             paths.append(item.path)
         else:
             left.append(item)
+    paths += [
+        path
+        for path in sorted(cache.cells.glob("*/*"))
+        if path.parent.name in fingerprints or old(path.stat().st_mtime)
+    ]
     if max_gb is not None:
         left.sort(key=lambda item: item.written, reverse=True)
         total = 0

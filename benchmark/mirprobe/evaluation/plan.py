@@ -55,7 +55,7 @@ class Plan:
     @property
     def shared_cells(self) -> SharedCells:
         """The finished cells of all runs with this cache."""
-        return SharedCells(self.cache.folder / "cells")
+        return SharedCells(self.cache.cells)
 
     @property
     def every_track(self) -> list[Track]:

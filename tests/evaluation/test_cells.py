@@ -1,0 +1,137 @@
+"""Cells in several processes, and cells that several runs share."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.small_encoders import Bands, Summary
+from helpers.tones import Tones
+from helpers.workbench import Workbench
+
+from mirprobe.core.errors import ConfigError
+from mirprobe.embedding.cache import Cache
+from mirprobe.evaluation import runner
+from mirprobe.evaluation.runner import RunResult
+
+TASK = """
+from mirprobe_tasks.key import Key
+import beside
+
+
+class Own(Key):
+    name = "own"
+
+    def score(self, references, estimates):
+        beside.count()
+        return super().score(references, estimates)
+
+
+class Broken(Key):
+    name = "broken"
+
+    def score(self, references, estimates):
+        raise RuntimeError("no score today")
+"""
+
+
+@pytest.fixture
+def bench(tmp_path: Path, tones: Tones) -> Workbench:
+    return Workbench(tmp_path, tones)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "run.json"
+    }
+
+
+def test_processes_change_no_byte(bench: Workbench, tmp_path: Path) -> None:
+    """With tasks in a file and a module beside it, of which one fails."""
+    (tmp_path / "own.py").write_text(TASK)
+    (tmp_path / "beside.py").write_text("def count():\n    pass\n")
+    tasks = ["key", "chord", f"{tmp_path}/own.py:Own", f"{tmp_path}/own.py:Broken"]
+    found: list[RunResult] = []
+    for jobs in (1, 2):
+        config = bench.config(
+            "logmel",
+            "mfcc",
+            tasks=tasks,
+            jobs=jobs,
+            results_dir=tmp_path / str(jobs),
+            cache_dir=tmp_path / f"cache-{jobs}",
+        )
+        found.append(runner.run(config, dataset=bench.dataset))
+    one, two = found
+    assert one.folder.path.name == two.folder.path.name
+    assert files(one.folder.path) == files(two.folder.path)
+    assert one.computed == two.computed == 6
+    assert set(one.failures) == set(two.failures)
+    assert len(two.failures) == 2
+    for name, reason in two.failures.items():
+        assert name.endswith("own.py:Broken")
+        assert "raised RuntimeError: no score today" in reason
+
+
+def test_a_finished_cell_is_found_by_another_run(bench: Workbench, tmp_path: Path) -> None:
+    first = bench.run(Bands(), tasks=("key", "chord"))
+    other = {"results_dir": tmp_path / "elsewhere"}
+    second = bench.run(Bands(), Summary(), tasks=("key", "chord"), **other)
+    assert (first.computed, first.shared) == (2, 0)
+    assert (second.computed, second.shared) == (1, 2)  # `Summary` has no frames
+    same = second.scores[second.scores["encoder"] == "Bands"].reset_index(drop=True)
+    assert same.to_csv() == first.scores.to_csv()
+    assert (second.folder.path / "differences.csv").exists()
+    third = bench.run(Bands(), Summary(), tasks=("key", "chord"), **other)
+    assert (third.computed, third.shared) == (0, 0)
+
+
+def test_a_shared_cell_has_the_names_of_the_run_that_finds_it(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    bench.run(Bands())
+    config = bench.config("renamed", results_dir=tmp_path / "elsewhere")
+    found = runner.run(config, encoders={"renamed": Bands()}, dataset=bench.dataset)
+    assert (found.computed, found.shared) == (0, 1)
+    assert set(found.scores["encoder"]) == {"renamed"}
+    assert found.folder.cell_path("renamed", "key").exists()
+
+
+def truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize("damage", [truncated, Path.unlink])
+def test_a_damaged_shared_cell_is_computed_again(
+    bench: Workbench, tmp_path: Path, damage: Callable[[Path], Any]
+) -> None:
+    first = bench.run(Bands())
+    (cell,) = Cache(bench.root / "cache").cells.glob("*/*.json.gz")
+    content = cell.read_bytes()
+    damage(cell)
+    second = bench.run(Bands(), results_dir=tmp_path / "elsewhere")
+    assert (second.computed, second.shared) == (1, 0)
+    assert second.scores.to_csv() == first.scores.to_csv()
+    assert cell.read_bytes() == content
+
+
+def test_cells_that_cannot_be_shared_are_named(
+    bench: Workbench, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cells = Cache(bench.root / "cache").cells
+    cells.parent.mkdir(parents=True, exist_ok=True)
+    cells.write_text("a file in the place of the folder")
+    with caplog.at_level(logging.WARNING):
+        result = bench.run(Bands())
+    assert result.computed == 1
+    assert "other runs will not find the cell Bands x key" in caplog.text
+
+
+def test_a_negative_number_of_processes_is_refused(bench: Workbench) -> None:
+    with pytest.raises(ConfigError, match="jobs is -1; give 1 or more, or 0 for one per core"):
+        bench.config("mfcc", jobs=-1)
