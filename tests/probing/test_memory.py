@@ -98,8 +98,8 @@ def test_memory_of_a_clip_cell_does_not_grow_with_the_vectors(
     monkeypatch.setattr(logits, "WRITE_BYTES", 1 << 18)
     sources = ("sequence", "class", "both")
     run = ProbeRun(LAYERS[:4], sources, None, CONFIG, (0,), ROW, folder=tmp_path)
-    few, many = (peak(Forgetful("clip"), run, count) for count in (60, 240))
-    vectors, counts = 3 * 180 * 4 * 3 * 192 * 4, 180 * ROWS * 8 * 4  # counts: of the jackknife
+    few, many = (peak(Forgetful("clip"), run, count) for count in (240, 480))
+    vectors, counts = 3 * 240 * 4 * 3 * 192 * 4, 240 * ROWS * 8 * 4  # counts: of the jackknife
     assert many - few < vectors / 4 + counts
     assert not list(tmp_path.iterdir())
 

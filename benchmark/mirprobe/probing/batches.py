@@ -20,7 +20,7 @@ from mirprobe.core.schema import Floating, Frames
 
 CHUNK = 128  # consecutive frames in one read of an epoch
 BUFFER_BYTES = 96 << 20
-READ = 4096  # frames in one read when a track is read in order
+READ = 4096  # most frames in one read when a track is read in order
 
 Targets = NDArray[Any]
 
@@ -54,14 +54,21 @@ class Examples:
     Attributes:
         frames: of each track, (time, variants, dim).
         targets: of each track, (time,) class indices or (time, labels) relevances or numbers.
+        row_bytes: memory that reading one example takes; with one variant that of all variants.
     """
 
     frames: Sequence[Frames]
     targets: Sequence[Targets]
+    row_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.row_bytes:
+            object.__setattr__(self, "row_bytes", 4 * int(np.prod(self.frames[0].shape[1:])))
 
     def only(self, variant: int) -> Examples:
         """The same examples with one variant."""
-        return replace(self, frames=[OneVariant(own, variant) for own in self.frames])
+        frames = [OneVariant(own, variant) for own in self.frames]
+        return replace(self, frames=frames, row_bytes=self.row_bytes)
 
     @property
     def count(self) -> int:
@@ -75,8 +82,7 @@ class Examples:
             for track, target in enumerate(self.targets)
             for start in range(0, len(target), CHUNK)
         ]
-        row_bytes = int(np.prod(self.frames[0].shape[1:])) * 4
-        capacity = max(size, BUFFER_BYTES // row_bytes // size * size)
+        capacity = max(size, BUFFER_BYTES // self.row_bytes // size * size)
         buffer: list[tuple[Floating, Targets]] = []
         order, held = rng.permutation(len(chunks)), 0
         for number, index in enumerate(order, 1):
@@ -100,10 +106,11 @@ class Examples:
         return self.frames[track].read(start, stop), self.targets[track][start:stop]
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """All examples once, track by track, at most `READ` at a time."""
+        """All examples once, track by track, at most `READ` and a quarter of the buffer at a time."""
+        rows = max(1, min(READ, BUFFER_BYTES // 4 // self.row_bytes))
         for frames, target in zip(self.frames, self.targets, strict=True):
-            for start in range(0, len(target), READ):
-                stop = min(start + READ, len(target))
+            for start in range(0, len(target), rows):
+                stop = min(start + rows, len(target))
                 yield _float(frames.read(start, stop)), torch.from_numpy(target[start:stop])
 
     def mean_and_deviation(self) -> tuple[Tensor, Tensor]:
@@ -132,7 +139,7 @@ class Examples:
         """
         mean, deviation = (part.numpy() for part in scale)
         scaled = [((own - mean) / deviation).astype(np.float32) for own in self.targets]
-        return Examples(self.frames, scaled)
+        return replace(self, targets=scaled)
 
 
 def _join(parts: Sequence[tuple[Floating, Targets]]) -> tuple[Floating, Targets]:
