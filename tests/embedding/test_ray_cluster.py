@@ -125,6 +125,38 @@ def test_a_run_is_called_and_scored_as_with_the_local_engine(bench: Workbench) -
     assert again.scores.equals(results[0].scores)
 
 
+DYING = """
+import os
+from pathlib import Path
+
+from mirprobe_tasks.key import Key
+
+
+class Dying(Key):
+    def score(self, references, estimates):
+        deaths = Path(__file__).with_name("deaths")
+        count = len(deaths.read_text()) if deaths.exists() else 0
+        if count < TIMES:
+            deaths.write_text("x" * (count + 1))
+            os._exit(1)
+        return super().score(references, estimates)
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_cell_whose_worker_dies_is_tried_a_second_time(bench: Workbench, times: int) -> None:
+    (bench.root / "dying.py").write_text(DYING.replace("TIMES", str(times)))
+    tasks = ["key", f"{bench.root}/dying.py:Dying"]
+    result = run(bench.config(PLAIN, tasks=tasks, engine="ray"), dataset=bench.dataset)
+    scored = set(result.scores["task"])
+    if times == 1:
+        assert (result.computed, result.failures, scored) == (2, {}, set(tasks))
+    else:
+        assert (result.computed, scored) == (1, {"key"})
+        assert set(result.failures) == {f"{PLAIN} x {tasks[1]}"}
+        assert "its worker died twice, perhaps for lack" in result.failures.popitem()[1]
+
+
 def test_a_worker_that_dies_loses_nothing(bench: Workbench) -> None:
     spec = f"{FILE}:Dying:folder={bench.root}"
     done = fill(bench, spec)

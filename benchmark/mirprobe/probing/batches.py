@@ -106,7 +106,7 @@ class Examples:
         return self.frames[track].read(start, stop), self.targets[track][start:stop]
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """All examples once, track by track, at most `READ` and a quarter of the buffer at a time."""
+        """All examples once, track by track; a read takes a quarter of the buffer at most."""
         rows = max(1, min(READ, BUFFER_BYTES // 4 // self.row_bytes))
         for frames, target in zip(self.frames, self.targets, strict=True):
             for start in range(0, len(target), rows):
