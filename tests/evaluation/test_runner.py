@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_a_second_run_computes_nothing(bench: Workbench, monkeypatch: pytest.Mon
     def refuse(*args: object, **options: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr("mirprobe.evaluation.runner.run_cell", refuse)
+    monkeypatch.setattr("mirprobe.evaluation.cells.run_cell", refuse)
     monkeypatch.setattr("mirprobe.evaluation.plan.Embedder.embed", refuse)
     monkeypatch.setattr("mirprobe.evaluation.plan.Embedder.compute", refuse)
     encoder = Bands()
@@ -96,6 +97,11 @@ def test_embeddings_are_read_when_the_encoder_has_done_its_work(
     assert events.count("frame") > 24
 
 
+def forget_shared(bench: Workbench) -> None:
+    """Delete the cells in the cache."""
+    shutil.rmtree(bench.root / "cache" / "cells")
+
+
 def test_a_deleted_cell_is_computed_again_from_the_cache(
     bench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +110,7 @@ def test_a_deleted_cell_is_computed_again_from_the_cache(
     kept = first.folder.cell_path("Bands", "key")
     stamp = kept.stat().st_mtime_ns
     first.folder.cell_path("Bands", "chord").unlink()
+    forget_shared(bench)
     encoder = Bands()
     second = bench.run(encoder, tasks=BOTH)
     assert (second.computed, encoder.calls) == (1, 1)  # one cached track is encoded again
@@ -150,6 +157,7 @@ def test_finished_cells_of_an_encoder_that_fails_now_are_kept(bench: Workbench) 
     config = bench.config("x", tasks=BOTH)
     whole = run(config, encoders={"x": good}, dataset=bench.dataset)
     whole.folder.cell_path("x", "chord").unlink()
+    forget_shared(bench)
     for entry in (bench.root / "cache" / "entries").rglob("*.safetensors"):
         entry.unlink()
     result = run(config, encoders={"x": bad}, dataset=bench.dataset)
@@ -254,4 +262,5 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(
             bench.run(Bands(), tasks=BOTH)
     files = {path.name for path in bench.root.rglob("*") if path.is_file()}
     assert not [name for name in files if name.endswith(".tmp") or "chord" in name]
-    assert bench.run(Bands(), tasks=BOTH).computed == 2
+    done = bench.run(Bands(), tasks=BOTH)
+    assert (done.computed, done.shared) == (1, 1)

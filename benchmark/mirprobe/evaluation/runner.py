@@ -155,7 +155,8 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
             "problems": result.problems,
             "failures": result.failures,
             "started": started.isoformat(timespec="seconds"),
-            "seconds": {**seconds, "": round(perf_counter() - begun, 1)},
+            "seconds": seconds,
+            "total_seconds": round(perf_counter() - begun, 1),
         }
         result.folder.write_splits(plan.tracks)
         with noted(result.failures, "run.json", "an encoder"):
