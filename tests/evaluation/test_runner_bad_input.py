@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from helpers.interrupted_run import Slow
 from helpers.paths import HELPERS, TESTS
 from helpers.small_encoders import Bands
 from helpers.tones import Tones
 from helpers.workbench import QUICK, Workbench
 
+from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import SPLITS, Annotations, Beats, Segments, Split, Track
 from mirprobe.evaluation.runner import run
@@ -181,27 +183,27 @@ def test_the_next_run_goes_on_where_one_was_killed(
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
+        env={**os.environ, "SLEEP": "60", "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
     )
     wait_for(tmp_path / "results", process)
-    time.sleep(0.3)  # into the second encoder
+    time.sleep(0.3)  # into the second cell
     process.send_signal(sent)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (status, "")
     assert err.splitlines() == said
-    config = bench.config("bands", "slow", layers="thirds")
+    tasks: dict[str, Task] = {"slow": Slow(tones)}
+    options = {"tasks": ["key", "slow"], "layers": "thirds"}
+    config = bench.config("bands", **options)
     ((name, stamp),) = [
         (path, path.stat().st_mtime_ns) for path in (tmp_path / "results").rglob("*.json.gz")
     ]
     content = name.read_bytes()
-    first, second = Bands(), Bands()
-    second.fingerprint = "Slow"
-    result = run(config, encoders={"bands": first, "slow": second}, dataset=tones)
-    assert (result.computed, first.calls) == (1, 1)  # one cached track is encoded again
-    assert second.calls > 0
+    encoder = Bands()
+    result = run(config, encoders={"bands": encoder}, tasks=tasks, dataset=tones)
+    assert (result.computed, encoder.calls) == (1, 1)  # one cached track is encoded again
     assert (name.read_bytes(), name.stat().st_mtime_ns) == (content, stamp)
-    calm = Workbench(tmp_path / "calm", tones).config("bands", "slow", layers="thirds")
-    undisturbed = run(calm, encoders={"bands": Bands(), "slow": second}, dataset=tones)
+    calm = Workbench(tmp_path / "calm", tones).config("bands", **options)
+    undisturbed = run(calm, encoders={"bands": Bands()}, tasks=tasks, dataset=tones)
     assert undisturbed.computed == 2
     tables = [r.folder.path / "scores.csv" for r in (result, undisturbed)]
     assert tables[0].read_bytes() == tables[1].read_bytes()

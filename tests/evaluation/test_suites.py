@@ -27,6 +27,7 @@ pca: 8
 strict: true
 precision: bf16
 engine: ray
+jobs: 3
 data_home: somewhere/home
 cache_dir: somewhere/cache
 results_dir: elsewhere
@@ -61,6 +62,7 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         strict=True,
         precision="bf16",
         engine="ray",
+        jobs=3,
         data_home=Path("somewhere/home"),
         cache_dir=Path("somewhere/cache"),
         results_dir=Path("elsewhere"),

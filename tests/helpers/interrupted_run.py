@@ -1,32 +1,38 @@
-"""A run of the command line that stays in its second encoder until it is killed.
+"""A run of the command line that stays in its second cell until it is killed.
 
 Usage: interrupted_run.py AUDIO CACHE RESULTS
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from helpers.small_encoders import Bands
 from helpers.tones import Tones
 from helpers.workbench import QUICK
-from torch import Tensor
 
-from mirprobe import register_dataset, register_encoder
+from mirprobe import Annotations, Statistic, register_dataset, register_encoder, register_task
 from mirprobe.cli import main
-from mirprobe.core.schema import Tokens
 from mirprobe.probing import probes
+from mirprobe_tasks.key import Key
 
 
-class Slow(Bands):
-    def __call__(self, audio: Tensor) -> Tokens:
-        if self.calls == 3:
-            time.sleep(60)
-        return super().__call__(audio)
+class Slow(Key):
+    """A task that sleeps when it scores, in a process that was told to."""
+
+    name = "slow"
+
+    def score(
+        self, references: Sequence[Annotations], estimates: Sequence[Annotations]
+    ) -> dict[str, Statistic]:
+        time.sleep(float(os.environ.get("SLEEP", "0")))
+        return super().score(references, estimates)
 
 
 if __name__ == "__main__":
@@ -35,9 +41,9 @@ if __name__ == "__main__":
     probes.PRESETS["standard"] = QUICK
     audio, cache, results = sys.argv[1:]
     register_encoder("bands")(Bands)
-    register_encoder("slow")(Slow)
+    register_task("slow")(Slow)
     register_dataset("tones")(lambda root: Tones(Path(audio)))
-    options = ["--dataset", "tones", "--task", "key", "--cache-dir", cache]
-    sys.argv[1:] = ["run", "--encoder", "bands", "--encoder", "slow", *options]
+    options = ["--dataset", "tones", "--task", "key", "--task", "slow"]
+    sys.argv[1:] = ["run", "--encoder", "bands", "--jobs", "1", "--cache-dir", cache, *options]
     sys.argv += ["--results-dir", results]
     main()

@@ -19,6 +19,7 @@ from mirprobe.embedding.embedder import LAG, await_entries, read_embedding
 from mirprobe.evaluation.failures import noted
 from mirprobe.probing.cell import ProbeRun, run_cell
 from mirprobe.probing.results import Cell
+from mirprobe.reporting.run_folder import cell_bytes
 
 if TYPE_CHECKING:
     from mirprobe.embedding.ray_cluster import RayWorkers
@@ -78,6 +79,7 @@ class CellWork:
             cell = run_cell(self.task, tracks, self.run, progress)
             # kept in the cell, so that a later run that reads it reports these tracks too
             cell.problems.update(self.unusable)
+            cell_bytes(cell)  # raises if a prediction cannot be stored
             return cell, failures
         return None, failures
 
