@@ -111,7 +111,6 @@ def test_the_whole_suite(home: Path) -> None:
     stamps = {path: path.stat().st_mtime_ns for path in Path("results").rglob("*.json.gz")}
     again = call(*words)
     assert again.exit_code == 1
-    print("STDERR", again.stderr)
     key, chord = again.stderr.splitlines()
     assert key.startswith(
         "error: key on fma_keys -> giantsteps_key: data set 'fma_keys' is missing: no index "

@@ -190,7 +190,8 @@ def make_encoders(
             layers = choose_layers(encoder.layers, config.layers)
         except ConfigError as error:
             raise ConfigError(f"encoder '{spec}': {error}") from error
-        if config.layers not in ("all", "thirds") and layers[0] not in config.layers:
+        alone = len(config.encoders) == 1  # among others, such an encoder is a usual baseline
+        if alone and config.layers not in ("all", "thirds") and layers[0] not in config.layers:
             chosen = ",".join(config.layers)
             log.info("encoder '%s': its only layer, %s, is used, not %s", spec, layers[0], chosen)
         dim = encoder.dim
