@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import gzip
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mirprobe.core.hashing import digest
 from mirprobe.embedding.cache import Cache, entry_key
 from mirprobe.embedding.prune import DAY, list_entries, prune_candidates
 
@@ -120,7 +123,7 @@ def test_cells_are_deleted_with_the_entries_of_their_encoder_or_when_they_are_ol
     cache: Cache,
 ) -> None:
     cache.put(key("own", "clip"), np.zeros(3), {"encoder": "own", "fingerprint": "f1"})
-    cells = [cache.cells / "f1" / "a.json.gz", cache.cells / "f2" / "b.json.gz"]
+    cells = [cache.cells / digest(name) / "a.json.gz" for name in ("f1", "f2")]
     for path, days in zip(cells, (1.0, 9.0), strict=True):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"")
@@ -128,4 +131,8 @@ def test_cells_are_deleted_with_the_entries_of_their_encoder_or_when_they_are_ol
     assert not set(prune_candidates(cache, now=NOW)) & set(cells)
     assert cells[0] in prune_candidates(cache, now=NOW, encoder="own")
     assert cells[1] not in prune_candidates(cache, now=NOW, encoder="own")
+    for name in ("own", "pca(own,2)"):  # no entry of it is left
+        cells[1].write_bytes(gzip.compress(json.dumps({"encoder": name}).encode()))
+        age(cells[1], 9.0)
+        assert cells[1] in prune_candidates(cache, now=NOW, encoder="own")
     assert set(prune_candidates(cache, now=NOW, older_than_days=8)) & set(cells) == {cells[1]}

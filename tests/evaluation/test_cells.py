@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,16 @@ from helpers.tones import Tones
 from helpers.workbench import Workbench
 
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.schema import Split, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.evaluation import runner
 from mirprobe.evaluation.runner import RunResult
+from mirprobe.reporting.shared_cells import SharedCells
 
 TASK = """
+import os
+import signal
+
 from mirprobe_tasks.key import Key
 import beside
 
@@ -28,6 +34,13 @@ class Own(Key):
     def score(self, references, estimates):
         beside.count()
         return super().score(references, estimates)
+
+
+class Killed(Key):
+    name = "killed"
+
+    def score(self, references, estimates):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Broken(Key):
@@ -135,3 +148,65 @@ def test_cells_that_cannot_be_shared_are_named(
 def test_a_negative_number_of_processes_is_refused(bench: Workbench) -> None:
     with pytest.raises(ConfigError, match="jobs is -1; give 1 or more, or 0 for one per core"):
         bench.config("mfcc", jobs=-1)
+
+
+def test_a_task_that_cannot_leave_its_process_is_computed_in_it(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    lock = "import threading\nLOCK = threading.Lock()\n"
+    score = "        LOCK.locked()\n        return super()"
+    (tmp_path / "own.py").write_text(
+        lock + TASK.replace("beside", "near").replace("        return super()", score)
+    )
+    (tmp_path / "near.py").write_text("def count():\n    pass\n")
+    config = bench.config("mfcc", tasks=["key", f"{tmp_path}/own.py:Own"], jobs=2)
+    result = runner.run(config, dataset=bench.dataset)
+    assert (result.computed, result.failures) == (2, {})
+
+
+def test_a_task_that_kills_its_process_costs_its_own_cell(bench: Workbench, tmp_path: Path) -> None:
+    """And a neighbour that has the name of an installed module is the one beside the file."""
+    task = TASK.replace("beside", "chunk")
+    (tmp_path / "own.py").write_text(task)
+    (tmp_path / "chunk.py").write_text("def count():\n    pass\n")
+    tasks = [f"{tmp_path}/own.py:Killed", "key", f"{tmp_path}/own.py:Own"]
+    result = runner.run(bench.config("mfcc", tasks=tasks, jobs=2), dataset=bench.dataset)
+    assert result.computed == 2
+    (failure,) = result.failures.items()
+    assert failure[0] == f"mfcc x {tasks[0]}"
+    assert "its process was killed, perhaps for lack of memory" in failure[1]
+
+
+class Elsewhere(Bands):
+    """Its fingerprint leads out of the folder of the cells."""
+
+    def __init__(self, place: Path) -> None:
+        super().__init__()
+        self.fingerprint = f"{place}"
+
+
+def test_a_fingerprint_names_no_folder(bench: Workbench, tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "letter").write_text("dear")
+    cells = SharedCells(Cache(bench.root / "cache").cells)
+    for place in (tmp_path / "home", Path("../../home")):
+        bench.run(Elsewhere(place))
+        cells.discard(str(place))
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["letter"]
+    assert not list(cells.folder.rglob("*.gz"))
+
+
+class Regrouped(Tones):
+    """Two tracks of a group."""
+
+    def _track(self, split: Split, number: int) -> Track:
+        return replace(super()._track(split, number), group=f"{split} {number // 2}")
+
+
+def test_other_groups_are_other_cells(bench: Workbench, tones: Tones) -> None:
+    first = bench.run(Bands())
+    bench.dataset = Regrouped(tones.root)
+    second = bench.run(Bands())
+    assert (second.computed, second.shared) == (1, 0)
+    assert set(first.scores["groups"]) == {6}
+    assert set(second.scores["groups"]) == {3}

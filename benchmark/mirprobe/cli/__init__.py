@@ -13,6 +13,8 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    # Python warns of semaphores when worker processes are killed
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker")
     try:
         from mirprobe.cli.app import app
 

@@ -56,6 +56,10 @@ class StorageError(MirprobeError):
     """The cache or results folder cannot be written or read."""
 
 
+class KilledError(StorageError):
+    """A process was killed, perhaps for lack of memory."""
+
+
 @contextmanager
 def plugin_errors(what: str, remedy: str) -> Iterator[None]:
     """Raise any error of a plug-in's code in the block as one that names the plug-in.

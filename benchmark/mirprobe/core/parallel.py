@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe.core.errors import ConfigError, KilledError
 
 
 def parallel_map(
@@ -37,7 +37,7 @@ def parallel_map(
 
     Raises:
         ConfigError: `jobs` is negative.
-        StorageError: a process died.
+        KilledError: a process died.
     """
     import joblib  # its worker processes need no guard in the caller's main module
     from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -54,10 +54,37 @@ def parallel_map(
     try:
         yield from results
     except TerminatedWorkerError as error:
-        raise StorageError(
+        raise KilledError(
             f"{title}: a process was killed, perhaps for lack of memory; the same command "
             "continues, better with fewer --jobs"
         ) from error
+
+
+def in_process(title: str, function: Any, *arguments: Any) -> Any:
+    """Call a function in one other process, which ends with an interruption.
+
+    Args:
+        title: of errors.
+        function: one that other processes can import.
+        arguments: of the call.
+
+    Raises:
+        KilledError: the process died.
+    """
+    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    executor = get_reusable_executor(max_workers=1)
+    try:
+        return executor.submit(function, *arguments).result()
+    except TerminatedWorkerError as error:
+        raise KilledError(
+            f"{title}: its process was killed, perhaps for lack of memory; make memory free, or "
+            "check the task with --jobs 1"
+        ) from error
+    except KeyboardInterrupt:
+        executor.shutdown(wait=False, kill_workers=True)
+        raise
 
 
 @contextmanager

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from mirprobe.core.hashing import digest
 from mirprobe.embedding.cache import BROKEN, Cache
 
 DAY = 86_400.0
@@ -71,7 +75,7 @@ def prune_candidates(
     for item in list_entries(cache):
         named = encoder is not None and item.encoder == encoder
         if named:
-            fingerprints.add(item.fingerprint)
+            fingerprints.add(digest(item.fingerprint))  # the name of its folder of cells
         if named or old(item.written):
             paths.append(item.path)
         else:
@@ -79,7 +83,9 @@ def prune_candidates(
     paths += [
         path
         for path in sorted(cache.cells.glob("*/*"))
-        if path.parent.name in fingerprints or old(path.stat().st_mtime)
+        if path.parent.name in fingerprints
+        or old(path.stat().st_mtime)
+        or (encoder is not None and _encoder_of(path) in (encoder, f"pca({encoder}"))
     ]
     if max_gb is not None:
         left.sort(key=lambda item: item.written, reverse=True)
@@ -89,3 +95,12 @@ def prune_candidates(
             if total > max_gb * 1e9:
                 paths.append(item.path)
     return paths
+
+
+def _encoder_of(cell: Path) -> str:
+    """The encoder that a cell names, without its number of components; empty if it is damaged."""
+    try:
+        name = str(json.loads(gzip.decompress(cell.read_bytes()))["encoder"])
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError):
+        return ""
+    return name.rpartition(",")[0] if name.startswith("pca(") else name

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +14,12 @@ import cloudpickle
 import joblib
 
 from mirprobe.api.task import Task
-from mirprobe.core.parallel import parallel_map
+from mirprobe.core.errors import KilledError
+from mirprobe.core.parallel import in_process, parallel_map
 from mirprobe.core.schema import Embedding, Split, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import LAG, await_entries, read_embedding
+from mirprobe.encoders.torch_state import kept_torch_state
 from mirprobe.evaluation.failures import noted
 from mirprobe.probing.cell import ProbeRun, run_cell
 from mirprobe.probing.results import Cell
@@ -24,6 +28,9 @@ from mirprobe.reporting.run_folder import cell_bytes
 if TYPE_CHECKING:
     from mirprobe.embedding.ray_cluster import RayWorkers
 
+log = logging.getLogger(__name__)
+
+Packed = tuple[list[str], bytes]
 Outcome = tuple[Cell | None, dict[str, str]]
 """A cell; or None, and its name with the reason why it has no scores."""
 
@@ -71,9 +78,8 @@ class CellWork:
             StorageError: the cache or the temporary file cannot be read or written.
         """
         failures: dict[str, str] = {}
-        with noted(
-            failures, self.name, f"task '{self.run.row['task']}'", f" (encoder '{self.encoder}')"
-        ):
+        # what a task does to torch must not reach the next cell of the process
+        with kept_torch_state(), self._noted(failures):
             cache = Cache(self.place, self.folder)
             tracks = {split: self._read(cache, split, lag) for split in self.tracks}
             cell = run_cell(self.task, tracks, self.run, progress)
@@ -83,20 +89,32 @@ class CellWork:
             return cell, failures
         return None, failures
 
+    def _noted(self, failures: dict[str, str]) -> AbstractContextManager[None]:
+        plugin, beside = f"task '{self.run.row['task']}'", f" (encoder '{self.encoder}')"
+        return noted(failures, self.name, plugin, beside)
+
     def _read(self, cache: Cache, split: Split, lag: float) -> Iterator[tuple[Track, Embedding]]:
         for track, key in self.tracks[split]:
             keys = {self.task.level: key}
             await_entries(cache, keys, lag)
             yield track, read_embedding(cache, keys)
 
-    def packed(self) -> tuple[list[str], bytes]:
-        """The search path of this process, and the work in a form for another one."""
-        return sys.path, cloudpickle.dumps(self)
+    def packed(self) -> Packed | None:
+        """The search path of this process, and the work in a form for another one.
+
+        Returns:
+            None if the task cannot leave this process, as one whose file has a lock.
+        """
+        try:
+            return sys.path, cloudpickle.dumps(self)
+        except Exception as error:  # whatever a class of the plug-in raises
+            log.info("%s: computed alone, since its task cannot be pickled (%s)", self.name, error)
+            return None
 
 
 def compute_packed(path: Sequence[str], work: bytes, lag: float = 0.0) -> Outcome:
     """Compute a cell in another process; see `CellWork.packed`."""
-    sys.path += [folder for folder in path if folder not in sys.path]
+    sys.path[:] = path  # in its order: a module beside a file precedes an installed one
     unpacked: CellWork = cloudpickle.loads(work)
     return unpacked.compute(lag=lag)
 
@@ -112,26 +130,51 @@ def compute_cells(
         workers: of a cluster that computes in the place of this machine.
 
     Raises:
-        StorageError: the cache or a temporary file fails, or a process died.
+        StorageError: the cache or a temporary file fails.
     """
     ordered = sorted(works, key=lambda work: work.task.level != "frame")
     processes = min(jobs or joblib.cpu_count(), len(ordered))
-    if workers is not None and ordered:
-        calls = [(*work.packed(), LAG) for work in ordered]
+    alone = list(ordered)
+    if workers is not None or processes > 1:
+        packed = {work: work.packed() for work in ordered}
+        calls = {work: call for work, call in packed.items() if call is not None}
+        alone = [work for work in ordered if work not in calls]
+        yield from _elsewhere(calls, processes, workers)
+    for work in alone:
+        run = replace(work.run, threads=jobs or joblib.cpu_count())
+        yield work, *replace(work, run=run).compute(work.name)
+
+
+def _elsewhere(
+    calls: Mapping[CellWork, Packed], processes: int, workers: RayWorkers | None
+) -> Iterator[tuple[CellWork, Cell | None, dict[str, str]]]:
+    """Compute cells in other processes.
+
+    If one is killed, the cells that are left run one at a time, each in a process of its own: they
+    have all memory then, and a task that kills its process costs its own cell only.
+    """
+    ordered = list(calls)
+    if workers is not None:
         names = [work.name for work in ordered]
-        for number, outcome in workers.compute(compute_packed, calls, names):
+        waits = [(*call, LAG) for call in calls.values()]
+        for number, outcome in workers.compute(compute_packed, waits, names):
             yield ordered[number], *outcome
-    elif processes > 1:
-        numbered = [(number, *work.packed()) for number, work in enumerate(ordered)]
-        title = f"{len(ordered)} cells in {processes} processes"
+        return
+    left = dict(enumerate(ordered))
+    numbered = [(number, *calls[work]) for number, work in left.items()]
+    title = f"{len(ordered)} cells in {processes} processes"
+    try:
         found = parallel_map(_numbered, numbered, processes, title, unit="cell", ordered=False)
         for number, outcome in found:
-            yield ordered[number], *outcome
-    else:
-        threads = jobs or joblib.cpu_count()
-        for work in ordered:
-            alone = replace(work, run=replace(work.run, threads=threads))
-            yield work, *alone.compute(work.name)
+            yield left.pop(number), *outcome
+    except KilledError:
+        log.warning("%s: one was killed; the cells that are left run one at a time", title)
+    for work in left.values():
+        try:
+            outcome = in_process(work.name, compute_packed, *calls[work])
+        except KilledError as error:
+            outcome = None, {work.name: str(error)}
+        yield work, *outcome
 
 
 def _numbered(number: int, path: Sequence[str], work: bytes) -> tuple[int, Outcome]:

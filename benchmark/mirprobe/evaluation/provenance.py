@@ -33,7 +33,7 @@ from mirprobe.probing.probes import probe_config
 PACKAGES = ("mirprobe", "torch", "torchaudio", "numpy", "mir_eval", "scikit-learn", "librosa")
 
 
-def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str) -> str:
+def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str, groups: str) -> str:
     """A hash of everything that the scores of a cell depend on.
 
     Args:
@@ -41,6 +41,7 @@ def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str) -> 
         probed: the encoder.
         task: of `task_key`.
         data: of `data_hash`.
+        groups: of `groups_hash`.
 
     Raises:
         TypeError: JSON cannot hold what the encoder declares.
@@ -57,6 +58,7 @@ def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str) -> 
         asdict(probe_config(config.preset, config.probe)),
         config.seeds,
         data,
+        groups,
     )
 
 
@@ -82,6 +84,11 @@ def data_hash(tracks: Tracks, hashes: Callable[[Path], str], annotation: str) ->
             for track in tracks[split]
         ]
     )
+
+
+def groups_hash(tracks: Tracks) -> str:
+    """A hash of the groups of the test tracks, over which intervals are computed."""
+    return digest([[track.id, track.group] for track in tracks["test"]])
 
 
 def task_key(name: str, task: Task) -> str:

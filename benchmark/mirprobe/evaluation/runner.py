@@ -28,7 +28,7 @@ from mirprobe.evaluation.cells import CellWork, compute_cells
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.plan import Plan, planned
-from mirprobe.evaluation.provenance import cell_key, data_hash, describe, task_key
+from mirprobe.evaluation.provenance import cell_key, data_hash, describe, groups_hash, task_key
 from mirprobe.evaluation.setup import ProbedEncoder, make_task, require_complete
 from mirprobe.probing.cell import ProbeRun
 from mirprobe.probing.probes import probe_config
@@ -277,7 +277,7 @@ def _probe_runs(
                 "preset": config.preset,
                 "fingerprint": probed.fingerprint,
                 "splits": splits_hash(plan.tracks),
-                "cell": cell_key(config, probed, task.key, task.data),
+                "cell": cell_key(config, probed, task.key, task.data, groups_hash(plan.tracks)),
                 "data": task.data[:16],
             },
             components=probed.components,

@@ -14,6 +14,7 @@ from typing import Any
 
 from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import StorageError
+from mirprobe.core.hashing import digest
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.run_folder import cell_bytes, read_cell
 
@@ -32,7 +33,7 @@ class SharedCells:
 
     def path(self, fingerprint: str, key: str) -> Path:
         """The file of a cell."""
-        return self.folder / fingerprint / f"{key}.json.gz"
+        return self._of(fingerprint) / f"{key}.json.gz"
 
     def read(self, fingerprint: str, row: Mapping[str, Any]) -> Cell | None:
         """A cell, with the names that a run gives to encoder, task and data set.
@@ -64,4 +65,7 @@ class SharedCells:
 
     def discard(self, fingerprint: str) -> None:
         """Delete the cells of an encoder."""
-        shutil.rmtree(self.folder / fingerprint, ignore_errors=True)
+        shutil.rmtree(self._of(fingerprint), ignore_errors=True)
+
+    def _of(self, fingerprint: str) -> Path:
+        return self.folder / digest(fingerprint)  # it may be any text, such as `../..`
