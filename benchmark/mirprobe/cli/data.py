@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from mirprobe.cli.errors import OneLineErrors
 from mirprobe.cli.options import options_from
 from mirprobe.cli.tables import print_table
+from mirprobe.core.errors import plugin_errors
 from mirprobe.evaluation.config import RunConfig, make_config
 
 if TYPE_CHECKING:
@@ -61,7 +63,8 @@ def status_command(
     from mirprobe.data.status import dataset_files
     from mirprobe.reporting.run_folder import write_splits
 
-    found = dataset_files(name, folders_of(given))
+    with _named(name):
+        found = dataset_files(name, folders_of(given))
     sheet, missing = found.status.sheet, found.missing
     typer.echo(f"folder   {found.status.root}")
     if sheet is not None:
@@ -95,13 +98,15 @@ def prepare_command(name: Name, **given: Any) -> None:
     from mirprobe.data.tracks import tracks_of
 
     found = dataset_status(name, folders_of(given))
-    dataset = folders_of(given).open(name)
     generated = found.sheet is None or found.sheet.generated
-    if not prepare_dataset(dataset) and not generated:
+    with _named(name):
+        dataset = folders_of(given).open(name)
+        downloaded = prepare_dataset(dataset)
+        tracks = tracks_of(dataset.splits())
+        root = root_of(dataset) or found.root
+    if not downloaded and not generated:
         typer.echo("nothing to download: the files in its folder are used")
-    tracks = tracks_of(dataset.splits())
     there = sum(track.audio.is_file() for track in tracks)
-    root = root_of(dataset) or found.root
     typer.echo(f"{root}: audio of {there} of {len(tracks)} tracks")
 
 
@@ -112,14 +117,21 @@ def check_command(name: Name, **given: Any) -> None:
     from mirprobe.data.status import check
     from mirprobe.data.tracks import tracks_of
 
-    dataset = folders_of(given).open(name)
-    found = check(dataset)
+    with _named(name):
+        dataset = folders_of(given).open(name)
+        found = check(dataset)
+        count = len(tracks_of(dataset.splits()))
     for finding in found:
         what = " ".join(finding.what.split())
         typer.echo(f"track '{finding.track}': {what}" if finding.track else what)
-    typer.echo(f"{len(tracks_of(dataset.splits()))} tracks, {len(found)} findings")
+    typer.echo(f"{count} tracks, {len(found)} findings")
     if found:
         raise typer.Exit(1)
+
+
+def _named(name: str) -> AbstractContextManager[None]:
+    remedy = "check it with `mirprobe validate-dataset`"
+    return plugin_errors(f"data set '{name}' raised an error", remedy)
 
 
 def folders_of(given: dict[str, Any]) -> DataFolders:

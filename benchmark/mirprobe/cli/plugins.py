@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 import typer
 
 from mirprobe.cli.options import options_from
 from mirprobe.core.check import Check
+from mirprobe.core.errors import plugin_errors
 from mirprobe.evaluation.config import RunConfig
 
 _VERDICTS = {True: "pass", False: "FAIL", None: "n/a"}
@@ -58,7 +59,7 @@ def validate_encoder_command(
 def report_checks(plugin: str, checks: Iterable[Check]) -> None:
     """Print one line per check and their numbers; exit status 1 if one failed."""
     counts = dict.fromkeys(_VERDICTS, 0)
-    for check in checks:
+    for check in _named(plugin, checks):
         counts[check.passed] += 1
         line = f"{_VERDICTS[check.passed]:5} {check.name:17} {' '.join(check.found.split())}"
         remedy = f"; {check.remedy}" if check.passed is False and check.remedy else ""
@@ -67,3 +68,8 @@ def report_checks(plugin: str, checks: Iterable[Check]) -> None:
     typer.echo(f"{plugin}: {passed}")
     if counts[False]:
         raise typer.Exit(1)
+
+
+def _named(plugin: str, checks: Iterable[Check]) -> Iterator[Check]:
+    with plugin_errors(f"{plugin} raised an error outside of a check", "correct it"):
+        yield from checks

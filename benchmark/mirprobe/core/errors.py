@@ -74,7 +74,7 @@ def plugin_errors(what: str, remedy: str) -> Iterator[None]:
     """
     try:
         yield
-    except (MirprobeError, KeyboardInterrupt):
+    except (MirprobeError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # sys.exit() and a panic of a library in Rust are no Exception
         raise PluginError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error

@@ -1,0 +1,67 @@
+"""A plug-in that raises anything ends every command in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mirprobe.cli.app import app
+
+FILE = """
+from helpers.tones import Tones
+from mirprobe_tasks.key import Key
+
+
+class PanicException(BaseException):
+    pass
+
+
+class Data(Tones):
+    {0}
+    def {1}(self, *given):
+        raise PanicException("index out of bounds")
+
+
+class Plain(Tones):
+    pass
+
+
+class Task(Key):
+    @property
+    def metrics(self):
+        raise PanicException("index out of bounds")
+"""
+
+
+@pytest.mark.parametrize(
+    ("member", "commands"),
+    [
+        ("tags", ["validate-dataset"]),
+        ("vocabularies", ["validate-dataset"]),
+        ("faults", ["validate-dataset", "data check"]),
+        ("splits", ["validate-dataset", "data check", "data status", "data prepare"]),
+        ("download", ["data prepare"]),
+    ],
+)
+def test_data_sets(tmp_path: Path, member: str, commands: list[str]) -> None:
+    sign = "" if member in ("splits", "download") else "@property"
+    (tmp_path / "own.py").write_text(FILE.format(sign, member))
+    for command in commands:
+        words = [*command.split(), f"{tmp_path}/own.py:Data", "--cache-dir", f"{tmp_path}/c"]
+        refuses(words, f"data set '{tmp_path}/own.py:Data' raised an error")
+
+
+def test_tasks(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(FILE.format("", "download"))
+    words = ["validate-task", f"{tmp_path}/own.py:Task", "--dataset", f"{tmp_path}/own.py:Plain"]
+    refuses([*words, "--cache-dir", f"{tmp_path}/c"], f"task '{tmp_path}/own.py:Task' raised an")
+
+
+def refuses(words: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"error: {said}")
+    assert "(PanicException: index out of bounds); " in line
