@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,7 @@ DEEDS: dict[str, tuple[Callable[[], object], Callable[[], Any]]] = {
         lambda: torch.is_autocast_enabled("cpu"),
     ),
     "numpy": (lambda: np.seterr(all="raise"), np.geterr),
+    "folder": (lambda: os.chdir("/"), os.getcwd),
     "seed": (lambda: torch.manual_seed(7), lambda: torch.random.get_rng_state().tolist()),
 }
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from helpers.small_encoders import Bands, Summary
 from helpers.tones import Tones
 from helpers.workbench import Workbench
@@ -19,6 +21,7 @@ from mirprobe.embedding.cache import Cache
 from mirprobe.evaluation import runner
 from mirprobe.evaluation.runner import RunResult
 from mirprobe.reporting.shared_cells import SharedCells
+from mirprobe_tasks.key import Key
 
 TASK = """
 import os
@@ -175,6 +178,31 @@ def test_a_task_that_kills_its_process_costs_its_own_cell(bench: Workbench, tmp_
     (failure,) = result.failures.items()
     assert failure[0] == f"mfcc x {tasks[0]}"
     assert "its process was killed, perhaps for lack of memory" in failure[1]
+
+
+class Meddling(Key):
+    """Changes the global state of torch and the working directory."""
+
+    name = "meddling"
+
+    def score(self, *given: Any) -> Any:
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        os.chdir("/")
+        return super().score(*given)
+
+
+def test_a_task_changes_no_other_cell_of_its_process(
+    bench: Workbench, tones: Tones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = bench.run(Bands()).scores
+    monkeypatch.chdir(tmp_path)
+    relative = {"results_dir": Path("elsewhere"), "cache_dir": Path("other"), "jobs": 1}
+    result = bench.run(Bands(), tasks=(Meddling(tones), "key"), **relative)
+    assert (result.computed, set(result.failures)) == (1, {"Bands x meddling"})
+    assert (tmp_path / result.folder.path / "scores.csv").exists()
+    same = result.scores[result.scores["task"] == "key"]
+    assert same["value"].tolist() == alone["value"].tolist()
 
 
 class Elsewhere(Bands):

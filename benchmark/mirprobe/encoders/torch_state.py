@@ -1,7 +1,8 @@
-"""Keeps the global state of torch and numpy as it is while the code of an encoder runs."""
+"""Keeps the global state of torch, numpy and the process while the code of a plug-in runs."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -16,7 +17,7 @@ _SEEDS = count()
 
 @contextmanager
 def kept_torch_state() -> Iterator[None]:
-    """Restore the global settings of torch and numpy and torch's random state at the end.
+    """Restore settings of torch and numpy, torch's random state and the working directory.
 
     Within, torch's generators start from another seed each time: what an encoder draws depends on
     nothing else that runs in the process, and two calls of a random encoder differ.
@@ -58,6 +59,7 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
         for device in ("cpu", "cuda")
     ),
     (np.geterr, lambda errors: np.seterr(**errors)),
+    (os.getcwd, os.chdir),  # the folders of a run may be relative to it
     *(
         _attribute(torch.backends.cudnn, name)
         for name in ("enabled", "benchmark", "deterministic", "allow_tf32")
