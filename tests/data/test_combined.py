@@ -22,7 +22,8 @@ from mirprobe.core.schema import SPLITS, Annotations, Split, Track
 from mirprobe.data.combined import CrossedDataset, JoinedDataset
 from mirprobe.data.tracks import splits_hash
 from mirprobe.evaluation.config import RunConfig, make_config
-from mirprobe.evaluation.runner import RunResult, run, run_name
+from mirprobe.evaluation.run_result import RunResult
+from mirprobe.evaluation.runner import run, run_name
 from mirprobe.evaluation.setup import make_dataset, make_task
 from mirprobe.probing import probes
 

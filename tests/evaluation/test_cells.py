@@ -19,7 +19,7 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Split, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.evaluation import runner
-from mirprobe.evaluation.runner import RunResult
+from mirprobe.evaluation.run_result import RunResult
 from mirprobe.reporting.shared_cells import SharedCells
 from mirprobe_tasks.key import Key
 

@@ -21,7 +21,8 @@ from mirprobe.core.schema import Tokens
 from mirprobe.encoders.specs import checked_encoder, make_encoder
 from mirprobe.encoders.validation.checks import validate
 from mirprobe.evaluation.extract import extract
-from mirprobe.evaluation.runner import RunResult, run
+from mirprobe.evaluation.run_result import RunResult
+from mirprobe.evaluation.runner import run
 from mirprobe.probing import probes
 
 FILE = """

@@ -14,7 +14,8 @@ from helpers.small_hf_models import save_model, transformers
 from helpers.tones import Tones
 from helpers.workbench import QUICK, Workbench
 
-from mirprobe.evaluation.runner import RunResult, run
+from mirprobe.evaluation.run_result import RunResult
+from mirprobe.evaluation.runner import run
 from mirprobe.probing import probes
 
 FILE = """

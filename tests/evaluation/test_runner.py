@@ -21,7 +21,8 @@ from mirprobe.core.bootstrap import point
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import SPLITS, Floating, Tokens, Track
 from mirprobe.embedding.cache import Entry
-from mirprobe.evaluation.runner import RunResult, run, run_name
+from mirprobe.evaluation.run_result import RunResult
+from mirprobe.evaluation.runner import run, run_name
 from mirprobe.probing import probes
 from mirprobe.reporting.run_folder import read_cell
 

@@ -10,7 +10,8 @@ from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
 from mirprobe.api.task import Task
 from mirprobe.evaluation.config import RunConfig, make_config
-from mirprobe.evaluation.runner import RunResult, run
+from mirprobe.evaluation.run_result import RunResult
+from mirprobe.evaluation.runner import run
 from mirprobe.probing.probes import HIDDEN, AdamWConfig, ProbeConfig
 
 _LINEAR = AdamWConfig(None, (0.01, 0.03), 0.01, {"clip": 12, "frame": 256}, 60, 20, 2, True)

@@ -17,7 +17,7 @@ from mirprobe.api.registry import TASKS
 from mirprobe.core.bootstrap import scored_tracks
 from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import Segments, Split, Track
-from mirprobe.evaluation.runner import RunResult
+from mirprobe.evaluation.run_result import RunResult
 from mirprobe.reporting.run_folder import read_cell, read_scores
 
 BUILT_IN = (

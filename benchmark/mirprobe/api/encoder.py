@@ -67,6 +67,10 @@ context_of = OptionalMember("context", 0.0)
 """Seconds of audio that an encoder needs on either side of a window."""
 
 
+draw_option_of = OptionalMember("draw_option", "")
+"""The option that seeds random weights, if it was not given: the encoder is a family of draws."""
+
+
 @dataclass(frozen=True)
 class EncoderInfo:
     """Facts about an encoder that the leaderboard shows with its scores.

@@ -124,14 +124,17 @@ class RandomViT1D(ViT1DEncoder):
     since releases may initialise weights differently.
 
     Args:
-        seed: of the weights.
+        seed: of the weights. If it is not given, the encoder is a family of draws, of which this is
+            the one with the seed 0.
         config: `vit1d` or `vit1d-rope`; None for the configuration of this package's weights.
 
     Raises:
         ConfigError: the configuration is unknown, or is not given and the package has no weights.
     """
 
-    def __init__(self, *, seed: int = 0, config: str | None = None) -> None:
+    def __init__(self, *, seed: int | None = None, config: str | None = None) -> None:
+        self.draw_option = "seed" if seed is None else ""
+        seed = seed or 0
         if config is not None and config not in CONFIGS:
             raise ConfigError(f"vit1d-random has no config {config!r}: choose from {[*CONFIGS]}")
         chosen = read_config(weights_path(None)) if config is None else CONFIGS[config]

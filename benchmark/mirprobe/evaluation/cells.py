@@ -7,11 +7,13 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cloudpickle
 import joblib
+import numpy as np
 
 from mirprobe.api.task import Task
 from mirprobe.core.errors import KilledError
@@ -35,13 +37,41 @@ Outcome = tuple[Cell | None, dict[str, str]]
 """A cell; or None, and its name with the reason why it has no scores."""
 
 
+Splits = Mapping[Split, Sequence[tuple[Track, str]]]
+"""The tracks of each split, with the keys of their entries in the cache."""
+
+
+def deal(splits: Splits, resample: int) -> Splits:
+    """Deal training and validation tracks anew, in whole groups; the test split stays.
+
+    Args:
+        splits: those of the data set.
+        resample: seed of the order of the groups.
+
+    Returns:
+        Splits of about the same sizes as before.
+    """
+    groups: dict[str, list[tuple[Track, str]]] = {}
+    for item in (*splits["train"], *splits["valid"]):
+        groups.setdefault(item[0].group or item[0].id, []).append(item)
+    train: list[tuple[Track, str]] = []
+    valid: list[tuple[Track, str]] = []
+    names = list(groups)
+    for index in np.random.default_rng(resample).permutation(len(names)):
+        side = train if len(train) < len(splits["train"]) else valid
+        side.extend(groups[names[index]])
+    return {"train": train, "valid": valid, "test": splits["test"]}
+
+
 @dataclass(frozen=True, eq=False)
 class CellWork:
     """Everything that a process needs to compute a cell.
 
     Attributes:
         task: the task.
-        tracks: of each split, the usable tracks with the keys of their entries in the cache.
+        draws: of each draw of the encoder and each split, the usable tracks with the keys of their
+            entries in the cache.
+        resamples: times that training and validation tracks are dealt.
         unusable: track -> why its audio cannot be used.
         run: the settings of the probes.
         place: of the cache.
@@ -50,7 +80,8 @@ class CellWork:
     """
 
     task: Task
-    tracks: Mapping[Split, Sequence[tuple[Track, str]]]
+    draws: Sequence[Splits]
+    resamples: int
     unusable: Mapping[str, str]
     run: ProbeRun
     place: Path | str
@@ -81,8 +112,15 @@ class CellWork:
         # what a task does to torch must not reach the next cell of the process
         with kept_torch_state(), self._noted(failures):
             cache = Cache(self.place, self.folder)
-            tracks = {split: self._read(cache, split, lag) for split in self.tracks}
-            cell = run_cell(self.task, tracks, self.run, progress)
+            cell = Cell(self.run.row["cell"], self.encoder, self.run.row["task"])
+            for resample, (draw, splits) in product(range(self.resamples), enumerate(self.draws)):
+                dealt = deal(splits, resample) if resample else splits
+                row = {**self.run.row, "draw": draw, "resample": resample}
+                tracks = {split: self._read(cache, own, lag) for split, own in dealt.items()}
+                fit = run_cell(self.task, tracks, replace(self.run, row=row), progress)
+                cell.scores += fit.scores
+                cell.predictions += fit.predictions
+                cell.problems.update(fit.problems)
             # kept in the cell, so that a later run that reads it reports these tracks too
             cell.problems.update(self.unusable)
             cell_bytes(cell)  # raises if a prediction cannot be stored
@@ -93,8 +131,10 @@ class CellWork:
         plugin, beside = f"task '{self.run.row['task']}'", f" (encoder '{self.encoder}')"
         return noted(failures, self.name, plugin, beside)
 
-    def _read(self, cache: Cache, split: Split, lag: float) -> Iterator[tuple[Track, Embedding]]:
-        for track, key in self.tracks[split]:
+    def _read(
+        self, cache: Cache, tracks: Sequence[tuple[Track, str]], lag: float
+    ) -> Iterator[tuple[Track, Embedding]]:
+        for track, key in tracks:
             keys = {self.task.level: key}
             await_entries(cache, keys, lag)
             yield track, read_embedding(cache, keys)

@@ -50,6 +50,11 @@ class RunConfig:
         preset: How probes are trained; paper follows the ViT-1D paper.
         pca: Probe this many principal components of the embeddings, fitted on the training split.
         seeds: Seed of the probes; each seed trains one probe.
+        draws: Draws of random weights of an encoder such as vit1d-random, unless its seed is given.
+            Scores are averaged over them.
+        resamples: Times that training and validation tracks are dealt, by group. The first deal is
+            that of the data set. The test split stays. Intervals then contain the choice of these
+            tracks.
         device: Device of encoders and probes: auto, cpu, cuda, cuda:1 or mps.
         dtype: Number type of the cached embeddings.
         precision: Number type of the encoders' arithmetic. bf16 and fp16 use torch's autocast;
@@ -76,6 +81,8 @@ class RunConfig:
     preset: Preset = "standard"
     pca: int | None = None
     seeds: tuple[int, ...] = (0,)
+    draws: int = 3
+    resamples: int = 1
     device: str = "auto"
     dtype: Dtype = "float16"
     precision: AnyPrecision = "32"
@@ -109,7 +116,7 @@ class RunConfig:
                 raise ConfigError(f"seed {seed} must lie between 0 and 2**63 - 1")
         if self.jobs < 0:
             raise ConfigError(f"jobs is {self.jobs}; give 1 or more, or 0 for one per core")
-        for name in ("limit", "pca"):
+        for name in ("limit", "pca", "draws", "resamples"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 1")

@@ -88,12 +88,13 @@ def _fill(plan: Plan, probed: ProbedEncoder, levels: list[Level], done: Extracti
     name, fatal = probed.name, (ConfigError, StorageError, TrackError)
     done.encoded[name] = 0
     with noted(done.failures, name, f"encoder '{name}'", fatal=fatal):
-        embedder = plan.embedder(probed)
-        try:
-            filled = embedder.fill(plan.every_track, levels)
-            for track, error in plan.progress(name, filled):
-                if isinstance(error, TrackError):
-                    plan.add_problems(done.problems, {track.id: str(error)})
-            plan.measure_throughput(embedder)
-        finally:
-            done.encoded[name] = embedder.encoded
+        for draw in range(len(probed.draws)):
+            embedder = plan.embedder(probed, draw)
+            try:
+                filled = embedder.fill(plan.every_track, levels)
+                for track, error in plan.progress(embedder.name, filled):
+                    if isinstance(error, TrackError):
+                        plan.add_problems(done.problems, {track.id: str(error)})
+                plan.measure_throughput(embedder)
+            finally:
+                done.encoded[name] += embedder.encoded

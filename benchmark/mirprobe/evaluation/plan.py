@@ -87,9 +87,9 @@ class Plan:
     def _speeds(self) -> ThroughputStore:
         return ThroughputStore(self.cache.folder, self.resources.device, self.resources.precision)
 
-    def embedder(self, probed: ProbedEncoder) -> Embedder:
-        """An encoder with the cache around it."""
-        base = probed.base_name, probed.encoder, self.cache
+    def embedder(self, probed: ProbedEncoder, draw: int = 0) -> Embedder:
+        """A draw of an encoder with the cache around it."""
+        base = *probed.draws[draw], self.cache
         dtype, precision = self.config.dtype, self.resources.precision
         if self.workers is None:
             return Embedder(

@@ -50,6 +50,8 @@ def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str, gro
     encoder = probed.encoder
     return digest(
         version("mirprobe"),
+        [encoder.fingerprint for _, encoder in probed.draws],
+        config.resamples,
         [probed.fingerprint, encoder.sources, encoder.frame_rate, probed.layers],
         [config.dtype, config.precision],
         task,
@@ -87,8 +89,8 @@ def data_hash(tracks: Tracks, hashes: Callable[[Path], str], annotation: str) ->
 
 
 def groups_hash(tracks: Tracks) -> str:
-    """A hash of the groups of the test tracks, over which intervals are computed."""
-    return digest([[track.id, track.group] for track in tracks["test"]])
+    """A hash of the groups of the tracks: intervals resample them, and deals keep them whole."""
+    return digest([[track.id, track.group] for split in SPLITS for track in tracks[split]])
 
 
 def task_key(name: str, task: Task) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mirprobe.api.dataset import Dataset
-from mirprobe.api.encoder import Encoder, info_columns
+from mirprobe.api.encoder import Encoder, draw_option_of, info_columns
 from mirprobe.api.registry import TASKS
 from mirprobe.api.specs import nearest
 from mirprobe.api.task import Task
@@ -125,7 +125,8 @@ class ProbedEncoder:
     Attributes:
         name: its specification in the rows of `scores.csv`: `pca(ENCODER,DIM)` with components.
         base_name: the specification of the encoder itself: the cache knows it by this name.
-        encoder: the encoder itself.
+        encoder: the encoder itself; of a family of draws the first.
+        draws: specification and encoder of each draw; one for an encoder that is no family.
         layers: the probed layers.
         components: how many principal components are probed; None for the whole embeddings.
         info: the columns of `scores.csv` that describe it.
@@ -137,6 +138,7 @@ class ProbedEncoder:
     layers: tuple[str, ...]
     components: int | None
     info: Mapping[str, Any]
+    draws: tuple[tuple[str, Encoder], ...]
 
     @property
     def dim(self) -> int:
@@ -150,6 +152,14 @@ class ProbedEncoder:
         if self.components is None:
             return fingerprint
         return components_fingerprint(fingerprint, self.components)
+
+
+def _other_draws(base: str, encoder: CheckedEncoder, count: int) -> Iterator[tuple[str, Encoder]]:
+    """Specification and encoder of the draws after the first, if the encoder is a family."""
+    option = draw_option_of(encoder.plugin)
+    for draw in range(1, count if option else 1):
+        spec = f"{base}{',' if ':' in base else ':'}{option}={draw}"
+        yield spec, checked_encoder(spec)
 
 
 def make_encoders(
@@ -198,7 +208,8 @@ def make_encoders(
         if components is not None and not 1 <= components <= dim:
             raise ConfigError(f"{spec}: '{base}' has {dim} dimensions; keep 1 to {dim}")
         info["dim"] = dim if components is None else components
-        found[spec] = ProbedEncoder(spec, base, encoder, layers, components, info)
+        draws = ((base, encoder), *_other_draws(base, encoder, config.draws))
+        found[spec] = ProbedEncoder(spec, base, encoder, layers, components, info, draws)
     for spec, fault in errors.items():
         if broken is None or not found:
             raise fault

@@ -142,7 +142,8 @@ class Scorer:
         shared = self.add_mean([estimates], decoding, choice, **fields)
         tracks = dict(zip(self.test.ids, estimates, strict=True))
         known = {own.name for own in dataclass_fields(Prediction)}
-        shared = {name: value for name, value in shared.items() if name in known}
+        fit = {name: self.row[name] for name in ("draw", "resample") if name in self.row}
+        shared = {name: value for name, value in {**shared, **fit}.items() if name in known}
         self.cell.predictions.append(Prediction(**shared, tracks=tracks))
 
     def add_mean(

@@ -1,0 +1,199 @@
+"""Finds the finished cells of an encoder, and what the missing ones need: cached embeddings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirprobe.api.task import Task
+from mirprobe.core.errors import ConfigError, StorageError, TrackError, UntrustedEncoderError
+from mirprobe.core.schema import SPLITS, Level
+from mirprobe.data.tracks import splits_hash
+from mirprobe.embedding.embedder import Embedder, Keys
+from mirprobe.embedding.remote_store import is_url
+from mirprobe.evaluation.cells import CellWork
+from mirprobe.evaluation.failures import noted
+from mirprobe.evaluation.plan import Plan
+from mirprobe.evaluation.provenance import cell_key, groups_hash
+from mirprobe.evaluation.run_result import RunResult
+from mirprobe.evaluation.setup import ProbedEncoder
+from mirprobe.probing.cell import ProbeRun
+from mirprobe.probing.probes import probe_config
+from mirprobe.probing.results import Cell
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HashedTask:
+    """A task of a run.
+
+    Attributes:
+        task: the task.
+        key: hash of the task as it was built.
+        data: hash of ids, audio and annotations of the tracks.
+    """
+
+    task: Task
+    key: str
+    data: str
+
+
+def find_cells(
+    plan: Plan, result: RunResult, probed: ProbedEncoder, tasks: Mapping[str, HashedTask]
+) -> tuple[dict[str, Cell], list[CellWork]]:
+    """The finished cells of one encoder by task, and the work that is missing.
+
+    The embeddings of the missing cells are in the cache afterwards.
+    """
+    cells: dict[str, Cell] = {}
+    works: list[CellWork] = []
+    # a TrackError ends a strict run, a ConfigError names a cluster or cache that no encoder can use
+    fatal = (ConfigError, StorageError, TrackError)
+    with noted(result.failures, probed.name, f"encoder '{probed.name}'", fatal=fatal):
+        runs = _probe_runs(plan, result, probed, tasks)
+        cells.update(_read_cells(plan, result, probed, runs))
+        missing = {name: run for name, run in runs.items() if name not in cells}
+        levels = sorted({tasks[name].task.level for name in runs})
+        try:
+            filled = []
+            for draw in range(len(probed.draws)):
+                embedder = plan.embedder(probed, draw)
+                embedder.check_cached(embedder.keyed(plan.every_track, levels))
+                unverified = [n for n in cells if tasks[n].task.level not in embedder.compared]
+                if unverified:
+                    log.warning(
+                        "encoder '%s': finished scores of %s were not verified, because the cache "
+                        "holds no embedding to compare; to compute them again, delete %s and %s",
+                        embedder.name,
+                        ", ".join(sorted(unverified)),
+                        result.folder.path,
+                        plan.shared_cells.folder,
+                    )
+                if missing:
+                    needed = sorted({tasks[name].task.level for name in missing})
+                    filled.append(_fill(plan, result, embedder, needed))
+            works += _works(plan, probed, {n: tasks[n].task for n in missing}, missing, filled)
+        except UntrustedEncoderError:
+            for name in cells:
+                result.folder.cell_path(probed.name, name).unlink()
+            plan.shared_cells.discard(probed.encoder.fingerprint)
+            cells.clear()
+            raise
+    for cell in cells.values():
+        plan.add_problems(result.problems, cell.problems)
+    return cells, works
+
+
+def _read_cells(
+    plan: Plan, result: RunResult, probed: ProbedEncoder, runs: Mapping[str, ProbeRun]
+) -> dict[str, Cell]:
+    """The finished cells of an encoder by task, of this run or of others."""
+    cells = {}
+    for name, run in runs.items():
+        cell = result.folder.read_cell(probed.name, name, run.row["cell"])
+        if cell is None:
+            cell = plan.shared_cells.read(probed.encoder.fingerprint, run.row)
+            if cell is not None:
+                result.folder.write_cell(cell)
+                result.shared += 1
+        if cell is not None:
+            cells[name] = cell
+    return cells
+
+
+def _probe_runs(
+    plan: Plan, result: RunResult, probed: ProbedEncoder, tasks: Mapping[str, HashedTask]
+) -> dict[str, ProbeRun]:
+    """The settings of each task that the encoder can serve; the others become failures."""
+    config, encoder = plan.config, probed.encoder
+    runs = {}
+    for name, task in tasks.items():
+        if task.task.level == "frame" and encoder.frame_rate is None:
+            result.failures[f"{probed.name} x {name}"] = (
+                f"task '{name}' needs frames, and encoder '{probed.name}' has none (frame_rate is "
+                "None)"
+            )
+            continue
+        runs[name] = ProbeRun(
+            layers=probed.layers,
+            sources=encoder.sources,
+            frame_rate=encoder.frame_rate,
+            config=probe_config(config.preset, config.probe),
+            seeds=config.seeds,
+            row={
+                "encoder": probed.name,
+                "task": name,
+                "dataset": config.data,
+                "probe": config.probe,
+                "preset": config.preset,
+                "fingerprint": probed.fingerprint,
+                "splits": splits_hash(plan.tracks),
+                "cell": cell_key(config, probed, task.key, task.data, groups_hash(plan.tracks)),
+                "data": task.data[:16],
+            },
+            components=probed.components,
+            folder=None if plan.workers else result.folder.path.resolve(),
+            device=plan.resources.device if plan.resources.device.startswith("cuda") else "cpu",
+        )
+    return runs
+
+
+def _fill(
+    plan: Plan, result: RunResult, embedder: Embedder, levels: list[Level]
+) -> tuple[dict[str, Keys], dict[str, str]]:
+    """The keys of each track's embeddings in the cache, and why the other tracks are unusable.
+
+    No embedding is read yet: what stays in memory must not lie between what the encoder frees.
+    """
+    filled: dict[str, Keys] = {}
+    unusable: dict[str, str] = {}
+    for track, keys in plan.progress(embedder.name, embedder.fill(plan.every_track, levels)):
+        if isinstance(keys, TrackError):
+            unusable[track.id] = str(keys)
+            plan.add_problems(result.problems, unusable)
+        else:
+            filled[track.id] = keys
+    plan.measure_throughput(embedder)
+    return filled, unusable
+
+
+def _works(
+    plan: Plan,
+    probed: ProbedEncoder,
+    tasks: Mapping[str, Task],
+    runs: Mapping[str, ProbeRun],
+    filled: Sequence[tuple[dict[str, Keys], dict[str, str]]],
+) -> list[CellWork]:
+    """The missing cells of an encoder.
+
+    Args:
+        plan: of the run.
+        probed: the encoder.
+        tasks: of the cells.
+        runs: their settings.
+        filled: of each draw, what `_fill` returned.
+    """
+    place = plan.cache.place if is_url(plan.cache.place) else Path(plan.cache.place).resolve()
+    unusable = {track: why for _, missing in filled for track, why in missing.items()}
+    return [
+        CellWork(
+            task,
+            [
+                {
+                    split: [(t, keys[t.id][task.level]) for t in plan.tracks[split] if t.id in keys]
+                    for split in SPLITS
+                }
+                for keys, _ in filled
+            ],
+            plan.config.resamples,
+            unusable,
+            runs[name],
+            place,
+            plan.cache.folder.resolve(),
+            probed.encoder.fingerprint,
+        )
+        for name, task in tasks.items()
+    ]
