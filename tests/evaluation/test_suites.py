@@ -28,6 +28,8 @@ strict: true
 precision: bf16
 engine: ray
 jobs: 3
+draws: 2
+resamples: 4
 data_home: somewhere/home
 cache_dir: somewhere/cache
 results_dir: elsewhere
@@ -63,6 +65,8 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         precision="bf16",
         engine="ray",
         jobs=3,
+        draws=2,
+        resamples=4,
         data_home=Path("somewhere/home"),
         cache_dir=Path("somewhere/cache"),
         results_dir=Path("elsewhere"),

@@ -45,6 +45,9 @@ class Encoder(Protocol):
         context: seconds of the track before and after each window that a call needs as well;
             default 0. Only for an encoder with a window. Tokens are those of the window: frame i is
             centred at `context` + i / `frame_rate` seconds of the input. Read by `context_of`.
+        draw_option: name of the option that seeds random weights, empty if it was given; default
+            empty. With a name the encoder is a family: a run encodes several draws and averages
+            their scores. Read by `draw_option_of`.
         info: an `EncoderInfo`; default `EncoderInfo()`. Read by `info_of`.
         positional: on the class: names of the options whose `key=` may be left out of a
             specification; default `()`. Read by `positional_of`.

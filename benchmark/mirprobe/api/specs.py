@@ -40,6 +40,13 @@ def spec_name(spec: str) -> str:
     return spec.partition(":")[0].strip() if found is None else found["factory"] or ""
 
 
+def with_option(spec: str, key: str, value: object) -> str:
+    """A specification with one more option."""
+    found = FILE_SPEC.fullmatch(spec)
+    given = ":" in spec if found is None else found["options"]
+    return f"{spec}{',' if given else ':'}{key}={value}"
+
+
 def split_unquoted(text: str, separator: str, count: int = -1) -> list[str]:
     """Split a text at a separator outside of quotes, at most `count` times."""
     parts = [""]

@@ -10,7 +10,7 @@ from typing import Any
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder, draw_option_of, info_columns
 from mirprobe.api.registry import TASKS
-from mirprobe.api.specs import nearest
+from mirprobe.api.specs import nearest, with_option
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, PluginError, plugin_errors
 from mirprobe.data.combined import CrossedDataset, JoinedDataset
@@ -158,7 +158,7 @@ def _other_draws(base: str, encoder: CheckedEncoder, count: int) -> Iterator[tup
     """Specification and encoder of the draws after the first, if the encoder is a family."""
     option = draw_option_of(encoder.plugin)
     for draw in range(1, count if option else 1):
-        spec = f"{base}{',' if ':' in base else ':'}{option}={draw}"
+        spec = with_option(base, option, draw)
         yield spec, checked_encoder(spec)
 
 
