@@ -6,12 +6,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 from helpers.tones import Tones
 from helpers.workbench import QUICK, Workbench
 
 from mirprobe.api import from_file
+from mirprobe.api.registry import DATASETS, TASKS
 from mirprobe.api.specs import is_file_spec
 from mirprobe.core.errors import ConfigError
 from mirprobe.encoders.specs import make_encoder
@@ -211,8 +213,8 @@ def test_a_folder_on_the_path_is_moved_to_its_front(
         (":Level:2", "'FILE:Level:2': option '2' has no value; write FILE:Level:2=VALUE"),
         (
             ":Level:size=2",
-            "encoder 'FILE:Level:size=2' cannot be built (TypeError: got an "
-            "unexpected keyword argument 'size'); check its options",
+            "encoder 'FILE:Level:size=2' cannot be built (it has no option "
+            "'size', only gain); check its options",
         ),
     ],
 )
@@ -220,6 +222,26 @@ def test_what_a_specification_gets_wrong(file: Path, suffix: str, message: str) 
     with pytest.raises(ConfigError) as caught:
         make_encoder(f"{file}{suffix}")
     assert str(caught.value) == message.replace("FILE", str(file))
+
+
+def test_an_option_near_to_one_that_there_is(file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no option 'gian', only gain; nearest: 'gain'\); check"):
+        make_encoder(f"{file}:Level:gian=2")
+
+
+@pytest.mark.parametrize(("registry", "given"), [(TASKS, "dataset"), (DATASETS, "root")])
+def test_a_class_without_a_constructor(registry: Any, given: str, tmp_path: Path) -> None:
+    (tmp_path / "bare.py").write_text("class Bare:\n    pass\n")
+    arguments: Any = ((), {"root": tmp_path}) if given == "root" else ((None,), {})
+    with pytest.raises(ConfigError, match=rf"add __init__\(self, {given}\) to the"):
+        registry.create(f"{tmp_path}/bare.py:Bare", *arguments[0], **arguments[1])
+
+
+def test_an_error_has_the_deepest_line_of_the_file(tmp_path: Path) -> None:
+    code = "import json\nclass Odd:\n    def __init__(self):\n        json.loads('{')\n"
+    (tmp_path / "odd.py").write_text(code)
+    with pytest.raises(ConfigError, match=r"\(JSONDecodeError: .* at odd\.py line 4\); check"):
+        make_encoder(f"{tmp_path}/odd.py:Odd")
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

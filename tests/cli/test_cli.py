@@ -83,7 +83,7 @@ def test_the_board_fits_and_never_cuts_a_name(here: Path) -> None:
     words = [word for name in LONG for word in ("--encoder", name)]
     result = run_tones(*words, "--task", "chord")
     assert result.exit_code == 0, result.output
-    table = result.stdout.partition("\n95 %: ")[0].splitlines()
+    table = result.stdout.partition("\nThe 95 % ")[0].splitlines()
     assert max(map(len, table)) <= WIDTH == 100
     assert "…" not in result.stdout
     # the pieces of the folded column are the whole name

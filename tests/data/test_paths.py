@@ -8,6 +8,7 @@ import pytest
 from mirprobe.api.dataset import DatasetInfo
 from mirprobe.api.registry import DATASETS
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.hashing import digest
 from mirprobe.data.paths import DataFolders, joined_specs
 from mirprobe.evaluation.config import RunConfig
 
@@ -35,6 +36,18 @@ def test_what_is_generated_lies_in_the_cache(monkeypatch: pytest.MonkeyPatch) ->
         register(monkeypatch, sheet)
         assert FOLDERS.root("things") == Path("cache/datasets/things")
     assert FOLDERS.root("studio:size=72") == Path("cache/datasets/studio")
+
+
+def test_options_of_a_class_in_a_file_belong_to_its_folder(tmp_path: Path) -> None:
+    file = tmp_path / "bells.py"
+    file.write_text("class Bells:\n    pass\n")
+    plain, *others = (
+        FOLDERS.root(f"{file}:Bells{options}")
+        for options in ("", ":fault=a", ":fault=b", ":x=1,fault=a", ":fault=a,x=1")
+    )
+    assert plain == Path(f"cache/datasets/Bells-{digest(str(file.resolve().with_suffix('')))[:8]}")
+    assert len({plain, *others}) == 4
+    assert others[2] == others[3]
 
 
 def test_names_and_homes_that_are_not_there() -> None:

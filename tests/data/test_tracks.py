@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from helpers.tones import Tones
 
 from mirprobe.core.errors import ConfigError
-from mirprobe.core.schema import Split, Track
+from mirprobe.core.schema import Annotations, Split, Track
 from mirprobe.data.tracks import limit_tracks
 
 
@@ -37,11 +38,42 @@ def fails(_: object) -> None:
         (lambda splits: [*splits["train"]], r"TypeError: "),
         (lambda splits: None, r"TypeError: "),
         (fails, r"KeyError: 'index'"),
+        (
+            lambda splits: Annotations(kex=1),  # type: ignore[call-arg]
+            r"TypeError: .* no field 'kex', did you mean 'key'",
+        ),
     ],
 )
 def test_a_data_set_that_cannot_list_its_tracks(listed: Any, why: str) -> None:
     with pytest.raises(ConfigError, match=rf"'tones' cannot list its tracks \({why}"):
         limit_tracks(Changed(listed), None)
+
+
+@pytest.mark.parametrize(
+    ("listed", "why"),
+    [
+        (
+            lambda splits: {**splits, "validation": splits["valid"]},
+            "data set 'tones': split 'validation' is unknown; use train, valid, test",
+        ),
+        (
+            lambda splits: {**splits, "test": [replace(splits["test"][0], group=3)]},
+            "data set 'tones', track 'test-0': group is a int; give a str",
+        ),
+        (
+            lambda splits: {**splits, "test": [replace(splits["test"][0], stop="1")]},
+            "data set 'tones', track 'test-0': stop is a str; give a number",
+        ),
+        (
+            lambda splits: {**splits, "test": ["a"]},
+            "data set 'tones', track '0 of split test': is a str; return mirprobe.Track",
+        ),
+    ],
+)
+def test_tracks_of_a_wrong_type(listed: Any, why: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        limit_tracks(Changed(listed), None)
+    assert str(caught.value) == why
 
 
 def test_a_warning_of_groups_in_two_splits(
@@ -54,6 +86,11 @@ def test_a_warning_of_groups_in_two_splits(
         limit_tracks(Changed(lambda splits: {**splits, "valid": copies(splits)}), None)
     (message,) = {line for line in caplog.messages if "groups" in line}
     assert message.startswith("data set 'tones': 6 groups, such as 'train-0', are in more than one")
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        limit_tracks(Changed(lambda splits: {**splits, "valid": copies(splits)[:1]}), None)
+    (message,) = caplog.messages
+    assert message.startswith("data set 'tones': group 'train-0' is in more than one split: ")
 
 
 def copies(splits: Mapping[Split, Sequence[Track]]) -> list[Track]:

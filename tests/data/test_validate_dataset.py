@@ -70,8 +70,36 @@ def with_beats_outside(tones: Pieces) -> Splits:
         (lambda tones: changed(tones, 0, id="train-0"), "splits", "track 'train-0': another track"),
         (lambda tones: changed(tones, 0, group="train-0"), "splits", "track 'test-18': its group "),
         (lambda tones: {**tones.splits(), "valid": []}, "splits", "split 'valid' has no tracks"),
-        (lambda tones: {**tones.splits(), "dev": []}, "tracks", "a split 'dev'"),
-        (lambda tones: {**tones.splits(), "test": ["a"]}, "tracks", "a str"),
+        (
+            lambda tones: {**tones.splits(), "dev": []},
+            "tracks",
+            "data set 'tones': split 'dev' is unknown; use train",
+        ),
+        (
+            lambda tones: {**tones.splits(), "test": ["a"]},
+            "tracks",
+            "data set 'tones', track '0 of",
+        ),
+        (
+            lambda tones: changed(tones, 0, audio="a.wav"),
+            "tracks",
+            "data set 'tones', track 'test-18': audio is a str; give a pathlib.Path",
+        ),
+        (
+            lambda tones: changed(tones, 0, annotations={"key": "C major"}),
+            "tracks",
+            "data set 'tones', track 'test-18': annotations is a dict; give a mirprobe.Annot",
+        ),
+        (
+            lambda tones: changed(tones, 0, annotations=Annotations(extra=["x"])),  # type: ignore[arg-type]
+            "tracks",
+            "data set 'tones', track 'test-18': extra of its annotations is a list; give a map",
+        ),
+        (
+            lambda tones: changed(tones, 0, annotations=Annotations(kex="x")),  # type: ignore[call-arg]
+            "tracks",
+            "data set 'tones' cannot list its tracks (TypeError: Annotations.__init__() got an",
+        ),
         (
             lambda tones: changed(tones, 0, audio=Path("none.wav")),
             "audio",

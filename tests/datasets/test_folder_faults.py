@@ -128,11 +128,11 @@ def test_all_faults_of_the_table_with_their_rows(here: Path) -> None:
         "labels.csv row 2: pitch 'X9': write letter, accidentals and octave such as \"A#4\", "
         "or a MIDI number from 0 to 127",
         "labels.csv row 2: has only one of valence and arousal; give both or neither",
-        "labels.csv row 4: split 'held' is not train, valid or test",
+        "labels.csv row 4: split 'held' is not train, valid or test; see columns.split",
         "labels.csv row 4: tempo '-3': write beats per minute, a number above 0",
         "labels.csv row 4: valence 'high': write a number",
         f"labels.csv row 5: audio 'nowhere' is not in {here / 'recordings'}",
-        "labels.csv row 6: split '' is not train, valid or test",
+        "labels.csv row 6: split '' is not train, valid or test; see columns.split",
         "labels.csv row 6: lasts from 2.0 to 1.0 s; stop must come after start",
         "my.yaml: split 'valid' is empty; give it tracks",
         "labels.csv row 4: id '1' is also that of labels.csv row 2; rename one",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,7 @@ def test_values_that_are_not_finite(
 ) -> None:
     message = failure(oracle(on(field, poked(value))), cache, tracks)
     assert message.startswith(f"returned NaN or infinite values in its {what}")
+    assert re.search(r": \d+ of \d+, first in layer '\w+'; correct the encoder", message)
     assert list(cache.entries()) == []
 
 

@@ -100,7 +100,11 @@ def wrong_score(change: Any) -> Any:
 @pytest.mark.parametrize(
     ("changes", "name", "message"),
     [
-        ({"loss": "hinge"}, "members", "loss is not one of multiclass, multilabel, regression"),
+        (
+            {"loss": "hinge"},
+            "members",
+            "loss 'hinge' is not one of multiclass, ",
+        ),
         ({"labels": ("a", "a")}, "members", "labels is not a tuple of different strings"),
         ({"main_metric": "f2"}, "members", "main_metric 'f2' is not among the metrics"),
         ({"main_metric": "breakdown_n"}, "members", "main_metric is a breakdown"),
@@ -109,12 +113,16 @@ def wrong_score(change: Any) -> Any:
         ({"targets": wrong_targets(lambda t: t[:-1])}, "targets", "shape "),
         ({"targets": wrong_targets(lambda t: t[:, 0])}, "targets", "shape "),
         ({"targets": wrong_targets(lambda t: t.astype(int))}, "targets", "number type int64, not"),
-        ({"targets": wrong_targets(lambda t: 2 * t)}, "targets", "values from 0.0 to 2.0, not 0 "),
-        ({"targets": wrong_targets(lambda t: 1 - t)}, "decoding", "the reference's own targets"),
+        ({"targets": wrong_targets(lambda t: 2 * t)}, "targets", "targets must be 0 to 1; found 2"),
+        (
+            {"targets": wrong_targets(lambda t: 1 - t)},
+            "decoding",
+            "targets of the references, decoded by 'peak'",
+        ),
         (
             {"score": wrong_score(lambda found, *_: {"f1": found["f1"]})},
             "scores",
-            "'breakdown_n' is not returned",
+            "score returned the metric 'f1'; `metrics` declares 'f1', 'breakdown_n'",
         ),
         (
             {"score": wrong_score(lambda found, *_: {**found, "f1": lambda n: 100 * n[:, 0]})},
@@ -124,7 +132,22 @@ def wrong_score(change: Any) -> Any:
         (
             {"score": wrong_score(lambda found, *_: {**found, "f3": found["f1"]})},
             "scores",
-            "'f3' is not declared",
+            "score returned the metrics 'f1', 'breakdown_n', 'f3'; `metrics` declares 'f1'",
+        ),
+        (
+            {"score": lambda self, *_: {"acc": weighted_mean([1.0])}},
+            "decoding",
+            "score returned the metric 'acc'; `metrics` declares 'f1', 'breakdown_n'",
+        ),
+        (
+            {"score": lambda self, *_: 0.5},
+            "decoding",
+            "score must return a Statistic for each metric (mirprobe.weighted_mean)",
+        ),
+        (
+            {"score": lambda self, *_: {"f1": 0.5, "breakdown_n": 1.0}},
+            "decoding",
+            "score must return a Statistic for each metric (mirprobe.weighted_mean)",
         ),
         ({"conditions": lambda self, references: 3}, "scores", "conditions is a int"),
         (

@@ -22,13 +22,13 @@ def test_holm_in_closed_form() -> None:
 
 
 def test_letters_of_a_chain() -> None:
-    """Neighbours are not told apart, the ends are."""
+    """Neighbours do not differ, the ends do."""
     assert tie_letters("pqrs", set()) == dict.fromkeys("pqrs", "a")
     chain = {("p", "r"), ("p", "s"), ("q", "s")}
     assert tie_letters("pqrs", chain) == {"p": "a", "q": "ab", "r": "bc", "s": "c"}
     every = {(one, other) for one in "pqrs" for other in "pqrs" if one < other}
     assert tie_letters("pqrs", every) == {"p": "a", "q": "b", "r": "c", "s": "d"}
-    # the best and the worst are not told apart, and both are from the one between them
+    # the best and the worst do not differ, and both differ from the one between them
     assert tie_letters("pqr", {("p", "q"), ("r", "q")}) == {"p": "a", "q": "b", "r": "a"}
 
 
@@ -64,8 +64,9 @@ def test_rank_intervals_and_ties() -> None:
     assert found["below"].tolist() == ["", "", "a | b", "a | b | c"]
     text = to_markdown(board(a=0.9, b=0.85, c=0.5, d=0.1))
     assert "| 2 a (1 to 2) | b | 0.850 |" in text
-    assert "Encoders that share a letter are not told apart (all pairs, Holm)." in text
-    assert "Paired 95 %: studentised over test tracks; p after Holm for all differences." in text
+    assert "The brackets beside a rank contain its rank interval." in text
+    assert "share a letter do not differ significantly (all pairs, Holm's correction)." in text
+    assert "The paired 95 % interval (studentised) is over the test tracks. p is corrected" in text
 
 
 def test_a_difference_that_is_one_of_many_needs_more() -> None:
@@ -132,5 +133,20 @@ def test_fitted_probes_are_pooled_and_named() -> None:
     assert pooled[["low", "high"]].values.tolist() == [[0.2, 0.8]]
     text = to_markdown(pooled)
     assert "`mirex` on 72 test tracks in 20 groups" in text
-    assert "95 %: hierarchical over test groups, resamples." in text
-    assert "Fewer than 30 groups of test tracks" in text
+    assert "The 95 % interval (hierarchical) is over the test groups, resamples." in text
+    assert "There are fewer than 30 groups of test tracks" in text
+
+
+@pytest.mark.parametrize(
+    ("groups", "reason"),
+    [
+        (1, "With one group of test tracks there is no interval."),
+        (72, "There is no interval where the score is undefined for some choice of test tracks."),
+    ],
+)
+def test_an_undefined_interval_is_empty_and_explained(groups: int, reason: str) -> None:
+    rows = [replace(ROW, low=NAN, high=NAN, groups=groups, interval="wilson over test tracks")]
+    text = to_markdown(leaderboard(frame(rows)))
+    assert "nan" not in text
+    assert reason in text
+    assert reason not in to_markdown(leaderboard(frame([replace(ROW, groups=groups)])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -108,9 +108,33 @@ def build(kind: str, spec: str, factory: Callable[..., T], *args: Any, **options
     """
     described = f"{kind} '{spec}' cannot be built"
     with suppress(ValueError):  # a built-in has no signature
+        signature = inspect.signature(factory)
         try:
-            inspect.signature(factory).bind(*args, **options)
+            signature.bind(*args, **options)
         except TypeError as error:
-            raise ConfigError(f"{described} (TypeError: {error}); check its options") from error
+            reason = _refused(kind, signature, len(args), options) or f"TypeError: {error}"
+            raise ConfigError(f"{described} ({reason}); check its options") from error
     with plugin_errors(described, "check its options"):
         return factory(*args, **options)
+
+
+def _refused(
+    kind: str, signature: inspect.Signature, given: int, options: Mapping[str, Any]
+) -> str:
+    """Why a factory cannot be called, if an option is unknown or what mirprobe gives is."""
+    named = [
+        name
+        for name, parameter in signature.parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    ]
+    if len(named) < given or ("root" in options and "root" not in named):
+        return f"add __init__(self, {'root' if 'root' in options else 'dataset'}) to the {kind}"
+    own = [name for name in named[given:] if name != "root"]
+    unknown = [name for name in options if name not in (*own, "root")]
+    if not unknown:
+        return ""
+    if not own:
+        return f"it has no option '{unknown[0]}', it has none"
+    close = difflib.get_close_matches(unknown[0], own, n=1)
+    hint = f"; nearest: '{close[0]}'" if close else ""
+    return f"it has no option '{unknown[0]}', only {', '.join(own)}{hint}"

@@ -52,7 +52,7 @@ def run_command(suite: Suite = None, **given: Any) -> None:
         pairs = read_pairs([result.folder.path for result in scored])
         print_board(leaderboard(merge([result.scores for result in scored]), pairs=pairs))
     report_left_out(results)
-    for result in results:
+    for result in scored:
         typer.echo(f"scores and predictions: {result.folder.path}")
     fail_if_any(reasons, len(configs))
 

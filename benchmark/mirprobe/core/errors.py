@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+
+FILE_MODULE = "mirprobe_file_"
+"""Begins the names of modules that are plug-ins in a file."""
 
 
 class MirprobeError(Exception):
@@ -60,6 +65,16 @@ class KilledError(StorageError):
     """A process was killed, perhaps for lack of memory."""
 
 
+def described(error: BaseException) -> str:
+    """Type and text of an error, with the deepest line of a plug-in's file that it came through."""
+    lines = [
+        f" at {Path(frame.f_code.co_filename).name} line {line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).startswith(FILE_MODULE)
+    ]
+    return " ".join(f"{type(error).__name__}: {error}{lines[-1] if lines else ''}".split())
+
+
 @contextmanager
 def plugin_errors(what: str, remedy: str) -> Iterator[None]:
     """Raise any error of a plug-in's code in the block as one that names the plug-in.
@@ -77,4 +92,4 @@ def plugin_errors(what: str, remedy: str) -> Iterator[None]:
     except (MirprobeError, KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:  # sys.exit() and a panic of a library in Rust are no Exception
-        raise PluginError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error
+        raise PluginError(f"{what} ({described(error)}); {remedy}") from error

@@ -41,4 +41,7 @@ def load_yaml(text: str, *, typed: bool = True) -> Any:
     try:
         return yaml.load(text, _Typed if typed else _Text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from error
+        raise ValueError(
+            " ".join(str(error).replace('in "<unicode string>", ', "at ").split())
+            or type(error).__name__
+        ) from error

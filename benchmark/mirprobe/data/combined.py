@@ -11,6 +11,7 @@ from typing import Any
 from mirprobe.api.dataset import Dataset
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Split, Track
+from mirprobe.data.tracks import read_splits
 
 log = logging.getLogger(__name__)
 
@@ -178,7 +179,7 @@ def _members(dataset: Dataset) -> Members:
     """The tracks of one data set, joined or plain."""
     if isinstance(dataset, CombinedDataset):
         return dataset.members
-    name, splits = dataset.name, dataset.splits()
+    name, splits = dataset.name, read_splits(dataset)
     return {
         split: [
             Member(dataset, own, replace(own, id=f"{name}/{own.id}", group=f"{name}/{own.group}"))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mirprobe.api.dataset import Dataset, sheet_of
 from mirprobe.api.registry import DATASETS
-from mirprobe.api.specs import is_file_spec, spec_name
+from mirprobe.api.specs import FILE_SPEC, is_file_spec, spec_name, split_unquoted
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest
 
@@ -41,8 +41,11 @@ class DataFolders:
         """
         sheet, name = sheet_of(DATASETS.get(spec)), spec_name(spec)
         if sheet is None or sheet.generated:
-            if is_file_spec(spec):  # classes of the same name in two files share no folder
-                name += f"-{digest(str(Path(spec.partition('.py')[0]).expanduser().resolve()))[:8]}"
+            found = FILE_SPEC.fullmatch(spec)
+            if found:  # classes of one name in two files, or of other options, share no folder
+                path = str(Path(spec.partition(".py")[0]).expanduser().resolve())
+                options = sorted(filter(None, split_unquoted(found["options"] or "", ",")))
+                name += f"-{digest(path, *options)[:8]}"
             return self.cache_dir / "datasets" / name
         try:
             return self.data_home.expanduser() / name

@@ -26,7 +26,7 @@ from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe.data.audio import prefetch
 from mirprobe.data.paths import DataFolders
-from mirprobe.data.tracks import Tracks, prepare_audio, splits_hash, tracks_of
+from mirprobe.data.tracks import Tracks, prepare_audio, read_splits, splits_hash, tracks_of
 
 RATE = 16_000
 """Sample rate in Hz at which audio is compared."""
@@ -109,7 +109,7 @@ def dataset_files(spec: str, folders: DataFolders) -> DatasetFiles:
     status, dataset = dataset_status(spec, folders), folders.open(spec)
     status = replace(status, root=root_of(dataset) or status.root)
     try:
-        splits = dataset.splits()
+        splits = read_splits(dataset)
     except ConfigError as error:
         return DatasetFiles(status, {}, (), str(error))
     missing = tuple(track.audio for track in tracks_of(splits) if not track.audio.is_file())
@@ -148,7 +148,7 @@ def check(dataset: Dataset, opened: Tracks | None = None) -> list[Problem]:
     Raises:
         ConfigError: the tracks cannot be listed.
     """
-    splits = dataset.splits()
+    splits = read_splits(dataset)
     opened = splits if opened is None else opened
     faults = faults_of(dataset)
     found = [

@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from numbers import Real
+from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from mirprobe.api.dataset import Dataset, is_text
-from mirprobe.core.errors import ConfigError, plugin_errors
+from mirprobe.api.specs import nearest
+from mirprobe.core.errors import ConfigError, PluginError, plugin_errors
 from mirprobe.core.hashing import digest
-from mirprobe.core.schema import SPLITS, Split, Track
+from mirprobe.core.schema import SPLITS, Annotations, Split, Track
 
 log = logging.getLogger(__name__)
 
 Tracks = Mapping[Split, Sequence[Track]]
 
 _REMEDY = "check it with `mirprobe validate-dataset`"
+_KINDS: dict[str, tuple[type, ...]] = {
+    "id": (str,),
+    "audio": (Path,),
+    "group": (str,),
+    "annotations": (Annotations,),
+    "start": (Real,),
+    "stop": (Real, type(None)),
+}
+_UNKNOWN_FIELD = re.compile(r"Annotations\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 
 
 def tracks_of(splits: Tracks) -> list[Track]:
@@ -24,16 +39,59 @@ def tracks_of(splits: Tracks) -> list[Track]:
     return [track for split in SPLITS for track in splits.get(split, ())]
 
 
+def read_splits(dataset: Dataset) -> dict[Split, list[Track]]:
+    """The tracks that a data set lists, with the types of their fields checked.
+
+    Raises:
+        ConfigError: the data set raises an error, or lists an unknown split, no `Track`, or a field
+            of a wrong type; the message names data set, track and field.
+    """
+    name = f"data set '{getattr(dataset, 'name', type(dataset).__name__)}'"
+    try:
+        with plugin_errors(f"{name} cannot list its tracks", "correct its method `splits`"):
+            splits = {split: list(tracks) for split, tracks in dict(dataset.splits()).items()}
+    except PluginError as error:
+        found = _UNKNOWN_FIELD.search(str(error))
+        if found is None:
+            raise
+        known = [field.name for field in fields(Annotations)]
+        raise PluginError(
+            f"{error}: Annotations has no field '{found[1]}', {nearest(found[1], known)} A field "
+            f"of your own goes into `extra`"
+        ) from error
+    for split, tracks in splits.items():
+        if split not in SPLITS:
+            raise ConfigError(f"{name}: split {split!r} is unknown; use {', '.join(SPLITS)}")
+        for number, track in enumerate(tracks):
+            if fault := _fault(track):
+                shown = getattr(track, "id", None) or f"{number} of split {split}"
+                raise ConfigError(f"{name}, track '{shown}': {fault}")
+    return splits
+
+
+def _fault(track: Any) -> str:
+    """The first fault of a track, with the remedy; empty if there is none."""
+    if not isinstance(track, Track):
+        return f"is a {type(track).__name__}; return mirprobe.Track"
+    for field, kinds in _KINDS.items():
+        value = getattr(track, field)
+        if not isinstance(value, kinds):
+            wanted = {Path: "pathlib.Path", Annotations: "mirprobe.Annotations", Real: "number"}
+            right = wanted.get(kinds[0], kinds[0].__name__)
+            return f"{field} is a {type(value).__name__}; give a {right}"
+    if not isinstance(track.annotations.extra, Mapping | None):
+        kind = type(track.annotations.extra).__name__
+        return f"extra of its annotations is a {kind}; give a mapping of names to values"
+    return ""
+
+
 def limit_tracks(dataset: Dataset, limit: int | None) -> Tracks:
     """At most `limit` tracks of each split.
 
     Raises:
-        ConfigError: the data set raised an error or returned no mapping, a split is empty, or two
-            tracks share an id.
+        ConfigError: as for `read_splits`, a split is empty, or two tracks share an id.
     """
-    name = getattr(dataset, "name", type(dataset).__name__)
-    with plugin_errors(f"data set '{name}' cannot list its tracks", _REMEDY):
-        splits = dict(dataset.splits())
+    splits = read_splits(dataset)
     for split in SPLITS:
         if not splits.get(split):
             raise ConfigError(f"data set '{dataset.name}' has no tracks in split '{split}'")
@@ -59,11 +117,12 @@ def _warn_of_torn_groups(name: str, splits: Tracks) -> None:
     torn = sorted(group for group, found in owners.items() if len(found) > 1)
     if torn:
         log.warning(
-            "data set '%s': %d groups, such as '%s', are in more than one split: scores may be too "
-            "high; `mirprobe data check` lists them",
+            "data set '%s': %s in more than one split: scores may be too high; `mirprobe data "
+            "check` lists them",
             name,
-            len(torn),
-            torn[0],
+            f"group '{torn[0]}' is"
+            if len(torn) == 1
+            else f"{len(torn)} groups, such as '{torn[0]}', are",
         )
 
 

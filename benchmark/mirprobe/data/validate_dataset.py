@@ -9,9 +9,16 @@ from typing import Any
 from mirprobe.api.dataset import Dataset, DatasetInfo, faults_of, sheet_of, vocabularies_of
 from mirprobe.core.check import Check, members_check, missing_members
 from mirprobe.core.errors import ConfigError
-from mirprobe.core.schema import SPLITS, Track
+from mirprobe.core.schema import SPLITS
 from mirprobe.data.status import Problem, check
-from mirprobe.data.tracks import limit_tracks, prepare_audio, splits_hash, tracks_of
+from mirprobe.data.tracks import (
+    Tracks,
+    limit_tracks,
+    prepare_audio,
+    read_splits,
+    splits_hash,
+    tracks_of,
+)
 
 _SHOWN = 2  # problems of a check that are named
 
@@ -43,12 +50,12 @@ def validate_dataset(make: Callable[[], Dataset], limit: int | None = None) -> I
     if not members.passed:
         return
     try:
-        parts = dataset.splits()
-        again = make().splits()
+        parts = read_splits(dataset)
+        again = read_splits(make())
     except ConfigError as error:
-        yield Check("tracks", False, str(error), "see `mirprobe data status`")
+        yield Check("tracks", False, str(error))
         return
-    tracks = _tracks(dataset, parts, again)
+    tracks = _tracks(parts, again)
     yield tracks
     if not tracks.passed:
         return
@@ -99,13 +106,8 @@ def _words(value: object) -> bool:
     )
 
 
-def _tracks(dataset: Dataset, parts: Mapping[Any, Sequence[Any]], again: Any) -> Check:
-    """`splits` gives tracks, and the same ones from two instances."""
-    if strange := sorted(set(map(str, parts)) - set(SPLITS)):
-        return Check("tracks", False, f"a split '{strange[0]}'", f"use {', '.join(SPLITS)}")
-    others = [one for split in parts for one in parts[split] if not isinstance(one, Track)]
-    if others:
-        return Check("tracks", False, f"a {type(others[0]).__name__}", "return mirprobe.Track")
+def _tracks(parts: Tracks, again: Tracks) -> Check:
+    """`splits` gives the same tracks from two instances."""
     whole = {split: parts.get(split, ()) for split in SPLITS}
     if splits_hash(whole) != splits_hash({split: again.get(split, ()) for split in SPLITS}):
         remedy = "fix the splits: by a list, a hash of the group, or a seeded generator"

@@ -203,7 +203,7 @@ class TrackEncoder:
     def _select_layers(self, tokens: Tokens) -> Tokens:
         """The tokens of the kept layers, checked to be finite in the number type of the cache."""
         kept = select_layers(tokens, self._indices)
-        return check_finite(kept, _TORCH[self.dtype], self.precision)
+        return check_finite(kept, _TORCH[self.dtype], self.precision, self.layers)
 
     def _valid_frames(self, batch: list[Waiting], tokens: Tokens) -> Tensor:
         """(batch, time), 1 for frames within the track and 0 for those past its end."""

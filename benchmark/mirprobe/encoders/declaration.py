@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from mirprobe.api.encoder import Encoder, EncoderInfo, info_of
-from mirprobe.core.errors import PluginError
+from mirprobe.core.errors import PluginError, described
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.torch_state import kept_torch_state
@@ -108,8 +108,7 @@ class CheckedEncoder:
         except (PluginError, KeyboardInterrupt):
             raise
         except BaseException as error:  # as in `plugin_errors`
-            said = " ".join(str(error).split())
-            found = f"raised {type(error).__name__}: {said}, where its {attribute} was read"
+            found = f"raised {described(error)}, where its {attribute} was read"
             raise DeclarationError(self.name, found, "correct it") from error
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mirprobe.api.encoder import Encoder
-from mirprobe.core.errors import EncoderError
+from mirprobe.core.errors import EncoderError, described
 from mirprobe.core.number_types import Precision
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.declaration import CheckedEncoder
@@ -35,7 +35,7 @@ def to_device(encoder: Encoder, device: str | torch.device) -> None:
             raise
         except BaseException as error:  # as in `plugin_errors`
             raise EncoderError(
-                f"raised {type(error).__name__}: {error} (when it was moved to {device})"
+                f"raised {described(error)} (when it was moved to {device})"
             ) from error
 
 
@@ -107,7 +107,7 @@ def call_encoder(encoder: Encoder, windows: Tensor, precision: Precision = "32")
         raise
     except BaseException as error:  # as in `plugin_errors`
         raise EncoderError(
-            f"raised {type(error).__name__}: {error} (windows of shape {tuple(windows.shape)})"
+            f"raised {described(error)} (windows of shape {tuple(windows.shape)})"
         ) from error
 
 
@@ -117,8 +117,16 @@ def _autocast(device: torch.device, precision: Precision) -> AbstractContextMana
     return torch.autocast(device.type, dtype=_AUTOCAST[precision])
 
 
-def check_finite(tokens: Tokens, limit: torch.dtype, precision: Precision = "32") -> Tokens:
+def check_finite(
+    tokens: Tokens, limit: torch.dtype, precision: Precision = "32", layers: Sequence[str] = ()
+) -> Tokens:
     """Return the tokens if all values are finite and within the number type `limit`.
+
+    Args:
+        tokens: of the windows.
+        limit: the number type in which they will be stored.
+        precision: in which they were computed.
+        layers: names of the layers of the tokens, for messages; empty for their numbers from 1.
 
     Raises:
         EncoderError: some values are not; the message says which.
@@ -129,8 +137,14 @@ def check_finite(tokens: Tokens, limit: torch.dtype, precision: Precision = "32"
         low, high = torch.aminmax(values)  # one pass; keeps NaN and infinity
         largest = max(-float(low), float(high))
         if not isfinite(largest):
-            remedy = "use --precision bf16 or 32" if precision == "fp16" else "check its input"
-            raise EncoderError(f"returned NaN or infinite values in its {what}; {remedy}")
+            wrong = ~values.isfinite()
+            layer = int(wrong.movedim(-2, 0).flatten(1).any(1).nonzero()[0])
+            remedy = "use --precision bf16 or 32" if precision == "fp16" else "correct the encoder"
+            raise EncoderError(
+                f"returned NaN or infinite values in its {what}: {int(wrong.sum())} of "
+                f"{values.numel()}, first in layer '{layers[layer] if layers else layer + 1}'; "
+                f"{remedy}"
+            )
         if largest > torch.finfo(limit).max:
             name = str(limit).removeprefix("torch.")
             raise EncoderError(

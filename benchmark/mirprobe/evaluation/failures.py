@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mirprobe.core.errors import MirprobeError, StorageError
+from mirprobe.core.errors import MirprobeError, StorageError, described
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +38,9 @@ def noted(
         reason = str(error)
     except BaseException as error:  # as in `plugin_errors`
         log.debug("%s", plugin, exc_info=True)
-        reason = f"{plugin} raised {type(error).__name__}: {error}{beside}"
+        reason = f"{plugin} raised {described(error)}{beside}"
         if plugin.startswith("task "):
             reason += "; check it with `mirprobe validate-task`"
     else:
         return
-    log.warning("%s", reason)
     failures[name] = " ".join(reason.split())

@@ -213,6 +213,5 @@ def make_encoders(
     for spec, fault in errors.items():
         if broken is None or not found:
             raise fault
-        log.warning("%s", fault)
         broken[spec] = str(fault)
     return found

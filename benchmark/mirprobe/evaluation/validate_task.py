@@ -13,9 +13,9 @@ from mirprobe.api.task import Task, conditions_of, decode_grid, score_main
 from mirprobe.core.annotations import to_json
 from mirprobe.core.bootstrap import point
 from mirprobe.core.check import Check, members_check, missing_members
-from mirprobe.core.errors import TrackError
+from mirprobe.core.errors import ConfigError, TrackError, described
 from mirprobe.core.schema import Annotations, Beats, Floats, Level, Loss, Segments
-from mirprobe.data.tracks import tracks_of
+from mirprobe.data.tracks import read_splits, tracks_of
 from mirprobe.probing.scoring import reference_logits
 
 RATES = (12.5, 25.0, 31.25, 50.0, 100.0)
@@ -57,9 +57,11 @@ def validate_task(task: Task, dataset: Dataset) -> Iterator[Check]:
             found = check()
         except KeyboardInterrupt:
             raise
+        except ConfigError as error:
+            yield Check(check.__name__, False, str(error), "correct it")
+            return
         except BaseException as error:  # as in `plugin_errors`
-            name = check.__name__
-            yield Check(name, False, f"{type(error).__name__}: {error}", "see mirprobe.Task")
+            yield Check(check.__name__, False, described(error), "see mirprobe.Task")
             return
         yield found
         if check == trial.tracks and not found.passed:
@@ -74,9 +76,11 @@ def _members(task: Task) -> Check:
     main = metrics.get(task.main_metric) if isinstance(metrics, Mapping) else None
     tests = {
         "name is not a string": isinstance(task.name, str) and task.name,
-        f"level is not one of {', '.join(get_args(Level))}": task.level in get_args(Level),
+        f"level {task.level!r} is not one of {', '.join(get_args(Level))}": task.level
+        in get_args(Level),
         "annotation is not a string": isinstance(task.annotation, str) and task.annotation,
-        f"loss is not one of {', '.join(get_args(Loss))}": task.loss in get_args(Loss),
+        f"loss {task.loss!r} is not one of {', '.join(get_args(Loss))}": task.loss
+        in get_args(Loss),
         "labels is not a tuple of different strings": isinstance(labels, tuple)
         and labels
         and all(isinstance(label, str) for label in labels)
@@ -106,7 +110,7 @@ class _Trial:
 
     def tracks(self) -> Check:
         """Tracks that have the annotation and whose targets can be computed."""
-        splits, field = self.dataset.splits(), self.task.annotation
+        splits, field = read_splits(self.dataset), self.task.annotation
         given = [one for one in tracks_of(splits) if one.annotations.get(field) is not None]
         if not given:
             found = f"data set '{self.dataset.name}' has no annotation '{field}'"
@@ -172,7 +176,10 @@ class _Trial:
         if target.size and not (
             np.isfinite(target).all() and target.min() >= low and target.max() <= high
         ):
-            return f"values from {target.min()} to {target.max()}, not {low} to {high}"
+            odd = target[~((target >= max(low, 0)) & (target <= high))]
+            right = {"multiclass": f"0 to {high}, or -1 (ignored)", "multilabel": "0 to 1"}
+            found = odd[odd != -1][0] if task.loss == "multiclass" else odd[0]
+            return f"targets must be {right.get(task.loss, 'finite')}; found {found:g}"
         return ""
 
     def decoding(self) -> Check:
@@ -189,11 +196,11 @@ class _Trial:
                 if lowest is None or not best >= lowest[0]:
                     lowest = best, where
         assert lowest is not None
-        found = f"the reference's own targets reach {self.task.main_metric} {lowest[0]:.3f} or more"
         return Check(
             "decoding",
             lowest[0] >= LEAST,
-            f"{found} (least by {lowest[1]}), of at least {LEAST:g}",
+            f"targets of the references, decoded by {lowest[1]}, score {lowest[0]:.3f}; at least "
+            f"{LEAST:g} is required",
             "`decode` must invert `targets`: check labels, frame times and parameters",
         )
 
@@ -224,9 +231,7 @@ class _Trial:
         found = self._score(estimates)
         conditions = conditions_of(self.task)(self.references)
         if set(found) != set(self.task.metrics):
-            odd = sorted(set(found) ^ set(self.task.metrics))
-            text = f"'{odd[0]}' is " + ("not declared" if odd[0] in found else "not returned")
-            return Check("scores", False, text, "declare in `metrics` what `score` returns")
+            return Check("scores", False, self._undeclared(found), "declare what `score` returns")
         least = -np.inf if self.task.loss == "regression" else 0.0
         for name, value in found.items():
             ranked = not self.task.metrics[name].startswith("breakdown")
@@ -253,8 +258,10 @@ class _Trial:
             if value > perfect + 1e-9:
                 found = f"{what} score {value:.3f}, the references {perfect:.3f}"
                 return Check("perfection", False, found, remedy)
-        found = f"the references score {self.task.main_metric} {perfect:.3f}"
-        return Check("perfection", bool(perfect >= LEAST), f"{found}, the best", remedy)
+        found = f"the references scored against themselves give {perfect:.3f}"
+        if not perfect >= LEAST:
+            found += f"; they must give the best score, at least {LEAST:g}"
+        return Check("perfection", bool(perfect >= LEAST), found, remedy)
 
     def shortcuts(self) -> Check:
         """`decode_grid` and `score_main` give what `decode` and `score` give."""
@@ -278,8 +285,21 @@ class _Trial:
         return Check("shortcuts", True, f"{' and '.join(own)} agree with decode and score")
 
     def _score(self, estimates: Sequence[Annotations]) -> dict[str, float]:
-        found = self.task.score(self.references, estimates)
+        found: Any = self.task.score(self.references, estimates)
+        if not isinstance(found, Mapping) or not all(map(callable, found.values())):
+            raise ConfigError(
+                "score must return a Statistic for each metric (mirprobe.weighted_mean)"
+            )
+        if self.task.main_metric not in found:
+            raise ConfigError(self._undeclared(found))
         return {name: point(value, len(self.references)) for name, value in found.items()}
+
+    def _undeclared(self, found: Mapping[str, object]) -> str:
+        returned, declared = (
+            ", ".join(f"'{name}'" for name in names) for names in (found, self.task.metrics)
+        )
+        many = "metrics" if len(found) > 1 else "metric"
+        return f"score returned the {many} {returned or 'none'}; `metrics` declares {declared}"
 
     def _targets(self, reference: Annotations, rate: float) -> tuple[NDArray[Any], Floats | None]:
         """Targets, and the frame times: up to the end of the annotation."""

@@ -187,7 +187,7 @@ def _with_differences(board: pd.DataFrame, reference: str, pairs: pd.DataFrame) 
     anchor = board[board["encoder"] == reference][[*RANKED_TOGETHER, "metric", "value", "cell"]]
     anchor = anchor.rename(columns={"value": "anchor", "cell": "reference_cell"})
     board = board.merge(anchor, how="left", on=[*RANKED_TOGETHER, "metric"])
-    board["difference"] = board["value"] - board.pop("anchor")
+    board["difference"] = (board["value"] - board.pop("anchor")).mask(board["encoder"] == reference)
     ends = {
         "low": "difference_low",
         "high": "difference_high",

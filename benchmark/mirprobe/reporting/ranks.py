@@ -1,12 +1,12 @@
-"""Which encoders a leaderboard can tell apart: Holm's correction, rank intervals, tie groups.
+"""Which encoders differ significantly: Holm's correction, rank intervals, tie groups.
 
 All pairs of encoders of one table, on all tables of a page, are one family of tests. Pairs that
 differ after Holm's correction (Scand. J. Stat. 6, 1979) give the rank interval of an encoder: its
 rank is at least 1 plus the number of encoders that are above it, and at most the number of encoders
 minus the number of those below it. These intervals hold for all encoders of the page at once with
 probability .95, also where encoders tie, which a bootstrap of ranks does not achieve (Mogstad,
-Romano, Shaikh & Wilhelm, Rev. Econ. Stud. 91, 2024). Encoders that share a letter are not told
-apart (Piepho, J. Comput. Graph. Stat. 13, 2004).
+Romano, Shaikh & Wilhelm, Rev. Econ. Stud. 91, 2024). Encoders that share a letter do not differ
+significantly (Piepho, J. Comput. Graph. Stat. 13, 2004).
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def add_ranks(mains: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         mains: rows of a leaderboard of the main metric, one for each ranked encoder.
-        pairs: result of `with_p`. A pair that is missing, such as that of two runs, is not told
-            apart.
+        pairs: result of `with_p`. A pair that is missing, such as that of two runs, does not
+            differ significantly.
 
     Returns:
         `mains` with `rank`, `rank_low` and `rank_high` (its interval), `ties` (letters), and the
-        encoders that are told to be worse (`above`) and better (`below`).
+        encoders that are significantly worse (`above`) and better (`below`).
     """
     known = {
         (cell, other): (difference, p)
@@ -106,11 +106,11 @@ def _ranked(rows: pd.DataFrame, better: set[tuple[str, str]], tested: bool) -> p
 
 
 def tie_letters(order: Sequence[str], told: set[tuple[str, str]]) -> dict[str, str]:
-    """Letters of each name, best first; names that share one are not told apart.
+    """Letters of each name, best first; names that share one do not differ significantly.
 
     Args:
         order: the names by rank.
-        told: pairs that are told apart, in either order.
+        told: pairs that differ significantly, in either order.
     """
     groups = [set(order)]
     for one, other in told:

@@ -89,20 +89,40 @@ def _tested(row: pd.Series) -> str:
 
 def notes_of(rows: pd.DataFrame) -> list[str]:
     """Sentences on what the numbers of one ranked table contain."""
-    notes = [f"95 %: {', or '.join(found)}." for found in [_different(rows["interval"])] if found]
+    notes = _contents("The 95 % interval", rows[rows["low"].notna()]["interval"])
+    undefined = rows["low"].isna() | rows["high"].isna()
+    if (undefined & rows["groups"].lt(2)).any():
+        notes.append("With one group of test tracks there is no interval.")
+    if (undefined & ~rows["groups"].lt(2)).any():
+        notes.append(
+            "There is no interval where the score is undefined for some choice of test tracks."
+        )
     if rows["groups"].lt(FEW).any():
-        notes.append(f"Fewer than {FEW} groups of test tracks: read the intervals with caution.")
+        notes.append(
+            f"There are fewer than {FEW} groups of test tracks: the interval may be too narrow."
+        )
+    if rows["rank_low"].notna().any():
+        notes.append("The brackets beside a rank contain its rank interval.")
     if rows["ties"].fillna("").any():
-        notes.append("Encoders that share a letter are not told apart (all pairs, Holm).")
+        notes.append(
+            "Encoders that share a letter do not differ significantly (all pairs, Holm's "
+            "correction)."
+        )
     if "difference_interval" in rows:
-        found = _different(rows["difference_interval"])
-        if found:
-            notes.append(f"Paired 95 %: {', or '.join(found)}; p after Holm for all differences.")
+        found = _contents("The paired 95 % interval", rows["difference_interval"])
+        corrected = "p is corrected (Holm) over all differences of this page; the interval is not."
+        notes += [*found, corrected] if found else []
     return notes
 
 
-def _different(texts: pd.Series) -> list[str]:
-    return [text for text in texts.fillna("").unique() if text]
+def _contents(interval: str, texts: pd.Series) -> list[str]:
+    """A sentence on method and content of each kind of interval, as `core.intervals` names them."""
+    kinds = dict.fromkeys(text.replace(f" (fewer than {FEW})", "") for text in texts.fillna(""))
+    parts = [text.partition(" over ") for text in kinds if text]
+    return [
+        f"{interval} ({method})" + (f" is over the {content}." if content else " is given.")
+        for method, _, content in parts
+    ]
 
 
 def _texts(cells: Sequence[tuple[str, str]]) -> list[str]:
@@ -115,7 +135,7 @@ def _cells(row: pd.Series) -> list[tuple[str, str]]:
         ("rank", "trained with labels" if is_supervised(row) else _rank(row)),
         ("encoder", str(row["encoder"])),
         (str(row["metric"]), _number(row["value"])),
-        ("95 %", f"{row['low']:.3f} to {row['high']:.3f}"),
+        ("95 %", _span(row["low"], row["high"], ".3f")),
         ("layer", f"{row['layer']} {row['source']}"),
         ("decoding", str(row["decoding"])),
     ]
@@ -123,8 +143,8 @@ def _cells(row: pd.Series) -> list[tuple[str, str]]:
     if "difference" in row:
         shown.append(("difference", _number(row["difference"], "+.3f")))
     if "difference_low" in row:
-        ends = [_number(row[name], "+.3f") for name in ("difference_low", "difference_high")]
-        shown.append(("paired 95 %", " to ".join(ends) if all(ends) else ""))
+        ends = row["difference_low"], row["difference_high"]
+        shown.append(("paired 95 %", _span(*ends, "+.3f")))
         shown.append(
             ("p", "< 0.001" if row["difference_p"] < 1e-3 else _number(row["difference_p"]))
         )
@@ -137,6 +157,12 @@ def _rank(row: pd.Series) -> str:
     if not rank or pd.isna(row["rank_low"]):
         return rank
     return f"{rank} {row['ties']} ({row['rank_low']:.0f} to {row['rank_high']:.0f})"
+
+
+def _span(low: float, high: float, style: str) -> str:
+    """An interval; empty if it is undefined."""
+    ends = _number(low, style), _number(high, style)
+    return " to ".join(ends) if all(ends) else ""
 
 
 def _number(value: float, style: str = ".3f") -> str:

@@ -175,7 +175,9 @@ class _Trial:
         check = self._alike("repetition", "called twice", again, remedy)
         if not check.passed:
             return check
-        other = check_finite(encode(fresh, self.clips[:1]), torch.float32)
+        other = check_finite(
+            encode(fresh, self.clips[:1]), torch.float32, layers=self.encoder.layers
+        )
         remedy = "draw random weights from a seeded generator, and make it part of the fingerprint"
         return self._alike("repetition", "called twice and in a new instance", other, remedy)
 
@@ -201,7 +203,9 @@ class _Trial:
         return Check(name, True, found)
 
     def _call(self, windows: Tensor) -> Tokens:
-        return check_finite(encode(self.encoder, windows), torch.float32)
+        return check_finite(
+            encode(self.encoder, windows), torch.float32, layers=self.encoder.layers
+        )
 
     def _alike(self, name: str, how: str, tokens: Tokens, remedy: str) -> Check:
         apart = difference(self.alone, tokens)
@@ -258,5 +262,5 @@ def _long(encoder: Encoder, device: str) -> Check:
     if encoder.window is not None:
         return Check("ten minutes", None, f"come in windows of {encoder.window:g} s")
     samples = torch.from_numpy(_noise(round(SECONDS * encoder.sample_rate)))[None].to(device)
-    check_finite(encode(encoder, samples), torch.float32)
+    check_finite(encode(encoder, samples), torch.float32, layers=encoder.layers)
     return Check("ten minutes", True, "finite")

@@ -310,7 +310,7 @@ class _Reader:
         text = self.row.text("split")
         split = SPLIT_NAMES.get(text.lower())
         if split is None:
-            self._refuse(f"split '{text}' is not train, valid or test")
+            self._refuse(f"split '{text}' is not train, valid or test; see columns.split")
         return split
 
     def _audio(self) -> Path | None:
