@@ -262,3 +262,16 @@ def test_help_and_a_mistake_in_a_process_of_their_own(tmp_path: Path) -> None:
     )
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr == "error: unknown encoder 'logmell'; did you mean 'logmel'?\n"
+
+
+def test_a_fault_of_a_plug_in_is_printed_once_and_without_a_folder(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("weary")
+
+    monkeypatch.setattr("mirprobe.encoders.spectral.Mfcc.__call__", fail)
+    result = run_tones("--encoder", "mfcc", "--task", "key")
+    assert result.exit_code == 2
+    assert result.output.count("raised RuntimeError: weary") == 1
+    assert "scores and predictions" not in result.output
