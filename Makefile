@@ -42,6 +42,7 @@ pretrain: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(BIN)/python tests/bench/encoding.py
 	$(BIN)/python tests/bench/training.py
+	PYTHONPATH=tests $(BIN)/python tests/bench/probing.py
 	PYTHONPATH=tests $(BIN)/python tests/bench/decoding.py
 
 # About 15 minutes: killed processes, damaged files, full disks. The test of a full disk needs root.

@@ -19,6 +19,7 @@ from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Beats, Segments, Split, Track
 from mirprobe.data.tracks import Tracks
+from mirprobe.evaluation import provenance
 from mirprobe.evaluation.provenance import data_hash, task_key
 from mirprobe.probing import probes
 from mirprobe.reporting.run_folder import read_cell
@@ -148,6 +149,35 @@ def test_the_same_command_scores_beats_again_when_the_data_set_trims_otherwise(
     assert [computed for _, computed in found] == [1, 1, 0]  # the third is the first
     values = [value for value, _ in found]
     assert values[0] == values[2] < values[1]
+
+
+def test_an_edit_in_a_folder_of_python_files_changes_its_hash(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "own.py").write_text("a = 1")
+    (tmp_path / "notes.txt").write_text("no code")
+    hashed = provenance.folder_hash.__wrapped__
+    first = hashed(tmp_path)
+    (tmp_path / "notes.txt").write_text("other")
+    assert hashed(tmp_path) == first
+    (tmp_path / "below" / "own.py").write_text("a = 2")
+    second = hashed(tmp_path)
+    (tmp_path / "below" / "own.py").rename(tmp_path / "below" / "renamed.py")
+    assert len({first, second, hashed(tmp_path)}) == 3
+
+
+def test_the_packages_of_harness_and_task_belong_to_a_cell(
+    tones: Tones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Path] = []
+
+    def spy(folder: Path) -> str:
+        seen.append(folder)
+        return "same"
+
+    monkeypatch.setattr(provenance, "folder_hash", spy)
+    Workbench(tmp_path, tones).run(Bands())
+    names = {path.name for path in seen}
+    assert names == {"core", "metrics", "probing", "mirprobe_tasks"}
 
 
 TRACK = Track("a", Path("a.wav"), "g", Annotations(key="C major", beats=Beats(np.array([0.5]))))

@@ -9,6 +9,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
+from functools import cache
 from importlib.metadata import version
 from math import isnan
 from pathlib import Path
@@ -22,7 +23,7 @@ from mirprobe.api.from_file import source_digest
 from mirprobe.api.task import Task
 from mirprobe.core.annotations import to_json
 from mirprobe.core.errors import ConfigError
-from mirprobe.core.hashing import digest
+from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import SPLITS, Annotations, Track
 from mirprobe.data.paths import joined_specs
 from mirprobe.data.tracks import Tracks, splits_hash
@@ -30,6 +31,7 @@ from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.setup import ProbedEncoder
 from mirprobe.probing.probes import probe_config
 
+HARNESS = Path(__file__).parents[1]
 PACKAGES = ("mirprobe", "torch", "torchaudio", "numpy", "mir_eval", "scikit-learn", "librosa")
 
 
@@ -50,6 +52,7 @@ def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str, gro
     encoder = probed.encoder
     return digest(
         version("mirprobe"),
+        [folder_hash(HARNESS / name) for name in ("core", "metrics", "probing")],
         [encoder.fingerprint for _, encoder in probed.draws],
         config.resamples,
         [probed.fingerprint, encoder.sources, encoder.frame_rate, probed.layers],
@@ -62,6 +65,13 @@ def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str, gro
         data,
         groups,
     )
+
+
+@cache
+def folder_hash(folder: Path) -> str:
+    """A hash of the Python files in a folder and below, as they were when it was first called."""
+    files = sorted(folder.rglob("*.py"))
+    return digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
 
 
 def data_hash(tracks: Tracks, hashes: Callable[[Path], str], annotation: str) -> str:
@@ -131,8 +141,11 @@ def _annotation(track: Track, name: str) -> str:
 
 
 def _source(task: Task) -> list[str]:
-    """The code of the task's class, its bases and their modules: an edit makes new cells."""
+    """The code of the task's class, bases, modules and package: an edit makes new cells."""
     found: list[str] = []
+    package = getattr(sys.modules.get(type(task).__module__), "__package__", "")
+    if package and package.partition(".")[0] != "mirprobe":  # in `cell_key`
+        found += [folder_hash(Path(path)) for path in sys.modules[package].__path__]
     for kind in type(task).__mro__:
         if kind.__module__ in ("abc", "builtins", "typing"):
             continue
