@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,16 +42,28 @@ class Task(Key):
         ("tags", ["validate-dataset"]),
         ("vocabularies", ["validate-dataset"]),
         ("faults", ["validate-dataset", "data check"]),
-        ("splits", ["validate-dataset", "data check", "data status", "data prepare"]),
         ("download", ["data prepare"]),
     ],
 )
 def test_data_sets(tmp_path: Path, member: str, commands: list[str]) -> None:
-    sign = "" if member in ("splits", "download") else "@property"
+    sign = "" if member == "download" else "@property"
     (tmp_path / "own.py").write_text(FILE.format(sign, member))
     for command in commands:
         words = [*command.split(), f"{tmp_path}/own.py:Data", "--cache-dir", f"{tmp_path}/c"]
         refuses(words, f"data set '{tmp_path}/own.py:Data' raised an error")
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [("validate-dataset", 1), ("data check", 2), ("data status", 0), ("data prepare", 2)],
+)
+def test_tracks_that_cannot_be_listed(tmp_path: Path, command: str, status: int) -> None:
+    (tmp_path / "own.py").write_text(FILE.format("", "splits"))
+    words = [*command.split(), f"{tmp_path}/own.py:Data", "--cache-dir", f"{tmp_path}/c"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == status
+    said = "(PanicException: index out of bounds at own.py line 1"
+    assert len([line for line in result.output.splitlines() if said in line]) == 1
 
 
 def test_tasks(tmp_path: Path) -> None:
@@ -64,4 +77,4 @@ def refuses(words: list[str], said: str) -> None:
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"error: {said}")
-    assert "(PanicException: index out of bounds); " in line
+    assert re.search(r"\(PanicException: index out of bounds at own.py line \d+\); ", line)
