@@ -32,7 +32,12 @@ NAMES = [
     *("it's", "50%", "sp ace", "$HOME", "-dash", "~tilde", "Ǻ", "NaN", "1e5", "007"),
 ]
 PLAIN = st.characters(categories=["L", "M", "N", "P", "S", "Zs"])
-LABEL = st.text(PLAIN, min_size=1, max_size=8).map(str.strip).filter(bool)
+# texts are compared in NFC, and so they are read in it
+LABEL = (
+    st.text(PLAIN, min_size=1, max_size=8)
+    .map(lambda text: normalize("NFC", text).strip())
+    .filter(bool)
+)
 KEYS = {
     **{"C major": "C major", "Db:minor": "C# minor", "F#m": "F# minor", "G": "G major"},
     **{"bb minor": "A# minor", "E:maj": "E major", "A mixolydian": "A other", "unknown": "X"},
