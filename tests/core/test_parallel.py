@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import math
+import os
 from operator import neg, pow
 
 import pytest
 import torch
 
-from mirprobe.core.errors import ConfigError
-from mirprobe.core.parallel import parallel_map, torch_threads
+from mirprobe.core.errors import ConfigError, KilledError
+from mirprobe.core.parallel import in_process, parallel_map, torch_threads
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -40,3 +42,11 @@ def test_one_job_takes_any_function() -> None:
 def test_a_negative_number_of_jobs() -> None:
     with pytest.raises(ConfigError, match="-1 jobs: give 1 or more"):
         next(parallel_map(neg, [(1,)], -1, "negatives"))
+
+
+def test_a_process_of_its_own_leaves_the_pool_usable() -> None:
+    assert in_process("root", math.sqrt, 4.0) == 2
+    assert list(parallel_map(math.sqrt, [(4.0,), (9.0,)], 2, "roots")) == [2, 3]
+    with pytest.raises(KilledError, match="^end: its process was killed"):
+        in_process("end", os._exit, 3)
+    assert list(parallel_map(math.sqrt, [(4.0,), (9.0,)], 2, "roots")) == [2, 3]

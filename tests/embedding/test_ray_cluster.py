@@ -194,7 +194,9 @@ def test_an_error_in_a_worker_is_that_of_the_local_engine(bench: Workbench) -> N
     done = fill(bench, spec, PLAIN)
     here = fill(bench, spec, engine="local", cache_dir=bench.root / "other")
     assert done.failures == here.failures
-    assert done.failures[spec].startswith(f"encoder '{spec}' raised RuntimeError: out of ideas (")
+    assert done.failures[spec].startswith(
+        f"encoder '{spec}' raised RuntimeError: out of ideas at cluster_encoders.py line "
+    )
     assert done.encoded[PLAIN] == 24
 
 

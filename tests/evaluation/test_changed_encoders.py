@@ -286,5 +286,7 @@ def test_finished_scores_without_a_cached_embedding_are_said_to_be_unverified(
 
 def test_an_encoder_that_exits_when_it_is_built(tmp_path: Path) -> None:
     (tmp_path / "exits.py").write_text("import sys\n\ndef own():\n    sys.exit(0)\n")
-    with pytest.raises(ConfigError, match=r"cannot be built \(SystemExit: 0\); check its options"):
+    with pytest.raises(
+        ConfigError, match=r"cannot be built \(SystemExit: 0 at exits.py line 4\); check"
+    ):
         checked_encoder(f"{tmp_path}/exits.py:own")

@@ -139,7 +139,8 @@ def test_two_classes_of_one_name_have_folders_of_their_own(file: Path, tmp_path:
     (other / "my.py").write_text(PLUGINS)
     folders = DataFolders(tmp_path / "c", tmp_path / "d")
     one = folders.root("my.py:Clicks")
-    assert one == folders.root(f"{file}:Clicks:tracks=3")
+    assert one == folders.root(f"{file}:Clicks")
+    assert one != folders.root(f"{file}:Clicks:tracks=3")
     assert one != folders.root("other/my.py:Clicks")
     with_sheet = 'sheet = mirprobe.api.dataset.DatasetInfo(licence="CC0", source="x", obtain="y")'
     text = PLUGINS.replace(
@@ -157,7 +158,7 @@ def test_messages_name_the_kind(file: Path, registry: Any, kind: str) -> None:
         registry.get("my.py:Mod")
     with pytest.raises(ConfigError, match=f"^{kind} file 'none.py': no such file; check the path"):
         registry.create("none.py:Mode")
-    with pytest.raises(ConfigError, match=f"^{kind} 'my.py:Mode:a=1' cannot be built .TypeError"):
+    with pytest.raises(ConfigError, match=f"^{kind} 'my.py:Mode:a=1' cannot be built .it has no o"):
         registry.create("my.py:Mode:a=1")
 
 

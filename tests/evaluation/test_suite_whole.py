@@ -100,7 +100,8 @@ def test_the_whole_suite(home: Path) -> None:
     assert len(ours[ours["main"]]) == 5 * 7
     assert set(ours["preset"]) == {"paper"}
     transformers = ours[ours["encoder"].str.startswith("vit1d")]
-    assert set(transformers["layer"]) <= {"4", "8", "12"}
+    # of a family of draws: the layer that most of them chose
+    assert {layer.partition(" ")[0] for layer in transformers["layer"]} <= {"4", "8", "12"}
     theirs = board[board["published"].notna()]
     assert set(theirs["task"]) == set(ours["task"])
     assert theirs[["rank", "low", "high"]].isna().all(axis=None)

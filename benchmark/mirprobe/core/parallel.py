@@ -71,10 +71,10 @@ def in_process(title: str, function: Any, *arguments: Any) -> Any:
     Raises:
         KilledError: the process died.
     """
-    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky import ProcessPoolExecutor
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    executor = get_reusable_executor(max_workers=1)
+    executor = ProcessPoolExecutor(max_workers=1)  # not the one that joblib keeps
     try:
         return executor.submit(function, *arguments).result()
     except TerminatedWorkerError as error:
@@ -82,9 +82,8 @@ def in_process(title: str, function: Any, *arguments: Any) -> Any:
             f"{title}: its process was killed, perhaps for lack of memory; make memory free, or "
             "check the task with --jobs 1"
         ) from error
-    except KeyboardInterrupt:
+    finally:
         executor.shutdown(wait=False, kill_workers=True)
-        raise
 
 
 @contextmanager
