@@ -47,6 +47,6 @@ def test_a_negative_number_of_jobs() -> None:
 def test_a_process_of_its_own_leaves_the_pool_usable() -> None:
     assert in_process("root", math.sqrt, 4.0) == 2
     assert list(parallel_map(math.sqrt, [(4.0,), (9.0,)], 2, "roots")) == [2, 3]
-    with pytest.raises(KilledError, match="^end: its process was killed"):
+    with pytest.raises(KilledError, match=r"^end: its process was killed"):
         in_process("end", os._exit, 3)
     assert list(parallel_map(math.sqrt, [(4.0,), (9.0,)], 2, "roots")) == [2, 3]
