@@ -28,14 +28,14 @@ import os
 import signal
 
 from mirprobe_tasks.key import Key
-import beside
+import aside_of_own
 
 
 class Own(Key):
     name = "own"
 
     def score(self, references, estimates):
-        beside.count()
+        aside_of_own.count()
         return super().score(references, estimates)
 
 
@@ -70,7 +70,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_processes_change_no_byte(bench: Workbench, tmp_path: Path) -> None:
     """With tasks in a file and a module beside it, of which one fails."""
     (tmp_path / "own.py").write_text(TASK)
-    (tmp_path / "beside.py").write_text("def count():\n    pass\n")
+    (tmp_path / "aside_of_own.py").write_text("def count():\n    pass\n")
     tasks = ["key", "chord", f"{tmp_path}/own.py:Own", f"{tmp_path}/own.py:Broken"]
     found: list[RunResult] = []
     for jobs in (1, 2):
@@ -159,7 +159,7 @@ def test_a_task_that_cannot_leave_its_process_is_computed_in_it(
     lock = "import threading\nLOCK = threading.Lock()\n"
     score = "        LOCK.locked()\n        return super()"
     (tmp_path / "own.py").write_text(
-        lock + TASK.replace("beside", "near").replace("        return super()", score)
+        lock + TASK.replace("aside_of_own", "near").replace("        return super()", score)
     )
     (tmp_path / "near.py").write_text("def count():\n    pass\n")
     config = bench.config("mfcc", tasks=["key", f"{tmp_path}/own.py:Own"], jobs=2)
@@ -169,7 +169,7 @@ def test_a_task_that_cannot_leave_its_process_is_computed_in_it(
 
 def test_a_task_that_kills_its_process_costs_its_own_cell(bench: Workbench, tmp_path: Path) -> None:
     """And a neighbour that has the name of an installed module is the one beside the file."""
-    task = TASK.replace("beside", "chunk")
+    task = TASK.replace("aside_of_own", "chunk")
     (tmp_path / "own.py").write_text(task)
     (tmp_path / "chunk.py").write_text("def count():\n    pass\n")
     tasks = [f"{tmp_path}/own.py:Killed", "key", f"{tmp_path}/own.py:Own"]
