@@ -432,3 +432,20 @@ def test_what_validation_cannot_tell_is_chosen_last() -> None:
     rows = table(run_cell(only, make_tracks(informed), setup())).set_index("layer")
     assert np.isnan(rows["validation"]["low"])
     assert rows["selected"].to_dict() == {"low": False, "high": True}
+
+
+@pytest.mark.parametrize("level", ["clip", "frame"])
+def test_an_unusable_track_shifts_no_other(level: Any) -> None:
+    """The scores are those of the same tracks without it, wherever it stands."""
+    tracks = make_tracks()
+    for place in (0, 4, -1):
+        spoilt: Tracks = {split: list(tracks[split]) for split in SPLITS}
+        fewer: Tracks = {split: list(tracks[split]) for split in SPLITS}
+        for split in SPLITS:
+            track, embedding = spoilt[split][place]
+            spoilt[split][place] = replace(track, annotations=Annotations()), embedding
+            del fewer[split][place]
+        found, wanted = (run_cell(StubTask(level), own, setup()) for own in (spoilt, fewer))
+        assert len(found.problems) == len(SPLITS)
+        assert pd.DataFrame(found.scores).to_csv() == pd.DataFrame(wanted.scores).to_csv()
+        assert list(map(asdict, found.predictions)) == list(map(asdict, wanted.predictions))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mirprobe.api.specs import nearest
 from mirprobe.api.task import Task
@@ -182,7 +183,7 @@ def _prepare(
 ) -> SplitData:
     split = SplitData([], [], [], [], [], [])
     for track, embedding in tracks:
-        frames, times = _rows(task, embedding, run, room)
+        rows, times = _rows(task, embedding, run)
         try:
             check_annotation(track.annotations, task.annotation, embedding.duration)
             target = task.targets(track.annotations, times)
@@ -190,9 +191,9 @@ def _prepare(
             problems[track.id] = f"{task.name}: {error}"
             continue
         target = target if times is not None else target[None]
-        if len(target) != frames.shape[0]:
+        if len(target) != rows.shape[0]:
             raise ConfigError(
-                f"task '{task.name}': {len(target)} targets for {frames.shape[0]} frames of track "
+                f"task '{task.name}': {len(target)} targets for {rows.shape[0]} frames of track "
                 f"'{track.id}'; give one a frame"
             )
         if task.loss == "regression" and not np.isfinite(target).all():
@@ -203,7 +204,8 @@ def _prepare(
         split.ids.append(track.id)
         split.references.append(track.annotations)
         split.times.append(times)
-        split.frames.append(frames)
+        # only vectors of usable tracks are kept: those of a split are joined
+        split.frames.append(room.keep(rows) if isinstance(rows, np.ndarray) else rows)
         split.targets.append(target)
         split.groups.append(track.group or track.id)
     if task.level == "clip" and split.ids:
@@ -213,8 +215,8 @@ def _prepare(
 
 
 def _rows(
-    task: Task, embedding: Embedding, run: ProbeRun, room: Scratch
-) -> tuple[Frames, Floats | None]:
+    task: Task, embedding: Embedding, run: ProbeRun
+) -> tuple[Frames | NDArray[np.float32], Floats | None]:
     """The examples of one track, (time, variants, dim), and their times (None for a clip)."""
     if task.level == "frame":
         assert embedding.frames is not None
@@ -222,7 +224,7 @@ def _rows(
         return embedding.frames, np.arange(embedding.frames.shape[0]) / run.frame_rate
     assert embedding.clip is not None
     mean = embedding.clip.mean(axis=0, dtype=np.float32)  # over windows: (sources, layers, dim)
-    return room.keep(mean.reshape(1, -1, mean.shape[-1])), None
+    return mean.reshape(1, -1, mean.shape[-1]), None
 
 
 def _variants(task: Task, run: ProbeRun) -> list[tuple[str, str]]:

@@ -51,7 +51,10 @@ class Scratch:
     def joined(self, parts: Sequence[Any]) -> Stored:
         """Arrays of this room that were kept one after another, as one array."""
         first: Stored = parts[0]
-        rows = sum(part.shape[0] for part in parts)
+        rows = 0
+        for part in parts:
+            assert part.offset == first.offset + rows * first.row_bytes
+            rows += part.shape[0]
         return Stored(self, first.offset, (rows, *first.shape[1:]))
 
 
