@@ -17,7 +17,7 @@ from unicodedata import normalize
 import numpy as np
 import pytest
 import yaml
-from helpers.laws import examples, read_or_refused
+from helpers.laws import SCALARS, examples, read_or_refused
 from helpers.miniatures import tone, tracks_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -243,12 +243,7 @@ def test_a_table_of_anything(
 
 VALUE = st.recursive(
     st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(),
-        st.floats(),
-        st.dates(),
-        st.text(max_size=8),
+        SCALARS,
         st.sampled_from(
             [
                 *("recordings", "labels.csv", "labels.parquet", ".", "..", "/", "x" * 300, "\0"),

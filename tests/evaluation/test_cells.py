@@ -141,7 +141,7 @@ def test_cells_that_cannot_be_shared_are_named(
 ) -> None:
     cells = Cache(bench.root / "cache").cells
     cells.parent.mkdir(parents=True, exist_ok=True)
-    cells.write_text("a file in the place of the folder")
+    cells.write_text("a file where the folder should be")
     with caplog.at_level(logging.WARNING):
         result = bench.run(Bands())
     assert result.computed == 1

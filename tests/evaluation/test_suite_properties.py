@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from helpers.laws import examples, read_or_refused
+from helpers.laws import SCALARS, examples, read_or_refused
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,12 +20,7 @@ from mirprobe.evaluation.suites import load_suite
 
 VALUE = st.recursive(
     st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(),
-        st.floats(),
-        st.dates(),
-        st.text(max_size=8),
+        SCALARS,
         st.sampled_from(["logmel", "key", "studio", "thirds", "all", "paper", "s3://x", "~", "\0"]),
     ),
     lambda inner: st.one_of(

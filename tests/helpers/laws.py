@@ -7,10 +7,16 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from hypothesis import Phase, settings
+from hypothesis import strategies as st
 
 from mirprobe.core.errors import MirprobeError
 
 T = TypeVar("T")
+
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.dates(), st.text(max_size=8)
+)
+"""The plain values of YAML."""
 
 
 def examples(count: int) -> settings:

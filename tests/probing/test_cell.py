@@ -17,9 +17,9 @@ from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floats, Loss, Split, Track
 from mirprobe.probing.cell import ProbeRun, run_cell
+from mirprobe.probing.controls import CHANCE_DRAWS
 from mirprobe.probing.probes import AdamWConfig, LbfgsConfig, ProbeConfig
 from mirprobe.probing.results import Cell
-from mirprobe.probing.scoring import CHANCE_DRAWS
 
 Tracks = dict[Split, list[tuple[Track, Embedding]]]
 

@@ -167,7 +167,7 @@ def compute_cells(
     Args:
         works: the cells.
         jobs: processes; 0 for one per core. Results do not depend on it.
-        workers: of a cluster that computes in the place of this machine.
+        workers: of a cluster, which computes instead of this machine.
 
     Raises:
         StorageError: the cache or a temporary file fails.

@@ -109,6 +109,7 @@ def _probe_runs(
 ) -> dict[str, ProbeRun]:
     """The settings of each task that the encoder can serve; the others become failures."""
     config, encoder = plan.config, probed.encoder
+    splits, groups = splits_hash(plan.tracks), groups_hash(plan.tracks)
     runs = {}
     for name, task in tasks.items():
         if task.task.level == "frame" and encoder.frame_rate is None:
@@ -130,8 +131,8 @@ def _probe_runs(
                 "probe": config.probe,
                 "preset": config.preset,
                 "fingerprint": probed.fingerprint,
-                "splits": splits_hash(plan.tracks),
-                "cell": cell_key(config, probed, task.key, task.data, groups_hash(plan.tracks)),
+                "splits": splits,
+                "cell": cell_key(config, probed, task.key, task.data, groups),
                 "data": task.data[:16],
             },
             components=probed.components,

@@ -23,18 +23,12 @@ from mirprobe.core.parallel import torch_threads
 from mirprobe.core.schema import SPLITS, Embedding, Floats, Frames, Loss, Split, Track
 from mirprobe.probing.adamw import train_adamw
 from mirprobe.probing.batches import Examples, shuffle_targets
+from mirprobe.probing.controls import CHANCE_SEED, score_ceiling, score_chance
 from mirprobe.probing.lbfgs import train_lbfgs
 from mirprobe.probing.pca import Projection
 from mirprobe.probing.probes import LbfgsConfig, ProbeConfig, Probes
 from mirprobe.probing.results import Cell
-from mirprobe.probing.scoring import (
-    CHANCE_SEED,
-    Scorer,
-    SplitData,
-    score_ceiling,
-    score_chance,
-    score_probes,
-)
+from mirprobe.probing.scoring import Scorer, SplitData, score_probes
 from mirprobe.probing.scratch import Scratch, scratch
 
 
