@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Packed = tuple[list[str], bytes]
-Outcome = tuple[Cell | None, dict[str, str]]
-"""A cell; or None, and its name with the reason why it has no scores."""
+Outcome = tuple[bytes | None, dict[str, str]]
+"""The content of a cell's file; or None, and its name with the reason why it has no scores."""
 
 
 Splits = Mapping[Split, Sequence[tuple[Track, str]]]
@@ -123,8 +123,7 @@ class CellWork:
                 cell.problems.update(fit.problems)
             # kept in the cell, so that a later run that reads it reports these tracks too
             cell.problems.update(self.unusable)
-            cell_bytes(cell)  # raises if a prediction cannot be stored
-            return cell, failures
+            return cell_bytes(cell), failures
         return None, failures
 
     def _noted(self, failures: dict[str, str]) -> AbstractContextManager[None]:
@@ -161,7 +160,7 @@ def compute_packed(path: Sequence[str], work: bytes, lag: float = 0.0) -> Outcom
 
 def compute_cells(
     works: Sequence[CellWork], jobs: int, workers: RayWorkers | None
-) -> Iterator[tuple[CellWork, Cell | None, dict[str, str]]]:
+) -> Iterator[tuple[CellWork, bytes | None, dict[str, str]]]:
     """Compute cells, those of frames first; yields each when it is finished.
 
     Args:
@@ -187,7 +186,7 @@ def compute_cells(
 
 def _elsewhere(
     calls: Mapping[CellWork, Packed], processes: int, workers: RayWorkers | None
-) -> Iterator[tuple[CellWork, Cell | None, dict[str, str]]]:
+) -> Iterator[tuple[CellWork, bytes | None, dict[str, str]]]:
     """Compute cells in other processes.
 
     If one is killed, the cells that are left run one at a time, each in a process of its own: they

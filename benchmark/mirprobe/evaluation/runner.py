@@ -87,12 +87,13 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
         return [found[name][task] for name in found for task in tasks if task in found[name]]
 
     left = Counter(work.encoder for work in works)
-    for work, cell, failures in compute_cells(works, config.jobs, plan.workers):
+    for work, content, failures in compute_cells(works, config.jobs, plan.workers):
         result.failures |= failures
         left[work.encoder] -= 1
-        if cell is not None:
-            found[work.encoder][work.run.row["task"]] = result.folder.write_cell(cell)
-            plan.shared_cells.write(work.fingerprint, cell)
+        if content is not None:
+            cell = result.folder.write_content(content)
+            found[cell.encoder][cell.task] = cell
+            plan.shared_cells.write(work.fingerprint, cell, content)
             plan.add_problems(result.problems, cell.problems)
             result.computed += 1
             if not left[work.encoder]:

@@ -89,9 +89,13 @@ class RunFolder:
         Raises:
             StorageError: the folder cannot be written.
         """
-        content = cell_bytes(cell)
+        return self.write_content(cell_bytes(cell))
+
+    def write_content(self, content: bytes) -> Cell:
+        """Write the content of a cell's file, made by `cell_bytes`; see `write_cell`."""
+        cell = _parse_cell(gzip.decompress(content))
         write_whole(self.cell_path(cell.encoder, cell.task), content)
-        return _parse_cell(gzip.decompress(content))
+        return cell
 
     def write_scores(
         self, cells: Sequence[Cell], info: Mapping[str, Mapping[str, Any]]

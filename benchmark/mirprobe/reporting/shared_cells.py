@@ -16,7 +16,7 @@ from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import StorageError
 from mirprobe.core.hashing import digest
 from mirprobe.probing.results import Cell
-from mirprobe.reporting.run_folder import cell_bytes, read_cell
+from mirprobe.reporting.run_folder import read_cell
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +54,16 @@ class SharedCells:
         scores = [replace(score, **row) for score in cell.scores]
         return replace(cell, encoder=row["encoder"], task=row["task"], scores=scores)
 
-    def write(self, fingerprint: str, cell: Cell) -> None:
-        """Store a cell; a warning says if it cannot be written."""
+    def write(self, fingerprint: str, cell: Cell, content: bytes) -> None:
+        """Store a cell; a warning says if it cannot be written.
+
+        Args:
+            fingerprint: of the encoder itself, without principal components.
+            cell: the cell.
+            content: of its file.
+        """
         try:
-            write_whole(self.path(fingerprint, cell.key), cell_bytes(cell))
+            write_whole(self.path(fingerprint, cell.key), content)
         except StorageError as error:
             log.warning(
                 "other runs will not find the cell %s x %s: %s", cell.encoder, cell.task, error
