@@ -1,4 +1,5 @@
-# Every target creates the virtual environment if it is missing.
+# Every target creates the virtual environment if it is missing: `run` with the package alone, the other
+# targets with everything that tests and checks need.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -8,10 +9,10 @@ BIN = $(VENV)/bin
 run: $(VENV)/.ready
 	$(BIN)/mirprobe run
 
-test: $(VENV)/.ready
+test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.ready
+check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -33,24 +34,29 @@ WORK ?= pretraining-data
 BANK ?= pretraining-data/bank
 OUTPUT ?= pretraining-data/run
 
-pretrain: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet --editable ".[dev,pretrain]"
+pretrain: $(VENV)/.ready-dev
 	$(BIN)/python -m mirprobe_tasks.pretraining_corpus all --work $(WORK) --bank $(BANK) --hours $(HOURS)
 	$(BIN)/mirprobe pretrain fit $(BANK) -o $(OUTPUT) --steps $(STEPS) $(FIT)
 	$(BIN)/mirprobe pretrain export $(OUTPUT)/best.safetensors -o $(OUTPUT)/vit1d.safetensors
 
-bench: $(VENV)/.ready
+bench: $(VENV)/.ready-dev
 	$(BIN)/python tests/bench/encoding.py
 	$(BIN)/python tests/bench/training.py
 	PYTHONPATH=tests $(BIN)/python tests/bench/probing.py
 	PYTHONPATH=tests $(BIN)/python tests/bench/decoding.py
 
 # About 15 minutes: killed processes, damaged files, full disks. The test of a full disk needs root.
-stress: $(VENV)/.ready
+stress: $(VENV)/.ready-dev
 	PYTHONPATH=tests $(BIN)/python tests/stress/stress.py
 
 $(VENV)/.ready: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "error: $(PYTHON) is \
+	older than 3.10; name another one, as in make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv --upgrade-deps $(VENV) && $(BIN)/python -m pip install --quiet --editable . || { \
+	echo "error: the installation needs a network; mend what is said above, then repeat the command"; exit 1; }
+	touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	$(BIN)/python -m pip install --quiet --no-deps musicnn basic-pitch  # they require TensorFlow
 	touch $@

@@ -7,13 +7,13 @@ from math import isclose
 
 import torch
 import torch.nn.functional as F
-import torchaudio
 from torch import Tensor
 
 from mirprobe.api.encoder import Encoder, EncoderInfo, combined_info, context_of, info_of
 from mirprobe.core.errors import ConfigError, EncoderError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
+from mirprobe.core.torch_transforms import VERSION, resample
 from mirprobe.encoders.cast_loss import part_dims
 from mirprobe.encoders.encode import encode, select_layers, to_device
 
@@ -92,7 +92,7 @@ class Concat(_DerivedEncoder):
         if not self.sources:
             raise ConfigError(f"concat({names}): they share no source of {', '.join(offered)}")
         self.fingerprint = digest(
-            "concat", _REVISION, torchaudio.__version__, [part.fingerprint for part in encoders]
+            "concat", _REVISION, VERSION, [part.fingerprint for part in encoders]
         )
 
     def __call__(self, audio: Tensor) -> Tokens:
@@ -103,7 +103,7 @@ class Concat(_DerivedEncoder):
             own = audio
             if part.sample_rate != self.sample_rate:
                 size = max(1, round(seconds * part.sample_rate))
-                own = torchaudio.functional.resample(audio, self.sample_rate, part.sample_rate)
+                own = resample(audio, self.sample_rate, part.sample_rate)
                 own = F.pad(own, (0, size - own.shape[1]))
             surplus = round((self.context - context_of(part)) * part.sample_rate)
             own = own[:, surplus : own.shape[1] - surplus]

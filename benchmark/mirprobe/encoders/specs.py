@@ -114,7 +114,7 @@ def arguments(text: str, spec: str) -> list[str]:
 
 
 def _combined(spec: str, kind: str, items: list[str]) -> Encoder:
-    from mirprobe.encoders.combined import Concat, Layers, Pool  # imports torchaudio
+    from mirprobe.encoders.combined import Concat, Layers, Pool
 
     if kind not in _COMBINATORS:
         known = nearest(kind, (*_COMBINATORS, "pca"))

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-import torchaudio
 from torch import Tensor
 
 from mirprobe.api.encoder import EncoderInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
+from mirprobe.core.torch_transforms import MFCC, VERSION
 from mirprobe.vit1d import frontend
 from mirprobe.vit1d.frontend import LogMelConfig, pad_to_fit
 
@@ -72,7 +72,7 @@ class LogMel(_Spectral):
     def __init__(self, *, bins: int = 128) -> None:
         _check("logmel", "bins", bins, highest=256)  # with more bands, some would be empty
         config = LogMelConfig(bins=bins)
-        parts = ("logmel", _REVISION, asdict(config), torchaudio.__version__)
+        parts = ("logmel", _REVISION, asdict(config), VERSION)
         super().__init__(name="logmel", dim=bins, fingerprint=digest(*parts))
         self._module = frontend.LogMel(config)
 
@@ -102,9 +102,9 @@ class Mfcc(_Spectral):
             "log_mels": True,
             "melkwargs": LogMelConfig().mel_options(),
         }
-        parts = ("mfcc", _REVISION, options, torchaudio.__version__)
+        parts = ("mfcc", _REVISION, options, VERSION)
         super().__init__(name="mfcc", dim=coefficients, fingerprint=digest(*parts))
-        self._module = torchaudio.transforms.MFCC(_SAMPLE_RATE, **options)
+        self._module = MFCC(_SAMPLE_RATE, **options)
 
     def _frames(self, audio: Tensor) -> Tensor:
         time = audio.shape[-1] // _HOP + 1

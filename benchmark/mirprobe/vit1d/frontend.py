@@ -9,7 +9,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchaudio.transforms import MelSpectrogram
+
+from mirprobe.core.torch_transforms import MelSpectrogram
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class LogMelConfig:
         return low, high
 
     def mel_options(self) -> dict[str, Any]:
-        """All options of `torchaudio.transforms.MelSpectrogram` except the sample rate."""
+        """All options of `MelSpectrogram` except the sample rate."""
         return {
             "n_fft": self.n_fft,
             "hop_length": self.hop,

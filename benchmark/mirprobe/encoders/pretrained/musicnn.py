@@ -6,13 +6,13 @@ from math import prod
 
 import torch
 import torch.nn.functional as F
-import torchaudio
 from torch import Tensor, nn
 
 from mirprobe.api.encoder import EncoderInfo, lazy_info
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
+from mirprobe.core.torch_transforms import VERSION, MelSpectrogram
 from mirprobe.encoders.lazy_model import LazyModel
 from mirprobe.encoders.pretrained.musicnn_model import (
     BANDS,
@@ -82,7 +82,7 @@ class MusiCnn(LazyModel):
         self.frame_rate: float | None = None if self._clip else _RATE / _HOP
         self.sources: tuple[str, ...] = ("class",) if self._clip else ("sequence",)
         hashes = [file_digest(file) for file in (self._index, self._data)]
-        self.fingerprint = digest("musicnn", _REVISION, embedding, hashes, torchaudio.__version__)
+        self.fingerprint = digest("musicnn", _REVISION, embedding, hashes, VERSION)
 
     @lazy_info("ISC")
     def info(self) -> EncoderInfo:
@@ -125,7 +125,7 @@ class MusiCnn(LazyModel):
 
 def _mel() -> nn.Module:
     """The mel spectrogram with the defaults of librosa, except for the padding."""
-    mel: nn.Module = torchaudio.transforms.MelSpectrogram(
+    mel: nn.Module = MelSpectrogram(
         _RATE,
         n_fft=2 * _HOP,
         hop_length=_HOP,
