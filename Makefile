@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test check bench stress pretrain
+.PHONY: run test check docs bench stress pretrain
 
 run: $(VENV)/.ready
 	$(BIN)/mirprobe run
@@ -16,6 +16,10 @@ check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The site: docs/_build/index.html. Needs no network.
+docs: $(VENV)/.ready-dev
+	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build
 
 # Builds the pretraining bank, trains ViT-1D and exports the weights. Needs network access, Debian and
 # a GPU. A repeated command resumes an interrupted one. An unknown or unreachable package is an error

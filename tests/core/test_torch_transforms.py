@@ -38,7 +38,8 @@ def mel_by_definition(audio: torch.Tensor) -> torch.Tensor:
     rise = (hertz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     fall = (edges[2:, None] - hertz) / (edges[2:] - edges[1:-1])[:, None]
     weights: torch.Tensor = torch.minimum(rise, fall).clamp(min=0)  # (bands, bins)
-    return (power @ weights.T).mT
+    bands: torch.Tensor = power @ weights.T
+    return bands.mT
 
 
 def mel(hertz: float) -> float:
