@@ -20,4 +20,7 @@ from .core.schema import Segments as Segments
 from .core.schema import Tokens as Tokens
 from .core.schema import Track as Track
 from .evaluation.evaluate import evaluate as evaluate
+from .evaluation.evaluate import load_dataset as load_dataset
+from .evaluation.run import Run as Run
+from .evaluation.run import open_run as open_run
 from .reporting.leaderboard import leaderboard as leaderboard

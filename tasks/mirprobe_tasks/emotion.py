@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mirprobe.api.dataset import Dataset
-from mirprobe.core.bootstrap import Statistic
+from mirprobe.core.bootstrap import Statistic, mean
 from mirprobe.core.schema import Annotations, Floats, Level, Loss
 from mirprobe.metrics.regression import r2
 from mirprobe_tasks.common.checks import required, validate_emotion
@@ -67,7 +67,7 @@ class Emotion:
         )  # (tracks, 2)
         valence, arousal = (r2(reference[:, i], estimate[:, i]) for i in (0, 1))
         return {
-            "r2": lambda counts: (valence(counts) + arousal(counts)) / 2,
+            "r2": mean([valence, arousal]),
             "r2_valence": valence,
             "r2_arousal": arousal,
         }

@@ -125,7 +125,7 @@ def wrong_score(change: Any) -> Any:
             "score returned the metric 'f1'; `metrics` declares 'f1', 'breakdown_n'",
         ),
         (
-            {"score": wrong_score(lambda found, *_: {**found, "f1": lambda n: 100 * n[:, 0]})},
+            {"score": wrong_score(lambda found, *_: {**found, "f1": weighted_mean([100.0])})},
             "scores",
             "f1 is 100",
         ),

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.task import Task
-from mirprobe.core.bootstrap import point
 from mirprobe.core.schema import Annotations, Floats
 
 NOTHING: dict[str, float] = {}
@@ -44,7 +43,7 @@ def scored(
     """Every metric over the tracks."""
     found = task.score(references, estimates)
     assert set(found) == set(task.metrics)
-    return {name: point(value, len(references)) for name, value in found.items()}
+    return {name: value.value() for name, value in found.items()}
 
 
 def ceiling(

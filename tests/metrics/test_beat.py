@@ -11,7 +11,6 @@ from helpers.paths import GOLDEN as GOLDEN_FOLDER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirprobe.core.bootstrap import point
 from mirprobe.core.schema import Floats
 from mirprobe.metrics import beat as metrics
 
@@ -21,7 +20,7 @@ REFERENCE = np.array(GOLDEN["reference"])
 
 def one(reference: Floats, estimate: Floats, trim: float = 0.0) -> dict[str, float]:
     corpus = metrics.corpus_scores([reference], [estimate], trim=trim)
-    return {name: point(statistic, 1) for name, statistic in corpus.items()}
+    return {name: statistic.value() for name, statistic in corpus.items()}
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["why"][:30])
@@ -65,10 +64,10 @@ def test_mean_over_the_pieces_that_have_beats() -> None:
         [REFERENCE, late, REFERENCE, np.array([0.5, 1.0])],
         trim=1.5,
     )
-    assert point(corpus["f_measure"], 4) == 0.5  # neither the empty nor the trimmed piece counts
-    assert point(corpus["cmlt"], 4) == 1.0
+    assert corpus["f_measure"].value() == 0.5  # neither the empty nor the trimmed piece counts
+    assert corpus["cmlt"].value() == 1.0
     counts = np.array([[2.0, 1.0, 1.0, 0.0], [0.0, 0.0, 2.0, 2.0]])
-    values = corpus["f_measure"](counts)
+    values = corpus["f_measure"].resample(counts)
     assert values[0] == pytest.approx(2 / 3)
     assert np.isnan(values[1])
 
@@ -86,10 +85,10 @@ def test_continuity_is_computed_once_and_only_when_asked(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(metrics, "continuity", counted)
     only = metrics.corpus_scores([REFERENCE], [REFERENCE], 0.0, ["f_measure"])
-    assert {name: point(statistic, 1) for name, statistic in only.items()} == {"f_measure": 1.0}
+    assert {name: statistic.value() for name, statistic in only.items()} == {"f_measure": 1.0}
     assert not calls
     corpus = metrics.corpus_scores([REFERENCE], [REFERENCE], trim=0.0)
-    assert [point(corpus[name], 1) for name in metrics.CONTINUITY] == [0.1, 0.2, 0.3, 0.4]
+    assert [corpus[name].value() for name in metrics.CONTINUITY] == [0.1, 0.2, 0.3, 0.4]
     assert len(calls) == 1
 
 

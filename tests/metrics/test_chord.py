@@ -11,7 +11,6 @@ from helpers.paths import GOLDEN as GOLDEN_FOLDER
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mirprobe.core.bootstrap import point
 from mirprobe.core.schema import Segments
 from mirprobe.metrics import chord as metrics
 
@@ -29,7 +28,7 @@ def segments(rows: list[list[Any]]) -> Segments:
 
 def one(reference: Segments, estimate: Segments) -> dict[str, float]:
     corpus = metrics.corpus_scores([reference], [estimate])
-    return {name: point(statistic, 1) for name, statistic in corpus.items()}
+    return {name: statistic.value() for name, statistic in corpus.items()}
 
 
 @pytest.mark.parametrize("piece", GOLDEN["pieces"], ids=lambda piece: piece["why"][:40])
@@ -53,7 +52,7 @@ def test_golden_pieces_pooled_by_seconds() -> None:
         known = [piece["scores"][name] for piece in pieces if piece["scores"][name]]
         seconds = sum(weight for _, weight in known)
         expected = sum(value * weight for value, weight in known) / seconds
-        assert point(corpus[name], len(pieces)) == pytest.approx(expected), name
+        assert corpus[name].value() == pytest.approx(expected), name
 
 
 @st.composite

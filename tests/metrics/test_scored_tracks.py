@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from mirprobe.core.bootstrap import Statistic, mean, scored_tracks, weighted_mean
+from mirprobe.core.bootstrap import Statistic, mean, weighted_mean
 from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import Segments
 from mirprobe.metrics import beat, chord, key, onset, structure, tagging
@@ -59,11 +59,11 @@ TAGS = np.array([[1, 0], [0, 1], [1, 1]], dtype=bool)
 def test_tracks_that_a_metric_leaves_out_are_not_counted(
     statistics: Mapping[str, Statistic], n: int, expected: Mapping[str, int]
 ) -> None:
-    assert {name: scored_tracks(one, n) for name, one in statistics.items()} == expected
+    assert {name: one.tracks for name, one in statistics.items()} == expected
+    assert {one.n for one in statistics.values()} == {n}
 
 
 def test_a_mean_counts_as_its_parts_and_has_their_interval() -> None:
     one = weighted_mean([1.0, 2.0, 6.0], [1.0, 0.0, 2.0])
-    assert scored_tracks(mean([one, one]), 3) == 2
-    assert scored_tracks(mean([lambda counts: counts[:, 0]]), 3) == 3
+    assert mean([one, one]).tracks == 2
     assert jackknife(mean([one, one]), range(3)).interval == jackknife(one, range(3)).interval

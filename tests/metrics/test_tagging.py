@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from mirprobe.core.bootstrap import point
 from mirprobe.core.intervals import jackknife
 from mirprobe.metrics import tagging as metrics
 
@@ -23,7 +22,7 @@ def test_golden(case: dict[str, Any]) -> None:
     corpus = metrics.corpus_scores(relevance, np.array(case["scores"])[:, None])
     assert set(corpus) == set(metrics.METRICS)
     for name, statistic in corpus.items():
-        assert point(statistic, len(relevance)) == pytest.approx(case[name]), name
+        assert statistic.value() == pytest.approx(case[name]), name
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 30), st.integers(1, 6), st.sampled_from([2, 5, 0]))
@@ -42,7 +41,7 @@ def test_equals_scikit_learn_with_ties_and_counts(
     corpus = metrics.corpus_scores(relevance, scores)
     oracles = {"map": average_precision_score, "roc_auc": roc_auc_score}
     for name, oracle in oracles.items():
-        values = corpus[name](counts)
+        values = corpus[name].resample(counts)
         for value, count in zip(values, counts, strict=True):
             drawn = relevance[count > 0]
             defined = [t for t in range(tags) if 0 < drawn[:, t].sum() < len(drawn)]
@@ -59,9 +58,9 @@ def test_equals_scikit_learn_macro() -> None:
     scores = rng.normal(size=(50, 8)) + relevance
     corpus = metrics.corpus_scores(relevance, scores)
     auc = roc_auc_score(relevance, scores, average="macro", max_fpr=None)
-    assert point(corpus["roc_auc"], 50) == pytest.approx(auc)
+    assert corpus["roc_auc"].value() == pytest.approx(auc)
     ap = average_precision_score(relevance, scores, average="macro")
-    assert point(corpus["map"], 50) == pytest.approx(ap)
+    assert corpus["map"].value() == pytest.approx(ap)
     interval = jackknife(corpus["roc_auc"], range(50)).interval
     assert interval.low < auc < interval.high
 
@@ -71,12 +70,12 @@ def test_tags_of_all_or_no_track_are_listed_and_left_out() -> None:
     assert metrics.undefined_tags(relevance, ("some", "all", "none")) == ("all", "none")
     scores = np.array([[2.0, 0.0, 0.0], [1.0, 1.0, 1.0], [3.0, 2.0, 2.0]])
     corpus = metrics.corpus_scores(relevance, scores)
-    assert point(corpus["roc_auc"], 3) == point(corpus["map"], 3) == 1.0
+    assert corpus["roc_auc"].value() == corpus["map"].value() == 1.0
 
 
 def test_no_tag_defined_is_nan_and_silent() -> None:
     corpus = metrics.corpus_scores(np.ones((3, 2), dtype=bool), np.zeros((3, 2)))
-    assert np.isnan(point(corpus["map"], 3))
+    assert np.isnan(corpus["map"].value())
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -86,7 +85,7 @@ def test_only_ranks_count(seed: int) -> None:
     relevance, scores = rng.random((20, 3)) < 0.5, rng.normal(size=(20, 3))
     before, after = (metrics.corpus_scores(relevance, s) for s in (scores, np.exp(scores) * 7 - 3))
     for name in metrics.METRICS:
-        assert point(before[name], 20) == pytest.approx(point(after[name], 20), nan_ok=True)
+        assert before[name].value() == pytest.approx(after[name].value(), nan_ok=True)
 
 
 def test_bad_scores() -> None:

@@ -5,14 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirprobe.core.bootstrap import point
 from mirprobe.metrics import tempo as metrics
 
 
 def one(reference: float, estimate: float) -> tuple[float, float]:
     corpus = metrics.corpus_scores([reference], [estimate])
     assert set(corpus) == set(metrics.METRICS)
-    return point(corpus["acc1"], 1), point(corpus["acc2"], 1)
+    return corpus["acc1"].value(), corpus["acc2"].value()
 
 
 @pytest.mark.parametrize(
@@ -43,8 +42,8 @@ def test_pairs_by_hand(reference: float, estimate: float, acc1: float, acc2: flo
 
 def test_corpus_means_and_counts() -> None:
     corpus = metrics.corpus_scores([100, 100, 100, 100], [101, 50, 33, 77])
-    assert (point(corpus["acc1"], 4), point(corpus["acc2"], 4)) == (0.25, 0.75)
-    assert corpus["acc1"](np.array([[3.0, 1, 0, 0]])).tolist() == [0.75]
+    assert (corpus["acc1"].value(), corpus["acc2"].value()) == (0.25, 0.75)
+    assert corpus["acc1"].resample(np.array([[3.0, 1, 0, 0]])).tolist() == [0.75]
     with pytest.raises(ValueError, match="zip"):
         metrics.corpus_scores([100], [])
 

@@ -8,9 +8,9 @@ import sys
 import mirprobe
 
 NAMES = """
-About Annotations Beats Dataset DatasetInfo Encoder EncoderInfo MirprobeError Segments Statistic
-Task Tokens Track TrackError digest evaluate file_digest hear leaderboard register_dataset
-register_encoder register_task weighted_mean
+About Annotations Beats Dataset DatasetInfo Encoder EncoderInfo MirprobeError Run Segments
+Statistic Task Tokens Track TrackError digest evaluate file_digest hear leaderboard load_dataset
+open_run register_dataset register_encoder register_task weighted_mean
 """
 
 

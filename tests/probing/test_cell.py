@@ -419,7 +419,9 @@ class Undefined(StubTask):
         found = super().score(references, estimates)
         plain = [e.key == r.key for e, r in zip(estimates, references, strict=True)]
         if len(references) == SIZES["valid"] and all(plain):
-            found["accuracy"] = lambda counts: np.full(len(counts), np.nan)
+            found["accuracy"] = Statistic(
+                lambda counts: np.full(len(counts), np.nan), len(estimates)
+            )
         return found
 
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.task import Task
-from mirprobe.core.bootstrap import point
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations, Beats, Floats
 from mirprobe_tasks.beat import Beat
@@ -44,7 +43,7 @@ def found(estimate: Annotations) -> Floats:
 
 
 def scores(reference: Annotations, estimate: Annotations, task: Beat = BEAT) -> dict[str, float]:
-    return {name: point(value, 1) for name, value in task.score([reference], [estimate]).items()}
+    return {name: value.value() for name, value in task.score([reference], [estimate]).items()}
 
 
 def test_is_a_task_of_one_label() -> None:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.task import Task
-from mirprobe.core.bootstrap import point
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations, Floats, Segments
 from mirprobe_tasks.chord import Chord
@@ -43,7 +42,7 @@ def certain(
 
 
 def scores(reference: Annotations, estimate: Annotations) -> dict[str, float]:
-    return {name: point(value, 1) for name, value in CHORD.score([reference], [estimate]).items()}
+    return {name: value.value() for name, value in CHORD.score([reference], [estimate]).items()}
 
 
 def test_is_a_task_of_25_classes() -> None:

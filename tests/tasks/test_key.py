@@ -8,7 +8,6 @@ import pytest
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.task import Task
-from mirprobe.core.bootstrap import point
 from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations
 from mirprobe_tasks.key import Key
@@ -30,7 +29,7 @@ def test_every_key_comes_back_and_scores_one() -> None:
     assert targets.tolist() == list(range(24))
     logits = np.eye(24, dtype=np.float32)[targets]
     estimates = [task.decode(row, None, "argmax", NOTHING) for row in logits]
-    scores = {name: point(value, 24) for name, value in task.score(references, estimates).items()}
+    scores = {name: value.value() for name, value in task.score(references, estimates).items()}
     assert set(scores) == set(task.metrics)
     assert scores["mirex"] == scores["mirex_ascending"] == scores["accuracy"] == 1
     assert scores["fifth"] == scores["relative"] == scores["parallel"] == scores["other"] == 0

@@ -8,7 +8,6 @@ import pytest
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.task import Task
-from mirprobe.core.bootstrap import point
 from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import Annotations
 from mirprobe_tasks.tagging import Tagging
@@ -66,7 +65,7 @@ def test_score_and_the_tags_that_it_leaves_out() -> None:
     references = [tagged("drums", "piano"), tagged("piano"), tagged("drums", "piano")]
     logits = np.array([[2, 0, 0], [1, 0, 1], [0, 1, 2]], dtype=np.float32)
     estimates = [task.decode(row, None, "scores", NOTHING) for row in logits]
-    scores = {name: point(value, 3) for name, value in task.score(references, estimates).items()}
+    scores = {name: value.value() for name, value in task.score(references, estimates).items()}
     assert set(scores) == set(task.metrics)
     assert scores["roc_auc"] == 0.5  # drums only: above one negative, below ... the same one
     assert scores["map"] == pytest.approx((1 + 2 / 3) / 2)

@@ -14,7 +14,6 @@ from helpers.tones import NAMES, Tones
 from helpers.workbench import Workbench
 
 from mirprobe.api.registry import TASKS
-from mirprobe.core.bootstrap import scored_tracks
 from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import Segments, Split, Track
 from mirprobe.evaluation.run_result import RunResult
@@ -100,7 +99,7 @@ def test_scores_come_out_of_the_stored_predictions_exactly(
             expected = [again.value, ends.low, ends.high]
             np.testing.assert_array_equal([row["value"], row["low"], row["high"]], expected)
             assert (row["groups"], row["interval"]) == (again.groups, ends.text)
-            assert row["n"] == scored_tracks(statistic, len(references))
+            assert row["n"] == statistic.tracks
             compared += 1
     assert compared == (rows.index.get_level_values("kind") != "chance").sum()
 

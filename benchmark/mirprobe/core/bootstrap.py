@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mirprobe.core.schema import Floats
-
-Statistic = Callable[[Floats], Floats]
-"""(replicates, tracks) counts -> (replicates,) values; NaN where one is undefined."""
 
 Limits = tuple[float, float]
 UNIT: Limits = (0.0, 1.0)
@@ -22,39 +21,69 @@ UNLIMITED: Limits = (-np.inf, np.inf)
 
 
 @dataclass(frozen=True, eq=False)
-class Counted:
-    """A statistic with what is known about its tracks.
+class Statistic:
+    """A metric of a corpus, as a function of how often each of its tracks counts.
+
+    A count of 0 leaves a track out, a count of 2 takes it twice.
 
     Attributes:
-        statistic: the statistic itself.
-        weights: (tracks,) 0 for a track that it leaves out; None if it leaves out none.
-        values: (tracks,) of which it is the mean over the tracks that it does not leave out; None
-            if it is no such mean.
+        function: (replicates, tracks) counts -> (replicates,) values; NaN where one is undefined.
+        n: number of tracks.
+        weights: (n,) 0 for a track that it leaves out; None if it leaves out none.
+        values: (n,) of which it is the mean over the tracks that it does not leave out; None if it
+            is no such mean.
         limits: smallest and largest possible value.
     """
 
-    statistic: Statistic
+    function: Callable[[Floats], Floats]
+    n: int
     weights: Floats | None = None
     values: Floats | None = None
     limits: Limits = UNLIMITED
 
     @property
-    def tracks(self) -> int | None:
-        """Number of tracks that it does not leave out; None if it leaves out none."""
-        return None if self.weights is None else int((self.weights > 0).sum())
+    def scored(self) -> NDArray[np.bool_]:
+        """(n,) whether it takes a track into account."""
+        return np.ones(self.n, np.bool_) if self.weights is None else np.asarray(self.weights) > 0
 
-    def __call__(self, counts: Floats) -> Floats:
-        """The values, as `Statistic`."""
-        return self.statistic(counts)
+    @property
+    def tracks(self) -> int:
+        """Number of tracks that it takes into account."""
+        return int(self.scored.sum())
+
+    def value(self) -> float:
+        """The score: each track counts once."""
+        return float(self.function(np.ones((1, self.n)))[0])
+
+    def resample(self, counts: NDArray[Any]) -> Floats:
+        """The values for other numbers of times that each track counts.
+
+        Args:
+            counts: (replicates, n) whole numbers, such as those of `numpy.bincount` for each
+                bootstrap sample of track indices.
+
+        Returns:
+            (replicates,) values; NaN where one is undefined.
+
+        Raises:
+            ValueError: `counts` is not such a table, or holds indices of tracks.
+        """
+        counts = np.asarray(counts)
+        if counts.ndim != 2 or counts.shape[1] != self.n:
+            raise ValueError(f"counts have the shape {counts.shape}, not (replicates, {self.n})")
+        if counts.dtype.kind not in "iuf":
+            raise ValueError(f"counts are of the type {counts.dtype}; give whole numbers")
+        if not ((counts >= 0) & (counts == np.floor(counts)) & np.isfinite(counts)).all():
+            raise ValueError("counts must be whole numbers of at least 0")
+        if counts.size and counts.mean() > 4 and counts.max() < self.n:
+            raise ValueError(
+                f"each replicate counts {counts.sum(axis=1).mean():.0f} tracks on average, of "
+                f"{self.n}; count indices of tracks with numpy.bincount(sample, minlength={self.n})"
+            )
+        return self.function(counts.astype(np.float64, copy=False))
 
 
-def scored_tracks(statistic: Statistic, n: int) -> int:
-    """How many of `n` tracks have a score: the attribute `tracks` of the statistic, or all."""
-    tracks: int | None = getattr(statistic, "tracks", None)
-    return n if tracks is None else tracks
-
-
-def weighted_mean(values: Sequence[float], weights: Sequence[float] | None = None) -> Counted:
+def weighted_mean(values: Sequence[float], weights: Sequence[float] | None = None) -> Statistic:
     """Weighted mean of `values` over tracks.
 
     Args:
@@ -71,25 +100,22 @@ def weighted_mean(values: Sequence[float], weights: Sequence[float] | None = Non
 
     inside = bool(((value >= 0) & (value <= 1)).all())
     plain = bool(np.isin(weight, (0, 1)).all())
-    return Counted(statistic, weight, value if plain else None, UNIT if inside else UNLIMITED)
+    limits = UNIT if inside else UNLIMITED
+    return Statistic(statistic, len(values), weight, value if plain else None, limits)
 
 
-def mean(statistics: Sequence[Statistic]) -> Counted:
+def mean(statistics: Sequence[Statistic]) -> Statistic:
     """Mean of several statistics of the same tracks, which leave out the same tracks."""
 
     def statistic(counts: Floats) -> Floats:
-        return np.asarray(np.mean([one(counts) for one in statistics], axis=0))
+        return np.asarray(np.mean([one.function(counts) for one in statistics], axis=0))
 
-    values = [own for one in statistics if (own := getattr(one, "values", None)) is not None]
-    low, high = np.mean([getattr(one, "limits", UNLIMITED) for one in statistics], axis=0)
-    return Counted(
+    values = [one.values for one in statistics if one.values is not None]
+    low, high = np.mean([one.limits for one in statistics], axis=0)
+    return Statistic(
         statistic,
-        getattr(statistics[0], "weights", None),
+        statistics[0].n,
+        statistics[0].weights,
         np.mean(values, axis=0) if len(values) == len(statistics) else None,
         (float(low), float(high)),
     )
-
-
-def point(statistic: Statistic, n: int) -> float:
-    """The score: the statistic with each of `n` tracks counted once."""
-    return float(statistic(np.ones((1, n)))[0])

@@ -134,22 +134,19 @@ def jackknife(statistic: Statistic, groups: Sequence[Any] | Ints) -> Estimate:
         groups: the group of each track, such as its artist. Equal ones are left out together.
     """
     names, codes = np.unique(np.asarray(groups), return_inverse=True)
-    n = len(codes)
-    weights = getattr(statistic, "weights", None)
-    scored = np.ones(n, dtype=np.bool_) if weights is None else np.asarray(weights) > 0
+    scored = statistic.scored
     sizes = np.bincount(codes[scored], minlength=len(names))
     if len(names) > BLOCKS:
         codes = (np.random.default_rng(0).permutation(len(names)) % BLOCKS)[codes]
     kept = np.unique(codes[scored])
-    value = statistic(np.ones((1, n)))
+    value = np.array(statistic.value())
     parts = np.full(codes.max() + 1, np.nan)
     for start in range(0, len(kept), ROWS):
         some = kept[start : start + ROWS]
-        without = statistic((codes != some[:, None]).astype(np.float64))
+        without = statistic.function((codes != some[:, None]).astype(np.float64))
         parts[some] = len(kept) * value - (len(kept) - 1) * without
     alone = bool(sizes.max(initial=0) <= 1)
-    values = getattr(statistic, "values", None)
-    hits = None if values is None or not alone else np.asarray(values)[scored]
+    hits = None if statistic.values is None or not alone else statistic.values[scored]
     trials = () if hits is None or not np.isin(hits, (0, 1)).all() or not len(hits) else (hits,)
     return Estimate(
         value.reshape(ONE_FIT),
@@ -157,7 +154,7 @@ def jackknife(statistic: Statistic, groups: Sequence[Any] | Ints) -> Estimate:
         int((sizes > 0).sum()),
         trials,
         alone,
-        getattr(statistic, "limits", UNLIMITED),
+        statistic.limits,
     )
 
 

@@ -247,7 +247,7 @@ def layers_differ(tables: ResultTables) -> Claim:
     checks = list[Check]()
     if pairs and seeds:
         groups = own[0].groups
-        others = [jackknife(crossing_gain(one), groups) for one in crossings]
+        others = [jackknife(crossing_gain(one, len(groups)), groups) for one in crossings]
         label = _random(len(seeds))
         checks = [
             above("present", f"{a.row['relation']}: {row_label(a)} - {row_label(b)}", _gain((a, b)))
@@ -256,7 +256,7 @@ def layers_differ(tables: ResultTables) -> Claim:
         checks += [
             above_random(
                 f"mean of both differences - that of {label}",
-                jackknife(crossing_gain(pairs), groups),
+                jackknife(crossing_gain(pairs, len(groups)), groups),
                 others,
             ),
             above("untrained", f"mean of both differences of {label}", family(others)),
@@ -275,14 +275,22 @@ def layers_differ(tables: ResultTables) -> Claim:
     )
 
 
-def crossing_gain(pairs: Iterable[Pair] | None) -> Statistic:
-    """The mean over both relations of own layer minus other layer; 0 without a crossing."""
+def crossing_gain(pairs: Iterable[Pair] | None, n: int) -> Statistic:
+    """The mean over both relations of own layer minus other layer; 0 without a crossing.
+
+    Args:
+        pairs: result of `find_crossing`.
+        n: number of tracks.
+    """
 
     def statistic(counts: Floats) -> Floats:
-        gains = [own.statistic(counts) - away.statistic(counts) for own, away in pairs or ()]
+        gains = [
+            own.statistic.function(counts) - away.statistic.function(counts)
+            for own, away in pairs or ()
+        ]
         return np.asarray(np.mean(gains, axis=0)) if gains else np.zeros(len(counts))
 
-    return statistic
+    return Statistic(statistic, n)
 
 
 def find_crossing(rows: Sequence[ScoredRow]) -> list[Pair] | None:

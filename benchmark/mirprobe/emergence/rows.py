@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mirprobe.core.bootstrap import Statistic, scored_tracks, weighted_mean
+from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.intervals import Estimate, jackknife
 from mirprobe.core.schema import Floats, Track
 from mirprobe.emergence.models import RANDOM
@@ -63,7 +63,7 @@ def scored_row(row: Mapping[str, Any], tracks: Floats, groups: Sequence[str]) ->
     """
     mean = weighted_mean(tracks.tolist(), (~np.isnan(tracks)).tolist())
     scored = ScoredRow({}, groups, lambda: mean)
-    found = {**interval_of(scored.estimate)._asdict(), "n": scored_tracks(mean, len(tracks))}
+    found = {**interval_of(scored.estimate)._asdict(), "n": mean.tracks}
     scored.row.update(row, **found)
     return scored
 

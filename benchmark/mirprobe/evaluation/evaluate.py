@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,8 +12,35 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, MirprobeError
 from mirprobe.evaluation.config import make_config
+from mirprobe.evaluation.run import Run, open_run
 from mirprobe.evaluation.runner import run
 from mirprobe.evaluation.setup import make_dataset
+
+
+class ScoreTable(pd.DataFrame):
+    """The rows of `scores.csv`. `attrs` hold the run's folder and tracks that could not be used."""
+
+    @property
+    def _constructor(self) -> Callable[..., pd.DataFrame]:
+        return ScoreTable
+
+    @property
+    def run(self) -> Run:
+        """The run, with its predictions, references and configuration."""
+        return open_run(self.attrs["run"])
+
+
+def load_dataset(spec: str, **folders: Any) -> Dataset:
+    """A data set, as a run uses it.
+
+    Args:
+        spec: a registered name with options, or `path/to/file.py:Class`; `A+B` joins two.
+        **folders: `cache_dir` and `data_home`, as in `mirprobe.evaluation.config.RunConfig`.
+
+    Raises:
+        ConfigError: a name or an option is unknown.
+    """
+    return make_dataset(make_config({"dataset": spec, **folders}))
 
 
 def evaluate(
@@ -24,7 +51,7 @@ def evaluate(
     train_dataset: str | Dataset | None = None,
     test_dataset: str | Dataset | None = None,
     **options: Any,
-) -> pd.DataFrame:
+) -> ScoreTable:
     """Score encoders on tasks, exactly as `mirprobe run` does.
 
     Args:
@@ -39,8 +66,9 @@ def evaluate(
             `probe`, `seeds`, `limit`, `cache_dir`, `results_dir`.
 
     Returns:
-        One row a score, with the columns of `scores.csv`; its `attrs` hold the run's folder and
-        the tracks that could not be used.
+        One row a score, with the columns of `scores.csv`; its `run` is what `mirprobe.open_run`
+        returns for the run's folder. Its `attrs` hold this folder and the tracks that could not be
+        used.
 
     Raises:
         MirprobeError: an error that the user can fix. When an encoder or a cell failed, it is
@@ -68,5 +96,6 @@ def evaluate(
     result = run(config, encoders=own_encoders, tasks=own_tasks, dataset=data)
     if result.failures:
         raise MirprobeError("; ".join(result.failures.values()))
-    result.scores.attrs = {"run": str(result.folder.path), "problems": result.problems}
-    return result.scores
+    table = ScoreTable(result.scores)
+    table.attrs = {"run": str(result.folder.path), "problems": result.problems}
+    return table

@@ -15,6 +15,7 @@ from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
 from mirprobe.api.specs import spec_name
 from mirprobe.api.task import Task
+from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.hashing import digest
 from mirprobe.data.paths import joined_specs
 from mirprobe.evaluation.cells import CellWork, compute_cells
@@ -27,6 +28,7 @@ from mirprobe.evaluation.run_result import RunResult
 from mirprobe.evaluation.setup import make_task, require_complete
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.paired_differences import differences
+from mirprobe.reporting.references import REFERENCES, references_bytes
 from mirprobe.reporting.run_folder import DIFFERENCES, RunFolder
 
 
@@ -99,6 +101,11 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
             if not left[work.encoder]:
                 result.folder.write_scores(finished(), info)
     result.scores = result.folder.write_scores(finished(), info)
+    if result.changed or not (result.folder.path / REFERENCES).exists():
+        fields = {task.annotation for task in tasks.values()}
+        with noted(result.failures, REFERENCES, "the data set"):
+            content = references_bytes(plan.dataset, plan.tracks["test"], fields)
+            write_whole(result.folder.path / REFERENCES, content)
     if result.changed or not (result.folder.path / "differences.csv").exists():
         _write_differences(plan, result, finished(), tasks)
     if result.changed or not (result.folder.path / "run.json").exists():

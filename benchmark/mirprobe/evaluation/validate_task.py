@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.task import Task, conditions_of, decode_grid, score_main
 from mirprobe.core.annotations import to_json
-from mirprobe.core.bootstrap import point
+from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.check import Check, members_check, missing_members
 from mirprobe.core.errors import ConfigError, TrackError, described
 from mirprobe.core.schema import Annotations, Beats, Floats, Level, Loss, Segments
@@ -277,7 +277,7 @@ class _Trial:
                 if list(map(to_json, together)) != list(map(to_json, alone)):
                     found = f"decode_grid differs from decode in '{decoding}'"
                     return Check("shortcuts", False, found, "return what `decode` returns")
-            value = point(score_main(task, self.references, each[0]), len(each[0]))
+            value = score_main(task, self.references, each[0]).value()
             expected = self._score(each[0])[task.main_metric]
             if not np.isclose(value, expected, rtol=0, atol=1e-12, equal_nan=True):
                 found = f"score_main is {value:.6g}, {task.main_metric} of score {expected:.6g}"
@@ -286,13 +286,15 @@ class _Trial:
 
     def _score(self, estimates: Sequence[Annotations]) -> dict[str, float]:
         found: Any = self.task.score(self.references, estimates)
-        if not isinstance(found, Mapping) or not all(map(callable, found.values())):
+        if not isinstance(found, Mapping) or not all(
+            isinstance(one, Statistic) for one in found.values()
+        ):
             raise ConfigError(
                 "score must return a Statistic for each metric (mirprobe.weighted_mean)"
             )
         if self.task.main_metric not in found:
             raise ConfigError(self._undeclared(found))
-        return {name: point(value, len(self.references)) for name, value in found.items()}
+        return {name: value.value() for name, value in found.items()}
 
     def _undeclared(self, found: Mapping[str, object]) -> str:
         returned, declared = (

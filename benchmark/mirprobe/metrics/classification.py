@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mirprobe.core.bootstrap import UNIT, Counted, Statistic, weighted_mean
+from mirprobe.core.bootstrap import UNIT, Statistic, weighted_mean
 from mirprobe.core.schema import Floats
 
 METRICS: dict[str, str] = {
@@ -46,4 +46,4 @@ def _macro_f1(references: Sequence[str], estimates: Sequence[str]) -> Statistic:
             f1 = np.where(both > 0, 2 * hits / np.where(both > 0, both, 1.0), 0.0)
             return np.asarray(f1.sum(axis=1) / (both > 0).sum(axis=1), dtype=np.float64)
 
-    return Counted(statistic, limits=UNIT)
+    return Statistic(statistic, len(references), limits=UNIT)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mirprobe.core.bootstrap import Counted, Statistic
+from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.schema import Floats
 
 
@@ -43,4 +43,4 @@ def r2(references: Floats, estimates: Floats) -> Statistic:
             spread = np.where(spread > 1e-12 * square, spread, np.nan)
             return np.asarray(1 - (counts @ errors) / spread, dtype=np.float64)
 
-    return Counted(statistic, limits=(-np.inf, 1.0))
+    return Statistic(statistic, len(references), limits=(-np.inf, 1.0))

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.core.bootstrap import UNIT, Counted, Statistic
+from mirprobe.core.bootstrap import UNIT, Statistic
 from mirprobe.core.schema import Floats
 
 METRICS: dict[str, str] = {
@@ -102,7 +102,7 @@ def _macro(metric: _TagMetric, relevance: Bools, scores: Floats) -> Statistic:
         starts = range(0, len(counts), REPLICATES_AT_ONCE)
         return np.concatenate([few(counts[i : i + REPLICATES_AT_ONCE]) for i in starts])
 
-    return Counted(statistic, limits=UNIT)
+    return Statistic(statistic, len(relevance), limits=UNIT)
 
 
 @dataclass(frozen=True, eq=False)

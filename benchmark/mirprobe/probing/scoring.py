@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mirprobe.api.task import Task, conditions_of, decode_grid, score_main
 from mirprobe.core.annotations import from_json, to_json
-from mirprobe.core.bootstrap import mean, point, scored_tracks
+from mirprobe.core.bootstrap import mean
 from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import Annotations, Floats, Frames, Score
 from mirprobe.probing.batches import Examples
@@ -125,7 +125,7 @@ class Scorer:
                 for name, value in parameters.items()
                 if value and at_edge(value, [other[name] for other in grid])
             )
-            found[Choice(point(statistic, len(estimates)), parameters, edge)] = len(edge)
+            found[Choice(statistic.value(), parameters, edge)] = len(edge)
         inside_first = sorted(found, key=found.__getitem__)
         return best_on_validation({choice: [choice.validation] for choice in inside_first})
 
@@ -178,7 +178,7 @@ class Scorer:
                     value=estimate.value,
                     low=interval.low,
                     high=interval.high,
-                    n=scored_tracks(statistic, len(self.test.ids)),
+                    n=statistic.tracks,
                     groups=estimate.groups,
                     interval=interval.text,
                     validation=choice.validation,

@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 
 from mirprobe.api.task import Task, score_main
-from mirprobe.core.bootstrap import scored_tracks
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.intervals import Estimate, grid, jackknife, p_value
 from mirprobe.core.schema import Track
@@ -47,14 +46,14 @@ def differences(
         compared = [cell for cell in cells if cell.task == name]
         for cell in compared:
             if len(cell.chosen()) > 1:
-                ids = _common_tracks([cell])
-                for metric, (found, n) in _estimates(cell, task, tracks, ids).items():
+                ids = common_tracks([cell])
+                for metric, (found, n) in estimates(cell, task, tracks, ids).items():
                     rows.append(_row(name, metric, cell, None, found, n))
-        ids = _common_tracks(compared)
+        ids = common_tracks(compared)
         if len(compared) < 2 or not ids:
             continue
         main = task.main_metric
-        values = [_estimates(cell, task, tracks, ids, main)[main] for cell in compared]
+        values = [estimates(cell, task, tracks, ids, main)[main] for cell in compared]
         for (cell, (one, n)), (other, (two, _)) in permutations(
             zip(compared, values, strict=True), 2
         ):
@@ -84,14 +83,14 @@ def _row(
     }
 
 
-def _common_tracks(cells: Sequence[Cell]) -> list[str]:
+def common_tracks(cells: Sequence[Cell]) -> list[str]:
     """The tracks for which the selected probes of all cells have a prediction."""
     tracks = [prediction.tracks for cell in cells for prediction in cell.chosen()]
     # in the order of the test split
     return [track for track in tracks[0] if all(track in one for one in tracks)] if tracks else []
 
 
-def _estimates(
+def estimates(
     cell: Cell,
     task: Task,
     tracks: Mapping[str, Track],
@@ -112,7 +111,7 @@ def _estimates(
         for metric, statistic in scores.items():
             found = jackknife(statistic, groups)
             fits.setdefault(metric, {})[one.resample, one.draw, one.seed] = found
-            n[metric] = scored_tracks(statistic, len(ids))
+            n[metric] = statistic.tracks
     try:
         return {metric: (grid(own), n[metric]) for metric, own in fits.items()}
     except ValueError as error:

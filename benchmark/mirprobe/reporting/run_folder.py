@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from typing import Any
+from zipfile import Path as ZipPath
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,10 @@ _TYPES = {
 """Column -> its pandas type; `Int64`: integers with missing values."""
 
 
+AnyPath = Path | ZipPath
+"""A folder, or a folder in a zip file."""
+
+
 class RunFolder:
     """Reads and writes the folder `path` of one run."""
 
@@ -56,7 +61,7 @@ class RunFolder:
 
     def cell_path(self, encoder: str, task: str) -> Path:
         """The file of one cell."""
-        return self.path / "predictions" / f"{_slug(encoder)}__{_slug(task)}.json.gz"
+        return self.path / cell_file(encoder, task)
 
     def make(self) -> None:
         """Create the folder; called first, so that a run that cannot write fails at once.
@@ -122,6 +127,11 @@ class RunFolder:
         write_whole(self.path / "run.json", (json.dumps(description, indent=1) + "\n").encode())
 
 
+def cell_file(encoder: str, task: str) -> str:
+    """The path of a cell's file in the folder of a run."""
+    return f"predictions/{_slug(encoder)}__{_slug(task)}.json.gz"
+
+
 def _slug(spec: str) -> str:
     """A specification as part of a file name."""
     slug = re.sub(r"[^A-Za-z0-9.=-]+", "_", spec)
@@ -158,7 +168,7 @@ def cell_bytes(cell: Cell) -> bytes:
     return gzip.compress(content.encode(), mtime=0)
 
 
-def read_cell(path: Path) -> Cell:
+def read_cell(path: AnyPath) -> Cell:
     """Read a cell from its file.
 
     Raises:
@@ -190,7 +200,7 @@ def _parse_cell(content: str | bytes) -> Cell:
     )
 
 
-def read_scores(run: Path) -> pd.DataFrame:
+def read_scores(run: AnyPath) -> pd.DataFrame:
     """`scores.csv` of a run folder, with the `speed` of each encoder from `run.json`.
 
     Speed is the number of seconds of audio encoded per second; NaN if it is unknown.
@@ -215,7 +225,7 @@ def read_scores(run: Path) -> pd.DataFrame:
     return table.assign(speed=table["encoder"].map(_speeds(run)).astype(float))
 
 
-def read_differences(run: Path) -> pd.DataFrame:
+def read_differences(run: AnyPath) -> pd.DataFrame:
     """`differences.csv` of a run folder; no rows if the file is missing.
 
     Raises:
@@ -242,16 +252,19 @@ def _completed(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return table.astype({"groups": "Int64"})
 
 
-def _read_csv(path: Path, kinds: Mapping[str, str], blank: Mapping[str, list[str]]) -> pd.DataFrame:
+def _read_csv(
+    path: AnyPath, kinds: Mapping[str, str], blank: Mapping[str, list[str]]
+) -> pd.DataFrame:
     """A table with the given column types; numbers are read exactly.
 
     Raises:
         ValueError: a value has another type.
     """
     try:
-        with np.errstate(invalid="raise"):  # pandas casts infinity to some integer
+        # pandas casts infinity to some integer
+        with np.errstate(invalid="raise"), path.open("rb") as file:
             return pd.read_csv(
-                path,
+                file,
                 dtype=kinds,
                 keep_default_na=False,
                 na_values=blank,
@@ -261,15 +274,34 @@ def _read_csv(path: Path, kinds: Mapping[str, str], blank: Mapping[str, list[str
         raise ValueError(str(error)) from error
 
 
-def _speeds(run: Path) -> dict[str, float]:
-    """Encoder -> seconds of audio encoded per second, if `run.json` contains it."""
+def read_description(run: AnyPath) -> dict[str, Any]:
+    """The content of `run.json`; empty if the file is missing.
+
+    Raises:
+        StorageError: the file is damaged.
+    """
     path = run / "run.json"
     try:
-        encoders = json.loads(path.read_text(encoding="utf-8"))["encoders"]
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(values, dict) or not isinstance(values.get("encoders"), dict):
+        raise _damaged(path, "no description of a run")
+    return values
+
+
+def _speeds(run: AnyPath) -> dict[str, float]:
+    """Encoder -> seconds of audio encoded per second, if `run.json` contains it."""
+    encoders = read_description(run).get("encoders", {})
+    try:
         return {
             spec: float(entry["speed"]) for spec, entry in encoders.items() if entry.get("speed")
         }
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StorageError(f"{path}: damaged ({error}); delete it and run again") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _damaged(run / "run.json", error) from error
+
+
+def _damaged(path: AnyPath, reason: object) -> StorageError:
+    return StorageError(f"{path}: damaged ({reason}); delete it and run again")
