@@ -23,7 +23,7 @@ LAYERS = {
     "mirprobe.embedding": "core api data encoders",
     "mirprobe.probing": "core api",
     "mirprobe.pretraining": "core vit1d",
-    "mirprobe.reporting": "core api probing",
+    "mirprobe.reporting": "core api metrics probing",
     "mirprobe.evaluation": "core api data encoders embedding probing reporting",
     "mirprobe.emergence": "core api metrics vit1d data encoders probing reporting evaluation",
     "mirprobe.cli": "*",

@@ -17,6 +17,7 @@ from mirprobe.cli.leaderboard import leaderboard_command
 from mirprobe.cli.plugins import list_command, validate_encoder_command
 from mirprobe.cli.pretrain import pretrain_app
 from mirprobe.cli.run import run_command
+from mirprobe.cli.show import report_command
 from mirprobe.cli.validate_plugins import validate_dataset_command, validate_task_command
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ app.command("inspect")(inspect_command)
 app.command("emergence")(emergence_command)
 app.command("list")(list_command)
 app.command("leaderboard")(leaderboard_command)
+app.command("report")(report_command)
 
 
 class _TqdmHandler(logging.Handler):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AbstractContextManager
-from io import BytesIO
+from html import escape
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +14,15 @@ from mirprobe.core.errors import ConfigError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ENDINGS = (".png", ".svg")
+ENDINGS = (".png", ".svg", ".pdf")
 
 BLUE, ORANGE, GREEN, GREY = "#2f6db5", "#d9622b", "#3a8f5c", "#8a8a8a"
 VIOLET = "#7d55b0"
+INK = "#1d1f24"
+"""Text and axes; `inline_svg` replaces it by the colour of the text around the figure."""
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66ccee", "#ccbb44")
+"""Told apart by the colour-blind (Tol, Colour Schemes, SRON/EPS/TN/09-002, 2021, `bright`)."""
+MARKERS = "osD^vPX"
 _STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -28,7 +35,10 @@ _STYLE: Any = {
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "legend.frameon": False,
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor"), INK),
+    **dict.fromkeys(("xtick.color", "ytick.color"), INK),
     "svg.hashsalt": "mirprobe",  # makes ids reproducible
+    "pdf.fonttype": 42,  # fonts are embedded as TrueType
 }
 
 
@@ -47,7 +57,7 @@ def require_matplotlib() -> None:
 
 
 def check_ending(path: Path) -> None:
-    """Check that the file of a figure is PNG or SVG.
+    """Check that the file of a figure is PNG, SVG or PDF.
 
     Raises:
         ConfigError: another ending.
@@ -80,16 +90,41 @@ def render(figure: Figure, ending: str, *, dpi: int = 130) -> bytes:
 
     Args:
         figure: the figure.
-        ending: `.png` or `.svg`.
+        ending: `.png`, `.svg` or `.pdf`.
         dpi: dots per inch, for PNG.
     """
+    _fix_layout(figure)
+    buffer = BytesIO()
+    kind = ending.lower().removeprefix(".")
+    metadata = {{"svg": "Date", "pdf": "CreationDate"}.get(kind, "Software"): None}
+    figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
+    return buffer.getvalue()
+
+
+def inline_svg(figure: Figure, prefix: str) -> str:
+    """Render a figure as an `<svg>` element of a page: text stays text and takes its colour.
+
+    Args:
+        figure: its label, set by `set_label`, is the text for screen readers.
+        prefix: of all ids, so that they differ from those of other figures of the page.
+    """
+    import matplotlib as mpl
+
+    _fix_layout(figure)
+    text = StringIO()
+    with mpl.rc_context({"svg.fonttype": "none"}):
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", svg)
+    opening = f'<svg role="img" aria-label="{escape(str(figure.get_label()), quote=True)}"'
+    return opening + re.sub(r'^<svg( width="\S+?"| height="\S+?")*', "", svg)
+
+
+def _fix_layout(figure: Figure) -> None:
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:  # the layout differs slightly between calls
         bounds = axes.get_position(original=True).bounds
         axes.set_position(tuple(round(value, 6) for value in bounds))
-    buffer = BytesIO()
-    kind = ending.lower().removeprefix(".")
-    metadata = {"Date": None} if kind == "svg" else {"Software": None}
-    figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
-    return buffer.getvalue()

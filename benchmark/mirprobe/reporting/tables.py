@@ -33,8 +33,10 @@ def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str
         )
         if notes := notes_of(rows):
             parts.append(" ".join(notes) + "\n")
-        headers = [header for header, _ in _cells(first)]
-        parts.append(markdown_table(headers, [_texts(_cells(row)) for _, row in rows.iterrows()]))
+        headers = [header for header, _ in ranked_cells(first)]
+        parts.append(
+            markdown_table(headers, [_texts(ranked_cells(row)) for _, row in rows.iterrows()])
+        )
         published = [] if figures is None else table_of(figures, first)
         if published:
             parts.append(markdown_table(published[0], published[1:]))
@@ -129,7 +131,7 @@ def _texts(cells: Sequence[tuple[str, str]]) -> list[str]:
     return [text for _, text in cells]
 
 
-def _cells(row: pd.Series) -> list[tuple[str, str]]:
+def ranked_cells(row: pd.Series) -> list[tuple[str, str]]:
     """A row of a table as a list of (header, text)."""
     shown = [
         ("rank", "trained with labels" if is_supervised(row) else _rank(row)),
@@ -172,6 +174,6 @@ def _number(value: float, style: str = ".3f") -> str:
 def rows_of(board: pd.DataFrame) -> list[tuple[str, list[list[tuple[str, str]]], list[str]]]:
     """Title, rows and notes of each table of `to_markdown`; a row is a list of (header, text)."""
     return [
-        (title, [_cells(row) for _, row in rows.iterrows()], notes_of(rows))
+        (title, [ranked_cells(row) for _, row in rows.iterrows()], notes_of(rows))
         for title, rows in _ranked_groups(board)
     ]

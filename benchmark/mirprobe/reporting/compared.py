@@ -1,0 +1,161 @@
+"""Finished runs that are shown together: scores, differences, predictions, descriptions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mirprobe.api.specs import nearest
+from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe.core.schema import Annotations
+from mirprobe.probing.results import Cell
+from mirprobe.reporting.leaderboard import leaderboard, read_pairs, read_runs
+from mirprobe.reporting.ranks import BESIDE, RANKED_TOGETHER, holm, with_p
+from mirprobe.reporting.run_folder import read_cell
+
+PAIRS = ["table", "encoder", "reference", "difference", "low", "high", "n", "p"]
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Runs that are shown together.
+
+    Attributes:
+        paths: the folders of the runs.
+        scores: rows of `scores.csv` of all runs, with `speed`.
+        pairs: paired differences, of `differences.csv`.
+        board: the leaderboard, with a column `table`: rows that are ranked together have the same
+            number.
+    """
+
+    paths: Sequence[Path]
+    scores: pd.DataFrame
+    pairs: pd.DataFrame
+    board: pd.DataFrame = field(init=False)
+
+    def __post_init__(self) -> None:
+        board = leaderboard(self.scores, pairs=self.pairs)
+        tables = board.groupby(RANKED_TOGETHER, sort=False, dropna=False).ngroup()
+        object.__setattr__(self, "board", board.assign(table=tables))
+
+    @property
+    def mains(self) -> pd.DataFrame:
+        """The rows of the board of the main metrics."""
+        return self.board[self.board["main"]]
+
+    def tables(self) -> list[pd.DataFrame]:
+        """The main rows of each ranked table: best first, then those that are not ranked."""
+        order = self.mains.sort_values(["table", "value"], ascending=[True, False], kind="stable")
+        return [rows for _, rows in order.groupby("table", sort=True)]
+
+    @cached_property
+    def differences(self) -> pd.DataFrame:
+        """One row for each ordered pair of encoders of a ranked table, with the columns `PAIRS`.
+
+        `p` is corrected by Holm's method over all unordered pairs of all tables; pairs of which no
+        run has a difference are missing.
+        """
+        known = with_p(self.pairs[self.pairs["reference"] != ""]).sort_values("metric")
+        known = known.drop_duplicates(["cell", "reference_cell"])
+        names = self.mains[["table", "cell", "encoder"]]
+        own = known.drop(columns=["encoder", "reference"]).merge(names, on="cell")
+        others = names.rename(columns={"cell": "reference_cell", "encoder": "reference"})
+        own = own.merge(others, on=["reference_cell", "table"])
+        first = own["cell"] < own["reference_cell"]
+        halves = own[first].assign(p=holm(own[first]["p"].to_numpy(dtype=np.float64)))
+        mirrored = halves.assign(
+            encoder=halves["reference"],
+            reference=halves["encoder"],
+            difference=-halves["difference"],
+            low=-halves["high"],
+            high=-halves["low"],
+        )
+        return pd.concat([halves, mirrored])[PAIRS].reset_index(drop=True)
+
+    def best(self) -> set[tuple[int, str]]:
+        """(table, encoder) of the best ranked encoders and those not significantly below them."""
+        found = set()
+        for rows in self.tables():
+            tops = set(rows.loc[rows["rank"] == 1, "encoder"])
+            for _, row in rows[rows["rank"].notna()].iterrows():
+                told = pd.isna(row["rank_low"]) or tops & set(row["below"].split(BESIDE))
+                if row["encoder"] in tops or not told:
+                    found.add((int(row["table"]), str(row["encoder"])))
+        return found
+
+    @cached_property
+    def _cells(self) -> dict[str, Cell]:
+        """Key of a cell -> the cell; those of a damaged file are missing."""
+        files = [file for path in self.paths for file in sorted(path.glob("predictions/*.json.gz"))]
+        return {cell.key: cell for cell in map(read_cell, files)}
+
+    def predictions(self, row: pd.Series) -> Mapping[str, Annotations]:
+        """Track -> prediction of the first probe that validation chose, for a row of the board."""
+        cell = self._cells.get(row["cell"])
+        return cell.chosen()[0].tracks if cell else {}
+
+    def references(self, row: pd.Series) -> Mapping[str, Annotations]:
+        """Track -> reference."""
+        return {}
+
+    def track_scores(self, row: pd.Series) -> Mapping[str, float]:
+        """Track -> the main metric of that track alone."""
+        return {}
+
+    @cached_property
+    def descriptions(self) -> list[dict[str, Any]]:
+        """The content of `run.json` of each run; empty where a run has none."""
+        found = []
+        for path in self.paths:
+            file = path / "run.json"
+            try:
+                found.append(json.loads(file.read_text(encoding="utf-8")))
+            except FileNotFoundError:
+                found.append({})
+            except (OSError, ValueError) as error:
+                raise StorageError(f"{file}: damaged ({error}); delete it and run again") from error
+        return found
+
+
+def compared(
+    runs: Sequence[Path],
+    tasks: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+) -> Compared:
+    """Read finished runs.
+
+    Args:
+        runs: their folders.
+        tasks: the tasks to show, in this order; all if empty.
+        rename: encoder -> the name to show.
+
+    Raises:
+        ConfigError: a task or an encoder is in no run, or two encoders would have one name.
+        StorageError: a folder is not a run folder.
+    """
+    scores, pairs = read_runs(runs), read_pairs(runs)
+    _require("task", tasks, list(scores["task"].unique()))
+    if tasks:
+        order = scores["task"].map({name: place for place, name in enumerate(tasks)})
+        scores = scores[order.notna()].iloc[order.dropna().argsort(kind="stable")]
+    rename = rename or {}
+    encoders = list(scores["encoder"].unique())
+    _require("encoder", list(rename), encoders)
+    names = [rename.get(name, name) for name in encoders]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"two encoders would be called '{twice[0]}'; give each its own name")
+    return Compared(runs, scores.assign(encoder=scores["encoder"].replace(rename)), pairs)
+
+
+def _require(what: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"no scores of {what} '{name}'; {nearest(name, known)}")

@@ -1,0 +1,110 @@
+"""What the figures of finished runs share: panels, colours of encoders, captions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mirprobe.core.plotting import COLOURS, GREY, MARKERS, new_figure
+from mirprobe.reporting.compared import Compared
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST = 12
+"""Encoders that one panel shows: more could not be told apart."""
+WIDTH = 7.0  # inches: both columns of a page
+Looks = dict[str, dict[str, Any]]
+"""Encoder -> colour and marker, as matplotlib names them."""
+
+
+def looks(encoders: Sequence[str]) -> Looks:
+    """Colour and marker of each encoder; the pair differs for the first 42."""
+    return {
+        name: {
+            "color": COLOURS[place % len(COLOURS)],
+            "marker": MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
+        }
+        for place, name in enumerate(encoders)
+    }
+
+
+def shown(rows: pd.DataFrame) -> list[str]:
+    """The encoders of a ranked table that a panel shows: the best `MOST`, in order."""
+    return [str(name) for name in rows["encoder"].iloc[:MOST]]
+
+
+def data_of(rows: pd.DataFrame) -> str:
+    """`studio, 72 test tracks` of a ranked table, and what it leaves out."""
+    groups, n = rows["groups"].iloc[0], int(rows["n"].max())
+    inside = "" if pd.isna(groups) or groups == n else f" in {groups} groups"
+    tracks = "1 test track" if n == 1 else f"{n} test tracks"
+    left = len(rows) - MOST
+    more = f"; the best {MOST} of {len(rows)} encoders" if left > 0 else ""
+    return f"{rows['dataset'].iloc[0]}, {tracks}{inside}{more}"
+
+
+def title_of(rows: pd.DataFrame) -> str:
+    """`chord (majmin)`."""
+    return f"{rows['task'].iloc[0]} ({rows['metric'].iloc[0]})"
+
+
+def caption_of(compared: Compared, tables: Sequence[pd.DataFrame], what: str) -> str:
+    """A caption: what the figure shows, and on which data; the data once if it is the same."""
+    data = dict.fromkeys(data_of(rows) for rows in tables)
+    if len(data) == 1:
+        return f"{what} Data: {next(iter(data))}."
+    each = (f"{rows['task'].iloc[0]}: {data_of(rows)}" for rows in tables)
+    return f"{what} Data: {'; '.join(each)}."
+
+
+def panels(
+    count: int, height: float = 2.5, columns: int = 2, width: float = WIDTH
+) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` panels in rows of at most `columns`."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = new_figure(width, (height if columns > 1 else 1.3 * height) * rows)
+    axes: Any = figure.subplots(rows, columns, squeeze=False)
+    for own in axes.flat[count:]:
+        own.set_axis_off()
+    return figure, list(axes.flat[:count])
+
+
+def reach(values: Any, low: Any, high: Any) -> Any:
+    """Interval ends as (2, n) distances from the values; an interval may not contain its value."""
+    ends = np.array([np.subtract(values, low), np.subtract(high, values)], dtype=np.float64)
+    return np.nan_to_num(ends).clip(0)
+
+
+def controls(axes: Axes, rows: pd.DataFrame, *, vertical: bool = False) -> None:
+    """Lines at chance, at shuffled labels (the mean over encoders) and at the ceiling."""
+    draw = axes.axvline if vertical else axes.axhline
+    for kind, dash in (("ceiling", "-."), ("shuffled", "--"), ("chance", ":")):
+        value = rows[kind].astype(float).mean()
+        if not np.isnan(value):
+            label = "shuffled labels (mean)" if kind == "shuffled" else kind
+            draw(value, color=GREY, lw=0.9, ls=dash, label=label, zorder=0)
+
+
+def legend(figure: Figure, axes: Sequence[Axes], columns: int = 3) -> None:
+    """One legend below all panels, each label once."""
+    handles: dict[str, Any] = {}
+    for own in axes:
+        handles |= {
+            text: handle
+            for handle, text in zip(*own.get_legend_handles_labels(), strict=True)
+            if text not in handles
+        }
+    if handles:
+        texts = [literal(text) for text in handles]
+        figure.legend(list(handles.values()), texts, loc="outside lower center", ncols=columns)
+
+
+def literal(name: str) -> str:
+    """A name as matplotlib draws it as it stands: `$` would begin mathematics."""
+    return name.replace("$", r"\$")

@@ -1,0 +1,69 @@
+"""Score against speed and number of parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mirprobe.reporting.compared import Compared
+from mirprobe.reporting.figures.common import (
+    caption_of,
+    legend,
+    looks,
+    panels,
+    reach,
+    shown,
+    title_of,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WHAT = (
+    "Score against speed (seconds of audio encoded per second, as this machine measured it) and "
+    "number of parameters. Bars: 95 % intervals over test tracks."
+)
+_AXES = {"speed": "speed (s of audio per s)", "model_parameters": "parameters"}
+
+
+def cost(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figure:
+    """Main metric of each encoder against its speed and its parameters; a row for each table."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    tables = compared.tables() if tables is None else tables
+    figure, axes = panels(2 * len(tables), height=2.3)
+    look = looks(list(dict.fromkeys(compared.mains["encoder"])))
+    for place, rows in enumerate(tables):
+        for own, (name, label) in zip(axes[2 * place : 2 * place + 2], _AXES.items(), strict=True):
+            known = rows[rows["encoder"].isin(shown(rows)) & rows[name].notna()]
+            for encoder, x, value, low, high in known[
+                ["encoder", name, "value", "low", "high"]
+            ].itertuples(index=False):
+                ends = reach([value], [low], [high])
+                twins = known.loc[known[name] == x, "encoder"].tolist()  # one beside the other
+                shift = twins.index(encoder) - (len(twins) - 1) / 2
+                x = x * 10 ** (0.07 * shift) if x else 900 * shift
+                own.errorbar(
+                    [float(x)], [value], yerr=ends, lw=0, elinewidth=0.9, ms=5,
+                    label=str(encoder), **look[str(encoder)],
+                )  # fmt: skip
+            if name == "speed":
+                own.set_xscale("log")
+                own.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
+                own.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+                own.xaxis.set_minor_formatter(NullFormatter())
+            else:
+                own.set_xscale("symlog", linthresh=1e4)
+                own.set_xlim(left=-4e3)
+                most = known[name].astype(float).max()
+                powers = range(4, int(np.log10(max(most, 1e4))) + 2)
+                own.set_xticks([0, *(10.0**power for power in powers)])
+            own.set_title(title_of(rows))
+            own.set_xlabel(label)
+            if known.empty:
+                own.text(0.5, 0.5, "unknown", ha="center", transform=own.transAxes)
+    legend(figure, axes)
+    figure.set_label(caption_of(compared, tables, WHAT))
+    return figure

@@ -1,0 +1,229 @@
+"""`mirprobe report`: the leaderboard, figures, comparisons and test tracks of runs as one page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mirprobe.core.atomic_write import write_whole
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.plotting import inline_svg, require_matplotlib, style
+from mirprobe.reporting.compared import Compared
+from mirprobe.reporting.figures.common import data_of, title_of
+from mirprobe.reporting.figures.cost import cost
+from mirprobe.reporting.figures.errors import errors
+from mirprobe.reporting.figures.layers import layers
+from mirprobe.reporting.ranks import mean_ranks
+from mirprobe.reporting.report.tracks import tracks_of
+from mirprobe.reporting.tables import encoders_of, notes_of, ranked_cells
+
+TEMPLATES = Path(__file__).parent / "templates"
+FIGURES = {
+    "layers": ("Score by layer and pooling", layers),
+    "cost": ("Cost against quality", cost),
+    "errors": ("Kinds of errors", errors),
+}
+
+
+def write_report(compared: Compared, output: Path) -> None:
+    """Write the page.
+
+    Args:
+        compared: the runs.
+        output: the file.
+
+    Raises:
+        ConfigError: matplotlib is missing, or `output` is a folder.
+        StorageError: the file cannot be written.
+    """
+    if output.is_dir():
+        raise ConfigError(f"{output} is a folder; name a file, such as {output / 'report.html'}")
+    write_whole(output, page(compared).encode())
+
+
+def page(compared: Compared) -> str:
+    """The page as text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    require_matplotlib()
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    tables = compared.tables()
+    with style():
+        tasks = list(_tasks(compared, tables))
+    return environment.get_template("page.html").render(
+        summary=_summary(compared, tables),
+        overview=_overview(compared, tables),
+        tasks=tasks,
+        encoders=encoders_of(compared.board),
+        runs=[_run(*one) for one in zip(compared.paths, compared.descriptions, strict=True)],
+        data={"tasks": [task.pop("data") for task in tasks]},
+        style=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
+        script=(TEMPLATES / "page.js").read_text(encoding="utf-8"),
+    )
+
+
+def _summary(compared: Compared, tables: Sequence[pd.DataFrame]) -> dict[str, Any]:
+    mains = compared.mains
+    datasets = list(dict.fromkeys(mains["dataset"]))
+    return {
+        "encoders": mains["encoder"].nunique(),
+        "tasks": len(tables),
+        "datasets": datasets,
+        "data": list(dict.fromkeys(data_of(rows) for rows in tables)),
+        "probes": sorted({f"{row.probe} probe, preset {row.preset}" for row in mains.itertuples()}),
+        "few": bool(mains["n"].lt(30).any()),
+    }
+
+
+def _overview(compared: Compared, tables: Sequence[pd.DataFrame]) -> dict[str, Any]:
+    """Encoders x tasks: best mean rank first."""
+    best = compared.best()
+    means = mean_ranks(compared.board)
+    names = [
+        *means,
+        *(name for name in dict.fromkeys(compared.mains["encoder"]) if name not in means),
+    ]
+    cells = {(row.table, row.encoder): row for row in compared.mains.itertuples()}
+    rows = [
+        {
+            "encoder": name,
+            "mean": means.get(name, ""),
+            "cells": [
+                _cell(cells.get((table, name)), (table, name) in best)
+                for table in range(len(tables))
+            ],
+        }
+        for name in names
+    ]
+    controls = [
+        {"name": kind, "cells": [_three(rows[kind].astype(float).mean()) for rows in tables]}
+        for kind in ("chance", "shuffled", "ceiling")
+    ]
+    headers = [
+        (rows["task"].iloc[0], rows["metric"].iloc[0], int(rows["n"].max())) for rows in tables
+    ]
+    return {"rows": rows, "controls": controls, "headers": headers, "ranked": bool(means)}
+
+
+def _cell(row: Any, best: bool) -> dict[str, Any]:
+    if row is None or isnan(row.value):
+        return {"text": "", "title": "no score: see what was left out", "best": False, "ties": ""}
+    known = not (isnan(row.low) or isnan(row.high))
+    span = f"95 %: {row.low:.3f} to {row.high:.3f}, " if known else ""
+    return {
+        "text": f"{row.value:.3f}",
+        "title": f"{span}{row.n} test tracks",
+        "best": best,
+        "ties": row.ties if isinstance(row.ties, str) else "",
+    }
+
+
+def _tasks(compared: Compared, tables: Sequence[pd.DataFrame]) -> Iterator[dict[str, Any]]:
+    differences = compared.differences
+    for number, rows in enumerate(tables):
+        lows = rows[["low", "value"]].astype(float).min().min()
+        highs = rows[["high", "value"]].astype(float).max().max()
+        bounds = min(0.0, lows), max(1.0, highs)
+        figures = []
+        for name, (title, draw) in FIGURES.items():
+            figure = draw(compared, [rows])
+            if figure is None:
+                continue
+            caption = figure.get_label()
+            svg = inline_svg(figure, f"{name}{number}")
+            figures.append({"title": title, "caption": caption, "svg": svg})
+        own = differences[differences["table"] == number]
+        names = rows["encoder"].tolist()
+        place = {name: index for index, name in enumerate(names)}
+        yield {
+            "title": title_of(rows),
+            "task": rows["task"].iloc[0],
+            "metric": rows["metric"].iloc[0],
+            "data_text": data_of(rows),
+            "notes": notes_of(rows),
+            "headers": [header for header, _ in ranked_cells(rows.iloc[0])],
+            "rows": [
+                {"cells": ranked_cells(row), "bar": _bar(row, bounds)} for _, row in rows.iterrows()
+            ],
+            "bounds": bounds,
+            "figures": figures,
+            "data": {
+                "encoders": names,
+                "metric": rows["metric"].iloc[0],
+                "pairs": [
+                    [
+                        place[one],
+                        place[other],
+                        *(_short(x) for x in (d, low, high)),
+                        int(n),
+                        _short(p),
+                    ]
+                    for one, other, d, low, high, n, p in own[
+                        ["encoder", "reference", "difference", "low", "high", "n", "p"]
+                    ].itertuples(index=False)
+                    if place[one] < place[other]
+                ],
+                "tracks": tracks_of(compared, rows),
+            },
+        }
+
+
+def _bar(row: pd.Series, bounds: tuple[float, float]) -> dict[str, float] | None:
+    """Value, interval and controls as shares of the width of a bar."""
+    low, high = bounds
+
+    def share(value: float) -> float | None:
+        return None if pd.isna(value) else round(100 * (value - low) / (high - low), 2)
+
+    ends = {name: share(row[name]) for name in ("value", "low", "high", "chance", "ceiling")}
+    return None if ends["value"] is None else ends  # type: ignore[return-value]
+
+
+def _run(path: Path, described: dict[str, Any]) -> dict[str, Any]:
+    config = described.get("config", {})
+    facts = {
+        "folder": path.name,
+        "data set": config.get("dataset")
+        or f"{config.get('train_dataset')} -> {config.get('test_dataset')}",
+        "hash of the splits": described.get("splits_hash", "unknown"),
+        "started": described.get("started", "unknown"),
+        "seconds": described.get("total_seconds", "unknown"),
+        "hardware": ", ".join(f"{k} {v}" for k, v in described.get("hardware", {}).items()),
+        "versions": ", ".join(f"{k} {v}" for k, v in described.get("versions", {}).items()),
+    }
+    return {
+        "name": path.name,
+        "facts": facts,
+        "config": {name: _plain(value) for name, value in config.items()},
+        "encoders": {
+            name: one.get("fingerprint", "") for name, one in described.get("encoders", {}).items()
+        },
+        "command": described.get("command", ""),
+        "problems": described.get("problems", {}),
+        "failures": described.get("failures", {}),
+        "known": bool(described),
+    }
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def _three(value: float) -> str:
+    return "" if isnan(value) else f"{value:.3f}"
+
+
+def _short(value: float) -> float | None:
+    return None if isnan(value) else round(value, 4)
