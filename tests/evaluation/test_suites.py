@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from mirprobe.cli.run import configs_of
 from mirprobe.core.errors import ConfigError
+from mirprobe.evaluation import suites
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.suites import load_suite, registered, summary
 
@@ -199,10 +200,20 @@ def test_shipped_suites_are_known_by_name() -> None:
         load_suite("vit1d-papr", {})
 
 
-def test_quick_is_the_run_without_options() -> None:
-    assert load_suite("quick", {}) == (RunConfig(),)
-    values = yaml.safe_load(registered()["quick"].read_text(encoding="utf-8"))
-    assert set(values) == {"encoders", "tasks", "dataset"}  # it says what is done
+def test_quick_is_the_default_and_scores_where_they_are_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(suites, "find_spec", lambda name: None)
+    assert load_suite("quick", {}) == configs_of(None, {}) == (RunConfig(),)
+    monkeypatch.setattr(suites, "find_spec", lambda name: name == "music21")
+    scores = RunConfig(dataset="scores", tasks=("key", "chord", "beat"))
+    assert load_suite("quick", {}) == configs_of(None, {}) == (RunConfig(), scores)
+    assert configs_of(None, {"limit": 3}) == (
+        replace(RunConfig(), limit=3),
+        replace(scores, limit=3),
+    )
+    assert configs_of(None, {"tasks": "tempo"}) == (RunConfig(tasks=("tempo",)),)
+    assert configs_of(None, {"dataset": "tones"}) == (RunConfig(dataset="tones"),)
 
 
 PROTOCOL = {

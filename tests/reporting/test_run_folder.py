@@ -16,7 +16,15 @@ from mirprobe.core.annotations import to_json
 from mirprobe.core.errors import StorageError
 from mirprobe.core.schema import Annotations, Score, Segments
 from mirprobe.probing.results import Cell, Prediction
-from mirprobe.reporting.run_folder import COLUMNS, RunFolder, read_cell, read_scores
+from mirprobe.reporting.run_folder import (
+    COLUMNS,
+    DIFFERENCES,
+    RunFolder,
+    read_cell,
+    read_differences,
+    read_scores,
+    verify,
+)
 
 PROBE = replace(
     ROW,
@@ -288,3 +296,34 @@ def test_a_folder_that_is_no_run_is_named(tmp_path: Path) -> None:
 def test_the_description_is_json(folder: RunFolder) -> None:
     folder.write_run({"config": {"seeds": [0]}})
     assert json.loads((folder.path / "run.json").read_text()) == {"config": {"seeds": [0]}}
+
+
+def test_files_changed_after_the_run_are_refused_until_it_runs_again(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.make()
+    folder.write_scores([CELL], INFO)
+    folder.write_run({"encoders": {}})
+    folder.write_differences(pd.DataFrame(columns=DIFFERENCES))
+    folder.write_cell(CELL)
+    folder.write_sums()
+    lines = (tmp_path / "SHA256SUMS").read_text().splitlines()
+    assert [line.split("  ")[1] for line in lines] == [
+        "differences.csv",
+        f"predictions/{folder.cell_path(CELL.encoder, CELL.task).name}",
+        "run.json",
+        "scores.csv",
+    ]
+    before = read_scores(tmp_path)
+    scores = tmp_path / "scores.csv"
+    scores.write_text(scores.read_text().replace("0.25", "0.35"))
+    with pytest.raises(StorageError, match=r"scores\.csv: was changed after the run.*run again"):
+        read_scores(tmp_path)
+    folder.write_scores([CELL], INFO)
+    pd.testing.assert_frame_equal(read_scores(tmp_path), before)
+    (tmp_path / "differences.csv").write_text("task\n")
+    with pytest.raises(StorageError, match=r"differences\.csv: was changed after the run"):
+        read_differences(tmp_path)
+    folder.make()
+    assert not (tmp_path / "differences.csv").exists()
+    assert not (tmp_path / "SHA256SUMS").exists()
+    verify(tmp_path, "scores.csv")  # no sums, nothing to compare

@@ -30,7 +30,7 @@ from mirprobe.core.errors import MirprobeError, StorageError
 from mirprobe.embedding.cache import Cache
 from mirprobe.pretraining.bank import Bank
 from mirprobe.probing import probes
-from mirprobe.reporting.run_folder import read_scores
+from mirprobe.reporting.run_folder import read_cell, read_differences, read_scores, verify
 
 TASKS = ("key", "chord")
 
@@ -141,30 +141,46 @@ def banks(folder: Path, count: int, rng: random.Random) -> str:
 
 
 def cells(folder: Path, dataset: Tones, expected: str, count: int, rng: random.Random) -> str:
-    """A damaged cell is computed again; a damaged table is refused or written again."""
+    """A damaged cell, with its copy for other runs, is computed again."""
     run(folder, dataset)
     paths = sorted(folder.glob("results/*/predictions/*.json.gz"))
     for _ in range(count):
         path = rng.choice(paths)
-        damaged(path, rng)
+        for one in (path, *(folder / "cache" / "cells").rglob(f"{read_cell(path).key}.json.gz")):
+            damaged(one, rng)
         assert run(folder, dataset) == expected, f"{path}: other scores after damage"
     return f"{count} damaged cells, each computed again"
 
 
-def tables(folder: Path, dataset: Tones, expected: str, count: int, rng: random.Random) -> str:
-    """A run folder whose `scores.csv` was cut is refused, and mended by the next run."""
+def run_folders(folder: Path, dataset: Tones, expected: str, count: int, rng: random.Random) -> str:
+    """A damaged file of a run folder is refused, and mended by the next run."""
     run(folder, dataset)
-    (path,) = folder.glob("results/*/scores.csv")
-    for _ in range(count):
-        content = path.read_text()
-        path.write_text(content[: rng.randrange(len(content) - 1)])
+    (root,) = folder.glob("results/*")
+    differences = read_differences(root)
+    names = ("scores.csv", "differences.csv", "run.json", "SHA256SUMS", "predictions/*.json.gz")
+    paths = [path for name in names for path in root.glob(name)]
+    noticed = mended = 0
+    for number in range(count):
+        path = rng.choice(paths)
+        content = path.read_bytes()
+        damaged(path, rng)
+        if path.read_bytes() == content:
+            continue
         try:
-            rows = len(read_scores(path.parent))
-            assert rows < expected.count("\n") - 1
+            for one in (path, root / "scores.csv", root / "differences.csv"):
+                verify(one, root)
+            read_scores(root)
+            same = read_differences(root).equals(differences)
+            assert (same, path.name) == (True, "SHA256SUMS"), f"{path}: damage was not noticed"
         except StorageError:
-            pass
-        assert run(folder, dataset) == expected
-    return f"{count} cut tables, each written again"
+            noticed += 1
+        if number % 40 == 0:
+            assert run(folder, dataset) == expected, f"{path}: other scores after damage"
+            read_scores(root)
+            mended += 1
+        else:
+            path.write_bytes(content)
+    return f"{count} damaged files of run folders, {noticed} noticed, {mended} runs mended"
 
 
 def together(folder: Path, dataset: Tones, expected: str, count: int) -> str:
@@ -234,7 +250,7 @@ def main() -> None:
             lambda: entries(folder / "entries", dataset, options.damages, rng),
             lambda: banks(folder / "bank", options.damages, rng),
             lambda: cells(folder / "cells", dataset, expected, few, rng),
-            lambda: tables(folder / "tables", dataset, expected, few, rng),
+            lambda: run_folders(folder / "folders", dataset, expected, options.damages, rng),
             lambda: together(folder, dataset, expected, 3),
             lambda: full_disk(folder, dataset, expected),
             lambda: read_only(folder, dataset),

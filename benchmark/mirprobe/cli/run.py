@@ -37,7 +37,8 @@ R = TypeVar("R", bound=Outcome)
 def run_command(suite: Suite = None, **given: Any) -> None:
     """Score encoders on tasks and print the leaderboard.
 
-    Without options: the suite `quick`, five encoders on four tasks of the data set `studio`.
+    Without data set and task: the suite `quick`, four tasks on `studio`, and three of them on
+    `scores` if music21 is installed.
 
     If a run of a suite fails, the other runs are still done. All reasons are printed at the end,
     and the exit status is 1.
@@ -61,6 +62,8 @@ def configs_of(suite: str | None, given: Mapping[str, Any]) -> tuple[RunConfig, 
     """The runs that the command line describes."""
     from mirprobe.evaluation.suites import load_suite
 
+    if suite is None and not {"dataset", "train_dataset", "test_dataset", "tasks"} & set(given):
+        suite = "quick"
     return (make_config(given),) if suite is None else load_suite(suite, given)
 
 

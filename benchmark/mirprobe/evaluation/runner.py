@@ -121,6 +121,7 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
             speeds = {name: plan.speed(probed) for name, probed in plan.encoders.items()}
             described = describe(config, plan.tracks, plan.resources.device, plan.encoders, speeds)
             result.folder.write_run({**described, **outcome})
+    result.folder.write_sums()
     return result
 
 

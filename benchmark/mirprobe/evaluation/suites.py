@@ -1,7 +1,8 @@
 """Suites: YAML files of runs, found by path or by name in installed packages.
 
 A file has fields of `RunConfig`. It may have a list `runs` of further mappings of fields. Each of
-them is one run, and its fields override those of the file.
+them is one run, and its fields override those of the file. The field `requires` of a run names a
+Python module: the run is left out if the module is not installed.
 
 A package provides suites through the entry-point group `mirprobe.suites`: the entry point names a
 package, and every `*.yaml` in it is a suite of that name.
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import entry_points
 from importlib.resources import files
+from importlib.util import find_spec
 from os.path import exists
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,9 +84,11 @@ def load_suite(suite: str, overrides: Mapping[str, Any]) -> tuple[RunConfig, ...
     rest = {name: value for name, value in overrides.items() if name != "tasks"}
     configs = []
     for number, fields in enumerate(runs, 1):
+        module = fields.pop("requires", None)
         merged = _over(values, fields)
         make_config(merged, origin=f"{suite}: run {number}: ")
-        configs.append(make_config(_over(merged, rest)))
+        if module is None or find_spec(str(module)):
+            configs.append(make_config(_over(merged, rest)))
     if "tasks" in overrides:
         configs = _choose(configs, make_config({"tasks": overrides["tasks"]}).tasks)
     return tuple(dict.fromkeys(configs))

@@ -1,8 +1,8 @@
-"""The folder of one run: `run.json`, `splits/`, `scores.csv`, `predictions/`.
+"""The folder of one run: `run.json`, `splits/`, `scores.csv`, `predictions/`, `SHA256SUMS`.
 
 A cell is one file in `predictions/`, written atomically. It contains the scores, the predictions
 for all test tracks, and the unusable tracks with the reasons. `scores.csv` contains the scores of
-all cells.
+all cells. `SHA256SUMS` contains the hash of each file, as the program `sha256sum` writes it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ import pandas as pd
 
 from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.core.annotations import from_json, to_json
-from mirprobe.core.atomic_write import write_whole
+from mirprobe.core.atomic_write import LEFTOVERS, write_whole
 from mirprobe.core.errors import StorageError
-from mirprobe.core.hashing import digest
+from mirprobe.core.hashing import digest, file_digest, stream_digest
 from mirprobe.core.schema import Score, Split, Track
 from mirprobe.probing.results import Cell, Prediction
 
@@ -40,6 +40,7 @@ _LATER: dict[str, Any] = {
     "p": np.nan,
 }
 """Columns that runs of earlier versions lack, and how these are read."""
+SUMS = "SHA256SUMS"
 _LONGEST = 100  # limit of a specification in a file name, in characters
 _TYPES = {
     **{field.name: str(field.type) for field in fields(Score)},
@@ -66,11 +67,19 @@ class RunFolder:
     def make(self) -> None:
         """Create the folder; called first, so that a run that cannot write fails at once.
 
+        Deletes tables that were changed after the run: they are written again.
+
         Raises:
             StorageError: the folder cannot be created.
         """
         try:
             (self.path / "predictions").mkdir(parents=True, exist_ok=True)
+            for name in ("run.json", "differences.csv"):
+                try:
+                    verify(self.path, name)
+                except StorageError:
+                    (self.path / name).unlink()
+            (self.path / SUMS).unlink(missing_ok=True)  # until the run ends
         except OSError as error:
             raise StorageError(
                 f"{self.path}: cannot be created ({error.strerror or error}); name another folder "
@@ -125,6 +134,16 @@ class RunFolder:
     def write_run(self, description: Mapping[str, Any]) -> None:
         """Write `run.json`: configuration, versions, hardware, hashes, times."""
         write_whole(self.path / "run.json", (json.dumps(description, indent=1) + "\n").encode())
+
+    def write_sums(self) -> None:
+        """Write `SHA256SUMS`; called last."""
+        paths = [path for path in sorted(self.path.rglob("*")) if path.is_file()]
+        lines = [
+            f"{file_digest(path)}  {path.relative_to(self.path).as_posix()}\n"
+            for path in paths
+            if not path.match(LEFTOVERS)
+        ]
+        write_whole(self.path / SUMS, "".join(lines).encode())
 
 
 def cell_file(encoder: str, task: str) -> str:
@@ -200,15 +219,38 @@ def _parse_cell(content: str | bytes) -> Cell:
     )
 
 
+def verify(run: AnyPath, name: str) -> None:
+    """Compare a file of a run folder with `SHA256SUMS`.
+
+    Runs of earlier versions, and runs that are not finished, have no sums: nothing is compared.
+
+    Raises:
+        StorageError: the file was changed after the run.
+    """
+    try:
+        sums = (run / SUMS).read_bytes()
+        with (run / name).open("rb") as file:
+            line = f"{stream_digest(file)}  {name}"
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if line.encode() not in sums.splitlines():
+        raise StorageError(
+            f"{run / name}: was changed after the run (its hash is not in {SUMS}); run again, or "
+            f"delete {run / SUMS} to read the file as it is"
+        )
+
+
 def read_scores(run: AnyPath) -> pd.DataFrame:
     """`scores.csv` of a run folder, with the `speed` of each encoder from `run.json`.
 
     Speed is the number of seconds of audio encoded per second; NaN if it is unknown.
 
     Raises:
-        StorageError: `scores.csv` is missing or not a table of scores, or `run.json` is damaged.
+        StorageError: `scores.csv` is missing or not a table of scores, or `run.json` is damaged, or
+            one of them was changed after the run.
     """
     path = run / "scores.csv"
+    verify(run, path.name)
     # explicit types: a hash may look like a number, and a name like a missing value
     numbers = [name for name, kind in _TYPES.items() if kind in ("float", "Int64")]
     blank = {name: [""] for name in numbers}
@@ -229,9 +271,10 @@ def read_differences(run: AnyPath) -> pd.DataFrame:
     """`differences.csv` of a run folder; no rows if the file is missing.
 
     Raises:
-        StorageError: the file is not a table of differences.
+        StorageError: the file is not a table of differences, or was changed after the run.
     """
     path = run / "differences.csv"
+    verify(run, path.name)
     kinds = {**dict.fromkeys(DIFFERENCES, "str"), **NUMBERS, "n": "int"}
     try:
         blank = {name: [""] for name in NUMBERS}
@@ -281,6 +324,7 @@ def read_description(run: AnyPath) -> dict[str, Any]:
         StorageError: the file is damaged.
     """
     path = run / "run.json"
+    verify(run, path.name)
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
