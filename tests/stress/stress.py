@@ -167,7 +167,7 @@ def run_folders(folder: Path, dataset: Tones, expected: str, count: int, rng: ra
     run(folder, dataset)
     (root,) = folder.glob("results/*")
     differences = read_differences(root)
-    names = ("scores.csv", "differences.csv", "run.json", "SHA256SUMS", "predictions/*.json.gz")
+    names = ("*.csv", "*.json*", "SHA256SUMS", "predictions/*.json.gz")
     paths = [path for name in names for path in root.glob(name)]
     noticed = mended = 0
     for number in range(count):
@@ -177,8 +177,8 @@ def run_folders(folder: Path, dataset: Tones, expected: str, count: int, rng: ra
         if path.read_bytes() == content:
             continue
         try:
-            for one in (path, root / "scores.csv", root / "differences.csv"):
-                verify(one, root)
+            for name in (path.relative_to(root).as_posix(), "scores.csv", "differences.csv"):
+                verify(root, name)
             read_scores(root)
             same = read_differences(root).equals(differences)
             assert (same, path.name) == (True, "SHA256SUMS"), f"{path}: damage was not noticed"

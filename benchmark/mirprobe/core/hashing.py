@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 _DIGITS = 32  # 128 bits
 _CHUNK = 1 << 20
@@ -54,7 +54,7 @@ def file_digest(path: str | Path) -> str:
         return stream_digest(file)
 
 
-def stream_digest(file: BinaryIO) -> str:
+def stream_digest(file: IO[bytes]) -> str:
     """Hash what is left of an open file; as `file_digest`."""
     hasher = hashlib.sha256()
     while chunk := file.read(_CHUNK):

@@ -74,7 +74,7 @@ class RunFolder:
         """
         try:
             (self.path / "predictions").mkdir(parents=True, exist_ok=True)
-            for name in ("run.json", "differences.csv"):
+            for name in ("run.json", "differences.csv", "references.json.gz"):
                 try:
                     verify(self.path, name)
                 except StorageError:
