@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mirprobe.core.errors import StorageError
 from mirprobe.core.intervals import ROWS
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floating, Floats, Split, Track
-from mirprobe.probing import batches, logits, scoring
+from mirprobe.probing import batches, logits, probe_rows
 from mirprobe.probing.cell import ProbeRun, run_cell
 from mirprobe.probing.probes import AdamWConfig, Fit, Probes
 from mirprobe.probing.results import Cell
@@ -122,7 +122,7 @@ def test_stored_logits_are_those_of_the_probes(
     split = SplitData([], [], times, [InMemory(own) for own in frames], targets, [])
     with scratch() as room, torch.no_grad():
         scorer = Scorer(StubTask("frame"), split, split, ROW, (0, 1), Cell("", "", ""), room)
-        kept = scoring._predict(scorer, split, probes)
+        kept = probe_rows._predict(scorer, split, probes, probe_rows.every_variant)
         assert list(kept) == list(np.ndindex(4, 2))
         for (variant, seed), stored in kept.items():
             for _ in range(2):  # they are read more than once

@@ -264,7 +264,9 @@ def test_markdown_is_well_formed() -> None:
         assert len({len(line) for line in cells}) == 1
         assert {cell.strip() for cell in cells[1]} == {"---"}
     header, _, best = blocks[0][:3]
-    assert header.startswith("| rank | encoder | mirex | 95 % | layer | decoding | shuffled |")
+    assert header.startswith(
+        "| rank | encoder | mirex | 95 % | layer | decoding | last layer | pca 64 | shuffled |"
+    )
     assert best.startswith("| 1 | b | 0.600 | 0.400 to 0.600 | 12 sequence | argmax |  |")
     assert text.endswith("|\n")
 

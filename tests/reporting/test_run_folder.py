@@ -40,6 +40,8 @@ PROBE = replace(
     steps=120,
     converged=True,
     edge="training,jump_cost",
+    fixed="middle,last",
+    wins=0.61,
 )
 INFO = {
     PROBE.encoder: dict(zip(INFO_COLUMNS, (7_087_488, 192, 31.25, "MIT", "key tempo"), strict=True))
@@ -52,6 +54,8 @@ CHANCE = replace(
     learning_rate=NAN,
     weight_decay=NAN,
     conditions="",
+    fixed="",
+    wins=NAN,
 )
 ESTIMATE = Annotations(chords=Segments(np.array([[0.0, 1.5]]), ("C:maj",)), tags={"rock": 0.5})
 PREDICTION = Prediction(
@@ -96,7 +100,7 @@ def test_a_cell_comes_back_as_it_was_written(folder: RunFolder) -> None:
         assert cell.scores[0] == PROBE
         assert np.isnan(cell.scores[1].learning_rate)
         pair = (cell.scores[1], CHANCE)
-        same, wanted = (replace(one, learning_rate=0.0, weight_decay=0.0) for one in pair)
+        same, wanted = (replace(one, learning_rate=0.0, weight_decay=0.0, wins=0.0) for one in pair)
         assert same == wanted
         (one,) = cell.predictions
         assert repr(replace(one, tracks={})) == repr(replace(PREDICTION, tracks={}))

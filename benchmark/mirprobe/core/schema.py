@@ -176,8 +176,9 @@ class Score:
         task: name.
         dataset: specification.
         kind: `probe`; its controls `shuffled` (trained on shuffled labels) and `chance` (the
-            label frequencies of the training split, ties broken at random); or `ceiling`
-            (the reference itself on the encoder's token grid).
+            label frequencies of the training split, ties broken at random); `ceiling` (the
+            reference itself on the encoder's token grid); or `pca` (the last layer reduced to 64
+            principal components; see `fixed`).
         layer: of the encoder; empty for `chance` and `ceiling`.
         source: pooling of the clip vector, or `sequence` for frame tasks; empty as for `layer`.
         probe: `linear` or `mlp`.
@@ -211,6 +212,12 @@ class Score:
         edge: choices of validation that are an end of their grid, separated by commas: `training`
             (weight decay or learning rate), or parameters of the decoding. A wider grid might give
             a better value.
+        fixed: `first`, `middle` and `last`, separated by commas, in the row of this probed layer
+            with the mean over the sequence (the first source, if there is none) and the decoding
+            that validation chose for it. `last` of the kinds `probe` and `pca` compares encoders
+            at equal terms: nothing but weight decay and decoding is chosen.
+        wins: share of bootstrap draws of the validation groups in which validation chooses layer,
+            source and decoding of this row; NaN for other kinds than `probe`.
 
     Runs of earlier versions lack the last columns: they are read as empty or 0.
     """
@@ -248,3 +255,5 @@ class Score:
     steps: int = 0
     converged: bool = False
     edge: str = ""
+    fixed: str = ""
+    wins: float = nan

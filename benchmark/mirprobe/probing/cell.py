@@ -3,11 +3,14 @@
 Probes train on `train`. The loss on `valid` chooses weight decay or learning rate. The main metric
 on `valid` chooses the parameters of each decoding, then layer and source of each decoding. Each
 probe is scored on `test` once.
+
+One more probe is trained at equal terms: on the last layer, reduced to `EQUAL_DIM` principal
+components. It is never selected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -26,10 +29,19 @@ from mirprobe.probing.batches import Examples, shuffle_targets
 from mirprobe.probing.controls import CHANCE_SEED, score_ceiling, score_chance
 from mirprobe.probing.lbfgs import train_lbfgs
 from mirprobe.probing.pca import Projection
+from mirprobe.probing.probe_rows import (
+    Inputs,
+    every_variant,
+    fixed_variants,
+    only,
+    score_probes,
+    score_reduced,
+)
 from mirprobe.probing.probes import LbfgsConfig, ProbeConfig, Probes
 from mirprobe.probing.results import Cell
-from mirprobe.probing.scoring import Scorer, SplitData, score_probes
+from mirprobe.probing.scoring import Scorer, SplitData
 from mirprobe.probing.scratch import Scratch, scratch
+from mirprobe.probing.selection import EQUAL_DIM
 
 
 @dataclass(frozen=True)
@@ -116,23 +128,45 @@ def _run(
     rng = np.random.default_rng(CHANCE_SEED)
     shuffled = {name: shuffle_targets(splits[name].targets, rng) for name in ("train", "valid")}
 
-    def fit(targets: Mapping[str, list[Any]], config: ProbeConfig, variant: int | None) -> Probes:
-        examples = (Examples(splits[name].frames, targets[name]) for name in ("train", "valid"))
-        train, valid = (own if variant is None else own.only(variant) for own in examples)
+    def fit(inputs: Inputs, config: ProbeConfig, targets: Mapping[str, list[Any]] | None) -> Probes:
+        train, valid = (
+            inputs(
+                splits[name] if targets is None else replace(splits[name], targets=targets[name])
+            )
+            for name in ("train", "valid")
+        )
         return _train(task, train, valid, config, run, progress)
 
-    probes = fit({name: splits[name].targets for name in ("train", "valid")}, run.config, None)
+    probes = fit(every_variant, run.config, None)
 
     def on_shuffled(variant: int) -> Probes:
-        return fit(shuffled, run.config.only(probes.fits[variant][0]), variant)
+        return fit(only(variant), run.config.only(probes.fits[variant][0]), shuffled)
 
+    variants = _variants(task, run)
     with torch_threads(1):
         scorer = Scorer(task, splits["valid"], splits["test"], run.row, run.seeds, cell, room)
-        score_probes(scorer, probes, _variants(task, run), on_shuffled)
+        score_probes(scorer, probes, variants, on_shuffled)
+        if reduced := _equal_components(splits["train"], variants):
+            score_reduced(scorer, fit(reduced[0], run.config, None), *reduced)
         score_chance(scorer, splits["train"].targets)
         if task.level == "frame":
             score_ceiling(scorer)
     return cell
+
+
+def _equal_components(
+    train: SplitData, variants: Sequence[tuple[str, str]]
+) -> tuple[Inputs, tuple[str, str]] | None:
+    """The last layer reduced to `EQUAL_DIM` components: its examples, and layer and source.
+
+    Returns:
+        None if the embeddings have no more dimensions, or the training split too few vectors.
+    """
+    if train.frames[0].shape[-1] <= EQUAL_DIM or every_variant(train).count <= EQUAL_DIM:
+        return None
+    [last] = [index for index, place in fixed_variants(variants).items() if "last" in place]
+    projection = Projection.fit(only(last)(train).frames, EQUAL_DIM)
+    return lambda split: projection.examples(only(last)(split)), variants[last]
 
 
 def _train(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -86,6 +86,10 @@ class Projection:
     def of(self, frames: Sequence[Frames]) -> list[Frames]:
         """Frames of several tracks that are projected when they are read."""
         return [Projected(own, self.mean, self.axes) for own in frames]
+
+    def examples(self, examples: Examples) -> Examples:
+        """Examples that are projected when they are read."""
+        return replace(examples, frames=self.of(examples.frames))
 
 
 def components_fingerprint(fingerprint: str, components: int) -> str:

@@ -1,17 +1,15 @@
-"""From the outputs of probes to rows: decoding, the choices of validation, scores."""
+"""From logits to rows: decoding, its parameters, scores."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
-from itertools import product
-from math import nan, prod
+from math import nan
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from mirprobe.api.task import Task, conditions_of, decode_grid, score_main
@@ -19,12 +17,11 @@ from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.bootstrap import mean
 from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import Annotations, Floats, Frames, Score
-from mirprobe.probing.batches import Examples
 from mirprobe.probing.logits import Logits, StoredLogits, store_logits
-from mirprobe.probing.probes import Fit, Probes, at_edge
+from mirprobe.probing.probes import at_edge
 from mirprobe.probing.results import Cell, Prediction
 from mirprobe.probing.scratch import Scratch
-from mirprobe.probing.selection import best_on_validation
+from mirprobe.probing.selection import nan_is_worst
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +57,13 @@ class Choice:
     Attributes:
         validation: main metric on the validation split.
         parameters: of the decoding.
+        resampled: (draws,) the main metric of the best parameters in each draw of `Scorer.choose`;
+            minus infinity where it is undefined.
         edge: names of the parameters that are an end of their grid; 0 is a bound and no end.
     """
 
     validation: float
+    resampled: Floats
     parameters: Mapping[str, float]
     edge: tuple[str, ...] = ()
 
@@ -108,26 +108,41 @@ class Scorer:
             for own, times in zip(logits, split.times, strict=True)
         ]
 
-    def choose(self, logits: Iterable[Logits], decoding: str) -> Choice:
-        """The parameters from the decoding's grid that are best on validation."""
-        clip, grid = self.task.level == "clip", self.task.decodings[decoding]
+    def choose(
+        self, logits: Iterable[Logits], decoding: str, draws: Floats | None = None
+    ) -> Choice:
+        """The parameters from the decoding's grid that are best on validation.
+
+        Args:
+            logits: of the validation tracks.
+            decoding: its name.
+            draws: (draws, tracks) how often each track counts in other draws of these tracks, for
+                which the choice is made too.
+        """
+        clip = self.task.level == "clip"
         decoded = [  # (tracks, parameters)
             decode_grid(self.task, own[0] if clip else own, times, decoding)
             for own, times in zip(logits, self.valid.times, strict=True)
         ]
-        found = {}
+        once = np.ones((1, len(decoded)))
+        counts = once if draws is None else np.concatenate([once, draws])
+        grid = self.task.decodings[decoding]
+        found = []
         for index, parameters in enumerate(grid):
-            estimates = [own[index] for own in decoded]
-            statistic = score_main(self.task, self.valid.references, estimates)
-            # an inside value that is as good as an end is preferred
+            statistic = score_main(
+                self.task, self.valid.references, [own[index] for own in decoded]
+            )
             edge = tuple(
                 name
                 for name, value in parameters.items()
                 if value and at_edge(value, [other[name] for other in grid])
             )
-            found[Choice(statistic.value(), parameters, edge)] = len(edge)
-        inside_first = sorted(found, key=found.__getitem__)
-        return best_on_validation({choice: [choice.validation] for choice in inside_first})
+            found.append((statistic.resample(counts), parameters, edge))
+        # an inside value that is as good as an end is preferred
+        found.sort(key=lambda one: len(one[2]))
+        values = nan_is_worst(np.array([own for own, _, _ in found]))  # (parameters, 1 + draws)
+        own, parameters, edge = found[values[:, 0].argmax()]
+        return Choice(float(own[0]), values[:, 1:].max(axis=0), parameters, edge)
 
     def add(self, logits: Iterable[Logits], decoding: str, choice: Choice, **fields: Any) -> None:
         """Decode and score the test tracks: adds a row for each metric and the predictions."""
@@ -197,102 +212,3 @@ class Scorer:
             "source": "",
             "seed": self.seeds[0],
         }
-
-
-def score_probes(
-    scorer: Scorer,
-    probes: Probes,
-    variants: Sequence[tuple[str, str]],
-    on_shuffled: Callable[[int], Probes],
-) -> None:
-    """Score every variant, and probes on shuffled labels of the variant that validation chose.
-
-    Args:
-        scorer: of the cell.
-        probes: trained ones.
-        variants: layer and source of each variant.
-        on_shuffled: trains the probes of a variant, with its weight decay and learning rate, on
-            shuffled labels.
-    """
-    decodings, seeds = scorer.task.decodings, range(probes.shape[1])
-    valid = _predict(scorer, scorer.valid, probes)
-    every = product(decodings, range(len(variants)), seeds)
-    chosen = {(d, v, s): scorer.choose(valid[v, s], d) for d, v, s in every}
-    validation = {
-        decoding: {
-            variant: [chosen[decoding, variant, seed].validation for seed in seeds]
-            for variant in range(len(variants))
-        }
-        for decoding in decodings
-    }
-    winners = {decoding: best_on_validation(found) for decoding, found in validation.items()}
-    reported = best_on_validation({one: validation[one][winners[one]] for one in decodings})
-    test = _predict(scorer, scorer.test, probes)
-
-    def add(kind: str, logits: StoredLogits, fit: Fit, choice: Choice, **fields: Any) -> None:
-        trained: dict[str, Any] = {
-            "learning_rate": fit.learning_rate,
-            "weight_decay": fit.weight_decay,
-            "steps": fit.steps,
-            "converged": fit.converged,
-            "edge": ("training",) * fit.edge,
-        }
-        scorer.add(logits, choice=choice, kind=kind, **trained, **fields)
-
-    for (decoding, variant, seed), choice in chosen.items():
-        layer, source = variants[variant]
-        add(
-            "probe",
-            test[variant, seed],
-            probes.fits[variant][seed],
-            choice,
-            decoding=decoding,
-            layer=layer,
-            source=source,
-            seed=scorer.seeds[seed],
-            selected=variant == winners[decoding] and decoding == reported,
-        )
-    for winner in dict.fromkeys(winners.values()):
-        control = on_shuffled(winner)
-        valid, test = (
-            _predict(scorer, own, control, winner) for own in (scorer.valid, scorer.test)
-        )
-        layer, source = variants[winner]
-        for decoding, seed in product(decodings, seeds):
-            if winners[decoding] == winner:
-                add(
-                    "shuffled",
-                    test[0, seed],
-                    control.fits[0][seed],
-                    scorer.choose(valid[0, seed], decoding),
-                    decoding=decoding,
-                    layer=layer,
-                    source=source,
-                    seed=scorer.seeds[seed],
-                    selected=False,
-                )
-
-
-def _predict(
-    scorer: Scorer, split: SplitData, probes: Probes, variant: int | None = None
-) -> dict[tuple[int, ...], StoredLogits]:
-    """Logits (regression: estimates) of each variant and seed.
-
-    Args:
-        scorer: of the cell.
-        split: its examples.
-        probes: of all variants, or of `variant`.
-        variant: the only one.
-    """
-    examples = Examples(split.frames, split.targets)
-    if variant is not None:
-        examples = examples.only(variant)
-
-    def outputs() -> Iterator[Logits]:
-        for x, _ in examples.in_order():
-            with torch.no_grad():
-                found = probes.outputs(x)  # (variants, examples, seeds, labels)
-            yield found.transpose(1, 2).flatten(0, 1).numpy()
-
-    kept = scorer.keep(split, prod(probes.shape), outputs())
-    return dict(zip(np.ndindex(probes.shape), kept, strict=True))

@@ -22,12 +22,12 @@ from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe.probing.selection import best_on_validation
-from mirprobe.reporting.ranks import RANKED_TOGETHER, RANKS, SAME, add_ranks, holm, with_p
+from mirprobe.reporting.equal_terms import equal_terms
+from mirprobe.reporting.ranks import ENTRY, RANKED_TOGETHER, RANKS, add_ranks, holm, with_p
 from mirprobe.reporting.run_folder import DIFFERENCES, NUMBERS, read_differences, read_scores
 
 log = logging.getLogger(__name__)
 
-ENTRY = [*SAME, "encoder"]
 _FIT = [*ENTRY, "draw", "resample"]
 _MEAN_OF_ENDS = ", mean over the fitted probes of their ends"
 _PAIR = ["cell", "reference_cell"]
@@ -111,6 +111,7 @@ def leaderboard(
         `interval` says what `low` and `high` contain. Without `pairs` they are averages over the
         intervals of single fitted probes. `rank` is the rank by the main metric, NaN if the encoder
         was trained with labels for the task; `ranks.add_ranks` describes the columns beside it.
+        `equal_terms` describes the columns from `first_layer` to `layer_wins`.
 
     Raises:
         ConfigError: `reference` is not among the encoders, or there is nothing to rank.
@@ -128,6 +129,7 @@ def leaderboard(
         rows = known[known["kind"] == kind].groupby([*ENTRY, "metric"])["value"].mean()
         board = board.merge(rows.rename(kind).reset_index(), how="left", on=[*ENTRY, "metric"])
     board = board.merge(_facts(scores), on=["encoder", "fingerprint"])
+    board = equal_terms(board, scores)
     board = _with_intervals(board, pairs)
     mains = board[board["main"]]
     tracks = mains[[*ENTRY, "n"]].rename(columns={"n": "tracks"}).drop_duplicates(ENTRY)

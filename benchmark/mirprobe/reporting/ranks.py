@@ -27,6 +27,7 @@ LEVEL = 0.05
 TABLE = ["task", "dataset"]
 SAME = ["dataset", "splits", "task", "probe", "preset", "conditions", "data"]
 """What the scores of one table have in common, in `scores.csv`."""
+ENTRY = [*SAME, "encoder"]
 RANKED_TOGETHER = [*SAME, "tracks"]
 """The same in a leaderboard; `tracks` is the number that the main metric scores."""
 RANKS = ["rank", "rank_low", "rank_high", "ties", "above", "below"]

@@ -10,6 +10,8 @@ import pandas as pd
 from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.core.intervals import FEW
 from mirprobe.core.markdown import markdown_table
+from mirprobe.probing.selection import EQUAL_DIM
+from mirprobe.reporting.equal_terms import EQUAL, PCA, order_note
 from mirprobe.reporting.leaderboard import CONTROLS, is_supervised
 from mirprobe.reporting.published import table_of
 from mirprobe.reporting.ranks import RANKED_TOGETHER, TABLE, mean_ranks
@@ -110,6 +112,12 @@ def notes_of(rows: pd.DataFrame) -> list[str]:
             "Encoders that share a letter do not differ significantly (all pairs, Holm's "
             "correction)."
         )
+    if note := order_note(rows):
+        notes.append(note)
+    if rows["last_layer"].isna().any():
+        notes.append("Runs of earlier versions have no scores at equal terms.")
+    elif rows[PCA].isna().any():
+        notes.append(f"{EQUAL[PCA]} needs a training split of more than {EQUAL_DIM} vectors.")
     if "difference_interval" in rows:
         found = _contents("The paired 95 % interval", rows["difference_interval"])
         corrected = "p is corrected (Holm) over all differences of this page; the interval is not."
@@ -140,6 +148,7 @@ def ranked_cells(row: pd.Series) -> list[tuple[str, str]]:
         ("95 %", _span(row["low"], row["high"], ".3f")),
         ("layer", f"{row['layer']} {row['source']}"),
         ("decoding", str(row["decoding"])),
+        *((header, _number(row[column])) for column, header in EQUAL.items()),
     ]
     shown += [(kind, _number(row[kind])) for kind in CONTROLS]
     if "difference" in row:
