@@ -19,7 +19,7 @@ from mirprobe.reporting.figures.common import (
     shown,
     title_of,
 )
-from mirprobe.reporting.leaderboard import ENTRY
+from mirprobe.reporting.ranks import ENTRY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
