@@ -9,6 +9,7 @@ import typer
 from tqdm import tqdm
 
 from mirprobe.cli.cache import cache_app
+from mirprobe.cli.compare import compare_command
 from mirprobe.cli.data import data_app
 from mirprobe.cli.emergence import emergence_command, inspect_command
 from mirprobe.cli.errors import OneLineErrors
@@ -38,6 +39,7 @@ app.add_typer(pretrain_app, name="pretrain")
 app.command("inspect")(inspect_command)
 app.command("emergence")(emergence_command)
 app.command("list")(list_command)
+app.command("compare")(compare_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("report")(report_command)
 

@@ -61,8 +61,8 @@ def encoders_of(board: pd.DataFrame) -> list[list[tuple[str, str]]]:
             ("mean rank", ranks.get(name, "")),
             ("parameters", _millions(facts[name]["model_parameters"])),
             ("dim", str(facts[name]["dim"])),
-            ("frames/s", _number(facts[name]["frame_rate"], ".4g")),
-            ("speed", _number(facts[name]["speed"], ".0f")),
+            ("frames/s", number(facts[name]["frame_rate"], ".4g")),
+            ("speed", number(facts[name]["speed"], ".0f")),
             ("licence", str(facts[name]["licence"])),
             ("trained with labels for", str(facts[name]["supervised"]).replace(" ", ", ")),
         ]
@@ -144,39 +144,43 @@ def ranked_cells(row: pd.Series) -> list[tuple[str, str]]:
     shown = [
         ("rank", "trained with labels" if is_supervised(row) else _rank(row)),
         ("encoder", str(row["encoder"])),
-        (str(row["metric"]), _number(row["value"])),
-        ("95 %", _span(row["low"], row["high"], ".3f")),
+        (str(row["metric"]), number(row["value"])),
+        ("95 %", span(row["low"], row["high"], ".3f")),
         ("layer", f"{row['layer']} {row['source']}"),
         ("decoding", str(row["decoding"])),
         *((header, _number(row[column])) for column, header in EQUAL.items()),
     ]
-    shown += [(kind, _number(row[kind])) for kind in CONTROLS]
+    shown += [(kind, number(row[kind])) for kind in CONTROLS]
     if "difference" in row:
-        shown.append(("difference", _number(row["difference"], "+.3f")))
+        shown.append(("difference", number(row["difference"], "+.3f")))
     if "difference_low" in row:
         ends = row["difference_low"], row["difference_high"]
-        shown.append(("paired 95 %", _span(*ends, "+.3f")))
-        shown.append(
-            ("p", "< 0.001" if row["difference_p"] < 1e-3 else _number(row["difference_p"]))
-        )
+        shown.append(("paired 95 %", span(*ends, "+.3f")))
+        shown.append(("p", p_text(row["difference_p"])))
     return shown
 
 
 def _rank(row: pd.Series) -> str:
     """`2 ab (1 to 3)`: rank, letters of its ties, rank interval."""
-    rank = _number(row["rank"], ".0f")
+    rank = number(row["rank"], ".0f")
     if not rank or pd.isna(row["rank_low"]):
         return rank
     return f"{rank} {row['ties']} ({row['rank_low']:.0f} to {row['rank_high']:.0f})"
 
 
-def _span(low: float, high: float, style: str) -> str:
+def p_text(p: float) -> str:
+    """A p value; empty if it is undefined."""
+    return "< 0.001" if p < 1e-3 else number(p)
+
+
+def span(low: float, high: float, style: str) -> str:
     """An interval; empty if it is undefined."""
-    ends = _number(low, style), _number(high, style)
+    ends = number(low, style), number(high, style)
     return " to ".join(ends) if all(ends) else ""
 
 
-def _number(value: float, style: str = ".3f") -> str:
+def number(value: float, style: str = ".3f") -> str:
+    """A number; empty if it is undefined."""
     return "" if pd.isna(value) else format(value, style)
 
 
