@@ -23,6 +23,7 @@ from mirprobe.reporting.compare import BETTER, COMPARED, SAME, WORSE, compare, e
 from mirprobe.reporting.compare_table import compared_tasks, general_notes
 from mirprobe.reporting.critical_difference import block_values, draw
 from mirprobe.reporting.references import REFERENCES
+from mirprobe.reporting.run_folder import SUMS
 from mirprobe.reporting.stored_run import StoredRun
 
 TASKS = ("key", "tagging", "beat")
@@ -114,6 +115,7 @@ def test_a_blank_has_its_reason(runs: dict[str, Path], tmp_path: Path) -> None:
     assert table["reason"].tolist() == ["", "'Dull' has no scores in this task"]
     bare = Path(shutil.copytree(runs["summary"], tmp_path / "bare"))
     (bare / REFERENCES).unlink()
+    (bare / SUMS).unlink()
     table = compare([StoredRun(bare), *opened(runs, "bands")], "Bands", ["key"])
     assert "no such file: the run is of an earlier version" in table["reason"][0]
     assert table["difference"].isna().all()

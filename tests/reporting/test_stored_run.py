@@ -17,6 +17,7 @@ from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import Annotations, Beats, Segments, Track
 from mirprobe.probing import probes
 from mirprobe.reporting.references import REFERENCES, read_references, references_bytes
+from mirprobe.reporting.run_folder import SUMS
 
 TASKS = ("key", "chord", "beat", "tagging")
 
@@ -122,6 +123,9 @@ def test_an_incomplete_run_says_what_is_missing(folder: Path, tmp_path: Path) ->
     with pytest.raises(StorageError, match=r"references\.json\.gz: no such file.*run the same"):
         mirprobe.open_run(copy).references("key")
     (copy / REFERENCES).write_bytes(b"x")
+    with pytest.raises(StorageError, match=r"references\.json\.gz: was changed after the run"):
+        mirprobe.open_run(copy).references("key")
+    (copy / SUMS).unlink()
     with pytest.raises(StorageError, match=r"references\.json\.gz: damaged"):
         mirprobe.open_run(copy).references("key")
     next((copy / "predictions").glob("Bands__key*")).unlink()

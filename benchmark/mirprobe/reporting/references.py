@@ -16,7 +16,7 @@ from mirprobe.api.dataset import Dataset, vocabularies_of
 from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import Annotations, Split, Track
-from mirprobe.reporting.run_folder import AnyPath
+from mirprobe.reporting.run_folder import AnyPath, verify
 
 REFERENCES = "references.json.gz"
 _MEMBERS = ("name", "tags", "trim", "vocabularies")
@@ -106,9 +106,10 @@ def read_references(run: AnyPath) -> StoredDataset:
     """The data set of a run as it is stored in its folder.
 
     Raises:
-        StorageError: the file is missing or damaged.
+        StorageError: the file is missing, damaged or was changed after the run.
     """
     path = run / REFERENCES
+    verify(run, REFERENCES)
     try:
         values = json.loads(gzip.decompress(path.read_bytes()))
         members = {name: _tuples(value) for name, value in values["dataset"].items()}

@@ -29,6 +29,7 @@ from mirprobe.reporting.run_folder import (
     read_description,
     read_differences,
     read_scores,
+    verify,
 )
 
 
@@ -96,7 +97,7 @@ class StoredRun:
 
         Raises:
             ConfigError: the run has no such encoder or task.
-            StorageError: the file of the cell is missing or damaged.
+            StorageError: the file of the cell is missing, damaged or was changed after the run.
         """
         for kind, name, known in (("encoder", encoder, self.encoders), ("task", task, self.tasks)):
             if name not in known:
@@ -104,7 +105,9 @@ class StoredRun:
                     f"{self.path}: no scores of {kind} '{name}'; {nearest(name, known)}"
                 )
         if (encoder, task) not in self._cells:
-            path = self.root / cell_file(encoder, task)
+            name = cell_file(encoder, task)
+            path = self.root / name
+            verify(self.root, name)
             try:
                 self._cells[encoder, task] = read_cell(path)
             except FileNotFoundError as error:
