@@ -148,7 +148,7 @@ def ranked_cells(row: pd.Series) -> list[tuple[str, str]]:
         ("95 %", span(row["low"], row["high"], ".3f")),
         ("layer", f"{row['layer']} {row['source']}"),
         ("decoding", str(row["decoding"])),
-        *((header, _number(row[column])) for column, header in EQUAL.items()),
+        *((header, number(row[column])) for column, header in EQUAL.items()),
     ]
     shown += [(kind, number(row[kind])) for kind in CONTROLS]
     if "difference" in row:
