@@ -10,7 +10,7 @@ from mirprobe.metrics import beat as metrics
 from mirprobe_tasks.common.checks import required
 from mirprobe_tasks.common.event_detection import EventDetection
 
-THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+THRESHOLDS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 TRANSITION_LAMBDAS = (3.0, 10.0, 30.0, 100.0, 300.0)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest, ttest_1samp
@@ -117,7 +119,23 @@ def test_p_agrees_with_the_interval_and_with_the_t_test() -> None:
     )
     assert p_value(1.0, 0.0, 2.0, 10) == pytest.approx(0.05)
     assert p_value(0.0, -1.0, 1.0, 10) == 1
-    assert p_value(0.1, 0.1, 0.1, 10) == 0
+    assert p_value(0.1, 0.1, 0.1, 10) == 2 / 2**11
+
+
+@pytest.mark.parametrize("groups", [2, 5, 12])
+def test_equal_differences_have_the_p_of_all_changes_of_sign(groups: int) -> None:
+    """Against every change of signs: the mean is as extreme in two of 2^groups."""
+    parts = np.full(groups, 0.25)
+    signs = np.array(list(product((-1, 1), repeat=groups)))
+    exact = (np.abs(signs @ parts / groups) >= 0.25).mean()
+    gain = of([0.5] * groups) - of([0.25] * groups)
+    interval = gain.interval
+    assert p_value(gain.value, *ends(interval), interval.df) == pytest.approx(exact)
+
+
+def test_no_p_is_zero() -> None:
+    assert 0 < p_value(1.0, 1 - 1e-300, 1 + 1e-300, 500) < 1e-100
+    assert 0 < p_value(1.0, 1.0, 1.0, 1e6) < 1e-300
 
 
 def fits(values: Floats) -> Estimate:

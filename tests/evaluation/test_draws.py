@@ -11,7 +11,7 @@ from helpers.workbench import Workbench
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Track
-from mirprobe.evaluation.cells import Splits, deal
+from mirprobe.evaluation.cells import Splits, deal, fold
 from mirprobe.evaluation.runner import run
 from mirprobe.reporting.run_folder import read_differences
 
@@ -68,6 +68,51 @@ def test_a_deal_keeps_groups_and_sizes_and_the_test_split() -> None:
         assert deal(before, resample) == after
         seen.add(frozenset(ids["train"]))
     assert len(seen) == 19
+
+
+@pytest.mark.parametrize("folds", [2, 5, 14])
+def test_each_track_validates_in_one_fold_and_trains_in_the_others(folds: int) -> None:
+    before = splits({"train": 30, "valid": 12, "test": 6})
+    both = sorted(track.id for split in ("train", "valid") for track, _ in before[split])
+    seen: list[str] = []
+    for number in range(folds):
+        after = fold(before, number, folds)
+        assert after["test"] == before["test"]
+        valid, train = (
+            {track.id: track.group for track, _ in after[split]} for split in ("valid", "train")
+        )
+        assert not set(valid.values()) & set(train.values())
+        assert sorted([*valid, *train]) == both
+        assert abs(len(valid) - 42 / folds) < 3
+        seen += valid
+    assert sorted(seen) == both
+
+
+def test_fewer_groups_than_folds_are_refused() -> None:
+    before = splits({"train": 30, "valid": 12, "test": 6})
+    with pytest.raises(ConfigError, match=r"15 folds need as many groups .* there are 14"):
+        fold(before, 0, 15)
+
+
+def test_a_fold_is_a_resample(tones: Tones, tmp_path: Path) -> None:
+    bench = Workbench(tmp_path, tones)
+    result = run(bench.config("Bands", folds=3), encoders={"Bands": Bands()}, dataset=tones)
+    assert not result.failures
+    rows = result.scores[result.scores["selected"] & result.scores["main"]]
+    assert rows["resample"].tolist() == [0, 1, 2]
+    table = read_differences(result.folder.path)
+    own = table[(table["reference"] == "") & (table["metric"] == "mirex")]
+    assert own["difference"].item() == pytest.approx(rows["value"].mean())
+    again = run(bench.config("Bands", folds=2), encoders={"Bands": Bands()}, dataset=tones)
+    assert again.computed == 1
+
+
+@pytest.mark.parametrize("options", [{"folds": 1}, {"folds": 3, "resamples": 2}])
+def test_folds_are_two_or_more_and_replace_resamples(
+    options: dict[str, int], tones: Tones, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="give 2 folds or more, without resamples"):
+        Workbench(tmp_path, tones).config("mfcc", **options)
 
 
 def test_a_cell_has_every_draw_and_deal(tones: Tones, tmp_path: Path) -> None:

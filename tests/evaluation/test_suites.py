@@ -73,7 +73,8 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         results_dir=Path("elsewhere"),
     )
     default = asdict(RunConfig())
-    sides = {"train_dataset", "test_dataset", "test_tracks"}  # these stand for `dataset`
+    # these stand for `dataset` and for `resamples`
+    sides = {"train_dataset", "test_dataset", "test_tracks", "folds"}
     same = {name for name, value in asdict(found).items() if value == default[name]}
     assert same == sides
 

@@ -188,13 +188,19 @@ def p_value(difference: float, low: float, high: float, df: float) -> float:
     """Two-sided p of a difference, from its 95 % interval (Altman & Bland, BMJ 343, 2011).
 
     It is below .05 exactly if the interval excludes zero. NaN if the interval is undefined.
+
+    It is never 0 (Phipson & Smyth, Stat. Appl. Genet. Mol. Biol. 9, 2010, article 39). If all
+    groups differ by the same amount, the interval has no width, and p is that of the randomisation
+    test that changes the signs of the groups' differences (Fisher, The Design of Experiments, 1935,
+    section 21): 2 / 2^groups. Of two to five groups it is above .05.
     """
     if np.isnan([difference, low, high, df]).any():
         return float("nan")
     width = difference - low if difference > 0 else high - difference
-    if width <= 0 or difference == 0:
-        return float(difference == 0)
-    return float(2 * stdtr(df, -abs(difference) / width * stdtrit(df, 0.975)))
+    if difference == 0:
+        return 1.0
+    p = 2 * stdtr(df, -abs(difference) / width * stdtrit(df, 0.975)) if width > 0 else 0.0
+    return float(p or max(2.0**-df, np.finfo(np.float64).tiny))  # groups = df + 1
 
 
 def _wilson(hits: Floats) -> tuple[float, float]:

@@ -205,7 +205,8 @@ class Score:
         interval: its method, and what it contains: `wilson over test tracks of these fitted
             probes`; see `core.intervals`.
         draw: of the encoder's random weights.
-        resample: of the training and validation tracks; 0 for those of the data set.
+        resample: of the training and validation tracks; 0 for those of the data set, or the number
+            of the fold that validates.
         weight_decay: of the probe; NaN for `chance` and `ceiling`.
         steps: of the training.
         converged: whether the training ended at the optimum or by early stopping.

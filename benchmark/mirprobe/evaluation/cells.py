@@ -16,7 +16,7 @@ import joblib
 import numpy as np
 
 from mirprobe.api.task import Task
-from mirprobe.core.errors import KilledError
+from mirprobe.core.errors import ConfigError, KilledError
 from mirprobe.core.parallel import in_process, parallel_map
 from mirprobe.core.schema import Embedding, Split, Track
 from mirprobe.embedding.cache import Cache
@@ -51,16 +51,45 @@ def deal(splits: Splits, resample: int) -> Splits:
     Returns:
         Splits of about the same sizes as before.
     """
+    train: list[tuple[Track, str]] = []
+    valid: list[tuple[Track, str]] = []
+    for group in _shuffled_groups(splits, resample):
+        (train if len(train) < len(splits["train"]) else valid).extend(group)
+    return {"train": train, "valid": valid, "test": splits["test"]}
+
+
+def fold(splits: Splits, number: int, folds: int) -> Splits:
+    """Training on all folds but one, and validation on that one; the test split stays.
+
+    Args:
+        splits: those of the data set.
+        number: of the fold that validates.
+        folds: how many there are. Groups are dealt in random order, the same for every `number`,
+            each to the fold with the fewest tracks.
+
+    Raises:
+        ConfigError: there are fewer groups than folds.
+    """
+    groups = _shuffled_groups(splits, 0)
+    if len(groups) < folds:
+        raise ConfigError(
+            f"{folds} folds need as many groups of training and validation tracks, and there are "
+            f"{len(groups)}; give fewer folds"
+        )
+    parts: list[list[tuple[Track, str]]] = [[] for _ in range(folds)]
+    for group in groups:
+        min(parts, key=len).extend(group)
+    train = [item for other, part in enumerate(parts) if other != number for item in part]
+    return {"train": train, "valid": parts[number], "test": splits["test"]}
+
+
+def _shuffled_groups(splits: Splits, seed: int) -> list[list[tuple[Track, str]]]:
+    """The groups of training and validation tracks in random order."""
     groups: dict[str, list[tuple[Track, str]]] = {}
     for item in (*splits["train"], *splits["valid"]):
         groups.setdefault(item[0].group or item[0].id, []).append(item)
-    train: list[tuple[Track, str]] = []
-    valid: list[tuple[Track, str]] = []
-    names = list(groups)
-    for index in np.random.default_rng(resample).permutation(len(names)):
-        side = train if len(train) < len(splits["train"]) else valid
-        side.extend(groups[names[index]])
-    return {"train": train, "valid": valid, "test": splits["test"]}
+    order = np.random.default_rng(seed).permutation(len(groups))
+    return [list(groups.values())[index] for index in order]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +101,7 @@ class CellWork:
         draws: of each draw of the encoder and each split, the usable tracks with the keys of their
             entries in the cache.
         resamples: times that training and validation tracks are dealt.
+        folds: number of folds, each of which is a resample; None for other deals.
         unusable: track -> why its audio cannot be used.
         run: the settings of the probes.
         place: of the cache.
@@ -82,6 +112,7 @@ class CellWork:
     task: Task
     draws: Sequence[Splits]
     resamples: int
+    folds: int | None
     unusable: Mapping[str, str]
     run: ProbeRun
     place: Path | str
@@ -113,8 +144,13 @@ class CellWork:
         with kept_torch_state(), self._noted(failures):
             cache = Cache(self.place, self.folder)
             cell = Cell(self.run.row["cell"], self.encoder, self.run.row["task"])
-            for resample, (draw, splits) in product(range(self.resamples), enumerate(self.draws)):
-                dealt = deal(splits, resample) if resample else splits
+            for resample, (draw, splits) in product(
+                range(self.folds or self.resamples), enumerate(self.draws)
+            ):
+                if self.folds:
+                    dealt = fold(splits, resample, self.folds)
+                else:
+                    dealt = deal(splits, resample) if resample else splits
                 row = {**self.run.row, "draw": draw, "resample": resample}
                 tracks = {split: self._read(cache, own, lag) for split, own in dealt.items()}
                 fit = run_cell(self.task, tracks, replace(self.run, row=row), progress)

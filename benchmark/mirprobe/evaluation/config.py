@@ -55,6 +55,9 @@ class RunConfig:
         resamples: Times that training and validation tracks are dealt, by group. The first deal is
             that of the data set. The test split stays. Intervals then contain the choice of these
             tracks.
+        folds: Cross-validation: training and validation tracks are dealt into this many folds, by
+            group. Each fold validates once the probes that are trained on the others. The test
+            split stays, and scores are averaged over the folds. It replaces resamples.
         device: Device of encoders and probes: auto, cpu, cuda, cuda:1 or mps.
         dtype: Number type of the cached embeddings.
         precision: Number type of the encoders' arithmetic. bf16 and fp16 use torch's autocast;
@@ -83,6 +86,7 @@ class RunConfig:
     seeds: tuple[int, ...] = (0,)
     draws: int = 3
     resamples: int = 1
+    folds: int | None = None
     device: str = "auto"
     dtype: Dtype = "float16"
     precision: AnyPrecision = "32"
@@ -116,6 +120,11 @@ class RunConfig:
                 raise ConfigError(f"seed {seed} must lie between 0 and 2**63 - 1")
         if self.jobs < 0:
             raise ConfigError(f"jobs is {self.jobs}; give 1 or more, or 0 for one per core")
+        if self.folds is not None and (self.folds < 2 or self.resamples > 1):
+            raise ConfigError(
+                f"folds is {self.folds} and resamples {self.resamples}; give 2 folds or more, "
+                "without resamples"
+            )
         for name in ("limit", "pca", "draws", "resamples"):
             value = getattr(self, name)
             if value is not None and value < 1:

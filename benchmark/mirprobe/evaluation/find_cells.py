@@ -190,6 +190,7 @@ def _works(
                 for keys, _ in filled
             ],
             plan.config.resamples,
+            plan.config.folds,
             unusable,
             runs[name],
             place,

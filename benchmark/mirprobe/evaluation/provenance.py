@@ -54,7 +54,7 @@ def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str, gro
         version("mirprobe"),
         [folder_hash(HARNESS / name) for name in ("core", "metrics", "probing")],
         [encoder.fingerprint for _, encoder in probed.draws],
-        config.resamples,
+        [config.resamples, config.folds],
         [probed.fingerprint, encoder.sources, encoder.frame_rate, probed.layers],
         [config.dtype, config.precision],
         task,

@@ -233,7 +233,8 @@ class _Axes:
 
         def evaluate(variables: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             at = weights(variables)
-            value, gradient = _mean_loss_and_gradient(blocks, at, self.loss)
+            gradient = torch.zeros_like(at)
+            value = _mean_loss(blocks, at, self.loss, gradient)
             value += decay / 2 * at[:, :-1].double().square().sum().cpu()
             gradient[:, :-1] += decay * at[:, :-1]
             along = rotated(gradient, self.vectors) * scale
@@ -261,8 +262,8 @@ def _frequency(blocks: Blocks, loss: Loss, classes: int) -> Tensor:
     return (targets.sum(0) + 0.5) / (len(targets) + 1)
 
 
-def _mean_loss_and_gradient(blocks: Blocks, at: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
-    """Mean loss over examples and its gradient.
+def _mean_loss(blocks: Blocks, at: Tensor, loss: Loss, gradient: Tensor | None = None) -> Tensor:
+    """Mean loss over examples.
 
     Logits are (classes, n): with few classes this is several times as fast as (n, classes).
 
@@ -270,9 +271,10 @@ def _mean_loss_and_gradient(blocks: Blocks, at: Tensor, loss: Loss) -> tuple[Ten
         blocks: examples.
         at: weights and biases, (classes, dim + 1).
         loss: of the task.
+        gradient: zeros like `at`, to which the gradient is added; None if it is not needed.
     """
     weights, bias = at[:, :-1].contiguous(), at[:, -1:]
-    value, gradient, count = torch.zeros((), dtype=torch.float64), torch.zeros_like(at), 0
+    value, count = torch.zeros((), dtype=torch.float64), 0
     for x, y in blocks():
         logits = torch.addmm(bias, weights, x.T)
         if loss == "multiclass":
@@ -286,11 +288,10 @@ def _mean_loss_and_gradient(blocks: Blocks, at: Tensor, loss: Loss) -> tuple[Ten
         else:
             error = logits.sub_(y.T)
             value += error.square().sum(dtype=torch.float64).cpu() / 2
-        gradient[:, :-1] += error @ x
-        gradient[:, -1] += error.sum(1)
         count += len(y)
-    return value / count, gradient / count
-
-
-def _mean_loss(blocks: Blocks, at: Tensor, loss: Loss) -> Tensor:
-    return _mean_loss_and_gradient(blocks, at, loss)[0]
+        if gradient is not None:
+            gradient[:, :-1] += error @ x
+            gradient[:, -1] += error.sum(1)
+    if gradient is not None:
+        gradient /= count
+    return value / count
