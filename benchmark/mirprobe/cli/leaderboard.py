@@ -20,6 +20,14 @@ def leaderboard_command(
             help="Show published figures of the same task, data set and metric; never ranked.",
         ),
     ] = False,
+    agreement: Annotated[
+        bool,
+        typer.Option(
+            "--agreement",
+            help="Of two runs, such as those of two data sets: show Kendall's tau of the order of "
+            "their encoders instead; writes agreement.csv.",
+        ),
+    ] = False,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of leaderboard.csv and leaderboard.md.")
     ] = Path("results"),
@@ -31,6 +39,9 @@ def leaderboard_command(
     from mirprobe.reporting.published import add_published, published_beside
     from mirprobe.reporting.tables import encoders_of, to_markdown
 
+    if agreement:
+        _print_agreement(runs, output / "agreement.csv")
+        return
     board = boards.leaderboard(boards.read_runs(runs), reference, boards.read_pairs(runs))
     figures = published_beside(board) if with_published else None
     whole = board if figures is None else add_published(board, figures)
@@ -50,3 +61,19 @@ def leaderboard_command(
         title = "published, not measured here"
         print_table(columns, rows, text=columns, wrapped=("dataset", "citation"), title=title)
     typer.echo(f"written: {output / 'leaderboard.csv'}, {output / 'leaderboard.md'}")
+
+
+def _print_agreement(runs: list[Path], output: Path) -> None:
+    from mirprobe.cli.tables import print_table
+    from mirprobe.core.atomic_write import write_whole
+    from mirprobe.core.errors import ConfigError
+    from mirprobe.reporting.agreement import COLUMNS, agreement
+    from mirprobe.reporting.stored_run import StoredRun
+
+    if len(runs) != 2:
+        raise ConfigError(f"--agreement compares two runs, and {len(runs)} are given")
+    found = agreement(*map(StoredRun, runs))
+    shown = found.round(3).astype(str).to_numpy().tolist()
+    print_table(COLUMNS, shown, text=("task",), wrapped=(), title="Kendall's tau, 95 % interval")
+    write_whole(output, found.to_csv(index=False, lineterminator="\n").encode())
+    typer.echo(f"written: {output}")

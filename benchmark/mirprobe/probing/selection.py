@@ -35,18 +35,20 @@ def best_on_validation(candidates: Mapping[K, Sequence[float]]) -> K:
     return max(candidates, key=lambda candidate: nan_is_worst(candidates[candidate]).mean())
 
 
-def draw_groups(groups: Sequence[str]) -> Floats:
+def draw_groups(groups: Sequence[str], draws: int = DRAWS, seed: int = 0) -> Floats:
     """Bootstrap draws of tracks, in whole groups.
 
     Args:
         groups: of each track.
+        draws: how many.
+        seed: of the draws.
 
     Returns:
-        (DRAWS, tracks) how often each track counts.
+        (draws, tracks) how often each track counts.
     """
     names, codes = np.unique(np.asarray(groups), return_inverse=True)
-    drawn = np.random.default_rng(0).multinomial(
-        len(names), np.full(len(names), 1 / len(names)), DRAWS
+    drawn = np.random.default_rng(seed).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), draws
     )
     return np.asarray(drawn[:, codes], dtype=np.float64)
 
