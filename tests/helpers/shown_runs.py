@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from helpers.score_rows import INFO, ROW
 
-from mirprobe.core.schema import Annotations, Beats, Segments
+from mirprobe.core.schema import Annotations, Beats, Segments, Track
 from mirprobe.metrics.chord import LABELS
 from mirprobe.metrics.key import KEYS
 from mirprobe.probing.results import Cell, Prediction
+from mirprobe.reporting.references import REFERENCES, references_bytes
 from mirprobe.reporting.run_folder import DIFFERENCES, RunFolder
 
 METRICS = {"key": "mirex", "chord": "majmin", "beat": "f_measure", "tagging": "roc_auc"}
@@ -99,4 +102,17 @@ def write_run(
         "failures": {},
     }
     (path / "run.json").write_text(json.dumps(described))
+    truths = [annotation(task, rng) for task in METRICS for _ in range(tracks)]
+    names = sorted({name for one in truths for name in one.given()})
+    tracks_of = [
+        Track(
+            ids[n],
+            Path(),
+            ids[n],
+            Annotations(**{k: v for one in truths[n::tracks] for k, v in one.given().items()}),
+        )
+        for n in range(tracks)
+    ]
+    data: Any = SimpleNamespace(name="studio", tags=TAGS, trim=0.0, vocabularies={})
+    (path / REFERENCES).write_bytes(references_bytes(data, tracks_of, names))
     return path

@@ -111,16 +111,17 @@ def test_bold_are_the_best_and_those_that_do_not_differ(runs: Compared) -> None:
 
 
 def test_encoders_are_renamed_and_tasks_chosen(runs: Compared) -> None:
-    found = compared(runs.paths, ["beat", "key"], {EVIL: "Ours"})
+    paths = [run.path for run in runs.runs]
+    found = compared(paths, ["beat", "key"], {EVIL: "Ours"})
     assert list(dict.fromkeys(found.mains["task"])) == ["beat", "key"]
     assert "Ours" in set(found.mains["encoder"])
     assert "Ours" in set(found.differences["encoder"])
     with pytest.raises(ConfigError, match="two encoders would be called 'vit1d'"):
-        compared(runs.paths, rename={"chroma": "vit1d"})
+        compared(paths, rename={"chroma": "vit1d"})
     with pytest.raises(ConfigError, match="no scores of task 'keys'; did you mean 'key'"):
-        compared(runs.paths, ["keys"])
+        compared(paths, ["keys"])
     with pytest.raises(ConfigError, match="no scores of encoder 'vit'"):
-        compared(runs.paths, rename={"vit": "x"})
+        compared(paths, rename={"vit": "x"})
 
 
 def test_one_encoder_alone_has_a_page(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from helpers.browser import MISSING, chromium, log, requests
-from helpers.shown_runs import EVIL, write_run
+from helpers.shown_runs import EVIL, TRACKS, write_run
 
 from mirprobe.reporting.compared import compared
 from mirprobe.reporting.report.page import write_report
@@ -110,6 +110,46 @@ def test_differences_to_any_encoder(browser: Chrome) -> None:
     assert all(one.startswith("\N{MINUS SIGN}") for one in first)  # to the best
     assert all(one.startswith("+") for one in last)  # to the worst
     assert sorted(first)[-1][1:] in {one[1:] for one in last}
+
+
+def test_tracks_are_listed_worst_first_and_shown_on_a_time_axis(browser: Chrome) -> None:
+    for task, shapes in ((1, "rect:not(.wrong)"), (2, "path")):
+        click(browser, ".tabs button", task)
+        table = f"#task{task} .tracks-table"
+        means = [
+            sum(float(column(browser, table, place)[row]) for place in (1, 2, 3))
+            for row in range(TRACKS)
+        ]
+        assert means == sorted(means)
+        click(browser, f"{table} .pick", 3)
+        picked = ask(browser, "return document.querySelector(arguments[0]).textContent",
+                     f"#task{task} .pick[aria-pressed=true]")  # fmt: skip
+        assert picked == column(browser, table, 0)[3]
+        drawn = "return document.querySelectorAll(arguments[0]).length"
+        lines = ask(browser, drawn, f"#task{task} .track .line")
+        assert lines == 5  # reference, three encoders, axis
+        marks = ask(browser, drawn, f"#task{task} .track {shapes}")
+        assert marks == 4 * (8 if task == 1 else 16)
+
+
+def test_beats_off_by_more_than_the_tolerance_are_marked(browser: Chrome) -> None:
+    script = (
+        "const svg = beats([100, 150, 208], [107, 142, 200], true, x => x, 300, {}, 'x');"
+        "return [...svg.children].map(e => e.getAttribute('class'))"
+    )
+    assert ask(browser, script) == ["right", "wrong", "wrong"]
+
+
+def test_chords_of_another_class_are_marked(browser: Chrome) -> None:
+    """Of `C:maj` and `A:min` against `C:7`, `X`: only the time against `C:7` can be wrong."""
+    script = (
+        "const data = {labels: ['C:maj', 'A:min', 'C:7', 'X'], classes: [0, 21, 0, -1]};"
+        "const svg = segments([0, 100, 0, 100, 300, 1], [0, 200, 2, 200, 300, 3], true, x => x,"
+        " 300, data, 'x');"
+        "return [...svg.querySelectorAll('.wrong')].map(e => [+e.getAttribute('x'),"
+        " +e.getAttribute('width')])"
+    )
+    assert ask(browser, script) == [[100, 100]]
 
 
 def test_a_table_is_copied_as_csv(browser: Chrome) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,12 +13,14 @@ import numpy as np
 import pandas as pd
 
 from mirprobe.api.specs import nearest
-from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe.api.task import score_main
+from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
 from mirprobe.core.schema import Annotations
-from mirprobe.probing.results import Cell
 from mirprobe.reporting.leaderboard import leaderboard, read_pairs, read_runs
 from mirprobe.reporting.ranks import BESIDE, RANKED_TOGETHER, holm, with_p
-from mirprobe.reporting.run_folder import read_cell
+from mirprobe.reporting.stored_run import StoredRun
+
+log = logging.getLogger(__name__)
 
 PAIRS = ["table", "encoder", "reference", "difference", "low", "high", "n", "p"]
 
@@ -28,14 +30,14 @@ class Compared:
     """Runs that are shown together.
 
     Attributes:
-        paths: the folders of the runs.
+        runs: the runs.
         scores: rows of `scores.csv` of all runs, with `speed`.
         pairs: paired differences, of `differences.csv`.
         board: the leaderboard, with a column `table`: rows that are ranked together have the same
             number.
     """
 
-    paths: Sequence[Path]
+    runs: Sequence[StoredRun]
     scores: pd.DataFrame
     pairs: pd.DataFrame
     board: pd.DataFrame = field(init=False)
@@ -91,37 +93,56 @@ class Compared:
         return found
 
     @cached_property
-    def _cells(self) -> dict[str, Cell]:
-        """Key of a cell -> the cell; those of a damaged file are missing."""
-        files = [file for path in self.paths for file in sorted(path.glob("predictions/*.json.gz"))]
-        return {cell.key: cell for cell in map(read_cell, files)}
+    def _places(self) -> dict[str, tuple[StoredRun, str, str]]:
+        """Key of a cell -> run, and the names of encoder and task in it."""
+        return {
+            str(cell): (run, str(encoder), str(task))
+            for run in self.runs
+            for cell, encoder, task in run.scores[["cell", "encoder", "task"]]
+            .drop_duplicates()
+            .itertuples(index=False)
+        }
 
     def predictions(self, row: pd.Series) -> Mapping[str, Annotations]:
-        """Track -> prediction of the first probe that validation chose, for a row of the board."""
-        cell = self._cells.get(row["cell"])
-        return cell.chosen()[0].tracks if cell else {}
+        """Track -> prediction of the first probe that validation chose, for a row of the board.
+
+        It is empty if the run lacks the file of the cell.
+        """
+        run, encoder, task = self._places[row["cell"]]
+        try:
+            return run.predictions(encoder, task)
+        except StorageError as error:
+            return _missing(error, {})
 
     def references(self, row: pd.Series) -> Mapping[str, Annotations]:
-        """Track -> reference."""
-        return {}
+        """Track -> reference; empty if the run is of a version that did not store them."""
+        run, _, task = self._places[row["cell"]]
+        try:
+            return run.references(task)
+        except StorageError as error:
+            return _missing(error, {})
 
     def track_scores(self, row: pd.Series) -> Mapping[str, float]:
-        """Track -> the main metric of that track alone."""
-        return {}
+        """Track -> the main metric of that track alone, of the probe of `predictions`.
 
-    @cached_property
-    def descriptions(self) -> list[dict[str, Any]]:
-        """The content of `run.json` of each run; empty where a run has none."""
-        found = []
-        for path in self.paths:
-            file = path / "run.json"
-            try:
-                found.append(json.loads(file.read_text(encoding="utf-8")))
-            except FileNotFoundError:
-                found.append({})
-            except (OSError, ValueError) as error:
-                raise StorageError(f"{file}: damaged ({error}); delete it and run again") from error
-        return found
+        It is empty if the task is not registered here or is undefined for single tracks.
+        """
+        run, encoder, name = self._places[row["cell"]]
+        try:
+            task, tracks = run.task(name), run.scored_tracks(encoder, name)
+        except MirprobeError as error:
+            return _missing(error, {})
+        own = run.predictions(encoder, name)
+        statistic = score_main(
+            task, [track.annotations for track in tracks], [own[track.id] for track in tracks]
+        )
+        values = statistic.resample(np.eye(len(tracks)))
+        return {track.id: float(value) for track, value in zip(tracks, values, strict=True)}
+
+
+def _missing(error: MirprobeError, empty: Mapping[str, Any]) -> Mapping[str, Any]:
+    log.warning("%s", error)
+    return empty
 
 
 def compared(
@@ -152,7 +173,11 @@ def compared(
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(f"two encoders would be called '{twice[0]}'; give each its own name")
-    return Compared(runs, scores.assign(encoder=scores["encoder"].replace(rename)), pairs)
+    return Compared(
+        [StoredRun(run) for run in runs],
+        scores.assign(encoder=scores["encoder"].replace(rename)),
+        pairs,
+    )
 
 
 def _require(what: str, names: Sequence[str], known: Sequence[str]) -> None:

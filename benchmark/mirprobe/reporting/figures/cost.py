@@ -60,6 +60,8 @@ def cost(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figure
                 most = known[name].astype(float).max()
                 powers = range(4, int(np.log10(max(most, 1e4))) + 2)
                 own.set_xticks([0, *(10.0**power for power in powers)])
+                own.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _count(x)))
+                own.xaxis.set_minor_formatter(NullFormatter())
             own.set_title(title_of(rows))
             own.set_xlabel(label)
             if known.empty:
@@ -67,3 +69,11 @@ def cost(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figure
     legend(figure, axes)
     figure.set_label(caption_of(compared, tables, WHAT))
     return figure
+
+
+def _count(number: float) -> str:
+    """`10 k`, `1 M`, `10 G`."""
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if number >= size:
+            return f"{number / size:g}{unit}"
+    return f"{number:g}"

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mirprobe.core.errors import ConfigError
 from mirprobe.core.plotting import new_figure
 from mirprobe.core.schema import Annotations, Beats, Floats, Segments
 from mirprobe.metrics.chord import LABELS, chord_class
 from mirprobe.metrics.key import key_class
 from mirprobe.reporting.compared import Compared
-from mirprobe.reporting.figures.common import WIDTH, data_of, literal, shown, title_of
+from mirprobe.reporting.figures.common import MOST, WIDTH, data_of, literal, shown, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,30 +43,72 @@ class Grid:
     columns: Sequence[str]
     values: Floats
 
+    @property
+    def long(self) -> bool:
+        """Whether names of columns do not fit side by side."""
+        return max(len(line) for name in self.columns for line in name.split("\n")) > 6
 
-def errors(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figure | None:
-    """The error view of one ranked table, the first of `tables` that has one.
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """The error view of a ranked table.
+
+    Attributes:
+        encoders: the rows of each grid.
+        grids: its panels.
+        caption: what it shows, and of which data.
+    """
+
+    encoders: Sequence[str]
+    grids: Sequence[Grid]
+    caption: str
+
+
+def error_view(compared: Compared, rows: pd.DataFrame) -> View | None:
+    """How the predictions for a ranked table are wrong.
 
     Returns:
-        None if no table has a view: its predictions are no keys, chords, beats or tags, or the run
-        holds no references.
+        None if the predictions are no keys, chords, beats or tags, or the run has no references.
     """
-    for rows in compared.tables() if tables is None else tables:
-        encoders = shown(rows)
-        chosen = rows[rows["encoder"].isin(encoders)]
-        references = compared.references(rows.iloc[0])
-        pairs = []
-        for _, row in chosen.iterrows():
-            estimates = compared.predictions(row)
-            pairs.append([(references[k], own) for k, own in estimates.items() if k in references])
-        found = view_of(pairs)
-        if found is not None:
-            what, grids = found
-            first = " Of several fitted probes, the first." if _several(compared, chosen) else ""
-            figure = _draw(grids, encoders)
-            figure.set_label(f"{title_of(rows)}. {what}{first} Data: {data_of(rows)}.")
-            return figure
-    return None
+    references = compared.references(rows.iloc[0])
+    chosen = rows.iloc[:MOST]
+    pairs = []
+    for _, row in chosen.iterrows():
+        estimates = compared.predictions(row)
+        pairs.append([(references[k], own) for k, own in estimates.items() if k in references])
+    found = view_of(pairs)
+    if found is None:
+        return None
+    what, grids = found
+    first = " Of several fitted probes, the first." if _several(compared, chosen) else ""
+    return View(shown(rows), grids, f"{what}{first} Data: {data_of(rows)}.")
+
+
+def confusion(compared: Compared) -> Figure:
+    """The error view of every ranked table that has one, one below the other.
+
+    Raises:
+        ConfigError: no table has one.
+    """
+    tables = compared.tables()
+    views = [(rows, view) for rows in tables if (view := error_view(compared, rows)) is not None]
+    if not views:
+        raise ConfigError(
+            "these runs have no references and predictions of keys, chords, beats or tags; "
+            "run again with this version, which stores them"
+        )
+    grids = [
+        (f"{title_of(rows)}: {grid.title}" if len(views) > 1 else grid.title, grid, view.encoders)
+        for rows, view in views
+        for grid in view.grids
+    ]
+    heights = [0.24 * len(names) + (1.5 if grid.long else 0.75) for _, grid, names in grids]
+    figure = new_figure(WIDTH, sum(heights))
+    axes = figure.subplots(len(grids), 1, squeeze=False, height_ratios=heights)
+    for own, (title, grid, encoders) in zip(axes.flat, grids, strict=True):
+        _draw(own, title, grid, encoders)
+    figure.set_label(" ".join(f"{title_of(rows)}: {view.caption}" for rows, view in views))
+    return figure
 
 
 def view_of(encoders: Sequence[Pairs]) -> tuple[str, list[Grid]] | None:
@@ -244,16 +287,7 @@ def _several(compared: Compared, rows: pd.DataFrame) -> bool:
     return bool(scores[["draw", "resample", "seed"]].nunique().gt(1).any())
 
 
-def _draw(grids: Sequence[Grid], encoders: Sequence[str]) -> Figure:
-    long = max(len(x) for grid in grids for name in grid.columns for x in name.split("\n")) > 6
-    height = 0.24 * len(encoders) + (1.5 if long else 0.75)
-    figure = new_figure(WIDTH, height * len(grids))
-    for own, grid in zip(figure.subplots(len(grids), 1, squeeze=False).flat, grids, strict=True):
-        _draw_grid(own, grid, encoders, long)
-    return figure
-
-
-def _draw_grid(axes: Axes, grid: Grid, encoders: Sequence[str], long: bool) -> None:
+def _draw(axes: Axes, title: str, grid: Grid, encoders: Sequence[str]) -> None:
     axes.pcolormesh(grid.values, cmap="Blues", vmin=0, vmax=100, edgecolors="white", lw=0.5)
     for row, values in enumerate(grid.values):
         for column, value in enumerate(values):
@@ -262,9 +296,10 @@ def _draw_grid(axes: Axes, grid: Grid, encoders: Sequence[str], long: bool) -> N
                 fontsize=7, color="white" if value > 60 else "black",
             )  # fmt: skip
     places = np.arange(len(grid.columns)) + 0.5
-    axes.set_xticks(places, [literal(name) for name in grid.columns], rotation=90 if long else 0)
+    rotation = 90 if grid.long else 0
+    axes.set_xticks(places, [literal(name) for name in grid.columns], rotation=rotation)
     axes.set_yticks(np.arange(len(encoders)) + 0.5, [literal(name) for name in encoders])
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(grid.title)
+    axes.set_title(title)

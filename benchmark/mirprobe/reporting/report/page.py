@@ -15,17 +15,17 @@ from mirprobe.core.plotting import inline_svg, require_matplotlib, style
 from mirprobe.reporting.compared import Compared
 from mirprobe.reporting.figures.common import data_of, title_of
 from mirprobe.reporting.figures.cost import cost
-from mirprobe.reporting.figures.errors import errors
+from mirprobe.reporting.figures.errors import error_view
 from mirprobe.reporting.figures.layers import layers
 from mirprobe.reporting.ranks import mean_ranks
 from mirprobe.reporting.report.tracks import tracks_of
+from mirprobe.reporting.stored_run import StoredRun
 from mirprobe.reporting.tables import encoders_of, notes_of, ranked_cells
 
 TEMPLATES = Path(__file__).parent / "templates"
 FIGURES = {
     "layers": ("Score by layer and pooling", layers),
     "cost": ("Cost against quality", cost),
-    "errors": ("Kinds of errors", errors),
 }
 
 
@@ -65,7 +65,7 @@ def page(compared: Compared) -> str:
         overview=_overview(compared, tables),
         tasks=tasks,
         encoders=encoders_of(compared.board),
-        runs=[_run(*one) for one in zip(compared.paths, compared.descriptions, strict=True)],
+        runs=[_run(run) for run in compared.runs],
         data={"tasks": [task.pop("data") for task in tasks]},
         style=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
         script=(TEMPLATES / "page.js").read_text(encoding="utf-8"),
@@ -137,8 +137,6 @@ def _tasks(compared: Compared, tables: Sequence[pd.DataFrame]) -> Iterator[dict[
         figures = []
         for name, (title, draw) in FIGURES.items():
             figure = draw(compared, [rows])
-            if figure is None:
-                continue
             caption = figure.get_label()
             svg = inline_svg(figure, f"{name}{number}")
             figures.append({"title": title, "caption": caption, "svg": svg})
@@ -157,6 +155,7 @@ def _tasks(compared: Compared, tables: Sequence[pd.DataFrame]) -> Iterator[dict[
             ],
             "bounds": bounds,
             "figures": figures,
+            "errors": error_view(compared, rows),
             "data": {
                 "encoders": names,
                 "metric": rows["metric"].iloc[0],
@@ -189,8 +188,8 @@ def _bar(row: pd.Series, bounds: tuple[float, float]) -> dict[str, float] | None
     return None if ends["value"] is None else ends  # type: ignore[return-value]
 
 
-def _run(path: Path, described: dict[str, Any]) -> dict[str, Any]:
-    config = described.get("config", {})
+def _run(run: StoredRun) -> dict[str, Any]:
+    described, config, path = run.description, run.config, run.path
     facts = {
         "folder": path.name,
         "data set": config.get("dataset")
