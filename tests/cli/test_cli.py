@@ -74,6 +74,8 @@ def test_run_prints_the_board_and_writes_its_folders(here: Path) -> None:
     assert "mean rank" not in result.stdout  # there is no peer
     folder = Path(lines[-1].removeprefix("scores and predictions: "))
     assert folder.parent == Path("results")
+    assert lines[-2] == f"page: {folder / 'report.html'}"
+    assert "1 encoder on 2 tasks" in (folder / "report.html").read_text()
     found = json.loads((folder / "run.json").read_text())["config"]
     assert found["seeds"] == [3]
     assert (here / "embeddings_cache" / "entries").is_dir()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
 from mirprobe.cli.errors import fail_if_any, lines_of
 from mirprobe.cli.options import options_from
 from mirprobe.cli.tables import print_board, print_left_out
-from mirprobe.core.errors import MirprobeError, StorageError
+from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
 from mirprobe.evaluation.config import RunConfig, make_config
+
+if TYPE_CHECKING:
+    from mirprobe.evaluation.run_result import RunResult
 
 Suite = Annotated[
     str | None,
@@ -54,8 +57,26 @@ def run_command(suite: Suite = None, **given: Any) -> None:
         print_board(leaderboard(merge([result.scores for result in scored]), pairs=pairs))
     report_left_out(results)
     for result in scored:
+        _write_page(result)
         typer.echo(f"scores and predictions: {result.folder.path}")
     fail_if_any(reasons, len(configs))
+
+
+def _write_page(result: RunResult) -> None:
+    """Write the page of a run into its folder, where the packages for it are installed."""
+    from mirprobe.core.plotting import require_matplotlib
+    from mirprobe.reporting.compared import compared
+    from mirprobe.reporting.report.page import PAGE, write_report
+
+    page = result.folder.path / PAGE
+    if result.changed or not page.exists():
+        try:
+            require_matplotlib()
+        except ConfigError as error:
+            typer.echo(f"no page: {error}")
+            return
+        write_report(compared([result.folder.path]), page)
+    typer.echo(f"page: {page}")
 
 
 def configs_of(suite: str | None, given: Mapping[str, Any]) -> tuple[RunConfig, ...]:

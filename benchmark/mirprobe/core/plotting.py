@@ -43,12 +43,13 @@ _STYLE: Any = {
 
 
 def require_matplotlib() -> None:
-    """Check that figures can be drawn, before work begins.
+    """Check that figures and pages can be made, before work begins.
 
     Raises:
-        ConfigError: matplotlib is not installed.
+        ConfigError: matplotlib or Jinja2 is not installed.
     """
     try:
+        import jinja2  # noqa: F401
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
         raise ConfigError(

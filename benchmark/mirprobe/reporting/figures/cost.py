@@ -30,14 +30,19 @@ _AXES = {"speed": "speed (s of audio per s)", "model_parameters": "parameters"}
 
 def cost(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figure:
     """Main metric of each encoder against its speed and its parameters; a row for each table."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
     tables = compared.tables() if tables is None else tables
     figure, axes = panels(2 * len(tables), height=2.3)
     look = looks(list(dict.fromkeys(compared.mains["encoder"])))
     for place, rows in enumerate(tables):
         for own, (name, label) in zip(axes[2 * place : 2 * place + 2], _AXES.items(), strict=True):
+            own.set_title(title_of(rows))
+            own.set_xlabel(label)
             known = rows[rows["encoder"].isin(shown(rows)) & rows[name].notna()]
+            if known.empty:
+                own.text(0.5, 0.5, "unknown", ha="center", transform=own.transAxes)
+                continue
             for encoder, x, value, low, high in known[
                 ["encoder", name, "value", "low", "high"]
             ].itertuples(index=False):
@@ -53,7 +58,6 @@ def cost(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figure
                 own.set_xscale("log")
                 own.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=8))
                 own.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-                own.xaxis.set_minor_formatter(NullFormatter())
             else:
                 own.set_xscale("symlog", linthresh=1e4)
                 own.set_xlim(left=-4e3)
@@ -61,11 +65,7 @@ def cost(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figure
                 powers = range(4, int(np.log10(max(most, 1e4))) + 2)
                 own.set_xticks([0, *(10.0**power for power in powers)])
                 own.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _count(x)))
-                own.xaxis.set_minor_formatter(NullFormatter())
-            own.set_title(title_of(rows))
-            own.set_xlabel(label)
-            if known.empty:
-                own.text(0.5, 0.5, "unknown", ha="center", transform=own.transAxes)
+            own.xaxis.set_minor_locator(NullLocator())
     legend(figure, axes)
     figure.set_label(caption_of(compared, tables, WHAT))
     return figure

@@ -22,6 +22,7 @@ from mirprobe.reporting.report.tracks import tracks_of
 from mirprobe.reporting.stored_run import StoredRun
 from mirprobe.reporting.tables import encoders_of, notes_of, ranked_cells
 
+PAGE = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
 FIGURES = {
     "layers": ("Score by layer and pooling", layers),
@@ -47,9 +48,9 @@ def write_report(compared: Compared, output: Path) -> None:
 
 def page(compared: Compared) -> str:
     """The page as text."""
+    require_matplotlib()
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    require_matplotlib()
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
