@@ -179,9 +179,9 @@ def test_bad_tracks_stand_under_the_table(
     words = ["--encoder", "bands", "--task", "key"]
     for _ in range(2):
         lines = run_tones(*words).stdout.splitlines()
-        assert lines[-3].startswith("left out: track 'train-0': ")
-        assert "is silent" in lines[-3]
-        assert lines[-2] == "1 track left out; --strict makes this an error"
+        assert lines[-4].startswith("left out: track 'train-0': ")
+        assert "is silent" in lines[-4]
+        assert lines[-3] == "1 track left out; --strict makes this an error"
     assert "track 'train-0': " in refused(run_tones(*words, "--strict"))
 
 

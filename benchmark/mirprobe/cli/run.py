@@ -66,7 +66,8 @@ def _write_page(result: RunResult) -> None:
     """Write the page of a run into its folder, where the packages for it are installed."""
     from mirprobe.core.plotting import require_matplotlib
     from mirprobe.reporting.compared import compared
-    from mirprobe.reporting.report.page import PAGE, write_report
+    from mirprobe.reporting.report.page import write_report
+    from mirprobe.reporting.run_folder import PAGE
 
     page = result.folder.path / PAGE
     if result.changed or not page.exists():

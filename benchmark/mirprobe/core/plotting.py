@@ -118,7 +118,8 @@ def inline_svg(figure: Figure, prefix: str) -> str:
     text = StringIO()
     with mpl.rc_context({"svg.fonttype": "none"}):
         # `savefig` would draw twice
-        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})
+        write: Any = FigureCanvasSVG(figure).print_svg
+        write(text, metadata={"Date": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

@@ -41,6 +41,8 @@ _LATER: dict[str, Any] = {
 }
 """Columns that runs of earlier versions lack, and how these are read."""
 SUMS = "SHA256SUMS"
+PAGE = "report.html"
+"""Made from the other files, when they are complete."""
 _LONGEST = 100  # limit of a specification in a file name, in characters
 _TYPES = {
     **{field.name: str(field.type) for field in fields(Score)},
@@ -141,7 +143,7 @@ class RunFolder:
         lines = [
             f"{file_digest(path)}  {path.relative_to(self.path).as_posix()}\n"
             for path in paths
-            if not path.match(LEFTOVERS)
+            if not path.match(LEFTOVERS) and path.name != PAGE
         ]
         write_whole(self.path / SUMS, "".join(lines).encode())
 

@@ -22,7 +22,6 @@ from mirprobe.reporting.report.tracks import tracks_of
 from mirprobe.reporting.stored_run import StoredRun
 from mirprobe.reporting.tables import encoders_of, notes_of, ranked_cells
 
-PAGE = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
 FIGURES = {
     "layers": ("Score by layer and pooling", layers),
