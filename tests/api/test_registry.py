@@ -239,3 +239,17 @@ def test_a_factory_may_let_the_first_keys_be_left_out() -> None:
             registry.create(spec)
     with pytest.raises(ConfigError, match="option 'model' is given twice"):
         registry.create("it:a,model=b")
+
+
+def test_summaries_from_source_are_those_of_the_classes() -> None:
+    for name in ENCODERS.names():
+        entry: Any = ENCODERS.get(name)
+        licence = getattr(getattr(entry, "info", None), "licence", "")
+        first = entry.__doc__.strip().partition("\n")[0]
+        assert ENCODERS.summary(name) == (f"{first} [{licence}]" if licence else first)
+
+
+def test_encoders_are_listed_without_torch() -> None:
+    code = "import sys; from mirprobe.api.registry import ENCODERS\n"
+    code += "print(*map(ENCODERS.summary, ENCODERS.names())); assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from mirprobe.core.annotations import to_json
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import SPLITS, Beats, Segments, Split, Track
 from mirprobe_tasks.datasets.studio import Studio, shares, version1
@@ -204,7 +206,9 @@ def test_prepare_renders_what_is_missing_and_keeps_the_rest(tmp_path: Path) -> N
     assert sorted(studio.prepare(tracks)) == [track.id for track in tracks]
     assert [track.audio.read_bytes() for track in tracks] == before
     assert tracks[1].audio.stat().st_mtime_ns == times[1]
-    assert sorted(tmp_path.rglob("*.*")) == sorted(track.audio for track in tracks)
+    assert sorted(tmp_path.rglob("*.*")) == sorted(
+        [*(track.audio for track in tracks), *tmp_path.rglob("tracks-????????.json")]
+    )
 
     info = soundfile.info(tracks[0].audio)
     assert (info.samplerate, info.channels, info.subtype) == (22050, 1, "PCM_16")
@@ -232,3 +236,24 @@ def test_larger_sizes_compose_too(version: int) -> None:
             piece = COMPOSERS[version](split, index)
             assert all(21 <= note.pitch <= 115 for part in piece.parts for note in part.notes)
             assert all(0 <= note.start < note.end for part in piece.parts for note in part.notes)
+
+
+def test_kept_annotations_are_those_of_the_composer(tmp_path: Path, version: int) -> None:
+    def rows(dataset: Studio) -> list[object]:
+        return [
+            (split, track.id, track.audio, track.group, json.dumps(to_json(track.annotations)))
+            for split, tracks in dataset.splits().items()
+            for track in tracks
+        ]
+
+    studio = Studio(tmp_path, version=version, size=72)
+    composed = rows(studio)
+    list(studio.prepare([]))
+    (kept,) = tmp_path.glob("tracks-*.json")
+    assert rows(Studio(tmp_path, version=version, size=72)) == composed
+    kept.write_text(kept.read_text().replace("train-0000", "renamed"))
+    assert rows(studio) != composed  # the file is read
+    kept.write_text("[")
+    assert rows(studio) == composed  # a damaged one is not
+    list(Studio(tmp_path, version=version, size=72, seed=1).prepare([]))
+    assert len(list(tmp_path.glob("tracks-*.json"))) == 2

@@ -17,6 +17,7 @@ from helpers.workbench import QUICK, Workbench
 
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.hashing import folder_hash
 from mirprobe.core.schema import SPLITS, Annotations, Beats, Segments, Split, Track
 from mirprobe.data.tracks import Tracks
 from mirprobe.evaluation import provenance
@@ -155,7 +156,7 @@ def test_an_edit_in_a_folder_of_python_files_changes_its_hash(tmp_path: Path) ->
     (tmp_path / "below").mkdir()
     (tmp_path / "below" / "own.py").write_text("a = 1")
     (tmp_path / "notes.txt").write_text("no code")
-    hashed = provenance.folder_hash.__wrapped__
+    hashed = folder_hash.__wrapped__
     first = hashed(tmp_path)
     (tmp_path / "notes.txt").write_text("other")
     assert hashed(tmp_path) == first

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import nan
-from typing import Any, Protocol
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mirprobe.api.optional import OptionalMember
 from mirprobe.core.errors import PluginError
 from mirprobe.core.schema import Tokens
+
+if TYPE_CHECKING:  # `mirprobe list` starts without torch
+    import torch
+    from torch import Tensor
 
 
 class Encoder(Protocol):
@@ -168,6 +169,8 @@ def count_parameters(build: Callable[[], torch.nn.Module]) -> int:
     Args:
         build: makes the model; called with `meta` as torch's default device.
     """
+    import torch
+
     with torch.device("meta"):
         model = build()
     return sum(parameter.numel() for parameter in model.parameters())

@@ -20,8 +20,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import cloudpickle
-
 from mirprobe.api.specs import FILE_SPEC, nearest
 from mirprobe.core.errors import FILE_MODULE, ConfigError, PluginError
 from mirprobe.core.hashing import digest, file_digest
@@ -96,6 +94,8 @@ def _imported(path: Path, shown: str) -> ModuleType:
         ConfigError: it fails, with place and reason in one line; the name of a neighbour is taken,
             or a neighbour was edited after it had been imported.
     """
+    import cloudpickle
+
     name = f"{FILE_MODULE}{re.sub(r'[^A-Za-z0-9]', '_', path.stem)}_{digest(str(path))[:8]}"
     spec = spec_from_file_location(name, path)
     assert spec is not None

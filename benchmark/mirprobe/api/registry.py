@@ -7,7 +7,7 @@ objects.
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mirprobe.api.from_file import factory_from_file
@@ -16,6 +16,8 @@ from mirprobe.api.specs import build, is_file_spec, nearest, parse_options
 from mirprobe.core.errors import ConfigError, plugin_errors
 
 if TYPE_CHECKING:  # these import torch, which the command line starts without
+    from importlib.metadata import EntryPoint
+
     from mirprobe.api.dataset import Dataset
     from mirprobe.api.encoder import Encoder
     from mirprobe.api.task import Task
@@ -64,6 +66,21 @@ class Registry(Generic[T]):
         """
         return self._find(spec)[0]
 
+    def summary(self, name: str) -> str:
+        """The first line of a factory's docstring, and the licence of its weights if it has one.
+
+        An encoder of this package is read from its source, since its module imports torch.
+
+        Raises:
+            ConfigError: as for `get`.
+        """
+        point = self._entry_points().get(name)
+        if point is not None and point.module.startswith("mirprobe."):
+            return _summary_in_source(point)
+        entry = self.get(name)
+        licence = getattr(getattr(entry, "info", None), "licence", "")
+        return _summary(entry.__doc__, licence)
+
     def create(self, spec: str, *args: Any, **extra: Any) -> T:
         """Build the plug-in of a specification, with `args` and `extra` passed to its factory.
 
@@ -96,6 +113,8 @@ class Registry(Generic[T]):
             return point.load(), name, text
 
     def _entry_points(self) -> dict[str, EntryPoint]:
+        from importlib.metadata import entry_points
+
         found: dict[str, EntryPoint] = {}
         for point in entry_points(group=self.group):
             other = found.setdefault(point.name, point)
@@ -105,6 +124,25 @@ class Registry(Generic[T]):
                     f"{_origin(point)}; uninstall one of them"
                 )
         return found
+
+
+def _summary_in_source(point: EntryPoint) -> str:
+    import ast
+    from importlib.util import find_spec
+
+    spec = find_spec(point.module)
+    assert spec is not None
+    assert spec.origin is not None
+    body = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
+    (found,) = (n for n in body if isinstance(n, ast.ClassDef) and n.name == point.attr)
+    calls = (node for node in ast.walk(found) if isinstance(node, ast.Call))
+    licences = [ast.literal_eval(c.args[0]) for c in calls if ast.unparse(c.func) == "lazy_info"]
+    return _summary(ast.get_docstring(found), *licences)
+
+
+def _summary(docstring: str | None, licence: str = "") -> str:
+    first = (docstring or "").strip().partition("\n")[0]
+    return f"{first} [{licence}]" if licence else first
 
 
 def _path(factory: Callable[..., Any]) -> tuple[str, str]:

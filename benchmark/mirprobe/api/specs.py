@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from mirprobe.core.errors import ConfigError, plugin_errors
-from mirprobe.core.yaml_text import load_yaml
 
 T = TypeVar("T")
 
@@ -72,6 +71,8 @@ def parse_options(
     Raises:
         ConfigError: an option has no `=`, is given twice, or its value is not YAML.
     """
+    from mirprobe.core.yaml_text import load_yaml  # the command line starts without YAML
+
     options: dict[str, Any] = {}
     for index, item in enumerate(filter(None, split_unquoted(text, ","))):
         key, *values = split_unquoted(item, "=", 1)

@@ -6,7 +6,6 @@ import logging
 import sys
 
 import typer
-from tqdm import tqdm
 
 from mirprobe.cli.cache import cache_app
 from mirprobe.cli.compare import compare_command
@@ -48,6 +47,8 @@ class _TqdmHandler(logging.Handler):
     """Writes log lines to standard error without breaking a progress bar."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
         tqdm.write(f"{record.levelname.lower()}: {record.getMessage()}", file=sys.stderr)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from tqdm import tqdm
 
 from mirprobe.cli.errors import OneLineErrors
 from mirprobe.cli.options import options_from
@@ -48,6 +47,8 @@ def info(**given: Any) -> None:
 @options_from(RunConfig, only=("cache_dir",))
 def verify(**given: Any) -> None:
     """Compare every entry with its checksum. Sets broken ones aside; exit status 1 if any is."""
+    from tqdm import tqdm
+
     cache = _open(given)
     paths = list(cache.entries())
     progress = tqdm(paths, "verifying", leave=False, disable=None)
@@ -70,6 +71,8 @@ def prune(
     **given: Any,
 ) -> None:
     """Delete leftovers of killed runs, broken entries, and the entries that options select."""
+    from tqdm import tqdm
+
     from mirprobe.embedding.prune import prune_candidates
 
     cache, now = _open(given), time.time()

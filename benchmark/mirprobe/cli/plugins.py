@@ -17,7 +17,6 @@ _VERDICTS = {True: "pass", False: "FAIL", None: "n/a"}
 
 def list_command(kind: Literal["encoders", "tasks", "datasets", "metrics", "suites"]) -> None:
     """List what is registered: encoders, tasks, datasets, metrics or suites."""
-    from mirprobe.api.encoder import EncoderInfo
     from mirprobe.api.registry import DATASETS, ENCODERS, TASKS
     from mirprobe.evaluation.suites import registered, summary
 
@@ -32,11 +31,7 @@ def list_command(kind: Literal["encoders", "tasks", "datasets", "metrics", "suit
         return
     registry: Any = {"encoders": ENCODERS, "tasks": TASKS, "datasets": DATASETS}[kind]
     for name in registry.names():
-        entry = registry.get(name)
-        first = (entry.__doc__ or "").strip().partition("\n")[0]
-        info = getattr(entry, "info", None)
-        licence = info.licence if isinstance(info, EncoderInfo) else ""  # of the weights
-        typer.echo(f"{name:20} {first}{f' [{licence}]' if licence else ''}")
+        typer.echo(f"{name:20} {registry.summary(name)}")
 
 
 @options_from(RunConfig, only=("device",))

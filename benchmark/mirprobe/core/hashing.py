@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -52,6 +53,13 @@ def file_digest(path: str | Path) -> str:
     """
     with Path(path).open("rb") as file:
         return stream_digest(file)
+
+
+@cache
+def folder_hash(folder: Path) -> str:
+    """A hash of the Python files in a folder and below, as they were when it was first called."""
+    files = sorted(folder.rglob("*.py"))
+    return digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
 
 
 def stream_digest(file: IO[bytes]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import find_peaks
 
 from mirprobe.core.schema import Floats
 
@@ -22,6 +21,8 @@ def pick_peaks(activation: Floats, threshold: float, min_frames: int) -> NDArray
     Returns:
         (peaks,) frame indices, increasing.
     """
+    from scipy.signal import find_peaks
+
     if not len(activation):
         return np.empty(0, dtype=np.int64)
     floor = activation.min() - 1  # find_peaks needs a lower neighbour on both sides

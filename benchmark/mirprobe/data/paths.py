@@ -69,6 +69,8 @@ def joined_specs(spec: str) -> list[str]:
     A `+` in the value of an option, such as a path, is part of the value unless the name of a data
     set or a file follows.
     """
+    if "+" not in spec:
+        return [spec.strip()]
     parts: list[str] = []
     known = DATASETS.names()
     for part in spec.split("+"):

@@ -9,7 +9,6 @@ import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
-from functools import cache
 from importlib.metadata import version
 from math import isnan
 from pathlib import Path
@@ -23,7 +22,7 @@ from mirprobe.api.from_file import source_digest
 from mirprobe.api.task import Task
 from mirprobe.core.annotations import to_json
 from mirprobe.core.errors import ConfigError
-from mirprobe.core.hashing import digest, file_digest
+from mirprobe.core.hashing import digest, folder_hash
 from mirprobe.core.schema import SPLITS, Annotations, Track
 from mirprobe.data.paths import joined_specs
 from mirprobe.data.tracks import Tracks, splits_hash
@@ -65,13 +64,6 @@ def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str, gro
         data,
         groups,
     )
-
-
-@cache
-def folder_hash(folder: Path) -> str:
-    """A hash of the Python files in a folder and below, as they were when it was first called."""
-    files = sorted(folder.rglob("*.py"))
-    return digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
 
 
 def data_hash(tracks: Tracks, hashes: Callable[[Path], str], annotation: str) -> str:

@@ -18,13 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import mir_eval.beat
+import lazy_loader
 import numpy as np
 
 from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.compiled import compiled
 from mirprobe.core.schema import Floats
 from mirprobe.metrics.events import event_scores
+
+mir_eval = lazy_loader.load("mir_eval")  # its import takes longer than a run on finished cells
 
 F_MEASURE_WINDOW = 0.07
 CONTINUITY_PHASE = 0.175

@@ -22,12 +22,12 @@ and with reduce_extended_chords=True to merge segments for `seg`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
 
-import mir_eval.chord
+import lazy_loader
 import numpy as np
 from numpy.typing import NDArray
 
@@ -36,19 +36,15 @@ from mirprobe.core.schema import Floats, Segments
 from mirprobe.metrics.pitch_classes import PITCHES
 from mirprobe.metrics.timeline import Timeline, segment_indices, timeline
 
+mir_eval = lazy_loader.load("mir_eval")  # its import takes longer than a run on finished cells
+
 GRID = 0.010
 
 LABELS = (*(f"{pitch}:{mode}" for mode in ("maj", "min") for pitch in PITCHES), "N")
 """The 25 classes: 12 major, 12 minor, no chord."""
 
-COMPARISONS: dict[str, Callable[[list[str], list[str]], NDArray[np.float64]]] = {
-    "majmin": mir_eval.chord.majmin,
-    "root": mir_eval.chord.root,
-    "mirex": mir_eval.chord.mirex,
-    "thirds": mir_eval.chord.thirds,
-    "triads": mir_eval.chord.triads,
-    "sevenths": mir_eval.chord.sevenths,
-}
+COMPARISONS = ("majmin", "root", "mirex", "thirds", "triads", "sevenths")
+"""Functions of mir_eval.chord."""
 
 METRICS: dict[str, str] = {
     "majmin": "WCSR: root and major/minor triad; references except maj, min, N are excluded",
@@ -61,8 +57,6 @@ METRICS: dict[str, str] = {
     "seg": "1 minus the larger of over- and under-segmentation, mean weighted by duration",
     "accuracy": f"fraction of correct frames, {1000 * GRID:.0f} ms grid; as majmin, 25 classes",
 }
-
-_TRIADS = {tuple(mir_eval.chord.QUALITIES[mode][:8]): mode for mode in ("maj", "min")}
 
 
 @cache
@@ -79,7 +73,8 @@ def chord_class(label: str) -> int:
     root, bitmap, _ = _encode(label, reduce_extended_chords=False)
     if label == mir_eval.chord.NO_CHORD:
         return LABELS.index("N")
-    mode = _TRIADS.get(bitmap[:8])
+    triads = {tuple(mir_eval.chord.QUALITIES[mode][:8]): mode for mode in ("maj", "min")}
+    mode = triads.get(bitmap[:8])
     return LABELS.index(f"{PITCHES[root]}:{mode}") if mode else -1
 
 
@@ -138,7 +133,8 @@ def _piece(
 @cache
 def _compare(reference: str, estimate: str) -> tuple[float, ...]:
     """The comparisons of mir_eval for one pair of labels."""
-    return tuple(float(compare([reference], [estimate])[0]) for compare in COMPARISONS.values())
+    found = (getattr(mir_eval.chord, name)([reference], [estimate]) for name in COMPARISONS)
+    return tuple(float(hits[0]) for hits in found)
 
 
 def _recall(hits: NDArray[Any], weights: Floats) -> tuple[float, float]:

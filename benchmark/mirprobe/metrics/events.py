@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import mir_eval.util
+import lazy_loader
 
 from mirprobe.core.schema import Floats
+
+mir_eval = lazy_loader.load("mir_eval")  # its import takes longer than a run on finished cells
 
 
 def event_scores(reference: Floats, estimate: Floats, window: float) -> tuple[float, float, float]:

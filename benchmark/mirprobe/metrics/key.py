@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-import mir_eval.key
+import lazy_loader
 import numpy as np
 
 from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.metrics.pitch_classes import PITCHES
+
+mir_eval = lazy_loader.load("mir_eval")  # its import takes longer than a run on finished cells
 
 METRICS: dict[str, str] = {
     "mirex": "MIREX weighted score (since 2017): correct 1, fifth up or down 0.5, relative 0.3, "

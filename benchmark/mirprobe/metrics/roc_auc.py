@@ -7,7 +7,6 @@ kind; ties count half (Mann & Whitney, 1947). 0.5 is chance, 1 is perfect.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from mirprobe.core.schema import Floating, Floats
 
@@ -22,6 +21,8 @@ def auc(same: Floating, other: Floating) -> Floats:
     Returns:
         (...) one value for each index of the other axes.
     """
+    from scipy.stats import rankdata
+
     n, m = len(same), len(other)
     ranks = rankdata(np.concatenate([same, other]), axis=0)[:n]
     return np.asarray((ranks.sum(axis=0) - n * (n + 1) / 2) / (n * m), dtype=np.float64)

@@ -22,12 +22,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import mir_eval.segment
+import lazy_loader
 import numpy as np
 
 from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.schema import Floats, Segments
 from mirprobe.metrics.timeline import Timeline, segment_indices, timeline
+
+mir_eval = lazy_loader.load("mir_eval")  # its import takes longer than a run on finished cells
 
 WINDOWS = {"hr05": 0.5, "hr3": 3.0}
 FRAME = 0.1

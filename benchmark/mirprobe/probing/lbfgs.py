@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import OptimizeResult, minimize
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as binary_loss
 from tqdm import tqdm
@@ -212,7 +212,7 @@ class _Axes:
 
     def solve(
         self, blocks: Blocks, decay: float, start: Tensor, tolerance: float
-    ) -> tuple[Tensor, OptimizeResult]:
+    ) -> tuple[Tensor, Any]:
         """Weights and biases (classes, dim + 1) at the optimum.
 
         Args:
@@ -221,6 +221,8 @@ class _Axes:
             start: weights and biases to start from.
             tolerance: an iteration that lowers the loss by less is the last.
         """
+        from scipy.optimize import minimize
+
         second = self.eigenvalues.clamp_min(0) * self.curvature[:, None] + decay
         scale = torch.cat([second, self.curvature[:, None]], dim=1).rsqrt()
 

@@ -117,7 +117,7 @@ class RunFolder:
         self, cells: Sequence[Cell], info: Mapping[str, Mapping[str, Any]]
     ) -> pd.DataFrame:
         """Write `scores.csv`: the rows of all cells in order, with the `info` of their encoders."""
-        rows = [{**asdict(score), **info[score.encoder]} for cell in cells for score in cell.scores]
+        rows = [{**vars(score), **info[score.encoder]} for cell in cells for score in cell.scores]
         table = pd.DataFrame(rows, columns=COLUMNS)
         table = table.astype({"model_parameters": "Int64", "groups": "Int64"})
         content = table.to_csv(index=False, lineterminator="\n")

@@ -18,8 +18,9 @@ def rotary_angles(positions: int, size: int, base: float) -> Tensor:
     Returns:
         (2, positions, size / 2): cosines, then sines, of each pair of dimensions.
     """
-    rates = base ** -(torch.arange(size // 2) / (size // 2))
-    angles = torch.arange(positions)[:, None] * rates  # (T, size / 2)
+    # on the CPU also where a model is only counted: arithmetic on `meta` imports more of torch
+    rates = base ** -(torch.arange(size // 2, device="cpu") / (size // 2))
+    angles = torch.arange(positions, device="cpu")[:, None] * rates  # (T, size / 2)
     return torch.stack((angles.cos(), angles.sin()))
 
 

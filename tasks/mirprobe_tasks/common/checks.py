@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import isfinite
 from typing import TypeVar
 
-import mir_eval.chord
+import lazy_loader
 import numpy as np
 
 from mirprobe.api.dataset import Dataset, vocabularies_of
@@ -18,6 +18,8 @@ from mirprobe.metrics.chord import chord_class
 from mirprobe.metrics.key import key_class
 from mirprobe.metrics.pitch import midi_number
 from mirprobe.metrics.timeline import TOLERANCE
+
+mir_eval = lazy_loader.load("mir_eval")
 
 T = TypeVar("T")
 

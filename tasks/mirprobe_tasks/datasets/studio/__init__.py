@@ -1,8 +1,9 @@
 """The built-in data set: excerpts of music that a seeded program composes and a sound font plays.
 
-A piece depends only on its version, seed, split and index. Its annotations are therefore exact,
-need no storage, and are the same for every size of the data set. Each block of 24 pieces has every
-key once. An accompaniment pattern or a phrase of harmony occurs in one split only.
+A piece depends only on its version, seed, split and index. Its annotations are therefore exact, and
+are the same for every size of the data set. The folder keeps a copy of them, because composing all
+pieces takes seconds; other code of the composer makes another copy. Each block of 24 pieces has
+every key once. An accompaniment pattern or a phrase of harmony occurs in one split only.
 
 Version 2, the default, has excerpts of about 15 s. They start and end anywhere in the harmony, and
 most of them modulate, as excerpts of real works do; the key is the one that lasts longest. The
@@ -18,17 +19,27 @@ sections are annotated in version 2. Sections are phrases; equal letters mean eq
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe.core.errors import ConfigError
+from mirprobe.core import annotations
+from mirprobe.core.annotations import from_json, to_json
+from mirprobe.core.atomic_write import write_whole
+from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe.core.hashing import digest, folder_hash
 from mirprobe.core.schema import SPLITS, Floats, Split, Track
 from mirprobe_tasks.datasets.render_missing import Render, render_missing
 from mirprobe_tasks.datasets.studio import compose, version1
 from mirprobe_tasks.datasets.studio.piece import BLOCK, TAGS, Piece
 from mirprobe_tasks.music.rendering import audio_file_name, render_parts, write_flac
+
+log = logging.getLogger(__name__)
 
 __all__ = ["Studio", "shares"]
 
@@ -102,11 +113,27 @@ class Studio:
         self._root = Path(root)
         self._shares = shares(_SIZES[version] if size is None else size, version)
         self._compose = partial(_COMPOSERS[version], seed=seed)
+        code = [
+            folder_hash(Path(__file__).parent),
+            folder_hash(Path(__file__).parents[2] / "music"),
+        ]
+        code += [folder_hash(Path(annotations.__file__).parent), np.__version__]
+        self._kept = self._root / f"tracks-{digest(code, version, seed, self._shares)[:8]}.json"
 
     def splits(self) -> Mapping[Split, Sequence[Track]]:
         """The tracks of each split, composed but not rendered."""
+        try:
+            kept = json.loads(self._kept.read_bytes())
+        except (OSError, ValueError):  # it does not exist yet, or is damaged
+            return {
+                split: [self._track(split, index) for index in range(self._shares[split])]
+                for split in SPLITS
+            }
         return {
-            split: [self._track(split, index) for index in range(self._shares[split])]
+            split: [
+                Track(id, self._root / file, id, from_json(values))
+                for id, file, values in kept[split]
+            ]
             for split in SPLITS
         }
 
@@ -121,6 +148,15 @@ class Studio:
             StorageError: the folder cannot be written.
         """
         yield from render_missing(tracks, self._job)
+        if not self._kept.exists():
+            kept = {
+                split: [(one.id, one.audio.name, to_json(one.annotations)) for one in own]
+                for split, own in self.splits().items()
+            }
+            try:
+                write_whole(self._kept, json.dumps(kept, allow_nan=False).encode())
+            except StorageError as error:
+                log.info("studio: each run composes its pieces (%s)", error)
 
     def _track(self, split: Split, index: int) -> Track:
         piece = self._compose(split, index)
