@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import math
 import os
+import threading
 from operator import neg, pow
 
 import pytest
 import torch
 
 from mirprobe.core.errors import ConfigError, KilledError
-from mirprobe.core.parallel import in_process, parallel_map, torch_threads
+from mirprobe.core.parallel import in_process, map_packed, parallel_map, torch_threads
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -33,6 +34,27 @@ def test_results_come_in_the_order_of_the_calls(jobs: int) -> None:
     found = parallel_map(neg, [(1,), (2,)], jobs, "negatives", ordered=False, progress=False)
     assert sorted(found) == [-2, -1]
     assert list(parallel_map(neg, [], jobs, "nothing")) == []
+
+
+def test_what_runs_is_asked_for_after_each_result() -> None:
+    seen: list[int] = []
+    asked: list[list[int]] = []
+
+    def running() -> str:
+        asked.append(list(seen))
+        return ""
+
+    for value in parallel_map(neg, [(1,), (2,)], 1, "negatives", running=running):
+        seen.append(value)
+    assert asked == [[], [-1], [-1, -2]]
+
+
+def test_packed_functions_in_processes_and_out_of_them() -> None:
+    lock, calls, numbers = threading.Lock(), [(n,) for n in range(40)], list(range(40))
+    for jobs in (1, 2):
+        assert map_packed(lambda n: n, iter(calls), jobs, "numbers") == numbers
+        locks = map_packed(lambda n: n + lock.locked(), iter(calls), jobs, "locks")
+        assert locks == numbers
 
 
 def test_one_job_takes_any_function() -> None:

@@ -153,6 +153,67 @@ def test_a_negative_number_of_processes_is_refused(bench: Workbench) -> None:
         bench.config("mfcc", jobs=-1)
 
 
+FRAMES = """
+import logging
+import os
+
+from mirprobe_tasks.chord import Chord
+import noted_beside
+
+
+class Own(Chord):
+    name = "own"
+
+    def decode(self, *given):
+        noted_beside.PIDS.joinpath(str(os.getpid())).touch()
+        return super().decode(*given)
+
+
+class Warns(Chord):
+    name = "warns"
+
+    def score(self, *given):
+        logging.getLogger("mirprobe_tasks.own").warning("few chords")
+        return super().score(*given)
+"""
+
+
+def test_the_tracks_of_one_cell_are_decoded_in_all_processes(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text(FRAMES)
+    found, decoded_by = [], []
+    for jobs in (1, 2):
+        pids = tmp_path / f"pids-{jobs}"
+        pids.mkdir()
+        link = tmp_path / "pids"
+        link.unlink(missing_ok=True)
+        link.symlink_to(pids)
+        (tmp_path / "noted_beside.py").write_text(f"import pathlib\nPIDS = pathlib.Path('{link}')")
+        config = bench.config(
+            "mfcc",
+            tasks=[f"{tmp_path}/own.py:Own"],
+            jobs=jobs,
+            results_dir=tmp_path / str(jobs),
+            cache_dir=tmp_path / f"cache-{jobs}",
+        )
+        found.append(files(runner.run(config, dataset=bench.dataset).folder.path))
+        decoded_by.append({int(path.name) for path in pids.iterdir()})
+    assert found[0] == found[1]
+    assert decoded_by[0] == {os.getpid()}
+    assert decoded_by[1]
+    assert os.getpid() not in decoded_by[1]
+
+
+def test_log_lines_of_processes_name_their_cell(
+    bench: Workbench, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.py").write_text(FRAMES.replace("noted_beside", "os"))
+    tasks = [f"{tmp_path}/own.py:Warns", "key"]
+    assert not runner.run(bench.config("mfcc", tasks=tasks, jobs=2), dataset=bench.dataset).failures
+    assert f"warning: mfcc x {tasks[0]}: few chords\n" in capfd.readouterr().err
+
+
 def test_a_task_that_cannot_leave_its_process_is_computed_in_it(
     bench: Workbench, tmp_path: Path
 ) -> None:

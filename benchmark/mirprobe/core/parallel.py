@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 from mirprobe.core.errors import ConfigError, KilledError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Packed = tuple[list[str], bytes]
+"""The search path of a process, and a function of it in a form for another one."""
+
+
+def pack(function: Callable[..., Any]) -> Packed:
+    """A function of this process, such as the method of a plug-in in a file, for another one.
+
+    Raises:
+        Exception: whatever a class raises that cannot be pickled, as one that holds a lock.
+    """
+    import cloudpickle
+
+    return sys.path, cloudpickle.dumps(function)
+
+
+def call_packed(path: Sequence[str], function: bytes, *arguments: Any) -> Any:
+    """Call a function that another process packed."""
+    import cloudpickle
+
+    sys.path[:] = path  # in its order: a module beside a file precedes an installed one
+    return cloudpickle.loads(function)(*arguments)
 
 
 def parallel_map(
@@ -20,6 +49,7 @@ def parallel_map(
     unit: str = "track",
     ordered: bool = True,
     progress: bool = True,
+    running: Callable[[], str] | None = None,
 ) -> Iterator[Any]:
     """Call a function many times in several processes, with a progress bar.
 
@@ -31,6 +61,7 @@ def parallel_map(
         unit: of the progress bar.
         ordered: whether results are yielded in the order of the calls.
         progress: whether to show a progress bar.
+        running: says after the bar what is being computed, when the last result has been used.
 
     Yields:
         What each call returns.
@@ -46,18 +77,52 @@ def parallel_map(
         raise ConfigError(f"{jobs} jobs: give 1 or more, or 0 for one a core")
     workers = max(1, min(jobs or joblib.cpu_count(), len(calls)))
     order = "generator" if ordered else "generator_unordered"
-    results = joblib.Parallel(n_jobs=workers, return_as=order)(
+    # without memory maps, so that arguments may be changed as in this process
+    results = joblib.Parallel(n_jobs=workers, return_as=order, max_nbytes=None)(
         joblib.delayed(function)(*call) for call in calls
     )
     if progress:
         results = tqdm(results, title, len(calls), unit=unit, leave=False, disable=None)
+    shown = (lambda: results.set_postfix_str(running())) if progress and running else None
     try:
-        yield from results
+        if shown:
+            shown()
+        for result in results:
+            yield result
+            if shown:
+                shown()
     except TerminatedWorkerError as error:
         raise KilledError(
             f"{title}: a process was killed, perhaps for lack of memory; the same command "
             "continues, better with fewer --jobs"
         ) from error
+
+
+def map_packed(
+    function: Callable[..., T], calls: Iterator[tuple[Any, ...]], jobs: int, title: str
+) -> list[T]:
+    """Call a function many times, in several processes if it can be packed.
+
+    Args:
+        function: of plug-ins too.
+        calls: its arguments; only a few are asked for at a time.
+        jobs: number of processes, 1 or more.
+        title: of messages.
+
+    Raises:
+        KilledError: a process died.
+    """
+    try:
+        packed = pack(function) if jobs > 1 else None
+    except Exception as error:  # whatever a class of the plug-in raises
+        log.info("%s: in one process, since it cannot be pickled (%s)", title, error)
+        packed = None
+    if packed is None:
+        return [function(*call) for call in calls]
+    found: list[T] = []
+    while group := [(*packed, *call) for call in islice(calls, 8 * jobs)]:
+        found += parallel_map(call_packed, group, jobs, title, progress=False)
+    return found
 
 
 def in_process(title: str, function: Any, *arguments: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -11,13 +10,12 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cloudpickle
 import joblib
 import numpy as np
 
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, KilledError
-from mirprobe.core.parallel import in_process, parallel_map
+from mirprobe.core.parallel import Packed, call_packed, in_process, pack, parallel_map
 from mirprobe.core.schema import Embedding, Split, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import LAG, await_entries, read_embedding
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Packed = tuple[list[str], bytes]
 Outcome = tuple[bytes | None, dict[str, str]]
 """The content of a cell's file; or None, and its name with the reason why it has no scores."""
 
@@ -174,24 +171,26 @@ class CellWork:
             await_entries(cache, keys, lag)
             yield track, read_embedding(cache, keys)
 
+    def compute_elsewhere(self, lag: float = 0.0) -> Outcome:
+        """Compute the cell in a process of which the log lines must name it."""
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter(f"warning: {self.name}: %(message)s"))
+        for name in ("mirprobe", "mirprobe_tasks"):
+            logging.getLogger(name).handlers = [handler]
+            logging.getLogger(name).propagate = False
+        return self.compute(lag=lag)
+
     def packed(self) -> Packed | None:
-        """The search path of this process, and the work in a form for another one.
+        """The work in a form for another process.
 
         Returns:
             None if the task cannot leave this process, as one whose file has a lock.
         """
         try:
-            return sys.path, cloudpickle.dumps(self)
+            return pack(self.compute_elsewhere)
         except Exception as error:  # whatever a class of the plug-in raises
             log.info("%s: computed alone, since its task cannot be pickled (%s)", self.name, error)
             return None
-
-
-def compute_packed(path: Sequence[str], work: bytes, lag: float = 0.0) -> Outcome:
-    """Compute a cell in another process; see `CellWork.packed`."""
-    sys.path[:] = path  # in its order: a module beside a file precedes an installed one
-    unpacked: CellWork = cloudpickle.loads(work)
-    return unpacked.compute(lag=lag)
 
 
 def compute_cells(
@@ -208,15 +207,17 @@ def compute_cells(
         StorageError: the cache or a temporary file fails.
     """
     ordered = sorted(works, key=lambda work: work.task.level != "frame")
-    processes = min(jobs or joblib.cpu_count(), len(ordered))
+    jobs = jobs or joblib.cpu_count()
+    processes = min(jobs, len(ordered))
     alone = list(ordered)
-    if workers is not None or processes > 1:
+    # few cells run one after the other, and each spreads its tracks over all processes
+    if workers is not None or jobs < 2 * len(ordered) > 2:
         packed = {work: work.packed() for work in ordered}
         calls = {work: call for work, call in packed.items() if call is not None}
         alone = [work for work in ordered if work not in calls]
         yield from _elsewhere(calls, processes, workers)
     for work in alone:
-        run = replace(work.run, threads=jobs or joblib.cpu_count())
+        run = replace(work.run, threads=jobs)
         yield work, *replace(work, run=run).compute(work.name)
 
 
@@ -232,25 +233,33 @@ def _elsewhere(
     if workers is not None:
         names = [work.name for work in ordered]
         waits = [(*call, LAG) for call in calls.values()]
-        for number, outcome in workers.compute(compute_packed, waits, names):
+        for number, outcome in workers.compute(call_packed, waits, names):
             yield ordered[number], *outcome
         return
     left = dict(enumerate(ordered))
     numbered = [(number, *calls[work]) for number, work in left.items()]
     title = f"{len(ordered)} cells in {processes} processes"
     try:
-        found = parallel_map(_numbered, numbered, processes, title, unit="cell", ordered=False)
+        found = parallel_map(
+            _numbered,
+            numbered,
+            processes,
+            title,
+            unit="cell",
+            ordered=False,
+            running=lambda: ", ".join(work.name for work in list(left.values())[:processes]),
+        )
         for number, outcome in found:
             yield left.pop(number), *outcome
     except KilledError:
         log.warning("%s: one was killed; the cells that are left run one at a time", title)
     for work in left.values():
         try:
-            outcome = in_process(work.name, compute_packed, *calls[work])
+            outcome = in_process(work.name, call_packed, *calls[work])
         except KilledError as error:
             outcome = None, {work.name: str(error)}
         yield work, *outcome
 
 
 def _numbered(number: int, path: Sequence[str], work: bytes) -> tuple[int, Outcome]:
-    return number, compute_packed(path, work)
+    return number, call_packed(path, work)

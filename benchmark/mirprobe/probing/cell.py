@@ -62,7 +62,7 @@ class ProbeRun:
         folder: whose disk holds clip vectors and logits while the cell is computed; None for the
             system's folder of temporary files.
         device: of the training.
-        threads: of the training; no result depends on it.
+        threads: of the training, and processes that decode; no result depends on it.
     """
 
     layers: tuple[str, ...]
@@ -144,7 +144,8 @@ def _run(
 
     variants = _variants(task, run)
     with torch_threads(1):
-        scorer = Scorer(task, splits["valid"], splits["test"], run.row, run.seeds, cell, room)
+        sides = splits["valid"], splits["test"]
+        scorer = Scorer(task, *sides, run.row, run.seeds, cell, room, run.threads)
         score_probes(scorer, probes, variants, on_shuffled)
         if reduced := _equal_components(splits["train"], variants):
             score_reduced(scorer, fit(reduced[0], run.config, None), *reduced)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
+from functools import partial
 from math import nan
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,15 @@ from mirprobe.api.task import Task, conditions_of, decode_grid, score_main
 from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.bootstrap import mean
 from mirprobe.core.intervals import jackknife
+from mirprobe.core.parallel import map_packed
 from mirprobe.core.schema import Annotations, Floats, Frames, Score
 from mirprobe.probing.logits import Logits, StoredLogits, store_logits
 from mirprobe.probing.probes import at_edge
 from mirprobe.probing.results import Cell, Prediction
 from mirprobe.probing.scratch import Scratch
 from mirprobe.probing.selection import nan_is_worst
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +84,7 @@ class Scorer:
         seeds: of the probes.
         cell: gets scores and predictions.
         scratch: holds logits.
+        jobs: processes that decode the tracks of frame tasks.
     """
 
     task: Task
@@ -89,6 +94,7 @@ class Scorer:
     seeds: tuple[int, ...]
     cell: Cell
     scratch: Scratch
+    jobs: int = 1
 
     def keep(self, split: SplitData, probes: int, blocks: Iterable[Logits]) -> list[StoredLogits]:
         """Store what several probes put out for a split: (probes, examples, labels) in order."""
@@ -102,11 +108,16 @@ class Scorer:
         parameters: Mapping[str, float],
     ) -> list[Annotations]:
         """Logits of each track, (time, labels), to annotations."""
-        clip = self.task.level == "clip"
-        return [
-            self.task.decode(own[0] if clip else own, times, decoding, parameters)
-            for own, times in zip(logits, split.times, strict=True)
-        ]
+        function = partial(_decode, self.task, decoding, parameters)
+        return self._each_track(function, logits, split)
+
+    def _each_track(
+        self, function: Callable[..., T], logits: Iterable[Logits], split: SplitData
+    ) -> list[T]:
+        tracks = zip(logits, split.times, strict=True)
+        if self.task.level == "clip":
+            return [function(own[0], None) for own, _ in tracks]
+        return map_packed(function, tracks, self.jobs, f"task '{self.task.name}'")
 
     def choose(
         self, logits: Iterable[Logits], decoding: str, draws: Floats | None = None
@@ -119,11 +130,8 @@ class Scorer:
             draws: (draws, tracks) how often each track counts in other draws of these tracks, for
                 which the choice is made too.
         """
-        clip = self.task.level == "clip"
-        decoded = [  # (tracks, parameters)
-            decode_grid(self.task, own[0] if clip else own, times, decoding)
-            for own, times in zip(logits, self.valid.times, strict=True)
-        ]
+        function = partial(_decode_grid, self.task, decoding)
+        decoded = self._each_track(function, logits, self.valid)  # (tracks, parameters)
         once = np.ones((1, len(decoded)))
         counts = once if draws is None else np.concatenate([once, draws])
         grid = self.task.decodings[decoding]
@@ -212,3 +220,13 @@ class Scorer:
             "source": "",
             "seed": self.seeds[0],
         }
+
+
+def _decode(
+    task: Task, decoding: str, parameters: Mapping[str, float], own: Logits, times: Floats | None
+) -> Annotations:
+    return task.decode(own, times, decoding, parameters)
+
+
+def _decode_grid(task: Task, decoding: str, own: Logits, times: Floats | None) -> list[Annotations]:
+    return decode_grid(task, own, times, decoding)

@@ -27,8 +27,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mirprobe import core
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe.core import annotations
 from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import ConfigError, StorageError
@@ -117,7 +117,7 @@ class Studio:
             folder_hash(Path(__file__).parent),
             folder_hash(Path(__file__).parents[2] / "music"),
         ]
-        code += [folder_hash(Path(annotations.__file__).parent), np.__version__]
+        code += [folder_hash(Path(core.__path__[0])), np.__version__]
         self._kept = self._root / f"tracks-{digest(code, version, seed, self._shares)[:8]}.json"
 
     def splits(self) -> Mapping[Split, Sequence[Track]]:
