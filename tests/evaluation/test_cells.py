@@ -14,6 +14,7 @@ import torch
 from helpers.small_encoders import Bands, Summary
 from helpers.tones import Tones
 from helpers.workbench import Workbench
+from joblib.externals.loky import get_reusable_executor
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Split, Track
@@ -208,6 +209,7 @@ def test_the_tracks_of_one_cell_are_decoded_in_all_processes(
 def test_log_lines_of_processes_name_their_cell(
     bench: Workbench, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    get_reusable_executor().shutdown()  # a process writes where it wrote when it started
     (tmp_path / "own.py").write_text(FRAMES.replace("noted_beside", "os"))
     tasks = [f"{tmp_path}/own.py:Warns", "key"]
     assert not runner.run(bench.config("mfcc", tasks=tasks, jobs=2), dataset=bench.dataset).failures
