@@ -32,7 +32,9 @@ FACTS: dict[str, tuple[int, float, float | None, int]] = {
     "hubert": (16_000, 10.0, 50.0, 3),
     "hubert-24k": (24_000, 10.0, 75.0, 3),
     "wavlm": (16_000, 10.0, 50.0, 3),
+    "data2vec-audio": (16_000, 10.0, 50.0, 3),
     "ast": (16_000, 2.4, 10.0, 3),
+    "whisper": (16_000, 1.98, 50.0, 3),
     "clap": (16_000, 2.0, None, 1),
     "clap-fusion": (16_000, 2.0, None, 1),
     "encodec-24k": (24_000, 10.0, 75.0, 1),
@@ -41,7 +43,7 @@ FACTS: dict[str, tuple[int, float, float | None, int]] = {
 }
 
 
-CONV = [name for name in MAKERS if name.startswith(("wav2vec2", "hubert", "wavlm"))]
+CONV = [name for name in MAKERS if name.startswith(("wav2vec2", "hubert", "wavlm", "data2vec"))]
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -83,6 +85,19 @@ def test_an_impulse_stands_in_its_frame(models: Path, name: str, time: float) ->
     heard = int(changed.argmax()) / encoder.frame_rate
     overlap = 0.0325 if name == "ast" else 0.0025  # s that a frame hears beyond its hop, each side
     assert abs(heard - time) <= 0.5 / encoder.frame_rate + overlap
+
+
+@pytest.mark.parametrize("time", [0.1, 0.5, 1.237, 1.9])
+def test_an_impulse_stands_in_its_frame_of_whisper(models: Path, time: float) -> None:
+    encoder = HuggingFace(model=models / "whisper")
+    noise = 0.01 * torch.randn(1, 31_680, generator=torch.Generator().manual_seed(0))
+    clicked = noise.clone()
+    clicked[0, round(time * 16_000)] += 1.0  # in noise, whose maximum the extractor refers to
+    one, other = (encode(encoder, audio).sequence for audio in (noise, clicked))
+    assert one is not None
+    assert other is not None
+    heard = int((one - other)[0, :, 0].norm(dim=-1).argmax()) / 50
+    assert abs(heard - time) <= 0.5 / 50 + 0.0125  # the spectrogram has windows of 25 ms
 
 
 @pytest.mark.parametrize("time", [0.1, 0.5, 1.237, 1.989])

@@ -10,9 +10,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from glob import glob
@@ -62,8 +64,26 @@ def commands_of(text: str) -> Iterator[list[str]]:
 
 def follow(page: Path) -> str:
     """Execute the blocks of a page in the working directory; returns what the commands print."""
+    loggers = [logging.getLogger(name) for name in ("mirprobe", "mirprobe_tasks")]
+    before = [dict(vars(logger)) for logger in loggers], list(sys.path), set(sys.modules)
+    try:
+        return "\n".join(_follow(page))
+    finally:
+        for logger, own in zip(loggers, before[0], strict=True):
+            vars(logger).update(own)
+        sys.path[:] = before[1]
+        for name in set(sys.modules) - before[2]:
+            if getattr(sys.modules[name], "__file__", None) and _is_here(sys.modules[name]):
+                del sys.modules[name]
+
+
+def _is_here(module: Any) -> bool:
+    """Whether a module is a file of the page."""
+    return Path(module.__file__).resolve().is_relative_to(Path.cwd())
+
+
+def _follow(page: Path) -> Iterator[str]:
     names: dict[str, Any] = {"__name__": "__main__"}
-    printed = []
     for block in blocks_of(page):
         file = FILE.match(block.text)
         if file is not None:
@@ -73,18 +93,20 @@ def follow(page: Path) -> str:
             executed = not block.note or (SLOW and block.note == "slow")
             for words in commands_of(block.text):
                 if executed:
-                    printed.append(execute(words))
+                    yield execute(words)
                 elif words[0] == "mirprobe":
                     parse(words[1:])
         elif block.language == "python" and not block.note:
             exec(compile(block.text, f"{page.name}: python", "exec"), names)
         elif block.language != "python":
             assert block.language in SHOWN, f"{page}: '{block.language}' is no language of a block"
-    return "\n".join(printed)
 
 
 def execute(words: list[str]) -> str:
     """The output of a command of mirprobe; it must succeed."""
+    if words[0] == "PYTHONPATH=.":
+        sys.path.insert(0, str(Path.cwd()))
+        del words[0]
     assert words[0] == "mirprobe", f"{' '.join(words)}: mark the block with needs=..."
     found = [sorted(glob(word)) or [word] if "*" in word else [word] for word in words[1:]]
     result = CliRunner().invoke(app, [word for one in found for word in one])

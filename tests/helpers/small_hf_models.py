@@ -44,6 +44,27 @@ def _ast() -> tuple[Any, Any]:
     return transformers.ASTModel(config), extractor
 
 
+def _whisper() -> tuple[Any, Any]:
+    config = transformers.WhisperConfig(
+        num_mel_bins=16,
+        encoder_layers=2,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        d_model=24,
+        max_source_positions=100,
+        vocab_size=20,
+        pad_token_id=0,
+        bos_token_id=0,
+        eos_token_id=0,
+        decoder_start_token_id=0,
+    )
+    extractor = transformers.WhisperFeatureExtractor(feature_size=16, chunk_length=2)
+    return transformers.WhisperModel(config), extractor
+
+
 def _clap(*, fusion: bool) -> tuple[Any, Any]:
     audio = {
         "spec_size": 64,
@@ -98,7 +119,9 @@ MAKERS: dict[str, Callable[[], tuple[Any, Any]]] = {
     "hubert": lambda: _conv("Hubert"),
     "hubert-24k": lambda: _conv("Hubert", sampling_rate=24_000),  # MERT's rates
     "wavlm": lambda: _conv("WavLM"),
+    "data2vec-audio": lambda: _conv("Data2VecAudio"),
     "ast": _ast,
+    "whisper": _whisper,
     "clap": lambda: _clap(fusion=False),
     "clap-fusion": lambda: _clap(fusion=True),
     "encodec-24k": _encodec,

@@ -51,7 +51,7 @@ class _DerivedEncoder:
 class Concat(_DerivedEncoder):
     """The concatenated dimensions of several encoders.
 
-    Audio is resampled (torchaudio) from the highest sample rate to that of each encoder. Frames are
+    Audio is resampled from the highest sample rate to that of each encoder. Frames are
     interpolated linearly to the highest frame rate. An encoder with one layer is repeated for each
     layer of the others; otherwise layers are paired in order. If only some have a window, the
     others use it too. Each encoder gets the context that it declares.

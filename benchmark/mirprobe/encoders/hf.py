@@ -23,7 +23,10 @@ _TRAINING_ONLY = {"masked_spec_embed"}  # weights that a model may lack
 
 
 class HuggingFace(LazyModel):
-    """A pretrained model: wav2vec 2.0, HuBERT, WavLM, MERT, AST, CLAP's audio tower, EnCodec.
+    """A pretrained model of transformers: wav2vec 2.0, HuBERT, WavLM, Whisper, AST and others.
+
+    The families are wav2vec 2.0, HuBERT, WavLM, data2vec-audio, MERT, AST, the encoder of Whisper,
+    the audio tower of CLAP, and EnCodec.
 
     Configuration and feature extractor are read at construction; the weights, safetensors alone,
     at the first call. Sample rate, normalisation and frames follow from the two: see

@@ -38,7 +38,7 @@ class Family(Protocol):
 
 
 class ConvFrontEnd:
-    """wav2vec 2.0, HuBERT, WavLM, MERT: strided convolutions over samples, then a transformer.
+    """wav2vec 2.0, HuBERT, WavLM, data2vec-audio, MERT: convolutions, then a transformer.
 
     The hop is prod(conv_stride) samples. The convolutions have a receptive field of 25 ms at 16
     kHz; the normalised window is padded with half of it at each end. All hidden states are layers;
@@ -108,6 +108,37 @@ class SpectrogramTransformer:
         patches = states[:, 2:].view(batch, self._bands, self._times, layers, dim)
         count = floor(seconds * self.frame_rate + 1e-6) + 1
         return Tokens(sequence=patches.mean(1)[:, :count], class_token=states[:, :2].mean(1))
+
+
+class Whisper:
+    """The encoder of Whisper, up to 30 s of log-mel frames; the decoder is not used.
+
+    A frame is two frames of the spectrogram, which are centred: frame i is centred at i * 20 ms.
+    The position embeddings determine the length of the window. All hidden states are layers; layer
+    `0` is the input of the transformer.
+    """
+
+    sources: tuple[str, ...] = ("sequence",)
+
+    def __init__(self, config: Any, extractor: Any, window: Window) -> None:
+        self.sample_rate: int = extractor.sampling_rate
+        self.frame_rate: float | None = self.sample_rate / (2 * extractor.hop_length)
+        self.window = (config.max_source_positions - 1) / self.frame_rate
+        self.layers = tuple(str(layer) for layer in range(config.encoder_layers + 1))
+        self.dim: int = config.d_model
+        self._extractor = extractor
+        _fixed(window, self.window)
+        taken = (config.num_mel_bins, 2 * config.max_source_positions)
+        _require_features(extractor, "input_features", self.sample_rate, taken)
+
+    def tokens(self, model: Any, audio: Tensor) -> Tokens:  # noqa: D102
+        assert self.frame_rate is not None
+        seconds = audio.shape[1] / self.sample_rate
+        _fits(seconds, self.window)
+        features = _extract(self._extractor, audio, "input_features")
+        states = model.encoder(features, output_hidden_states=True).hidden_states
+        count = floor(seconds * self.frame_rate + 1e-6) + 1
+        return Tokens(sequence=torch.stack(states, dim=2)[:, :count])
 
 
 class Clap:
@@ -184,8 +215,10 @@ FAMILIES: Mapping[str, Callable[[Any, Any, Window], Family]] = {
     "wav2vec2": ConvFrontEnd,
     "hubert": ConvFrontEnd,
     "wavlm": ConvFrontEnd,
+    "data2vec-audio": ConvFrontEnd,
     "mert_model": ConvFrontEnd,
     "audio-spectrogram-transformer": SpectrogramTransformer,
+    "whisper": Whisper,
     "clap": Clap,
     "encodec": Encodec,
 }

@@ -17,10 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mirprobe.api.encoder import EncoderInfo
+from mirprobe.core import torch_transforms
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
-from mirprobe.core.torch_transforms import MFCC, VERSION
+from mirprobe.core.torch_transforms import VERSION
 from mirprobe.vit1d import frontend
 from mirprobe.vit1d.frontend import LogMelConfig, pad_to_fit
 
@@ -93,18 +94,12 @@ class Mfcc(_Spectral):
 
     def __init__(self, *, coefficients: int = 20) -> None:
         _check("mfcc", "coefficients", coefficients, highest=LogMelConfig.bins)
-        # log_mels: natural logarithm of (power + 1e-6). The alternative clips decibels at 80 dB
-        # below the maximum of the batch, so that frames depend on the other windows.
-        options: dict[str, Any] = {
-            "n_mfcc": coefficients,
-            "dct_type": 2,
-            "norm": "ortho",
-            "log_mels": True,
-            "melkwargs": LogMelConfig().mel_options(),
-        }
-        parts = ("mfcc", _REVISION, options, VERSION)
+        mel = LogMelConfig().mel_options()
+        # the options as torchaudio named them, so that entries of the cache are found
+        options = {"n_mfcc": coefficients, "dct_type": 2, "norm": "ortho", "log_mels": True}
+        parts = ("mfcc", _REVISION, {**options, "melkwargs": {**mel, "power": 2.0}}, VERSION)
         super().__init__(name="mfcc", dim=coefficients, fingerprint=digest(*parts))
-        self._module = MFCC(_SAMPLE_RATE, **options)
+        self._module = torch_transforms.Mfcc(_SAMPLE_RATE, coefficients, mel)
 
     def _frames(self, audio: Tensor) -> Tensor:
         time = audio.shape[-1] // _HOP + 1

@@ -31,7 +31,7 @@ from mirprobe.evaluation.setup import ProbedEncoder
 from mirprobe.probing.probes import probe_config
 
 HARNESS = Path(__file__).parents[1]
-PACKAGES = ("mirprobe", "torch", "torchaudio", "numpy", "mir_eval", "scikit-learn", "librosa")
+PACKAGES = ("mirprobe", "torch", "numpy", "mir_eval", "scikit-learn", "librosa")
 
 
 def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str, groups: str) -> str:

@@ -80,7 +80,6 @@ class LogMelConfig:
             "n_mels": self.bins,
             "f_min": self.f_min,
             "f_max": self.f_max,
-            "power": 2.0,
             "center": True,
             "pad_mode": "reflect",
             "norm": None,

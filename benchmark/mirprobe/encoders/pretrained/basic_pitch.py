@@ -11,10 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mirprobe.api.encoder import EncoderInfo, lazy_info
-from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
-from mirprobe.encoders.pretrained.packaged import packaged_file
+from mirprobe.encoders.pretrained.packaged import importing, packaged_file
 from mirprobe.encoders.pretrained.tensorflow_bundle import read_index
 
 _REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
@@ -106,10 +105,8 @@ class BasicPitch:
 
 
 def _session(path: str) -> Any:
-    try:
+    with importing("basic-pitch", _COMMAND):
         import onnxruntime
-    except ImportError as error:
-        raise ConfigError(f"encoder basic-pitch needs {error.name}: {_COMMAND}") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # no warnings about the graph of the model

@@ -16,7 +16,7 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.lazy_model import LazyModel
-from mirprobe.encoders.pretrained.packaged import packaged_file
+from mirprobe.encoders.pretrained.packaged import importing, packaged_file
 
 _REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
 _DIMS = {"full": 2048, "tiny": 256}
@@ -105,8 +105,6 @@ class Crepe(LazyModel):
 
 
 def _network(capacity: str) -> Any:
-    try:
+    with importing("torchcrepe", _COMMAND):
         from torchcrepe import Crepe as Network  # imports librosa and resampy
-    except ImportError as error:
-        raise ConfigError(f"encoder torchcrepe needs {error.name}: {_COMMAND}") from error
     return Network(capacity)

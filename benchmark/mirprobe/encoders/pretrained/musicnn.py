@@ -130,7 +130,6 @@ def _mel() -> nn.Module:
         n_fft=2 * _HOP,
         hop_length=_HOP,
         n_mels=BANDS,
-        power=2.0,
         norm="slaney",
         mel_scale="slaney",
         center=False,  # the caller pads

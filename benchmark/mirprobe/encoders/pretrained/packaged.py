@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -31,3 +33,21 @@ def packaged_file(encoder: str, package: str, path: str, command: str) -> Path:
             f"{command}"
         )
     return found
+
+
+@contextmanager
+def importing(encoder: str, command: str) -> Iterator[None]:
+    """Name the encoder and the remedy if the imports in the block fail.
+
+    Raises:
+        ConfigError: a package is missing, or does not fit the torch that is installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ConfigError(f"encoder {encoder} needs {error.name}: {command}") from error
+    except (OSError, RuntimeError) as error:  # torchaudio refuses torch 2.15 and later
+        raise ConfigError(
+            f"encoder {encoder}: a package that it needs does not fit torch ({error}); "
+            "pip install 'torch<2.15' in an environment of its own"
+        ) from error

@@ -15,7 +15,7 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, file_digest
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.lazy_model import LazyModel
-from mirprobe.encoders.pretrained.packaged import packaged_file
+from mirprobe.encoders.pretrained.packaged import importing, packaged_file
 
 _REVISION = 1  # part of the fingerprint: raise it when a change here changes the numbers
 _COMMAND = "pip install pesto-pitch"
@@ -94,11 +94,9 @@ class Pesto(LazyModel):
         return frames
 
     def _load(self) -> Any:
-        try:
+        with importing("pesto", _COMMAND):
             from pesto.data import Preprocessor
             from pesto.model import PESTO, Resnet1d
-        except ImportError as error:
-            raise ConfigError(f"encoder pesto needs {error.name}: {_COMMAND}") from error
 
         found = _checkpoint(self._weights)
         settings = found["hparams"]
@@ -120,13 +118,11 @@ class Pesto(LazyModel):
 
 def _checkpoint(path: Any) -> dict[str, Any]:
     """The checkpoint; only containers, numbers and tensors are unpickled."""
-    try:
+    with importing("pesto", _COMMAND):
         from omegaconf.base import ContainerMetadata, Metadata
         from omegaconf.dictconfig import DictConfig
         from omegaconf.listconfig import ListConfig
         from omegaconf.nodes import AnyNode
-    except ImportError as error:
-        raise ConfigError(f"encoder pesto needs {error.name}: {_COMMAND}") from error
 
     containers = [ContainerMetadata, Metadata, DictConfig, ListConfig, AnyNode]
     plain = [defaultdict, dict, list, int, Any]
