@@ -130,6 +130,13 @@ def test_a_cell_has_every_draw_and_deal(tones: Tones, tmp_path: Path) -> None:
     )
     assert fits[spec] == [(draw, deal) for draw in range(3) for deal in range(2)]
     assert fits[single] == fits["Bands"] == [(0, 0), (0, 1)]
+    # chance is that of each deal, whatever the draw
+    chance = result.scores[(result.scores["kind"] == "chance") & result.scores["main"]]
+    of_family = chance[chance["encoder"] == spec].groupby("resample")["value"]
+    assert of_family.size().tolist() == [3, 3]
+    assert of_family.nunique().tolist() == [1, 1]
+    of_one = chance[chance["encoder"] == single].set_index("resample")["value"]
+    assert of_family.first().to_dict() == of_one.to_dict()
     # a draw is the encoder with its seed
     drawn = rows[(rows["encoder"] == spec) & (rows["draw"] == 1)]
     assert drawn["value"].tolist() == rows[rows["encoder"] == single]["value"].tolist()

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.score_rows import INFO, ROW, frame
+from typer.testing import CliRunner
 
+from mirprobe.cli.app import app
 from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Annotations, Track
+from mirprobe.reporting import stored_run
 from mirprobe.reporting.agreement import MEAN_RANK, agreement
 from mirprobe.reporting.stored_run import StoredRun
 
@@ -89,3 +93,23 @@ def test_nothing_in_common_ends_in_one_line() -> None:
     values = noisy((1, 2), 0, 0)
     with pytest.raises(ConfigError, match="share no task on which both rank the same two encoders"):
         of(Stored({"key": values}), Stored({"chord": values}))
+
+
+def test_the_command_prints_a_table_and_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All encoders are equal in one task: tau is undefined there, and its cells are empty."""
+    one, equal = noisy((1, 2, 3), 0, 0), noisy((1, 1, 1), 0, 0)
+    runs = {name: Stored({"key": one, "chord": equal}) for name in ("a", "b")}
+    monkeypatch.setattr(stored_run, "StoredRun", lambda path: runs[path.name])
+    command = ["leaderboard", "a", "b", "--agreement", "-o", str(tmp_path)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "1.000" in result.output
+    assert "nan" not in result.output
+    table = pd.read_csv(tmp_path / "agreement.csv")
+    assert table["task"].tolist() == ["key", "chord", MEAN_RANK]
+    assert table["tau"].isna().tolist() == [False, True, False]
+    alone = CliRunner().invoke(app, [*command[:2], *command[3:]])
+    assert alone.exit_code == 2
+    assert "--agreement compares two runs, and 1 are given" in alone.output

@@ -69,11 +69,15 @@ def _print_agreement(runs: list[Path], output: Path) -> None:
     from mirprobe.core.errors import ConfigError
     from mirprobe.reporting.agreement import COLUMNS, agreement
     from mirprobe.reporting.stored_run import StoredRun
+    from mirprobe.reporting.tables import number
 
     if len(runs) != 2:
         raise ConfigError(f"--agreement compares two runs, and {len(runs)} are given")
     found = agreement(*map(StoredRun, runs))
-    shown = found.round(3).astype(str).to_numpy().tolist()
+    shown = [
+        [task, str(count), *(number(value) for value in values)]
+        for task, count, *values in found.itertuples(index=False)
+    ]
     print_table(COLUMNS, shown, text=("task",), wrapped=(), title="Kendall's tau, 95 % interval")
     write_whole(output, found.to_csv(index=False, lineterminator="\n").encode())
     typer.echo(f"written: {output}")

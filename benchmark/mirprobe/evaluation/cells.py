@@ -16,7 +16,7 @@ import numpy as np
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, KilledError
 from mirprobe.core.parallel import Packed, call_packed, in_process, pack, parallel_map
-from mirprobe.core.schema import Embedding, Split, Track
+from mirprobe.core.schema import Embedding, Score, Split, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import LAG, await_entries, read_embedding
 from mirprobe.encoders.torch_state import kept_torch_state
@@ -89,6 +89,10 @@ def _shuffled_groups(splits: Splits, seed: int) -> list[list[tuple[Track, str]]]
     return [list(groups.values())[index] for index in order]
 
 
+def _ids(splits: Splits) -> list[list[str]]:
+    return [[track.id for track, _ in splits[split]] for split in splits]
+
+
 @dataclass(frozen=True, eq=False)
 class CellWork:
     """Everything that a process needs to compute a cell.
@@ -141,6 +145,7 @@ class CellWork:
         with kept_torch_state(), self._noted(failures):
             cache = Cache(self.place, self.folder)
             cell = Cell(self.run.row["cell"], self.encoder, self.run.row["task"])
+            controls: list[Score] = []
             for resample, (draw, splits) in product(
                 range(self.folds or self.resamples), enumerate(self.draws)
             ):
@@ -150,7 +155,13 @@ class CellWork:
                     dealt = deal(splits, resample) if resample else splits
                 row = {**self.run.row, "draw": draw, "resample": resample}
                 tracks = {split: self._read(cache, own, lag) for split, own in dealt.items()}
-                fit = run_cell(self.task, tracks, replace(self.run, row=row), progress)
+                known = draw > 0 and _ids(splits) == _ids(self.draws[0])
+                run = replace(self.run, row=row, controls=not known)
+                fit = run_cell(self.task, tracks, run, progress)
+                if known:  # of the first draw
+                    fit.scores += [replace(score, draw=draw) for score in controls]
+                elif draw == 0:
+                    controls = [one for one in fit.scores if one.kind in ("chance", "ceiling")]
                 cell.scores += fit.scores
                 cell.predictions += fit.predictions
                 cell.problems.update(fit.problems)

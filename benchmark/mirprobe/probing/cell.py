@@ -63,6 +63,7 @@ class ProbeRun:
             system's folder of temporary files.
         device: of the training.
         threads: of the training, and processes that decode; no result depends on it.
+        controls: whether to score chance and ceiling, which do not depend on the embeddings.
     """
 
     layers: tuple[str, ...]
@@ -75,6 +76,7 @@ class ProbeRun:
     folder: Path | None = None
     device: str = "cpu"
     threads: int = 1
+    controls: bool = True
 
 
 def run_cell(
@@ -149,8 +151,9 @@ def _run(
         score_probes(scorer, probes, variants, on_shuffled)
         if reduced := _equal_components(splits["train"], variants):
             score_reduced(scorer, fit(reduced[0], run.config, None), *reduced)
-        score_chance(scorer, splits["train"].targets)
-        if task.level == "frame":
+        if run.controls:
+            score_chance(scorer, splits["train"].targets)
+        if run.controls and task.level == "frame":
             score_ceiling(scorer)
     return cell
 
