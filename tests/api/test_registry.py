@@ -253,3 +253,20 @@ def test_encoders_are_listed_without_torch() -> None:
     code = "import sys; from mirprobe.api.registry import ENCODERS\n"
     code += "print(*map(ENCODERS.summary, ENCODERS.names())); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("registry", "spec", "hint"),
+    [
+        (DATASETS, "my.yaml", "did you mean 'folder:my.yaml'?"),
+        (DATASETS, "labels.csv", "describe the table in a YAML file, and write folder:FILE.yaml"),
+        (ENCODERS, "mycnn:MyCNN", "did you mean 'mycnn.py:MyCNN'?"),
+        (ENCODERS, "mycnn:MyCNN:width=3", "did you mean 'mycnn.py:MyCNN:width=3'?"),
+        (ENCODERS, "mfc", "did you mean 'mfcc'?"),
+        (ENCODERS, "hear:MODULE:window=null", "write hear:MODULE,window=null"),
+    ],
+)
+def test_what_was_meant_is_suggested(registry: Registry[Any], spec: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        registry.create(spec)
+    assert str(raised.value).endswith(hint)

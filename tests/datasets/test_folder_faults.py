@@ -139,16 +139,23 @@ def test_all_faults_of_the_table_with_their_rows(here: Path) -> None:
     ]
 
 
-def test_many_faults_are_counted(here: Path) -> None:
+def test_faults_of_one_kind_share_a_line(here: Path) -> None:
     rows = "".join(f"missing{number},C major\n" for number in range(50))
-    text(here / "labels.csv", "audio,key\n" + rows)
+    text(here / "labels.csv", "audio,key\n" + rows + "one,H\ntwo,H\nthree,H\none.wav,H\n")
     message = refusal(lambda: Folder(here, config=str(here / "my.yaml")))
     assert message.startswith(
-        f"{here / 'my.yaml'}: 50 faults: (1) labels.csv row 2: audio 'missing0'"
+        f"{here / 'my.yaml'}: 55 faults: (1) labels.csv rows 2, 3, 4 and 47 more: the first: audio "
+        "'missing0'"
     )
-    assert "(20) labels.csv row 21" in message
-    assert "(21)" not in message
-    assert message.endswith(" and 30 more")
+    assert "(2) labels.csv rows 52, 53, 54 and 1 more: " in message
+    assert "the first" not in message.partition("(2)")[2].partition("(3)")[0]
+
+
+@pytest.mark.parametrize("delimiter", [";", "|", "\t"])
+def test_another_delimiter_is_suggested(here: Path, delimiter: str) -> None:
+    text(here / "labels.csv", GOOD.replace(",", delimiter))
+    message = refusal(lambda: Folder(here, config=str(here / "my.yaml")))
+    assert message.endswith(f"write `delimiter: {delimiter!r}` in the description")
 
 
 def test_a_group_in_two_splits(here: Path) -> None:

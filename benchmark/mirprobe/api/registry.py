@@ -7,6 +7,7 @@ objects.
 from __future__ import annotations
 
 from collections.abc import Callable
+from os.path import isfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -106,7 +107,8 @@ class Registry(Generic[T]):
             return self._factories[name], name, text
         found = self._entry_points()
         if name not in found:
-            raise ConfigError(f"unknown {self.kind} '{name}'; {nearest(name, self.names())}")
+            hint = _in_a_file(self.kind, spec) or nearest(name, self.names())
+            raise ConfigError(f"unknown {self.kind} '{name}'; {hint}")
         point = found[name]
         what = f"{self.kind} plug-in '{name}' ({_origin(point)}) fails to import"
         with plugin_errors(what, "mend or uninstall it"):
@@ -143,6 +145,18 @@ def _summary_in_source(point: EntryPoint) -> str:
 def _summary(docstring: str | None, licence: str = "") -> str:
     first = (docstring or "").strip().partition("\n")[0]
     return f"{first} [{licence}]" if licence else first
+
+
+def _in_a_file(kind: str, spec: str) -> str:
+    """What was meant, if a specification names a file without saying so; else the empty text."""
+    path, _, rest = spec.partition(":")
+    if kind == "data set" and path.endswith((".yaml", ".yml")):
+        return f"did you mean 'folder:{spec}'?"
+    if path.endswith((".csv", ".tsv", ".parquet")):
+        return "describe the table in a YAML file, and write folder:FILE.yaml"
+    if isfile(f"{path}.py") or (rest[:1].isupper() and "=" not in rest.partition(":")[0]):
+        return f"did you mean '{path}.py:{rest or 'CLASS'}'?"
+    return ""
 
 
 def _path(factory: Callable[..., Any]) -> tuple[str, str]:

@@ -88,7 +88,11 @@ def parse_options(
             )
         key = key.strip()
         if not key.isidentifier():
-            raise ConfigError(f"'{spec}': '{key}' names no option; quote a value that holds '='")
+            first, colon, last = key.rpartition(":")
+            hint = (
+                f"write {name}:{first},{last}={value}" if colon else "quote a value that holds '='"
+            )
+            raise ConfigError(f"'{spec}': '{key}' names no option; {hint}")
         if key in options:
             raise ConfigError(f"'{spec}': option '{key}' is given twice; keep one of them")
         try:

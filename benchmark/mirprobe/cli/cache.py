@@ -68,6 +68,9 @@ def prune(
     max_gb: Annotated[
         float | None, typer.Option(help="Delete the oldest entries above this many GB.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be deleted.")
+    ] = False,
     **given: Any,
 ) -> None:
     """Delete leftovers of killed runs, broken entries, and the entries that options select."""
@@ -82,8 +85,10 @@ def prune(
     freed = 0
     for path in tqdm(paths, "pruning", leave=False, disable=None):
         freed += path.stat().st_size
-        path.unlink()
-    typer.echo(f"{len(paths)} files deleted, {_size(freed)} freed")
+        if not dry_run:
+            path.unlink()
+    would = "would be " if dry_run else ""
+    typer.echo(f"{len(paths)} files {would}deleted, {_size(freed)} {would}freed")
 
 
 def _size(count: int) -> str:

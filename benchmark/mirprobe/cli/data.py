@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +12,7 @@ import typer
 from mirprobe.cli.errors import OneLineErrors
 from mirprobe.cli.options import options_from
 from mirprobe.cli.tables import print_table
-from mirprobe.core.errors import plugin_errors
+from mirprobe.core.errors import ConfigError, plugin_errors
 from mirprobe.evaluation.config import RunConfig, make_config
 
 if TYPE_CHECKING:
@@ -119,12 +120,17 @@ def check_command(name: Name, **given: Any) -> None:
 
     with _named(name):
         dataset = folders_of(given).open(name)
+        tracks = tracks_of(dataset.splits())
+        if tracks and not any(track.audio.is_file() for track in tracks):
+            raise ConfigError(f"'{name}' has no audio yet; first: mirprobe data prepare {name}")
         found = check(dataset)
-        count = len(tracks_of(dataset.splits()))
     for finding in found:
         what = " ".join(finding.what.split())
         typer.echo(f"track '{finding.track}': {what}" if finding.track else what)
-    typer.echo(f"{count} tracks, {len(found)} findings")
+    fields = Counter(field for track in tracks for field in track.annotations.given())
+    for field, count in sorted(fields.items()):
+        typer.echo(f"{field}: {count} of {len(tracks)} tracks")
+    typer.echo(f"{len(tracks)} tracks, {len(found)} findings")
     if found:
         raise typer.Exit(1)
 

@@ -17,6 +17,15 @@ import typer
 
 from mirprobe.evaluation.config import alternatives, choices_of
 
+PANELS = {
+    "What": ("encoders", "tasks"),
+    "Data": ("dataset", "train_dataset", "test_dataset", "test_tracks", "limit", "strict"),
+    "Probing": ("layers", "probe", "preset", "pca", "seeds", "draws", "resamples", "folds"),
+    "Where": ("device", "engine", "jobs", "data_home", "cache_dir", "results_dir"),
+    "How": ("dtype", "precision"),
+}
+"""Headings of the options in `--help`."""
+
 T = TypeVar("T")
 Command = Callable[..., None]
 
@@ -90,7 +99,12 @@ def _option(name: str, hint: Any, default: Any, text: str) -> inspect.Parameter:
     if default is not None and default is not False:
         text += f" Default: {default}."
     flag = f"--{flag.replace('_', '-')}"
-    option = typer.Option(flag, help=text, metavar=f"<{'|'.join(choices)}>" if choices else None)
+    option = typer.Option(
+        flag,
+        help=text,
+        metavar=f"<{'|'.join(choices)}>" if choices else None,
+        rich_help_panel=next((panel for panel, own in PANELS.items() if name in own), None),
+    )
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,

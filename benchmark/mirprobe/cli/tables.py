@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WIDTH = 100
-NARROWEST = 10
-"""Characters of a line of a cell that continues in the next line."""
 
 CONSOLE = Console(width=WIDTH, highlight=False, markup=False, emoji=False)
 
@@ -33,15 +31,16 @@ def print_table(
         headers: names of the columns.
         rows: one cell a column.
         text: columns that are aligned to the left; others hold numbers.
-        wrapped: columns whose cells may continue in the next line; no cell is ever cut.
+        wrapped: columns whose cells may continue in the next line, between words; none is cut.
         title: above the table.
     """
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     cells, least = list(rows), []
     for index, header in enumerate(headers):
-        size = max(len(cell) for cell in (header, *(row[index] for row in cells)))
-        whole = header not in wrapped
-        least.append(size if whole else min(size, NARROWEST))
+        texts, whole = (header, *(row[index] for row in cells)), header not in wrapped
+        least.append(
+            max(len(part) for text in texts for part in ([text] if whole else text.split() or [""]))
+        )
         justify: Literal["left", "right"] = "left" if header in text else "right"
         table.add_column(
             header, justify=justify, no_wrap=whole, overflow="fold", min_width=least[-1]

@@ -30,11 +30,10 @@ class ListedError(ConfigError):
         lines: a title, and a line for each fault.
     """
 
-    def __init__(self, title: str, faults: Sequence[str], left_out: int = 0) -> None:
+    def __init__(self, title: str, faults: Sequence[str]) -> None:
         numbered = [f"({number}) {fault}" for number, fault in enumerate(faults, 1)]
-        more = [f"and {left_out} more"] if left_out else []
-        super().__init__(f"{title}: {' '.join(numbered + more)}")
-        self.lines = [title, *faults, *more]
+        super().__init__(f"{title}: {' '.join(numbered)}")
+        self.lines = [title, *faults]
 
 
 class PluginError(ConfigError):

@@ -97,6 +97,12 @@ def _read_csv(path: Path, delimiter: str, faults: Faults) -> Table:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); save it as CSV in UTF-8") from error
+    other = next((one for one in ";\t|," if len(header) == 1 and one in header[0]), None)
+    if other is not None:
+        raise ConfigError(
+            f"{path}: its header is one field, '{header[0]}'; write `delimiter: {other!r}` in the "
+            "description"
+        )
     return Table(path, header, rows)
 
 
