@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test check docs bench stress pretrain
+.PHONY: run test check docs bench bench-scale bench-peers stress pretrain
 
 run: $(VENV)/.ready
 	$(BIN)/mirprobe run
@@ -48,6 +48,20 @@ bench: $(VENV)/.ready-dev
 	$(BIN)/python tests/bench/training.py
 	PYTHONPATH=tests $(BIN)/python tests/bench/probing.py
 	PYTHONPATH=tests $(BIN)/python tests/bench/decoding.py
+
+# Time and memory at scale, and a figure, in results/bench: about an hour.
+bench-scale: $(VENV)/.ready-dev
+	$(BIN)/python tests/bench/scale.py
+
+# XARES and scikit-learn on the same vectors. XARES's own environment sees the packages of $(VENV), so
+# that torch is not installed twice; its trainer needs none of its other packages.
+PEERS = .venv-peers
+bench-peers: $(VENV)/.ready-dev
+	$(BIN)/python -m venv $(PEERS)
+	$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" \
+		> $$($(PEERS)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/packages.pth
+	$(PEERS)/bin/python -m pip install --quiet --no-deps xares==0.1.3 pytorch-ignite loguru
+	OMP_NUM_THREADS=1 PYTHONPATH=tests $(PEERS)/bin/python tests/bench/peers.py
 
 # About 15 minutes: killed processes, damaged files, full disks. The test of a full disk needs root.
 stress: $(VENV)/.ready-dev

@@ -226,16 +226,18 @@ def main() -> None:
         measure(options.kind, options.tracks, options.seconds, options.folder, options.fill)
         return
     lengths = {"clips": KINDS["clips"][0], "songs": options.seconds or KINDS["songs"][0]}
-    rows = [
-        measured(kind, n, lengths[kind]) for kind in KINDS for n in sorted(getattr(options, kind))
-    ]
     options.output.mkdir(parents=True, exist_ok=True)
-    with (options.output / "scale.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, [*rows[0], "cores", "machine"], lineterminator="\n")
-        writer.writeheader()
-        machine = {"cores": os.cpu_count(), "machine": platform.machine()}
-        writer.writerows({**row, **machine} for row in rows)
-    plot(rows, options.output / "scale.png")
+    rows: list[dict[str, object]] = []
+    for kind in KINDS:
+        for tracks in sorted(getattr(options, kind)):
+            machine = {"cores": os.cpu_count(), "machine": platform.machine()}
+            rows.append({**measured(kind, tracks, lengths[kind]), **machine})
+            # after each size, so that an interrupted benchmark keeps what it has measured
+            with (options.output / "scale.csv").open("w", newline="") as file:
+                writer = csv.DictWriter(file, rows[0], lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+            plot(rows, options.output / "scale.png")
     found = list(faults(rows))
     print(*found, sep="\n", end="\n" if found else "")
     raise SystemExit(bool(found))

@@ -237,7 +237,7 @@ class _Axes:
             at = weights(variables)
             gradient = torch.zeros_like(at)
             value = _mean_loss(blocks, at, self.loss, gradient)
-            value += decay / 2 * at[:, :-1].double().square().sum().cpu()
+            value += decay / 2 * at[:, :-1].double().square().sum()
             gradient[:, :-1] += decay * at[:, :-1]
             along = rotated(gradient, self.vectors) * scale
             return float(value), along.double().flatten().cpu().numpy()
@@ -276,20 +276,20 @@ def _mean_loss(blocks: Blocks, at: Tensor, loss: Loss, gradient: Tensor | None =
         gradient: zeros like `at`, to which the gradient is added; None if it is not needed.
     """
     weights, bias = at[:, :-1].contiguous(), at[:, -1:]
-    value, count = torch.zeros((), dtype=torch.float64), 0
+    value, count = torch.zeros((), dtype=torch.float64, device=at.device), 0
     for x, y in blocks():
         logits = torch.addmm(bias, weights, x.T)
         if loss == "multiclass":
             logits = logits.log_softmax(0)
-            value -= logits.gather(0, y[None]).sum(dtype=torch.float64).cpu()
+            value -= logits.gather(0, y[None]).sum(dtype=torch.float64)
             error = logits.exp_()
-            error[y, torch.arange(len(y))] -= 1
+            error[y, torch.arange(len(y), device=y.device)] -= 1
         elif loss == "multilabel":
-            value += binary_loss(logits, y.T, reduction="sum").double().cpu()
+            value += binary_loss(logits, y.T, reduction="sum").double()
             error = logits.sigmoid_().sub_(y.T)
         else:
             error = logits.sub_(y.T)
-            value += error.square().sum(dtype=torch.float64).cpu() / 2
+            value += error.square().sum(dtype=torch.float64) / 2
         count += len(y)
         if gradient is not None:
             gradient[:, :-1] += error @ x
