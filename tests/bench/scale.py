@@ -185,10 +185,16 @@ def plot(rows: Sequence[Mapping[str, object]], path: Path) -> None:
         seconds = np.array([row["cpu_seconds"] for row in own], dtype=float)
         top.plot(tracks, seconds, "o-", label="CPU time")
         top.plot(tracks, seconds[-1] * tracks / tracks[-1], ":", color="grey", label="linear")
-        top.set(title=f"{kind}, {LAYERS} layers x {DIM}", ylabel="s", xlim=0, ylim=0)
+        top.set(
+            title=f"{kind}, {LAYERS} layers x {DIM}",
+            ylabel="s",
+            xlim=0,
+            ylim=(0, 1.15 * seconds.max()),
+        )
         top.legend()
-        bottom.plot(tracks, [float(str(row["megabytes"])) for row in own], "s-", color="C1")
-        bottom.set(xlabel=kind, ylabel="peak memory of a process, MB", xlim=0, ylim=0)
+        memory = np.array([row["megabytes"] for row in own], dtype=float)
+        bottom.plot(tracks, memory, "s-", color="C1")
+        bottom.set(xlabel=kind, ylabel="peak memory, MB", xlim=0, ylim=(0, 1.15 * memory.max()))
     figure.tight_layout()
     figure.savefig(path, dpi=120)
 
