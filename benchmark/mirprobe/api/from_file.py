@@ -76,6 +76,15 @@ def source_digest(spec: str) -> str | None:
     return None if found is None else _sources.get(Path(expanduser(found["path"])).resolve())
 
 
+def source_files(spec: str) -> list[Path]:
+    """The file that a specification names and its neighbours; empty if it names no file."""
+    found = FILE_SPEC.fullmatch(spec)
+    if found is None:
+        return []
+    path = Path(expanduser(found["path"])).resolve()
+    return [path, *sorted(set(_imported_neighbours(path)[1]) - {path})]
+
+
 def _factories(module: ModuleType) -> list[str]:
     """The public classes and functions that a module defines."""
     return [

@@ -39,6 +39,23 @@ def spec_name(spec: str) -> str:
     return spec.partition(":")[0].strip() if found is None else found["factory"] or ""
 
 
+def split_name(spec: str) -> tuple[str | None, str]:
+    """Read `NAME=SPECIFICATION`; a name has no colon, parenthesis or quote.
+
+    Returns:
+        The name, None if there is none, and the specification.
+
+    Raises:
+        ConfigError: one of the two is empty.
+    """
+    name, equals, rest = spec.partition("=")
+    if not equals or set(name) & set(":()'\""):
+        return None, spec  # this `=` is one of an option
+    if not name.strip() or not rest.strip():
+        raise ConfigError(f"'{spec}': write NAME=SPECIFICATION")
+    return name.strip(), rest.strip()
+
+
 def with_option(spec: str, key: str, value: object) -> str:
     """A specification with one more option."""
     found = FILE_SPEC.fullmatch(spec)

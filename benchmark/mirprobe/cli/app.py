@@ -16,6 +16,7 @@ from mirprobe.cli.extract import extract_command
 from mirprobe.cli.leaderboard import leaderboard_command
 from mirprobe.cli.plugins import list_command, validate_encoder_command
 from mirprobe.cli.pretrain import pretrain_app
+from mirprobe.cli.rerun import rerun_command
 from mirprobe.cli.run import run_command
 from mirprobe.cli.show import report_command
 from mirprobe.cli.validate_plugins import validate_dataset_command, validate_task_command
@@ -28,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("run")(run_command)
+app.command("rerun")(rerun_command)
 app.command("extract")(extract_command)
 app.command("validate-encoder")(validate_encoder_command)
 app.command("validate-task")(validate_task_command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
@@ -37,7 +38,16 @@ R = TypeVar("R", bound=Outcome)
 
 
 @options_from(RunConfig)
-def run_command(suite: Suite = None, **given: Any) -> None:
+def run_command(
+    suite: Suite = None,
+    add_encoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An encoder beside those of the suite or of the default. May be repeated."
+        ),
+    ] = None,
+    **given: Any,
+) -> None:
     """Score encoders on tasks and print the leaderboard.
 
     Without data set and task: the suite `quick`, four tasks on `studio`, and three of them on
@@ -49,7 +59,10 @@ def run_command(suite: Suite = None, **given: Any) -> None:
     from mirprobe.evaluation.runner import run
     from mirprobe.reporting.leaderboard import leaderboard, merge, read_pairs
 
-    configs = configs_of(suite, given)
+    configs = [
+        replace(config, encoders=(*config.encoders, *(add_encoder or ())))
+        for config in configs_of(suite, given)
+    ]
     results, reasons = run_each(configs, run)
     scored = [result for result in results if len(result.scores)]
     if scored:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -27,7 +26,7 @@ from mirprobe.emergence.report_figures import onsets_chart, similarity_chart, so
 from mirprobe.emergence.rows import ScoredRow, groups_of
 from mirprobe.emergence.usable_tracks import usable_tracks
 from mirprobe.evaluation.config import RunConfig, find_device
-from mirprobe.evaluation.provenance import PACKAGES
+from mirprobe.evaluation.environment import versions
 from mirprobe.evaluation.setup import make_dataset
 from mirprobe.vit1d.checkpoint import read_notes
 
@@ -120,8 +119,8 @@ def run_emergence(
         "probe_seeds": probe_seeds,
         "problems": problems,
         "versions": {
-            "python": platform.python_version(),
-            **{package: version(package) for package in (*PACKAGES, "matplotlib")},
+            **versions(),
+            "matplotlib": version("matplotlib"),
         },
     }
     charts: dict[str, bytes] = {}

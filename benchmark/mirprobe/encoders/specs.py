@@ -15,7 +15,7 @@ import re
 from mirprobe.api.encoder import Encoder
 from mirprobe.api.from_file import source_digest
 from mirprobe.api.registry import ENCODERS
-from mirprobe.api.specs import QUOTED_OR_LETTER, nearest
+from mirprobe.api.specs import QUOTED_OR_LETTER, is_file_spec, nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe.encoders.declaration import CheckedEncoder
 from mirprobe.encoders.torch_state import kept_torch_state
@@ -79,6 +79,14 @@ def split_pca(spec: str) -> tuple[str, int | None]:
         return spec, None
     items = arguments(found[2], spec)
     return items[0], _number(spec, "pca", items[1:], "DIM), DIM a number of components")
+
+
+def file_specs(spec: str) -> list[str]:
+    """The specifications of classes in files within the one of an encoder."""
+    found = _COMBINATION.fullmatch(spec)
+    if found is None:
+        return [spec] if is_file_spec(spec) else []
+    return [one for item in arguments(found[2], spec) for one in file_specs(item)]
 
 
 def arguments(text: str, spec: str) -> list[str]:

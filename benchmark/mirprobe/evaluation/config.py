@@ -35,7 +35,8 @@ class RunConfig:
 
     Attributes:
         encoders: Encoder: NAME or FILE.py:CLASS, with options :option=value,..., or a combination
-            such as concat(A,B), layers(A,4,8), pool(A,5).
+            such as concat(A,B), layers(A,4,8), pool(A,5). "Ours=FILE.py:CLASS" is called Ours in
+            all tables.
         tasks: Name of a task, or FILE.py:CLASS.
         dataset: Data set: NAME or FILE.py:CLASS, with options :option=value,...; A+B joins two.
             studio if none is given.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mirprobe.api.task import Task
@@ -16,7 +15,7 @@ from mirprobe.embedding.remote_store import is_url
 from mirprobe.evaluation.cells import CellWork
 from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.plan import Plan
-from mirprobe.evaluation.provenance import cell_key, groups_hash
+from mirprobe.evaluation.provenance import HashedTask, cell_key, groups_hash
 from mirprobe.evaluation.run_result import RunResult
 from mirprobe.evaluation.setup import ProbedEncoder
 from mirprobe.probing.cell import ProbeRun
@@ -24,21 +23,6 @@ from mirprobe.probing.probes import probe_config
 from mirprobe.probing.results import Cell
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class HashedTask:
-    """A task of a run.
-
-    Attributes:
-        task: the task.
-        key: hash of the task as it was built.
-        data: hash of ids, audio and annotations of the tracks.
-    """
-
-    task: Task
-    key: str
-    data: str
 
 
 def find_cells(
@@ -94,7 +78,7 @@ def _read_cells(
     cells = {}
     for name, run in runs.items():
         cell = result.folder.read_cell(probed.name, name, run.row["cell"])
-        if cell is None:
+        if cell is None and plan.shared:
             cell = plan.shared_cells.read(probed.encoder.fingerprint, run.row)
             if cell is not None:
                 result.folder.write_cell(cell)

@@ -41,6 +41,7 @@ class Plan:
         encoders: by their names in the rows.
         broken: name -> reason of the encoders that could not be built.
         workers: the workers of a cluster that encode; None if this process encodes.
+        shared: whether cells that other runs have finished are used.
     """
 
     config: RunConfig
@@ -51,6 +52,7 @@ class Plan:
     encoders: Mapping[str, ProbedEncoder]
     broken: Mapping[str, str]
     workers: RayWorkers | None
+    shared: bool = True
 
     @property
     def shared_cells(self) -> SharedCells:
@@ -127,6 +129,7 @@ def planned(
     *,
     encoders: Mapping[str, Encoder] | None = None,
     dataset: Dataset | None = None,
+    shared: bool = True,
 ) -> Iterator[Plan]:
     """Build everything that a configuration names, before any work; workers are closed at the end.
 
@@ -134,6 +137,7 @@ def planned(
         config: the configuration.
         encoders: instances to use for specifications rather than the registry's.
         dataset: an instance to use rather than the registry's.
+        shared: whether cells that other runs have finished are used.
 
     Raises:
         ConfigError: an unknown name, an unsuitable data set, or a missing package.
@@ -148,7 +152,7 @@ def planned(
         broken: dict[str, str] = {}
         built = make_encoders(config, encoders, broken)
         tracks = limit_tracks(dataset, config.limit)
-        yield Plan(config, resources, cache, dataset, tracks, built, broken, workers)
+        yield Plan(config, resources, cache, dataset, tracks, built, broken, workers, shared)
     finally:
         if workers is not None:
             workers.close()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import inspect
 import json
 import marshal
-import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from math import isnan
 from pathlib import Path
@@ -16,7 +15,6 @@ from types import CodeType
 from typing import Any
 
 import joblib
-import torch
 
 from mirprobe.api.from_file import source_digest
 from mirprobe.api.task import Task
@@ -27,11 +25,27 @@ from mirprobe.core.schema import SPLITS, Annotations, Track
 from mirprobe.data.paths import joined_specs
 from mirprobe.data.tracks import Tracks, splits_hash
 from mirprobe.evaluation.config import RunConfig
+from mirprobe.evaluation.environment import environment
+from mirprobe.evaluation.run_files import plain_config
 from mirprobe.evaluation.setup import ProbedEncoder
 from mirprobe.probing.probes import probe_config
 
 HARNESS = Path(__file__).parents[1]
-PACKAGES = ("mirprobe", "torch", "numpy", "mir_eval", "scikit-learn", "librosa")
+
+
+@dataclass(frozen=True)
+class HashedTask:
+    """A task of a run.
+
+    Attributes:
+        task: the task.
+        key: hash of the task as it was built.
+        data: hash of ids, audio and annotations of the tracks.
+    """
+
+    task: Task
+    key: str
+    data: str
 
 
 def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str, groups: str) -> str:
@@ -172,10 +186,12 @@ def describe(
     device: str,
     encoders: Mapping[str, ProbedEncoder],
     speeds: Mapping[str, float],
+    tasks: Mapping[str, HashedTask],
+    files: Mapping[str, str],
 ) -> dict[str, Any]:
     """The content of `run.json` except the outcome of the run."""
     return {
-        "config": {name: _plain(value) for name, value in asdict(config).items()},
+        "config": plain_config(config),
         "encoders": {
             name: {
                 "fingerprint": probed.fingerprint,
@@ -189,16 +205,8 @@ def describe(
         },
         "splits": {split: [track.id for track in tracks[split]] for split in SPLITS},
         "splits_hash": splits_hash(tracks),
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in PACKAGES}},
-        "hardware": {
-            "machine": platform.machine(),
-            "threads": torch.get_num_threads(),
-            "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
-        },
+        "tasks": {name: {"key": task.key, "data": task.data} for name, task in tasks.items()},
+        "metrics": folder_hash(HARNESS / "metrics"),
+        "files": files,
+        **environment(device),
     }
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
-    return value if isinstance(value, int | float | str | bool | None) else str(value)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from os import PathLike
+from typing import Any
 
+from mirprobe.evaluation.rerun import Rerun, rerun
 from mirprobe.reporting.stored_run import StoredRun
 
 
 class Run(StoredRun):
     """A finished run that can be run again."""
+
+    def rerun(self, **options: Any) -> Rerun:
+        """Do the run again, and compare the scores; see `mirprobe.evaluation.rerun.rerun`."""
+        return rerun(self, **options)
 
 
 def open_run(path: str | PathLike[str]) -> Run:

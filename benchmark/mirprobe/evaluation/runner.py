@@ -21,9 +21,10 @@ from mirprobe.data.paths import joined_specs
 from mirprobe.evaluation.cells import CellWork, compute_cells
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
-from mirprobe.evaluation.find_cells import HashedTask, find_cells
+from mirprobe.evaluation.find_cells import find_cells
 from mirprobe.evaluation.plan import Plan, planned
-from mirprobe.evaluation.provenance import data_hash, describe, task_key
+from mirprobe.evaluation.provenance import HashedTask, data_hash, describe, task_key
+from mirprobe.evaluation.run_files import OF_THE_MACHINE, SUITE, copy_plugins, suite_text
 from mirprobe.evaluation.run_result import RunResult
 from mirprobe.evaluation.setup import make_task, require_complete
 from mirprobe.probing.results import Cell
@@ -38,6 +39,7 @@ def run(
     encoders: Mapping[str, Encoder] | None = None,
     tasks: Mapping[str, Task] | None = None,
     dataset: Dataset | None = None,
+    shared: bool = True,
 ) -> RunResult:
     """Score every encoder of `config` on each of its tasks.
 
@@ -46,13 +48,14 @@ def run(
         encoders: instances to use for specifications rather than the registry's.
         tasks: instances to use for names rather than the registry's.
         dataset: an instance to use rather than the registry's.
+        shared: whether cells that other runs have finished are used.
 
     Raises:
         ConfigError: an unknown name, or an unsuitable data set.
         TrackError: a track cannot be used and `config.strict` is set.
         StorageError: the cache or results folder cannot be written.
     """
-    with planned(config, encoders=encoders, dataset=dataset) as plan:
+    with planned(config, encoders=encoders, dataset=dataset, shared=shared) as plan:
         return _run(plan, tasks or {})
 
 
@@ -119,7 +122,16 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
         result.folder.write_splits(plan.tracks)
         with noted(result.failures, "run.json", "an encoder"):
             speeds = {name: plan.speed(probed) for name, probed in plan.encoders.items()}
-            described = describe(config, plan.tracks, plan.resources.device, plan.encoders, speeds)
+            write_whole(result.folder.path / SUITE, suite_text(config).encode())
+            described = describe(
+                config,
+                plan.tracks,
+                plan.resources.device,
+                plan.encoders,
+                speeds,
+                known,
+                copy_plugins(config, result.folder.path),
+            )
             result.folder.write_run({**described, **outcome})
     result.folder.write_sums()
     return result
@@ -139,7 +151,7 @@ def _write_differences(
 def run_name(config: RunConfig) -> str:
     """Name of the run's folder; it depends on the work, not on the machine or on folders."""
     values = asdict(config)
-    for name in ("device", "engine", "jobs", "strict", "data_home", "cache_dir", "results_dir"):
+    for name in OF_THE_MACHINE:
         del values[name]
     sides = [
         "+".join(spec_name(part) for part in joined_specs(side))

@@ -10,7 +10,7 @@ from typing import Any
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder, draw_option_of, info_columns
 from mirprobe.api.registry import TASKS
-from mirprobe.api.specs import nearest, with_option
+from mirprobe.api.specs import nearest, split_name, with_option
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, PluginError, plugin_errors
 from mirprobe.data.combined import CrossedDataset, JoinedDataset
@@ -123,7 +123,8 @@ class ProbedEncoder:
     """An encoder of a run, and which part of its embeddings the run probes.
 
     Attributes:
-        name: its specification in the rows of `scores.csv`: `pca(ENCODER,DIM)` with components.
+        name: in the rows of `scores.csv`: the one that was given to it, or its specification
+            (`pca(ENCODER,DIM)` with components).
         base_name: the specification of the encoder itself: the cache knows it by this name.
         encoder: the encoder itself; of a family of draws the first.
         draws: specification and encoder of each draw; one for an encoder that is no family.
@@ -181,12 +182,17 @@ def make_encoders(
     """
     found: dict[str, ProbedEncoder] = {}
     errors: dict[str, PluginError] = {}
-    for spec in config.encoders:
+    for given in config.encoders:
+        name, spec = split_name(given)
         base, components = split_pca(spec)
         if config.pca is not None:
             if components is not None:
                 raise ConfigError(f"encoder '{spec}': give the components here or by pca, not both")
             components, spec = config.pca, f"pca({base},{config.pca})"
+            name = name and f"pca({name},{config.pca})"
+        name = name or spec
+        if name in found or name in errors:
+            raise ConfigError(f"two encoders are called '{name}'; name one with NAME=ENCODER")
         try:
             if instances and base in instances:
                 encoder = CheckedEncoder(base, instances[base])
@@ -194,7 +200,7 @@ def make_encoders(
                 encoder = checked_encoder(base)
             info = info_columns(base, encoder)
         except PluginError as raised:
-            errors[spec] = raised
+            errors[name] = raised
             continue
         try:
             layers = choose_layers(encoder.layers, config.layers)
@@ -209,9 +215,9 @@ def make_encoders(
             raise ConfigError(f"{spec}: '{base}' has {dim} dimensions; keep 1 to {dim}")
         info["dim"] = dim if components is None else components
         draws = ((base, encoder), *_other_draws(base, encoder, config.draws))
-        found[spec] = ProbedEncoder(spec, base, encoder, layers, components, info, draws)
-    for spec, fault in errors.items():
+        found[name] = ProbedEncoder(name, base, encoder, layers, components, info, draws)
+    for name, fault in errors.items():
         if broken is None or not found:
             raise fault
-        broken[spec] = str(fault)
+        broken[name] = str(fault)
     return found
