@@ -17,7 +17,7 @@ from mirprobe.evaluation.config import RunConfig, make_config
 from mirprobe.pretraining.config import DeviceConfig, FitConfig, Intervals
 
 OWN = {
-    "run": {"suite", "help"},
+    "run": {"add_encoder", "suite", "help"},
     "extract": {"suite", "level", "help"},
     "fit": {"bank", "output", "config", "begin_with", "help"},
 }
