@@ -4,13 +4,19 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test check docs bench bench-scale bench-peers stress pretrain
+.PHONY: run test test-all check docs bench bench-scale bench-peers stress pretrain
 
 run: $(VENV)/.ready
 	$(BIN)/mirprobe run
 
 test: $(VENV)/.ready-dev
 	$(BIN)/python -m pytest
+
+# The tests on Python 3.10, 3.12 and 3.13, with the lowest and the newest dependencies: an hour and 5 GB for
+# each. `make test-all NOX="-s newest-3.12"` selects.
+test-all:
+	$(PYTHON) -m venv $(VENV)-nox && $(VENV)-nox/bin/python -m pip install --quiet nox uv
+	PATH="$(abspath $(VENV)-nox/bin):$$PATH" MIRPROBE_SLOW_PAGES=1 $(VENV)-nox/bin/nox $(NOX)
 
 check: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -67,14 +73,12 @@ bench-peers: $(VENV)/.ready-dev
 stress: $(VENV)/.ready-dev
 	PYTHONPATH=tests $(BIN)/python tests/stress/stress.py
 
-$(VENV)/.ready: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "error: $(PYTHON) is \
-	older than 3.10; name another one, as in make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv --upgrade-deps $(VENV) && $(BIN)/python -m pip install --quiet --editable . || { \
-	echo "error: the installation needs a network; mend what is said above, then repeat the command"; exit 1; }
-	touch $@
-
-$(VENV)/.ready-dev: $(VENV)/.ready
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
-	$(BIN)/python -m pip install --quiet --no-deps musicnn basic-pitch  # they require TensorFlow
+$(VENV)/.ready-dev: EXTRAS = [dev]
+$(VENV)/.ready $(VENV)/.ready-dev: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	echo "error: $(PYTHON) is older than 3.10; name another one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv --upgrade-deps $(VENV) && $(BIN)/python -m pip install --quiet -e ".$(EXTRAS)" || { \
+	echo "error: not installed; it needs a network, or what pip says above. Then repeat the command"; exit 1; }
+	# without their requirement TensorFlow
+	$(if $(EXTRAS),$(BIN)/python -m pip install --quiet --no-deps musicnn basic-pitch)
 	touch $@

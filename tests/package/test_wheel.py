@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from helpers.miniatures import tone
 from helpers.paths import ROOT
 
 LOOK = """
@@ -38,13 +40,18 @@ print(*TrainedViT1D()(torch.zeros(1, 66_048)).sequence.shape)
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built wheel, as pip unpacks it."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    build("wheel", folder)
     (wheel,) = folder.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "site")
+    options = ["--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", "--target"]
+    command = [sys.executable, "-m", "pip", "install", *options, str(folder / "site"), str(wheel)]
+    subprocess.run(command, check=True)
     return folder / "site"
+
+
+def build(kind: str, folder: Path, source: Path = ROOT) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(folder)]
+    done = subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_suites_published_figures_splits_and_weights_are_in_the_wheel(site: Path) -> None:
@@ -69,4 +76,43 @@ def test_suites_published_figures_splits_and_weights_are_in_the_wheel(site: Path
 
 def test_the_wheel_has_the_two_packages_alone(site: Path) -> None:
     folders = {path.name for path in site.iterdir() if not path.name.endswith(".dist-info")}
-    assert folders == {"mirprobe", "mirprobe_tasks"}
+    assert folders == {"bin", "mirprobe", "mirprobe_tasks"}
+
+
+def test_the_installed_wheel_scores_data_in_an_empty_folder(site: Path, tmp_path: Path) -> None:
+    lines = ["audio,key"]
+    for number in range(12):
+        tone(tmp_path / "recordings" / f"{number}.wav", 1.0, 200.0 + 20 * number)
+        lines.append(f"{number}.wav,{'C major' if number % 2 else 'A minor'}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    (tmp_path / "my.yaml").write_text("audio: recordings\ntable: labels.csv\n")
+    words = ["run", "--encoder", "mfcc", "--task", "key", "--dataset", "folder:my.yaml"]
+    done = subprocess.run(
+        [str(site / "bin" / "mirprobe"), *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "key on folder:" in done.stdout
+    (scores,) = tmp_path.glob("results/*/scores.csv")
+    assert "mfcc" in scores.read_text()
+
+
+def test_the_source_distribution_builds_the_same_wheel(site: Path, tmp_path: Path) -> None:
+    build("sdist", tmp_path)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    source = tmp_path / archive.name.removesuffix(".tar.gz")
+    assert {"tests", "docs", "noxfile.py", "SECURITY.md"} <= {
+        path.name for path in source.iterdir()
+    }
+    build("wheel", tmp_path, source)
+    (wheel,) = tmp_path.glob("*.whl")
+    built = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info" not in name}
+    files = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
+    kept = {f for f in files if not f.startswith("bin/") and "__pycache__" not in f}
+    assert {name for name in kept if ".dist-info" not in name} == built
