@@ -23,4 +23,5 @@ from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.evaluate import load_dataset as load_dataset
 from .evaluation.run import Run as Run
 from .evaluation.run import open_run as open_run
+from .reporting.figures.plot import plot as plot
 from .reporting.leaderboard import leaderboard as leaderboard

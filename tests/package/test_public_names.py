@@ -10,7 +10,7 @@ import mirprobe
 NAMES = """
 About Annotations Beats Dataset DatasetInfo Encoder EncoderInfo MirprobeError Run Segments
 Statistic Task Tokens Track TrackError digest evaluate file_digest hear leaderboard load_dataset
-open_run register_dataset register_encoder register_task weighted_mean
+open_run plot register_dataset register_encoder register_task weighted_mean
 """
 
 

@@ -18,7 +18,7 @@ from mirprobe.cli.plugins import list_command, validate_encoder_command
 from mirprobe.cli.pretrain import pretrain_app
 from mirprobe.cli.rerun import rerun_command
 from mirprobe.cli.run import run_command
-from mirprobe.cli.show import report_command
+from mirprobe.cli.show import plot_command, report_command, table_command
 from mirprobe.cli.validate_plugins import validate_dataset_command, validate_task_command
 
 app = typer.Typer(
@@ -43,6 +43,8 @@ app.command("list")(list_command)
 app.command("compare")(compare_command)
 app.command("leaderboard")(leaderboard_command)
 app.command("report")(report_command)
+app.command("plot")(plot_command)
+app.command("table")(table_command)
 
 
 class _TqdmHandler(logging.Handler):

@@ -1,9 +1,9 @@
-"""The commands that show finished runs: `mirprobe report`."""
+"""The commands that show finished runs: `mirprobe report`, `plot` and `table`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -11,7 +11,7 @@ from mirprobe.core.errors import ConfigError
 
 Runs = Annotated[list[Path], typer.Argument(help="Folders of runs, shown together.")]
 Tasks = Annotated[
-    list[str] | None, typer.Option("--task", help="Task to show; repeat it. Default: all.")
+    str | None, typer.Option(help="Tasks to show, in this order, such as key,chord. Default: all.")
 ]
 Rename = Annotated[
     list[str] | None,
@@ -21,7 +21,7 @@ Rename = Annotated[
 
 def report_command(
     runs: Runs,
-    task: Tasks = None,
+    tasks: Tasks = None,
     rename: Rename = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File of the page, such as report.html.")
@@ -34,8 +34,98 @@ def report_command(
     from mirprobe.reporting.compared import compared
     from mirprobe.reporting.report.page import write_report
 
-    write_report(compared(runs, task or (), renamed(rename)), output)
+    write_report(compared(runs, names_of(tasks), renamed(rename)), output)
     typer.echo(f"written: {output}")
+
+
+def plot_command(
+    kind: Annotated[str, typer.Argument(help="layers, scores, differences, confusion or cost.")],
+    runs: Runs,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="File of the figure: .pdf, .svg or .png.")
+    ],
+    tasks: Tasks = None,
+    rename: Rename = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(help="Encoder that `differences` compares with. Default: the best."),
+    ] = None,
+    caption: Annotated[bool, typer.Option(help="Write the caption below the figure.")] = True,
+) -> None:
+    """Draw a figure of one or more runs: score by layer, scores, differences, errors or cost.
+
+    Figures have the width of two columns of a paper.
+    """
+    from mirprobe.core.atomic_write import write_whole
+    from mirprobe.core.plotting import check_ending, render, style
+    from mirprobe.reporting.figures.plot import plot
+
+    check_ending(output)
+    figure = plot(
+        kind, runs, tasks=names_of(tasks), rename=renamed(rename), reference=reference,
+        caption=caption,
+    )  # fmt: skip
+    with style():
+        write_whole(output, render(figure, output.suffix, dpi=300))
+    typer.echo(f"written: {output}")
+
+
+def table_command(
+    runs: Runs,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="latex, markdown, html, csv or parquet. Default: by the ending of --output, or "
+            "markdown.",
+        ),
+    ] = None,
+    tasks: Tasks = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="Metrics to show, such as majmin,root. Default: the main ones."),
+    ] = None,
+    rename: Rename = None,
+    spread: Annotated[
+        str,
+        typer.Option(
+            help="Beside each value: its 95 % interval, the standard deviation over the fitted "
+            "probes (fits), or none."
+        ),
+    ] = "interval",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File, such as paper.tex. Default: print the table."),
+    ] = None,
+) -> None:
+    """Make a table of encoders and tasks for a paper.
+
+    Bold: the best encoder of each task and those that do not differ significantly from it. LaTeX
+    needs the packages booktabs and multirow. CSV and Parquet have one row for each number.
+    """
+    from mirprobe.core.atomic_write import write_whole
+    from mirprobe.reporting.compared import compared
+    from mirprobe.reporting.paper_table import ENDINGS, Spread, paper_table
+
+    if form is None and output is not None:
+        form = ENDINGS.get(output.suffix.lower())
+        if form is None:
+            raise ConfigError(f"{output}: give --format, or end in {', '.join(ENDINGS)}")
+    form = form or "markdown"
+    if form == "parquet" and output is None:
+        raise ConfigError("Parquet is no text; name a file with --output")
+    shown = compared(runs, names_of(tasks), renamed(rename))
+    content = paper_table(shown, form, names_of(metrics), cast("Spread", spread))
+    if output is None:
+        typer.echo(content.decode(), nl=False)
+    else:
+        write_whole(output, content)
+        typer.echo(f"written: {output}")
+
+
+def names_of(text: str | None) -> list[str]:
+    """Names that commas separate."""
+    return [name.strip() for name in text.split(",")] if text else []
 
 
 def renamed(options: list[str] | None) -> dict[str, str]:

@@ -94,7 +94,7 @@ def render(figure: Figure, ending: str, *, dpi: int = 130) -> bytes:
         ending: `.png`, `.svg` or `.pdf`.
         dpi: dots per inch, for PNG.
     """
-    _fix_layout(figure)
+    fix_layout(figure)
     buffer = BytesIO()
     kind = ending.lower().removeprefix(".")
     metadata = {{"svg": "Date", "pdf": "CreationDate"}.get(kind, "Software"): None}
@@ -112,7 +112,7 @@ def inline_svg(figure: Figure, prefix: str) -> str:
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    _fix_layout(figure)
+    fix_layout(figure)
     for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
         patch.set_visible(False)
     text = StringIO()
@@ -128,7 +128,10 @@ def inline_svg(figure: Figure, prefix: str) -> str:
     return opening + re.sub(r'^<svg( width="\S+?"| height="\S+?")*', "", svg)
 
 
-def _fix_layout(figure: Figure) -> None:
+def fix_layout(figure: Figure) -> None:
+    """Compute the layout of a figure and keep it; a second call changes nothing."""
+    if figure.get_layout_engine() is None:
+        return
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:  # the layout differs slightly between calls

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,13 @@ from mirprobe.api.specs import nearest
 from mirprobe.api.task import score_main
 from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
 from mirprobe.core.schema import Annotations
-from mirprobe.reporting.leaderboard import leaderboard, read_pairs, read_runs
+from mirprobe.reporting.leaderboard import leaderboard, merge, read_pairs
 from mirprobe.reporting.ranks import BESIDE, RANKED_TOGETHER, holm, with_p
 from mirprobe.reporting.stored_run import StoredRun
 
 log = logging.getLogger(__name__)
 
+AnyRun = str | PathLike[str] | StoredRun
 PAIRS = ["table", "encoder", "reference", "difference", "low", "high", "n", "p"]
 
 
@@ -56,6 +57,22 @@ class Compared:
         """The main rows of each ranked table: best first, then those that are not ranked."""
         order = self.mains.sort_values(["table", "value"], ascending=[True, False], kind="stable")
         return [rows for _, rows in order.groupby("table", sort=True)]
+
+    @cached_property
+    def titles(self) -> list[str]:
+        """A name for each ranked table: its task, and what else tells it from other tables."""
+        firsts = [rows.iloc[0] for rows in self.tables()]
+        forms = (
+            "{task}",
+            "{task} on {dataset}",
+            "{task} on {dataset}, {probe} {preset}, {conditions}, {n} tracks, data {data:.8}",
+            "{task} on {dataset}, {probe} {preset}, {conditions}, {n} tracks, table {table}",
+        )
+        for form in forms:
+            names = [form.format(**row).replace(", ,", ",") for row in firsts]
+            if len(set(names)) == len(names):
+                break
+        return names
 
     @cached_property
     def differences(self) -> pd.DataFrame:
@@ -146,14 +163,14 @@ def _missing(error: MirprobeError, empty: Mapping[str, Any]) -> Mapping[str, Any
 
 
 def compared(
-    runs: Sequence[Path],
+    runs: Sequence[AnyRun] | AnyRun,
     tasks: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
 ) -> Compared:
     """Read finished runs.
 
     Args:
-        runs: their folders.
+        runs: their folders, or the runs; or one of them.
         tasks: the tasks to show, in this order; all if empty.
         rename: encoder -> the name to show.
 
@@ -161,7 +178,9 @@ def compared(
         ConfigError: a task or an encoder is in no run, or two encoders would have one name.
         StorageError: a folder is not a run folder.
     """
-    scores, pairs = read_runs(runs), read_pairs(runs)
+    several = [runs] if isinstance(runs, str | PathLike | StoredRun) else runs
+    opened = [run if isinstance(run, StoredRun) else StoredRun(run) for run in several]
+    scores, pairs = merge([run.scores for run in opened]), read_pairs([run.root for run in opened])
     _require("task", tasks, list(scores["task"].unique()))
     if tasks:
         order = scores["task"].map({name: place for place, name in enumerate(tasks)})
@@ -174,7 +193,7 @@ def compared(
     if twice:
         raise ConfigError(f"two encoders would be called '{twice[0]}'; give each its own name")
     return Compared(
-        [StoredRun(run) for run in runs],
+        opened,
         scores.assign(encoder=scores["encoder"].replace(rename)),
         pairs,
     )

@@ -24,7 +24,13 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.probing.selection import best_on_validation
 from mirprobe.reporting.equal_terms import equal_terms
 from mirprobe.reporting.ranks import ENTRY, RANKED_TOGETHER, RANKS, add_ranks, holm, with_p
-from mirprobe.reporting.run_folder import DIFFERENCES, NUMBERS, read_differences, read_scores
+from mirprobe.reporting.run_folder import (
+    DIFFERENCES,
+    NUMBERS,
+    AnyPath,
+    read_differences,
+    read_scores,
+)
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +89,7 @@ def _rename_by_fingerprint(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(encoder=names)
 
 
-def read_pairs(runs: Sequence[Path]) -> pd.DataFrame:
+def read_pairs(runs: Sequence[AnyPath]) -> pd.DataFrame:
     """The paired differences of several runs, each pair of cells once.
 
     Raises:

@@ -48,12 +48,12 @@ def data_of(rows: pd.DataFrame) -> str:
     return f"{rows['dataset'].iloc[0]}, {tracks}{inside}{more}"
 
 
-def title_of(rows: pd.DataFrame) -> str:
+def title_of(compared: Compared, rows: pd.DataFrame) -> str:
     """`chord (majmin)`."""
-    return f"{rows['task'].iloc[0]} ({rows['metric'].iloc[0]})"
+    return f"{compared.titles[rows['table'].iloc[0]]} ({rows['metric'].iloc[0]})"
 
 
-def caption_of(compared: Compared, tables: Sequence[pd.DataFrame], what: str) -> str:
+def caption_of(tables: Sequence[pd.DataFrame], what: str) -> str:
     """A caption: what the figure shows, and on which data; the data once if it is the same."""
     data = dict.fromkeys(data_of(rows) for rows in tables)
     if len(data) == 1:

@@ -37,7 +37,7 @@ def cost(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figure
     look = looks(list(dict.fromkeys(compared.mains["encoder"])))
     for place, rows in enumerate(tables):
         for own, (name, label) in zip(axes[2 * place : 2 * place + 2], _AXES.items(), strict=True):
-            own.set_title(title_of(rows))
+            own.set_title(title_of(compared, rows))
             own.set_xlabel(label)
             known = rows[rows["encoder"].isin(shown(rows)) & rows[name].notna()]
             if known.empty:
@@ -67,7 +67,7 @@ def cost(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figure
                 own.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _count(x)))
             own.xaxis.set_minor_locator(NullLocator())
     legend(figure, axes)
-    figure.set_label(caption_of(compared, tables, WHAT))
+    figure.set_label(caption_of(tables, WHAT))
     return figure
 
 

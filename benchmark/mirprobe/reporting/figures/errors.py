@@ -98,7 +98,11 @@ def confusion(compared: Compared) -> Figure:
             "run again with this version, which stores them"
         )
     grids = [
-        (f"{title_of(rows)}: {grid.title}" if len(views) > 1 else grid.title, grid, view.encoders)
+        (
+            f"{title_of(compared, rows)}: {grid.title}" if len(views) > 1 else grid.title,
+            grid,
+            view.encoders,
+        )
         for rows, view in views
         for grid in view.grids
     ]
@@ -107,7 +111,9 @@ def confusion(compared: Compared) -> Figure:
     axes = figure.subplots(len(grids), 1, squeeze=False, height_ratios=heights)
     for own, (title, grid, encoders) in zip(axes.flat, grids, strict=True):
         _draw(own, title, grid, encoders)
-    figure.set_label(" ".join(f"{title_of(rows)}: {view.caption}" for rows, view in views))
+    figure.set_label(
+        " ".join(f"{title_of(compared, rows)}: {view.caption}" for rows, view in views)
+    )
     return figure
 
 

@@ -42,8 +42,9 @@ def layers(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figu
     for own, rows in zip(axes, tables, strict=True):
         table = rows["table"].iloc[0]
         _panel(own, rows, by_layer[by_layer["table"] == table], look)
+        own.set_title(title_of(compared, rows))
     legend(figure, axes)
-    figure.set_label(caption_of(compared, tables, WHAT.format(tables[0]["probe"].iloc[0])))
+    figure.set_label(caption_of(tables, WHAT.format(tables[0]["probe"].iloc[0])))
     return figure
 
 
@@ -103,4 +104,3 @@ def _panel(axes: Axes, rows: pd.DataFrame, found: pd.DataFrame, look: Looks) -> 
     else:
         axes.set_xticks([0, 1], ["first", "last"] if deep else ["", ""])
         axes.set_xlabel("layer, by its place among those that were probed" if deep else "one layer")
-    axes.set_title(title_of(rows))

@@ -110,7 +110,8 @@ def _overview(compared: Compared, tables: Sequence[pd.DataFrame]) -> dict[str, A
         for kind in ("chance", "shuffled", "ceiling")
     ]
     headers = [
-        (rows["task"].iloc[0], rows["metric"].iloc[0], int(rows["n"].max())) for rows in tables
+        (compared.titles[rows["table"].iloc[0]], rows["metric"].iloc[0], int(rows["n"].max()))
+        for rows in tables
     ]
     return {"rows": rows, "controls": controls, "headers": headers, "ranked": bool(means)}
 
@@ -144,7 +145,7 @@ def _tasks(compared: Compared, tables: Sequence[pd.DataFrame]) -> Iterator[dict[
         names = rows["encoder"].tolist()
         place = {name: index for index, name in enumerate(names)}
         yield {
-            "title": title_of(rows),
+            "title": title_of(compared, rows),
             "task": rows["task"].iloc[0],
             "metric": rows["metric"].iloc[0],
             "data_text": data_of(rows),

@@ -1,0 +1,227 @@
+"""`mirprobe table`: encoders x tasks for a paper, as LaTeX, Markdown, HTML, CSV or Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from mirprobe.api.specs import nearest
+from mirprobe.core.errors import ConfigError
+from mirprobe.core.intervals import FEW
+from mirprobe.core.markdown import markdown_table
+from mirprobe.reporting.compared import Compared
+from mirprobe.reporting.ranks import ENTRY, mean_ranks
+
+Spread = Literal["interval", "fits", "none"]
+SPREADS: tuple[Spread, ...] = get_args(Spread)
+COLUMNS = [
+    "encoder", "task", "dataset", "metric", "value", "low", "high", "fits", "fits_sd", "n", "best",
+]  # fmt: skip
+_LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}", **{mark: f"\\{mark}" for mark in "&%$#_"},
+}  # fmt: skip
+
+
+def long_table(compared: Compared, metrics: Sequence[str] = ()) -> pd.DataFrame:
+    """One row for each encoder, task and metric.
+
+    Args:
+        compared: the runs.
+        metrics: names of metrics; the main metric of each task if empty.
+
+    Returns:
+        The columns `COLUMNS` and `table`. `low` to `high` is the 95 % interval, `fits` the number
+        of fitted probes (resamples, draws and seeds), `fits_sd` the standard deviation of their
+        scores. `best`: the best encoder of a main metric, or one that does not differ significantly
+        from it.
+
+    Raises:
+        ConfigError: no task has a metric.
+    """
+    board = compared.board
+    for name in metrics:
+        if name not in set(board["metric"]):
+            raise ConfigError(
+                f"no scores of metric '{name}'; {nearest(name, set(board['metric']))}"
+            )
+    rows = board[board["metric"].isin(metrics) if metrics else board["main"]]
+    scores = compared.scores
+    chosen = scores[(scores["kind"] == "probe") & scores["selected"]]
+    fits = chosen.groupby([*ENTRY, "metric"], dropna=False)["value"].agg(["size", "std"])
+    fits = fits.rename(columns={"size": "fits", "std": "fits_sd"}).reset_index()
+    rows = rows.merge(fits, how="left", on=[*ENTRY, "metric"])
+    best = compared.best()
+    marks = [
+        bool(main) and (table, encoder) in best
+        for table, encoder, main in zip(rows["table"], rows["encoder"], rows["main"], strict=True)
+    ]
+    return rows.assign(best=marks)[[*COLUMNS, "table"]]
+
+
+def paper_table(
+    compared: Compared,
+    form: str,
+    metrics: Sequence[str] = (),
+    spread: Spread = "interval",
+) -> bytes:
+    """The content of a file with the table.
+
+    Args:
+        compared: the runs.
+        form: one of `FORMATS`.
+        metrics: as in `long_table`.
+        spread: what stands beside a value: its 95 % `interval`, the standard deviation over the
+            fitted probes (`fits`), or nothing.
+
+    Raises:
+        ConfigError: the format, the spread or a metric is unknown, or pyarrow is missing.
+    """
+    if form not in FORMATS:
+        raise ConfigError(f"unknown format '{form}'; {nearest(form, FORMATS)}")
+    if spread not in SPREADS:
+        raise ConfigError(f"unknown spread '{spread}'; {nearest(spread, SPREADS)}")
+    return FORMATS[form](compared, long_table(compared, metrics), spread)
+
+
+def _wide(
+    compared: Compared, rows: pd.DataFrame, spread: Spread
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Texts and bold marks, encoders (best mean rank first) x (task, metric)."""
+    ranked = mean_ranks(compared.board)
+    names = [*ranked, *(name for name in rows["encoder"].unique() if name not in ranked)]
+    keys = rows[["table", "metric"]].drop_duplicates().itertuples(index=False, name=None)
+    columns = pd.MultiIndex.from_tuples(
+        [(compared.titles[table], metric) for table, metric in keys]
+    )
+    texts = pd.DataFrame("", index=names, columns=columns)
+    bold = pd.DataFrame(False, index=names, columns=columns)
+    for _, row in rows.iterrows():
+        place = row["encoder"], (compared.titles[row["table"]], row["metric"])
+        texts.loc[place] = _text(row, spread)
+        bold.loc[place] = row["best"]
+    return texts, bold
+
+
+def _text(row: pd.Series, spread: Spread) -> str:
+    if np.isnan(row["value"]):
+        return "-"
+    text = f"{row['value']:.3f}"
+    if spread == "interval" and not np.isnan([row["low"], row["high"]]).any():
+        return f"{text} [{row['low']:.3f}, {row['high']:.3f}]"
+    if spread == "fits" and row["fits"] > 1:
+        return f"{text} ± {row['fits_sd']:.3f}"
+    return text
+
+
+def caption(compared: Compared, rows: pd.DataFrame, spread: Spread) -> str:
+    """What the numbers are, and on which data."""
+    data: dict[str, list[str]] = {}
+    for table, own in rows.groupby("table", sort=True):
+        n = int(own["n"].max())
+        tracks = f"{own['dataset'].iloc[0]}, {n} test track{'s' if n != 1 else ''}"
+        data.setdefault(tracks, []).append(compared.titles[int(str(table))])
+    where = "; ".join(
+        tracks if len(data) == 1 else f"{', '.join(names)}: {tracks}"
+        for tracks, names in data.items()
+    )
+    beside = {
+        "interval": " Brackets: 95 % intervals.",
+        "fits": " ±: standard deviation over the fitted probes (resamples, draws, seeds).",
+        "none": "",
+    }[spread]
+    few = (
+        f" Fewer than {FEW} test tracks: intervals may be too narrow."
+        if rows["n"].lt(FEW).any()
+        else ""
+    )
+    dash = " -: no score." if rows["value"].isna().any() else ""
+    return (
+        f"Test scores on {where}.{beside} Bold: the best encoder of a task by its main metric, and "
+        f"those that do not differ significantly from it (all pairs, Holm's correction).{dash}{few}"
+    )
+
+
+def _latex(compared: Compared, rows: pd.DataFrame, spread: Spread) -> bytes:
+    texts, bold = _wide(compared, rows, spread)
+    texts = texts.map(latex_escaped)
+    texts.index = texts.index.map(latex_escaped)
+    texts.columns = texts.columns.map(lambda pair: tuple(map(latex_escaped, pair)))
+    bold.index, bold.columns = texts.index, texts.columns
+    styler = texts.style.apply(
+        lambda _: bold.map(lambda on: "textbf: --rwrap;" if on else ""), axis=None
+    )
+    text = styler.to_latex(
+        hrules=True,  # booktabs
+        column_format="l" + "r" * len(texts.columns),
+        multicol_align="c",
+        caption=latex_escaped(caption(compared, rows, spread)),
+        label="tab:scores",
+        position_float="centering",
+    )
+    return f"% needs \\usepackage{{booktabs,multirow}}\n{text}".encode()
+
+
+def latex_escaped(text: str) -> str:
+    """A text as LaTeX prints it."""
+    escaped = "".join(_LATEX.get(mark, mark) for mark in text)
+    return escaped.replace("±", r"$\pm$")
+
+
+def _html(compared: Compared, rows: pd.DataFrame, spread: Spread) -> bytes:
+    texts, bold = _wide(compared, rows, spread)
+    styler = texts.style.format(escape="html").format_index(escape="html")
+    styler = styler.format_index(escape="html", axis=1).set_uuid("scores")
+    styler.apply(lambda _: bold.map(lambda on: "font-weight: bold" if on else ""), axis=None)
+    from markupsafe import escape  # of Jinja2
+
+    return styler.set_caption(str(escape(caption(compared, rows, spread)))).to_html().encode()
+
+
+def _markdown(compared: Compared, rows: pd.DataFrame, spread: Spread) -> bytes:
+    texts, bold = _wide(compared, rows, spread)
+    headers = ["encoder", *(f"{pair[0]} ({pair[1]})" for pair in texts.columns)]
+    lines = [
+        [
+            str(name),
+            *(f"**{text}**" if on else str(text) for text, on in zip(own, marks, strict=True)),
+        ]
+        for name, own, marks in zip(texts.index, texts.to_numpy(), bold.to_numpy(), strict=True)
+    ]
+    return f"{markdown_table(headers, lines)}\n{caption(compared, rows, spread)}\n".encode()
+
+
+def _csv(compared: Compared, rows: pd.DataFrame, spread: Spread) -> bytes:
+    return rows[COLUMNS].to_csv(index=False, lineterminator="\n", float_format="%.6g").encode()
+
+
+def _parquet(compared: Compared, rows: pd.DataFrame, spread: Spread) -> bytes:
+    content = BytesIO()
+    try:
+        rows[COLUMNS].reset_index(drop=True).to_parquet(content, engine="pyarrow")
+    except ImportError as error:
+        raise ConfigError(
+            "Parquet needs pyarrow; install it with pip install 'mirprobe[parquet]'"
+        ) from error
+    return content.getvalue()
+
+
+FORMATS: dict[str, Callable[[Compared, pd.DataFrame, Any], bytes]] = {
+    "latex": _latex,
+    "markdown": _markdown,
+    "html": _html,
+    "csv": _csv,
+    "parquet": _parquet,
+}
+ENDINGS = {
+    ".tex": "latex",
+    ".md": "markdown",
+    ".html": "html",
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
+"""Ending of a file -> its format."""

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from io import BytesIO, StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.shown_runs import EVIL, METRICS, TRACKS, write_run
+
+from mirprobe.core.errors import ConfigError
+from mirprobe.reporting.compared import Compared, compared
+from mirprobe.reporting.paper_table import FORMATS, latex_escaped, long_table, paper_table
+
+ODD = r"a_b&c%d$e#f{g}h~i^j\k"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    run = write_run(tmp_path_factory.mktemp("shown") / "run")
+    return compared(run, rename={"vit1d": ODD})
+
+
+def test_every_format_has_every_score(runs: Compared) -> None:
+    for form in ("latex", "markdown", "html"):
+        text = paper_table(runs, form).decode()
+        for row in runs.mains.itertuples():
+            assert f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]" in text
+        assert f"studio, {TRACKS} test tracks" in text
+        assert "Fewer than 30 test tracks" in text
+
+
+def test_numbers_come_back_from_csv_and_parquet(runs: Compared) -> None:
+    table = long_table(runs)
+    csv = pd.read_csv(StringIO(paper_table(runs, "csv").decode()))
+    parquet = pd.read_parquet(BytesIO(paper_table(runs, "parquet")))
+    assert len(csv) == len(parquet) == 3 * len(METRICS)
+    np.testing.assert_allclose(csv["value"], table["value"], rtol=1e-5)
+    np.testing.assert_array_equal(parquet["value"], table["value"])
+    assert csv["encoder"].tolist() == parquet["encoder"].tolist() == table["encoder"].tolist()
+
+
+def test_bold_are_the_best_and_those_not_told_apart(runs: Compared) -> None:
+    table = long_table(runs)
+    marked = set(table.loc[table["best"], ["table", "encoder"]].itertuples(index=False, name=None))
+    assert marked == runs.best()
+    for form, mark in (("latex", r"\textbf{"), ("markdown", "**")):
+        count = paper_table(runs, form).decode().count(mark)
+        assert count == len(marked) * (2 if mark == "**" else 1)
+
+
+def test_names_are_escaped(runs: Compared) -> None:
+    html = paper_table(runs, "html").decode()
+    assert EVIL not in html
+    assert "&lt;script&gt;" in html
+    latex = paper_table(runs, "latex").decode()
+    assert latex_escaped(ODD) in latex
+    assert r"a\_b\&c\%d\$e\#f\{g\}h\textasciitilde{}i\textasciicircum{}j\textbackslash{}k" in latex
+
+
+def test_the_spread_of_fitted_probes(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", ["a", "b"], ["key"])
+    scores = pd.read_csv(run / "scores.csv")
+    other = scores.assign(seed=1, value=scores["value"] + 0.1)
+    pd.concat([scores, other]).to_csv(run / "scores.csv", index=False)
+    table = long_table(compared(run))
+    assert table["fits"].tolist() == [2, 2]
+    np.testing.assert_allclose(table["fits_sd"], 0.1 / np.sqrt(2))
+    assert "± 0.071" in paper_table(compared(run), "markdown", spread="fits").decode()
+    assert "[" not in paper_table(compared(run), "csv", spread="none").decode()
+
+
+def test_tables_of_one_task_on_two_data_sets_have_different_titles(tmp_path: Path) -> None:
+    paths = [write_run(tmp_path / name, ["a", "b"], ["key"], seed=n) for n, name in enumerate("xy")]
+    scores = pd.read_csv(paths[1] / "scores.csv").assign(dataset="scores")
+    scores.to_csv(paths[1] / "scores.csv", index=False)
+    found = compared(paths)
+    assert found.titles == ["key on scores", "key on studio"]
+    assert "key on scores (mirex)" in paper_table(found, "markdown").decode()
+
+
+def test_bad_input_ends_in_one_line(runs: Compared) -> None:
+    with pytest.raises(ConfigError, match="unknown format 'latx'; did you mean 'latex'"):
+        paper_table(runs, "latx")
+    with pytest.raises(ConfigError, match="no scores of metric 'majmim'; did you mean 'majmin'"):
+        paper_table(runs, "csv", ["majmim"])
+    with pytest.raises(ConfigError, match="unknown spread"):
+        paper_table(runs, "csv", spread="all")  # type: ignore[arg-type]
+    assert set(FORMATS) == {"latex", "markdown", "html", "csv", "parquet"}
+
+
+@pytest.mark.skipif(
+    not shutil.which("pdflatex"), reason="no LaTeX: apt-get install texlive-latex-extra"
+)
+def test_a_real_latex_compiles_the_table(runs: Compared, tmp_path: Path) -> None:
+    table = paper_table(runs, "latex").decode()
+    (tmp_path / "paper.tex").write_text(
+        "\\documentclass[twocolumn]{article}\\usepackage{booktabs,multirow}"
+        f"\\begin{{document}}\n{table}\\end{{document}}\n"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
