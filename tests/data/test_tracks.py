@@ -93,6 +93,24 @@ def test_a_warning_of_groups_in_two_splits(
     assert message.startswith("data set 'tones': group 'train-0' is in more than one split: ")
 
 
+def test_the_limit_of_the_test_split_is_said(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("mirprobe"), "propagate", True)
+
+    def sizes(*limits: int | None) -> list[int]:
+        caplog.clear()
+        return [len(tracks) for tracks in limit_tracks(Tones(Path()), *limits).values()]
+
+    assert sizes(None, 2) == [12, 6, 2]
+    assert sizes(4, 6) == [4, 4, 6]
+    assert sizes(6) == [6, 6, 6]
+    assert caplog.messages == []
+    assert sizes(4) == [4, 4, 4]
+    (message,) = caplog.messages
+    assert "4 of 12 in train, 4 of 6 in valid, 4 of 6 in test; --test-limit" in message
+
+
 def copies(splits: Mapping[Split, Sequence[Track]]) -> list[Track]:
     """Tracks of the training split under other names."""
     return [

@@ -85,8 +85,10 @@ def _fault(track: Any) -> str:
     return ""
 
 
-def limit_tracks(dataset: Dataset, limit: int | None) -> Tracks:
-    """At most `limit` tracks of each split.
+def limit_tracks(dataset: Dataset, limit: int | None, test_limit: int | None = None) -> Tracks:
+    """At most `limit` tracks of each split, or `test_limit` of the test split.
+
+    A warning says how many tracks are left if `limit` shortens the test split too.
 
     Raises:
         ConfigError: as for `read_splits`, a split is empty, or two tracks share an id.
@@ -106,7 +108,17 @@ def limit_tracks(dataset: Dataset, limit: int | None) -> Tracks:
                 "text in UTF-8; rename its file"
             )
     _warn_of_torn_groups(dataset.name, splits)
-    return {split: list(splits[split])[:limit] for split in SPLITS}
+    limits = {"train": limit, "valid": limit, "test": test_limit or limit}
+    if test_limit is None and limit is not None and len(splits["test"]) > limit:
+        counts = (f"{min(limit, len(splits[s]))} of {len(splits[s])} in {s}" for s in SPLITS)
+        log.warning(
+            "limit %d: the first tracks of every split of '%s' are used, %s; --test-limit limits "
+            "the test split separately",
+            limit,
+            dataset.name,
+            ", ".join(counts),
+        )
+    return {split: list(splits[split])[: limits[split]] for split in SPLITS}
 
 
 def _warn_of_torn_groups(name: str, splits: Tracks) -> None:

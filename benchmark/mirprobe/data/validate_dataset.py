@@ -60,7 +60,7 @@ def validate_dataset(make: Callable[[], Dataset], limit: int | None = None) -> I
     if not tracks.passed:
         return
     try:
-        chosen = limit_tracks(dataset, limit)
+        chosen = limit_tracks(dataset, limit, limit)
     except ConfigError:  # named below, as a problem of the splits
         chosen = {split: list(parts.get(split, ()))[:limit] for split in SPLITS}
     prepared = tracks_of(chosen)

@@ -49,7 +49,7 @@ COLUMNS = [
 
 def annotated_tasks(dataset: Dataset, limit: int | None, tasks: Sequence[str]) -> list[str]:
     """The tasks for which the data set has annotations in every split."""
-    splits = limit_tracks(dataset, limit)
+    splits = limit_tracks(dataset, limit, limit)
 
     def annotated(task: str) -> bool:
         field = getattr(TASKS.get(task), "annotation")  # noqa: B009
@@ -107,7 +107,7 @@ def probe(
         if result.failures:
             raise MirprobeError("; ".join(result.failures.values()))
         problems |= result.problems
-        tracks = limit_tracks(dataset, config.limit)["test"]
+        tracks = limit_tracks(dataset, config.limit, config.limit)["test"]
         for name in names:
             cells = [read_cell(result.folder.cell_path(encoder, name)) for encoder in known]
             usable = set.intersection(*(set(p.tracks) for c in cells for p in c.predictions))

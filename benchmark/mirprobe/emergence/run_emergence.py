@@ -84,7 +84,7 @@ def run_emergence(
     except OSError as error:
         raise StorageError(f"{checkpoint}: cannot be read ({error.strerror or error})") from error
     dataset = make_dataset(config)
-    tracks = limit_tracks(dataset, config.limit)
+    tracks = limit_tracks(dataset, config.limit, config.limit)
     try:  # before any work, so that an error is reported at once
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

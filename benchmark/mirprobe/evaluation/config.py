@@ -66,7 +66,9 @@ class RunConfig:
         engine: Where encoders run: in this process, or on the workers of a Ray cluster. With ray,
             cached embeddings are not compared with the encoder.
         jobs: Processes that train probes and score; 0 for one per core. No result depends on it.
-        limit: Use at most this many tracks of each split.
+        limit: Use only this many tracks of each split, the first ones: for a trial. It limits the
+            test split too, unless test_limit is given. To train on fewer tracks give train_tracks.
+        test_limit: Use only this many tracks of the test split.
         strict: Stop at the first track that cannot be used.
         data_home: Folder with one folder per data set, for data sets that are not generated.
         cache_dir: Folder of the embeddings and of generated audio; or an address of embeddings
@@ -94,6 +96,7 @@ class RunConfig:
     engine: Engine = "local"
     jobs: int = 0
     limit: int | None = None
+    test_limit: int | None = None
     strict: bool = False
     data_home: Path = DATA_HOME
     cache_dir: Path | str = CACHE
@@ -126,7 +129,7 @@ class RunConfig:
                 f"folds is {self.folds} and resamples {self.resamples}; give 2 folds or more, "
                 "without resamples"
             )
-        for name in ("limit", "pca", "draws", "resamples"):
+        for name in ("limit", "test_limit", "pca", "draws", "resamples"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 1")

@@ -151,7 +151,7 @@ def planned(
         dataset = dataset or make_dataset(config)
         broken: dict[str, str] = {}
         built = make_encoders(config, encoders, broken)
-        tracks = limit_tracks(dataset, config.limit)
+        tracks = limit_tracks(dataset, config.limit, config.test_limit)
         yield Plan(config, resources, cache, dataset, tracks, built, broken, workers, shared)
     finally:
         if workers is not None:
