@@ -53,6 +53,7 @@ bench: $(VENV)/.ready-dev
 	$(BIN)/python tests/bench/encoding.py
 	$(BIN)/python tests/bench/training.py
 	PYTHONPATH=tests $(BIN)/python tests/bench/probing.py
+	PYTHONPATH=tests $(BIN)/python tests/bench/few_labels.py
 	PYTHONPATH=tests $(BIN)/python tests/bench/decoding.py
 
 # Time and memory at scale, and a figure, in results/bench: about an hour.

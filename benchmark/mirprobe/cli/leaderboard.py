@@ -42,12 +42,13 @@ def leaderboard_command(
     if agreement:
         _print_agreement(runs, output / "agreement.csv")
         return
-    board = boards.leaderboard(boards.read_runs(runs), reference, boards.read_pairs(runs))
+    scores = boards.read_runs(runs)
+    board = boards.leaderboard(scores, reference, boards.read_pairs(runs))
     figures = published_beside(board) if with_published else None
     whole = board if figures is None else add_published(board, figures)
     write_whole(output / "leaderboard.csv", boards.to_csv(whole).encode())
-    write_whole(output / "leaderboard.md", to_markdown(board, figures).encode())
-    print_board(board)
+    write_whole(output / "leaderboard.md", to_markdown(board, figures, scores).encode())
+    print_board(board, scores)
     facts = encoders_of(board)
     headers, cells = [name for name, _ in facts[0]], [[text for _, text in row] for row in facts]
     texts = ("encoder", "licence", "trained with labels for")

@@ -67,7 +67,8 @@ def run_command(
     scored = [result for result in results if len(result.scores)]
     if scored:
         pairs = read_pairs([result.folder.path for result in scored])
-        print_board(leaderboard(merge([result.scores for result in scored]), pairs=pairs))
+        scores = merge([result.scores for result in scored])
+        print_board(leaderboard(scores, pairs=pairs), scores)
     report_left_out(results)
     for result in scored:
         _write_page(result)

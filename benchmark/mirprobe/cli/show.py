@@ -39,7 +39,9 @@ def report_command(
 
 
 def plot_command(
-    kind: Annotated[str, typer.Argument(help="layers, scores, differences, confusion or cost.")],
+    kind: Annotated[
+        str, typer.Argument(help="layers, scores, differences, confusion, cost or few-labels.")
+    ],
     runs: Runs,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="File of the figure: .pdf, .svg or .png.")

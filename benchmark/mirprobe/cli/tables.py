@@ -52,8 +52,14 @@ def print_table(
     CONSOLE.width = WIDTH
 
 
-def print_board(board: pd.DataFrame) -> None:
-    """Print a table of each group of ranked encoders, and the mean ranks."""
+def print_board(board: pd.DataFrame, scores: pd.DataFrame) -> None:
+    """Print a table of each group of ranked encoders, the mean ranks, and curves of few labels.
+
+    Args:
+        board: result of `leaderboard`.
+        scores: the rows that it was made from.
+    """
+    from mirprobe.reporting.few_labels import curve_tables
     from mirprobe.reporting.ranks import mean_ranks
     from mirprobe.reporting.tables import rows_of
 
@@ -67,6 +73,14 @@ def print_board(board: pd.DataFrame) -> None:
     ranks = mean_ranks(board)
     if ranks:
         CONSOLE.print("mean rank: " + ", ".join(f"{name} {rank}" for name, rank in ranks.items()))
+    for title, curves in curve_tables(scores):
+        print_table(
+            [name for name, _ in curves[0]],
+            [[text for _, text in row] for row in curves],
+            text=("encoder",),
+            wrapped=("encoder",),
+            title=title,
+        )
 
 
 def print_left_out(problems: Mapping[str, str]) -> None:

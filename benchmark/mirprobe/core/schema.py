@@ -179,8 +179,9 @@ class Score:
         dataset: specification.
         kind: `probe`; its controls `shuffled` (trained on shuffled labels) and `chance` (the
             label frequencies of the training split, ties broken at random); `ceiling` (the
-            reference itself on the encoder's token grid); or `pca` (the last layer reduced to 64
-            principal components; see `fixed`).
+            reference itself on the encoder's token grid); `pca` (the last layer reduced to 64
+            principal components; see `fixed`); or `few` (the selected probe of a subset of the
+            training split; see `subset`) and its control `few-shuffled`.
         layer: of the encoder; empty for `chance` and `ceiling`.
         source: pooling of the clip vector, or `sequence` for frame tasks; empty as for `layer`.
         probe: `linear` or `mlp`.
@@ -208,7 +209,8 @@ class Score:
             probes`; see `core.intervals`.
         draw: of the encoder's random weights.
         resample: of the training and validation tracks; 0 for those of the data set, or the number
-            of the fold that validates.
+            of the fold that validates; of kind `few` the number of the order of the training
+            tracks.
         weight_decay: of the probe; NaN for `chance` and `ceiling`.
         steps: of the training.
         converged: whether the training ended at the optimum or by early stopping.
@@ -221,6 +223,9 @@ class Score:
             at equal terms: nothing but weight decay and decoding is chosen.
         wins: share of bootstrap draws of the validation groups in which validation chooses layer,
             source and decoding of this row; NaN for other kinds than `probe`.
+        subset: of the training split: its number of tracks as it was asked for, such as `30`, or
+            `5 shots`; empty for the whole split.
+        train_tracks: number of tracks that the probe was trained on; 0 if unknown.
 
     Runs of earlier versions lack the last columns: they are read as empty or 0.
     """
@@ -260,3 +265,5 @@ class Score:
     edge: str = ""
     fixed: str = ""
     wins: float = nan
+    subset: str = ""
+    train_tracks: int = 0

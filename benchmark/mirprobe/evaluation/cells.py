@@ -23,6 +23,7 @@ from mirprobe.encoders.torch_state import kept_torch_state
 from mirprobe.evaluation.failures import noted
 from mirprobe.probing.cell import ProbeRun, run_cell
 from mirprobe.probing.results import Cell
+from mirprobe.probing.subsets import FULL
 from mirprobe.reporting.run_folder import cell_bytes
 
 if TYPE_CHECKING:
@@ -157,6 +158,8 @@ class CellWork:
                 tracks = {split: self._read(cache, own, lag) for split, own in dealt.items()}
                 known = draw > 0 and _ids(splits) == _ids(self.draws[0])
                 run = replace(self.run, row=row, controls=not known)
+                if resample:  # subsets are those of the data set's own split
+                    run = replace(run, few=FULL)
                 fit = run_cell(self.task, tracks, run, progress)
                 if known:  # of the first draw
                     fit.scores += [replace(score, draw=draw) for score in controls]

@@ -25,6 +25,7 @@ DATASET = "studio"
 TestTracks = Literal["all", "test"]
 ProbeKind = Literal["linear", "mlp"]
 Preset = Literal["standard", "paper"]
+ValidTracks = Literal["scaled", "all"]
 AnyPrecision = Literal["auto", Precision]
 Engine = Literal["local", "ray"]
 
@@ -59,6 +60,14 @@ class RunConfig:
         folds: Cross-validation: training and validation tracks are dealt into this many folds, by
             group. Each fold validates once the probes that are trained on the others. The test
             split stays, and scores are averaged over the folds. It replaces resamples.
+        train_tracks: Train also on this many tracks of the training split: 10,30,100,all. The
+            subsets are nested, random, by class where a track has one class, in whole groups. The
+            whole split is always probed; the test split stays.
+        shots: Train also on this many tracks of each class: 1,5,10. Needs tasks with one class a
+            track.
+        repeats: Random orders of the training tracks, from which train_tracks and shots take.
+        valid_tracks: Validation tracks of a subset. scaled is the same share as of the training
+            tracks; all is every track.
         device: Device of encoders and probes: auto, cpu, cuda, cuda:1 or mps.
         dtype: Number type of the cached embeddings.
         precision: Number type of the encoders' arithmetic. bf16 and fp16 use torch's autocast;
@@ -90,6 +99,10 @@ class RunConfig:
     draws: int = 3
     resamples: int = 1
     folds: int | None = None
+    train_tracks: str | tuple[str, ...] = "all"
+    shots: str | tuple[str, ...] | None = None
+    repeats: int = 5
+    valid_tracks: ValidTracks = "scaled"
     device: str = "auto"
     dtype: Dtype = "float16"
     precision: AnyPrecision = "32"
@@ -129,7 +142,10 @@ class RunConfig:
                 f"folds is {self.folds} and resamples {self.resamples}; give 2 folds or more, "
                 "without resamples"
             )
-        for name in ("limit", "test_limit", "pca", "draws", "resamples"):
+        subsets = self.train_sizes + self.shot_sizes
+        if subsets and self.folds:
+            raise ConfigError("train_tracks and shots need the splits of the data set; drop folds")
+        for name in ("limit", "test_limit", "pca", "draws", "resamples", "repeats"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 1")
@@ -154,9 +170,37 @@ class RunConfig:
             object.__setattr__(self, "test_tracks", "all")
 
     @property
+    def train_sizes(self) -> tuple[int, ...]:
+        """The sizes in `train_tracks`, increasing, without `all`."""
+        return _counts("train_tracks", self.train_tracks, ("all",))
+
+    @property
+    def shot_sizes(self) -> tuple[int, ...]:
+        """The numbers in `shots`, increasing."""
+        return _counts("shots", self.shots or ())
+
+    @property
     def data(self) -> str:
         """The name of the data in tables: a specification, or `TRAIN -> TEST`."""
         return self.dataset or f"{self.train_dataset} -> {self.test_dataset}"
+
+
+def _counts(
+    name: str, value: str | tuple[str, ...], others: tuple[str, ...] = ()
+) -> tuple[int, ...]:
+    """Numbers of tracks, increasing.
+
+    Raises:
+        ConfigError: a value is neither a whole number of at least 1 nor one of `others`.
+    """
+    texts = value.split(",") if isinstance(value, str) else value
+    for text in texts:
+        if text not in others and not (text.isdecimal() and int(text)):
+            raise ConfigError(
+                f"{name} is '{text}'; give whole numbers of at least 1"
+                + "".join(f" or '{other}'" for other in others)
+            )
+    return tuple(sorted({int(text) for text in texts if text not in others}))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.plan import Plan
 from mirprobe.evaluation.provenance import HashedTask, cell_key, groups_hash
 from mirprobe.evaluation.run_result import RunResult
-from mirprobe.evaluation.setup import ProbedEncoder
+from mirprobe.evaluation.setup import ProbedEncoder, few_labels
 from mirprobe.probing.cell import ProbeRun
 from mirprobe.probing.probes import probe_config
 from mirprobe.probing.results import Cell
@@ -94,6 +94,7 @@ def _probe_runs(
     """The settings of each task that the encoder can serve; the others become failures."""
     config, encoder = plan.config, probed.encoder
     splits, groups = splits_hash(plan.tracks), groups_hash(plan.tracks)
+    few = few_labels(config)
     runs = {}
     for name, task in tasks.items():
         if task.task.level == "frame" and encoder.frame_rate is None:
@@ -120,6 +121,7 @@ def _probe_runs(
                 "data": task.data[:16],
             },
             components=probed.components,
+            few=few,
             folder=None if plan.workers else result.folder.path.resolve(),
             device=plan.resources.device if plan.resources.device.startswith("cuda") else "cpu",
         )

@@ -68,6 +68,7 @@ def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str, gro
         [folder_hash(HARNESS / name) for name in ("core", "metrics", "probing")],
         [encoder.fingerprint for _, encoder in probed.draws],
         [config.resamples, config.folds],
+        [config.train_sizes, config.shot_sizes, config.repeats, config.valid_tracks],
         [probed.fingerprint, encoder.sources, encoder.frame_rate, probed.layers],
         [config.dtype, config.precision],
         task,

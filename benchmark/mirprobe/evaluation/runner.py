@@ -16,6 +16,7 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.api.specs import spec_name
 from mirprobe.api.task import Task
 from mirprobe.core.atomic_write import write_whole
+from mirprobe.core.errors import plugin_errors
 from mirprobe.core.hashing import digest
 from mirprobe.data.paths import joined_specs
 from mirprobe.evaluation.cells import CellWork, compute_cells
@@ -26,7 +27,7 @@ from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.evaluation.provenance import HashedTask, data_hash, describe, task_key
 from mirprobe.evaluation.run_files import OF_THE_MACHINE, SUITE, copy_plugins, suite_text
 from mirprobe.evaluation.run_result import RunResult
-from mirprobe.evaluation.setup import make_task, require_complete
+from mirprobe.evaluation.setup import few_labels, make_task, require_complete
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.paired_differences import differences
 from mirprobe.reporting.references import REFERENCES, references_bytes
@@ -66,6 +67,10 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
         for name in config.tasks
     }
     require_complete(tasks, Task, "task")
+    few = few_labels(config)
+    for name, task in tasks.items():
+        with plugin_errors(f"task '{name}' cannot make targets", "correct its method `targets`"):
+            few.require(task, plan.tracks["train"])
     result = RunResult(RunFolder(config.results_dir / run_name(config)), failures=dict(plan.broken))
     result.folder.make()
     plan.prepare()

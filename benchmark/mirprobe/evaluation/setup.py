@@ -20,6 +20,7 @@ from mirprobe.encoders.declaration import CheckedEncoder
 from mirprobe.encoders.specs import checked_encoder, split_pca
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.probing.pca import components_fingerprint
+from mirprobe.probing.subsets import FewLabels
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,12 @@ def make_task(name: str, dataset: Dataset) -> Task:
             f"different labels ({reason}); train and test on one of them"
         )
     return task
+
+
+def few_labels(config: RunConfig) -> FewLabels:
+    """The subsets of the training split that a run probes."""
+    scaled = config.valid_tracks == "scaled"
+    return FewLabels(config.train_sizes, config.shot_sizes, config.repeats, scaled)
 
 
 def require_complete(plugins: Mapping[str, object], protocol: type, kind: str) -> None:

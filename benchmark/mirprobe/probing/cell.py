@@ -10,7 +10,7 @@ components. It is never selected.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -36,12 +36,14 @@ from mirprobe.probing.probe_rows import (
     only,
     score_probes,
     score_reduced,
+    score_subset,
 )
 from mirprobe.probing.probes import LbfgsConfig, ProbeConfig, Probes
 from mirprobe.probing.results import Cell
 from mirprobe.probing.scoring import Scorer, SplitData
 from mirprobe.probing.scratch import Scratch, scratch
 from mirprobe.probing.selection import EQUAL_DIM
+from mirprobe.probing.subsets import FULL, FewLabels
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class ProbeRun:
             depend on it: they have the first seed only.
         row: the fields of `Score` that are the same in all rows, `encoder`, `task` and `cell`
             among them.
+        few: subsets of the training split that are probed too.
         components: how many principal components of the training split to probe; None for the
             whole embeddings.
         folder: whose disk holds clip vectors and logits while the cell is computed; None for the
@@ -72,6 +75,7 @@ class ProbeRun:
     config: ProbeConfig
     seeds: tuple[int, ...]
     row: Mapping[str, Any]
+    few: FewLabels = FULL
     components: int | None = None
     folder: Path | None = None
     device: str = "cpu"
@@ -127,34 +131,46 @@ def _run(
             name: replace(split, frames=projection.of(split.frames))
             for name, split in splits.items()
         }
-    rng = np.random.default_rng(CHANCE_SEED)
-    shuffled = {name: shuffle_targets(splits[name].targets, rng) for name in ("train", "valid")}
+    train, valid, test = (splits[name] for name in SPLITS)
 
-    def fit(inputs: Inputs, config: ProbeConfig, targets: Mapping[str, list[Any]] | None) -> Probes:
-        train, valid = (
-            inputs(
-                splits[name] if targets is None else replace(splits[name], targets=targets[name])
-            )
-            for name in ("train", "valid")
-        )
-        return _train(task, train, valid, config, run, progress)
+    def fit(
+        train: SplitData, valid: SplitData, config: ProbeConfig
+    ) -> tuple[Probes, Callable[[int], Probes]]:
+        """Probes of every variant, and what trains those of one on shuffled labels."""
+        inputs, checks = every_variant(train), every_variant(valid)
+        probes = _train(task, inputs, checks, config, run, progress)
+        rng = np.random.default_rng(CHANCE_SEED)
+        random = [replace(own, targets=shuffle_targets(own.targets, rng)) for own in (train, valid)]
 
-    probes = fit(every_variant, run.config, None)
+        def on_shuffled(variant: int) -> Probes:
+            own = config.only(probes.fits[variant][0])
+            shuffled, check = map(only(variant), random)
+            return _train(task, shuffled, check, own, run, progress)
 
-    def on_shuffled(variant: int) -> Probes:
-        return fit(only(variant), run.config.only(probes.fits[variant][0]), shuffled)
+        return probes, on_shuffled
 
     variants = _variants(task, run)
     with torch_threads(1):
-        sides = splits["valid"], splits["test"]
-        scorer = Scorer(task, *sides, run.row, run.seeds, cell, room, run.threads)
-        score_probes(scorer, probes, variants, on_shuffled)
-        if reduced := _equal_components(splits["train"], variants):
-            score_reduced(scorer, fit(reduced[0], run.config, None), *reduced)
+        row = {**run.row, "train_tracks": len(train.ids)}
+        scorer = Scorer(task, valid, test, row, run.seeds, cell, room, run.threads)
+        score_probes(scorer, *fit(train, valid, run.config), variants)
+        if reduced := _equal_components(train, variants):
+            inputs, variant = reduced
+            probes = _train(task, inputs(train), inputs(valid), run.config, run, progress)
+            score_reduced(scorer, probes, inputs, variant)
         if run.controls:
-            score_chance(scorer, splits["train"].targets)
+            score_chance(scorer, train.targets)
         if run.controls and task.level == "frame":
             score_ceiling(scorer)
+        for subset in run.few.subsets(task, train, valid, room):
+            row = {**run.row, "resample": subset.repeat, "subset": subset.name}
+            row["train_tracks"] = len(subset.train.ids)
+            score_subset(
+                replace(scorer, row=row, valid=subset.valid),
+                *fit(subset.train, subset.valid, run.config.coarse()),
+                variants,
+                control=not subset.repeat,
+            )
     return cell
 
 

@@ -197,8 +197,7 @@ class _Axes:
         self.loss = loss
         self.frequency = _frequency(sample, loss, classes)
         count = sum(len(y) for _, y in sample())
-        correlation = sum(x.T @ x for x, _ in sample()) / count
-        self.eigenvalues, self.vectors = torch.linalg.eigh(correlation)
+        self.eigenvalues, self.vectors = _principal_axes(sample, count)
         curvature = self.frequency * (1 - self.frequency)
         self.curvature = torch.ones_like(curvature) if loss == "regression" else curvature
         self.curvature = self.curvature.clamp_min(_LEAST_CURVATURE)
@@ -251,6 +250,22 @@ class _Axes:
             options={"ftol": tolerance, "gtol": 1e-7, "maxiter": _ITERATIONS, "maxfun": inf},
         )
         return weights(result.x), result
+
+
+def _principal_axes(blocks: Blocks, count: int) -> tuple[Tensor, Tensor]:
+    """Eigenvalues (axes,) and eigenvectors (dim, axes) of the correlation matrix of the inputs.
+
+    With fewer examples than dimensions the axes are those that the inputs span: at the optimum the
+    weights along all others are zero.
+    """
+    inputs = [x for x, _ in blocks()] if count < next(iter(blocks()))[0].shape[1] else []
+    if not inputs:
+        return tuple(torch.linalg.eigh(sum(x.T @ x for x, _ in blocks()) / count))
+    x = torch.cat(inputs)
+    eigenvalues, vectors = torch.linalg.eigh(x @ x.T / count)
+    kept = eigenvalues > 1e-6 * eigenvalues[-1]
+    axes = x.T @ vectors[:, kept] / (count * eigenvalues[kept]).sqrt()
+    return eigenvalues[kept], axes
 
 
 def _frequency(blocks: Blocks, loss: Loss, classes: int) -> Tensor:

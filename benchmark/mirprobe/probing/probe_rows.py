@@ -66,17 +66,17 @@ def fixed_variants(variants: Sequence[Variant]) -> dict[int, str]:
 def score_probes(
     scorer: Scorer,
     probes: Probes,
-    variants: Sequence[Variant],
     on_shuffled: Callable[[int], Probes],
+    variants: Sequence[Variant],
 ) -> None:
     """Score every variant, and probes on shuffled labels of the variant that validation chose.
 
     Args:
         scorer: of the cell.
         probes: trained ones.
-        variants: layer and source of each variant.
         on_shuffled: trains the probes of a variant, with its weight decay and learning rate, on
             shuffled labels.
+        variants: layer and source of each variant.
     """
     decodings, indices = scorer.task.decodings, range(len(variants))
     draws = draw_groups(scorer.valid.groups)
@@ -114,6 +114,32 @@ def score_reduced(scorer: Scorer, probes: Probes, inputs: Inputs, variant: Varia
     found = _scored(scorer, probes, inputs, decodings)
     chosen = found.best((decoding, 0) for decoding in decodings)
     _add(scorer, "pca", found, chosen, variant, fixed="last")
+
+
+def score_subset(
+    scorer: Scorer,
+    probes: Probes,
+    on_shuffled: Callable[[int], Probes],
+    variants: Sequence[Variant],
+    *,
+    control: bool,
+) -> None:
+    """Score the main metric of the probes of a subset that validation chose.
+
+    Args:
+        scorer: of the cell, with the validation tracks and the row of the subset.
+        probes: of the subset.
+        on_shuffled: as for `score_probes`.
+        variants: layer and source of each variant.
+        control: whether to score probes on shuffled labels too.
+    """
+    decodings = scorer.task.decodings
+    found = _scored(scorer, probes, every_variant, decodings)
+    decoding, variant = chosen = found.best(product(decodings, range(len(variants))))
+    _add(scorer, "few", found, chosen, variants[variant], main_only=True)
+    if control:
+        shuffled = _scored(scorer, on_shuffled(variant), only(variant), [decoding])
+        _add(scorer, "few-shuffled", shuffled, (decoding, 0), variants[variant], main_only=True)
 
 
 def every_variant(split: SplitData) -> Examples:

@@ -34,6 +34,10 @@ class LbfgsConfig:
         """The same training with a choice that has been made."""
         return replace(self, weight_decays=(fit.weight_decay,))
 
+    def coarse(self) -> LbfgsConfig:
+        """The same training with every second weight decay: subsets of few tracks have this."""
+        return replace(self, weight_decays=self.weight_decays[::2])
+
 
 @dataclass(frozen=True)
 class AdamWConfig:
@@ -64,6 +68,10 @@ class AdamWConfig:
     def only(self, fit: Fit) -> AdamWConfig:
         """The same training with a choice that has been made."""
         return replace(self, learning_rates=(fit.learning_rate,))
+
+    def coarse(self) -> AdamWConfig:
+        """The same training: all learning rates are trained at once."""
+        return self
 
 
 ProbeConfig = LbfgsConfig | AdamWConfig

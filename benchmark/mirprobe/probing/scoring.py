@@ -48,6 +48,24 @@ class SplitData:
     targets: list[NDArray[Any]]
     groups: list[str]
 
+    def take(self, tracks: Sequence[int], room: Scratch) -> SplitData:
+        """Some of the tracks, by their indices."""
+        frames: list[Frames]
+        if self.times[0] is None:
+            vectors = (self.frames[0].read(i, i + 1).astype(np.float32) for i in tracks)
+            frames = [room.joined([room.keep(own) for own in vectors])]
+            targets = [self.targets[0][list(tracks)]]
+        else:
+            frames, targets = [self.frames[i] for i in tracks], [self.targets[i] for i in tracks]
+        return SplitData(
+            [self.ids[i] for i in tracks],
+            [self.references[i] for i in tracks],
+            [self.times[i] for i in tracks],
+            frames,
+            targets,
+            [self.groups[i] for i in tracks],
+        )
+
     @property
     def lengths(self) -> list[int]:
         """Number of examples of each track."""
@@ -152,12 +170,26 @@ class Scorer:
         own, parameters, edge = found[values[:, 0].argmax()]
         return Choice(float(own[0]), values[:, 1:].max(axis=0), parameters, edge)
 
-    def add(self, logits: Iterable[Logits], decoding: str, choice: Choice, **fields: Any) -> None:
-        """Decode and score the test tracks: adds a row for each metric and the predictions."""
+    def add(
+        self,
+        logits: Iterable[Logits],
+        decoding: str,
+        choice: Choice,
+        *,
+        main_only: bool = False,
+        **fields: Any,
+    ) -> None:
+        """Decode and score the test tracks.
+
+        Adds a row for each metric and the predictions, or with `main_only` the row of the main
+        metric.
+        """
         decoded = self.decode(self.test, logits, decoding, choice.parameters)
         # scored as they are stored, so that the scores can be computed again
         estimates = [from_json(to_json(estimate)) for estimate in decoded]
-        shared = self.add_mean([estimates], decoding, choice, **fields)
+        shared = self.add_mean([estimates], decoding, choice, main_only=main_only, **fields)
+        if main_only:
+            return
         tracks = dict(zip(self.test.ids, estimates, strict=True))
         known = {own.name for own in dataclass_fields(Prediction)}
         fit = {name: self.row[name] for name in ("draw", "resample") if name in self.row}
@@ -169,6 +201,8 @@ class Scorer:
         draws: Iterable[Sequence[Annotations]],
         decoding: str,
         choice: Choice,
+        *,
+        main_only: bool = False,
         **fields: Any,
     ) -> dict[str, Any]:
         """Add a row for each metric, its mean over several sets of estimates.
@@ -177,17 +211,24 @@ class Scorer:
             draws: sets of estimates of the test tracks.
             decoding: its name.
             choice: of validation.
+            main_only: whether to add the row of the main metric only.
             **fields: kind, layer, source, seed and selected of the rows, and how the probe was
                 trained.
 
         Returns:
             The fields that all these rows share.
         """
-        scores = [self.task.score(self.test.references, estimates) for estimates in draws]
+        main, truth = self.task.main_metric, self.test.references
+        scores = [
+            {main: score_main(self.task, truth, estimates)}
+            if main_only
+            else self.task.score(truth, estimates)
+            for estimates in draws
+        ]
         edge = ",".join([*fields.pop("edge", ()), *choice.edge])
         parameters = json.dumps(dict(choice.parameters))
         shared = {**fields, "edge": edge, "decoding": decoding, "parameters": parameters}
-        conditions = conditions_of(self.task)(self.test.references)
+        conditions = conditions_of(self.task)(truth)
         for metric in scores[0]:
             statistic = mean([draw[metric] for draw in scores])
             estimate = jackknife(statistic, self.test.groups)
@@ -197,7 +238,7 @@ class Scorer:
                     **self.row,
                     **shared,
                     metric=metric,
-                    main=metric == self.task.main_metric,
+                    main=metric == main,
                     value=estimate.value,
                     low=interval.low,
                     high=interval.high,

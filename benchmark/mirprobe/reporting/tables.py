@@ -12,17 +12,21 @@ from mirprobe.core.intervals import FEW
 from mirprobe.core.markdown import markdown_table
 from mirprobe.probing.selection import EQUAL_DIM
 from mirprobe.reporting.equal_terms import EQUAL, PCA, order_note
+from mirprobe.reporting.few_labels import curve_tables
 from mirprobe.reporting.leaderboard import CONTROLS, is_supervised
 from mirprobe.reporting.published import table_of
 from mirprobe.reporting.ranks import RANKED_TOGETHER, TABLE, mean_ranks
 
 
-def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str:
+def to_markdown(
+    board: pd.DataFrame, figures: pd.DataFrame | None = None, scores: pd.DataFrame | None = None
+) -> str:
     """A table of the main metric for each group of ranked rows, and a table of the encoders.
 
     Args:
         board: result of `leaderboard`.
         figures: result of `published_beside`; published results follow the comparable table.
+        scores: rows of `scores.csv`; tables of subsets of the training split follow.
     """
     parts = []
     for title, rows in _ranked_groups(board):
@@ -42,6 +46,9 @@ def to_markdown(board: pd.DataFrame, figures: pd.DataFrame | None = None) -> str
         published = [] if figures is None else table_of(figures, first)
         if published:
             parts.append(markdown_table(published[0], published[1:]))
+    for title, texts in [] if scores is None else curve_tables(scores):
+        parts.append(f"### {title}\n")
+        parts.append(markdown_table([header for header, _ in texts[0]], [*map(_texts, texts)]))
     table = encoders_of(board)
     parts.append("### encoders\n")
     parts.append(markdown_table([header for header, _ in table[0]], [*map(_texts, table)]))

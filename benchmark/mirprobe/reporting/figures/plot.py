@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -13,18 +13,20 @@ from mirprobe.reporting.compared import AnyRun, compared
 from mirprobe.reporting.figures.common import literal
 from mirprobe.reporting.figures.cost import cost
 from mirprobe.reporting.figures.errors import confusion
+from mirprobe.reporting.figures.few_labels import few_labels
 from mirprobe.reporting.figures.layers import layers
 from mirprobe.reporting.figures.scores import differences, scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FIGURES = {
+FIGURES: dict[str, Callable[..., Figure | None]] = {
     "layers": layers,
     "scores": scores,
     "differences": differences,
     "confusion": confusion,
     "cost": cost,
+    "few-labels": few_labels,
 }
 LINE = 118  # characters of a caption
 
@@ -43,7 +45,8 @@ def plot(
     Args:
         kind: `layers` (score by layer and pooling), `scores` (with intervals and controls),
             `differences` (paired, to one encoder), `confusion` (kinds of errors in keys, chords,
-            beats and tags) or `cost` (score against speed and parameters).
+            beats and tags), `cost` (score against speed and parameters) or `few-labels` (score
+            against the number of training tracks).
         runs: folders of runs or what `mirprobe.open_run` returns; or one of them.
         tasks: the tasks to show, in this order; all if empty.
         rename: encoder -> the name to show.
@@ -65,6 +68,8 @@ def plot(
     shown = compared(runs, tasks, rename)
     with style():
         figure = differences(shown, reference) if kind == "differences" else FIGURES[kind](shown)
+        if figure is None:
+            raise ConfigError("these runs have no subsets of training tracks; run --train-tracks")
         if caption:
             _add_caption(figure)
     return figure

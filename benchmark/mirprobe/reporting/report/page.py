@@ -16,6 +16,7 @@ from mirprobe.reporting.compared import Compared
 from mirprobe.reporting.figures.common import data_of, title_of
 from mirprobe.reporting.figures.cost import cost
 from mirprobe.reporting.figures.errors import error_view
+from mirprobe.reporting.figures.few_labels import few_labels
 from mirprobe.reporting.figures.layers import layers
 from mirprobe.reporting.ranks import mean_ranks
 from mirprobe.reporting.report.tracks import tracks_of
@@ -25,6 +26,7 @@ from mirprobe.reporting.tables import encoders_of, notes_of, ranked_cells
 TEMPLATES = Path(__file__).parent / "templates"
 FIGURES = {
     "layers": ("Score by layer and pooling", layers),
+    "few": ("Few labels", few_labels),
     "cost": ("Cost against quality", cost),
 }
 
@@ -138,6 +140,8 @@ def _tasks(compared: Compared, tables: Sequence[pd.DataFrame]) -> Iterator[dict[
         figures = []
         for name, (title, draw) in FIGURES.items():
             figure = draw(compared, [rows])
+            if figure is None:
+                continue
             caption = figure.get_label()
             svg = inline_svg(figure, f"{name}{number}")
             figures.append({"title": title, "caption": caption, "svg": svg})
