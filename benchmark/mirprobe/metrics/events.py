@@ -7,7 +7,7 @@ have the same width, it is optimal to match each event with the earliest unmatch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import lazy_loader
 
@@ -55,3 +55,28 @@ def matches(reference: Sequence[float], estimate: Sequence[float], window: float
             hits += 1
             index += 1
     return hits
+
+
+def labelled_event_scores(
+    reference: Mapping[str, Floats], estimate: Mapping[str, Floats], window: float
+) -> tuple[float, float, float]:
+    """F-measure, precision and recall of the events of all labels of one piece.
+
+    An estimate is correct if it matches a reference of the same label. The result for one label is
+    that of `event_scores`.
+
+    Args:
+        reference: label -> increasing times in seconds.
+        estimate: label -> increasing times in seconds.
+        window: largest distance of a correct event in seconds.
+    """
+    total, found = (sum(map(len, events.values())) for events in (reference, estimate))
+    if not total or not found:
+        return 0.0, 0.0, 0.0
+    hits = sum(
+        matches(times.tolist(), estimate[label].tolist(), window)
+        for label, times in reference.items()
+        if label in estimate
+    )
+    precision, recall = hits / found, hits / total
+    return float(mir_eval.util.f_measure(precision, recall)), precision, recall

@@ -12,7 +12,7 @@ from pathlib import Path
 from mirprobe.api.dataset import DatasetInfo
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Split, Track
-from mirprobe_tasks.datasets.folder.description import Description, read_description
+from mirprobe_tasks.datasets.folder.description import LABELLED, Description, read_description
 from mirprobe_tasks.datasets.folder.faults import Faults
 from mirprobe_tasks.datasets.folder.tracks import FOLD, FolderTrack, read_tracks, split_in_path
 from mirprobe_tasks.datasets.splits import divide
@@ -76,7 +76,7 @@ class Folder:
             field: description.labels.get(field, tuple(sorted(filter(None, labels))))
             for field, labels in occurring.items()
             if labels - {None}
-        }
+        } | {field: labels for field, labels in description.labels.items() if field not in LABELLED}
 
     def splits(self) -> Mapping[Split, Sequence[Track]]:
         """The tracks of each split."""

@@ -11,13 +11,17 @@ from unicodedata import normalize
 
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.schema import Annotations
 from mirprobe.core.yaml_text import load_yaml
 from mirprobe_tasks.common.checks import finite
 from mirprobe_tasks.datasets.folder.faults import Faults
 from mirprobe_tasks.datasets.folder.jams import field_of
 
+FIELDS = tuple(known.name for known in fields(Annotations))
+"""Names that a field of the user's own cannot have."""
+
 LABELLED = ("tags", "genre", "instrument")
-"""Fields whose vocabularies can be given."""
+"""Fields of `Annotations` whose vocabularies can be given."""
 
 LOCAL = ("chords", "keys", "sections", "beats", "jams")
 """Annotations in separate files, beside the audio or named in the table."""
@@ -41,12 +45,16 @@ class Description:
         audio: folder of the audio files.
         table: one row per track: `.csv`, `.tsv` or `.parquet`; None if there is no table.
         columns: one of `COLUMNS` -> name of the column in the table; for `tags` also several names,
-            one column per tag. Empty: the columns have the names in `COLUMNS`.
+            one column per tag. Empty: the columns have the names in `COLUMNS`. Every other column
+            is a field of your own, under its name.
         beside: one of `LOCAL` -> suffix of the file beside the audio file.
+        events: field of your own -> suffix of the file beside the audio file, with lines of a time
+            and, if wanted, a label.
+        segments: field of your own -> suffix of that file, with lines of start, end and label.
         delimiter: between the fields of a `.csv` file.
         separator: between tags in one column.
-        labels: `tags`, `genre`, `instrument` -> the vocabulary. Default: the labels that occur in
-            any split.
+        labels: `tags`, `genre`, `instrument` or a field of your own -> the vocabulary. Default:
+            the labels that occur in any split.
         shares: of train, valid and test, if the table has no splits.
         jams: field of the annotations -> namespace to read it from in JAMS files, and the number of
             the annotation among those of the namespace, from 1. Needed only if a file has several
@@ -63,6 +71,8 @@ class Description:
     beside: Mapping[str, str] = field(
         default_factory=lambda: {"chords": ".lab", "beats": ".beats", "jams": ".jams"}
     )
+    events: Mapping[str, str] = field(default_factory=dict)
+    segments: Mapping[str, str] = field(default_factory=dict)
     delimiter: str = ","
     separator: str = ";"
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -159,7 +169,20 @@ def _columns(value: Any) -> dict[str, str | tuple[str, ...]]:
 
 
 def _beside(value: Any) -> dict[str, str]:
-    for name, ending in _mapping(value, LOCAL, "{chords: .lab}").items():
+    return _endings(_mapping(value, LOCAL, "{chords: .lab}"))
+
+
+def _own(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise ValueError("a mapping such as {claps: .claps}")
+    for name in value:
+        if name in (*COLUMNS, *FIELDS):
+            raise ValueError(f"names of your own; '{name}' has a meaning, see columns and beside")
+    return _endings(value)
+
+
+def _endings(value: dict[str, Any]) -> dict[str, str]:
+    for name, ending in value.items():
         if not isinstance(ending, str) or not ending or "/" in ending or "\0" in ending:
             raise ValueError(f"an ending such as .lab for '{name}', of a file beside the audio")
     if len(set(value.values())) < len(value):
@@ -174,8 +197,12 @@ def _character(value: Any) -> str:
 
 
 def _labels(value: Any) -> dict[str, tuple[str, ...]]:
-    known = _mapping(value, LABELLED, "{genre: [pop, rock]}")
-    return {name: _names(labels) for name, labels in known.items()}
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise ValueError("a mapping such as {genre: [pop, rock]}")
+    for name in value:
+        if name in (*COLUMNS, *FIELDS) and name not in LABELLED:
+            raise ValueError(f"no '{name}'; {nearest(name, LABELLED)}")
+    return {normalize("NFC", name): _names(labels) for name, labels in value.items()}
 
 
 def _shares(value: Any) -> tuple[float, ...]:
@@ -226,6 +253,8 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "table": _table,
     "columns": _columns,
     "beside": _beside,
+    "events": _own,
+    "segments": _own,
     "delimiter": _character,
     "separator": _character,
     "labels": _labels,

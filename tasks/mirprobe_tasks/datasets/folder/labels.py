@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import TrackError
+from mirprobe.core.schema import Beats, Segments
 from mirprobe.metrics.pitch_classes import PITCHES
 from mirprobe_tasks.common.checks import finite, parse_note, validate_tempo
 from mirprobe_tasks.datasets.folder.description import LABELLED, Description
@@ -28,15 +29,17 @@ class Row:
         where: file and row, or the audio file if there is no table.
         cells: one of `description.COLUMNS` -> cell of its column.
         flags: tag -> cell of its column; None if tags do not have one column each.
+        own: field of the user's own -> cell of its column.
     """
 
     where: str
     cells: Mapping[str, Cell]
     flags: Mapping[str, Cell] | None = None
+    own: Mapping[str, Cell] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """A cell as text; empty if there is none."""
-        cell = self.cells.get(name, "")
+        cell = self.cells.get(name, self.own.get(name, ""))
         return cell if isinstance(cell, str) else ", ".join(cell)
 
 
@@ -49,12 +52,12 @@ def read_labels(row: Row, separator: str, refuse: Refuse) -> dict[str, Any]:
         refuse: is called for each cell that cannot be read.
     """
     values: dict[str, Any] = {}
-    for field, read in _READERS.items():
+    for name, read in _READERS.items():
         try:
-            if row.cells.get(field):
-                values[field] = read(_one(row.cells[field]))
+            if row.cells.get(name):
+                values[name] = read(_one(row.cells[name]))
         except ValueError as error:
-            refuse(f"{field} '{row.text(field)}': {error}")
+            refuse(f"{name} '{row.text(name)}': {error}")
     valence, arousal = values.pop("valence", None), values.pop("arousal", None)
     if valence is not None and arousal is not None:
         values["emotion"] = (valence, arousal)
@@ -70,16 +73,28 @@ def read_labels(row: Row, separator: str, refuse: Refuse) -> dict[str, Any]:
     return values
 
 
+def read_own(row: Row, separator: str) -> dict[str, str | list[str]]:
+    """The fields of the user's own in a row: a word, or a list of words; an empty cell is none."""
+    values: dict[str, str | list[str]] = {}
+    for name, cell in row.own.items():
+        parts = cell if isinstance(cell, tuple) else cell.split(separator)
+        words = [word.strip() for word in parts if word.strip()]
+        if words:
+            values[name] = words[0] if len(words) == 1 else words
+    return values
+
+
 def refuse_labels(values: Mapping[str, Any], description: Description, refuse: Refuse) -> None:
     """Check that all labels are in the vocabularies of the description, if it has any."""
-    for field in LABELLED:
-        known = description.labels.get(field)
-        given = values.get(field)
-        if not known or given is None:
+    for name in (*LABELLED, *(own for own in description.labels if own not in LABELLED)):
+        known = description.labels.get(name)
+        given = values.get(name)
+        if not known or given is None or isinstance(given, Beats):
             continue
+        given = given.labels if isinstance(given, Segments) else given
         for label in [given] if isinstance(given, str) else given:
             if label not in known:
-                refuse(f"{field} '{label}' is not among the 'labels'; {nearest(label, known)}")
+                refuse(f"{name} '{label}' is not among the 'labels'; {nearest(label, known)}")
 
 
 def _flagged(flags: Mapping[str, Cell], refuse: Refuse) -> dict[str, float]:

@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 from os import walk
 from os.path import isfile
 from pathlib import Path, PurePath
+from typing import Any
 from unicodedata import normalize
 
 from mirprobe.api.dataset import is_text
 from mirprobe.api.specs import nearest
 from mirprobe.core.schema import SPLITS, Annotations, Split, Track
 from mirprobe_tasks.common.checks import finite
-from mirprobe_tasks.datasets.folder.description import COLUMNS, LOCAL, Description
+from mirprobe_tasks.datasets.folder.description import COLUMNS, FIELDS, LABELLED, LOCAL, Description
 from mirprobe_tasks.datasets.folder.faults import Faults
-from mirprobe_tasks.datasets.folder.labels import Row, read_labels, refuse_labels
-from mirprobe_tasks.datasets.folder.local import read_local, stretch
+from mirprobe_tasks.datasets.folder.labels import Row, read_labels, read_own, refuse_labels
+from mirprobe_tasks.datasets.folder.local import ReadLocal, read_events, read_local, stretch
 from mirprobe_tasks.datasets.folder.table import Cell, Table, read_table
 
 log = logging.getLogger(__name__)
@@ -85,7 +86,11 @@ def read_tracks(description: Description, faults: Faults) -> list[FolderTrack]:
         for split in SPLITS:
             if split not in given:
                 faults.add(f"split '{split}' is empty; give it tracks")
-    if not faults and not any(one.track.annotations.given() for one in folder_tracks):
+    held = [one.track.annotations.given() for one in folder_tracks]
+    known = {*LABELLED, *(name for one in held for name in one)}
+    for name in () if faults else sorted(set(description.labels) - known):
+        faults.add(f"'labels': no track has a field '{name}'; {nearest(name, known)}")
+    if not faults and not any(held):
         faults.add(
             "no track has any annotation; map columns to "
             f"{', '.join(COLUMNS[6:])}, or name the suffixes of files `beside` the audio",
@@ -207,6 +212,7 @@ def _rows_of_table(description: Description, faults: Faults) -> list[Row]:
         )
     if single.get("audio") not in table.header:
         return []
+    used = {"", *single.values(), *flags, *FIELDS}
     return [
         Row(
             where,
@@ -216,6 +222,7 @@ def _rows_of_table(description: Description, faults: Faults) -> list[Row]:
                 if column in cells
             },
             {tag: cells[tag] for tag in flags if tag in cells} if flags else None,
+            {name: _composed(cell) for name, cell in cells.items() if name not in used},
         )
         for where, cells in table.rows
     ]
@@ -258,6 +265,7 @@ class _Reader:
         """The track; None if it has no audio or if its start and stop are impossible."""
         split = self._split() if "split" in self.row.cells else None
         labels = read_labels(self.row, self.description.separator, self._refuse)
+        own: dict[str, Any] = dict(read_own(self.row, self.description.separator))
         audio = self._audio()
         if audio is None:
             return None
@@ -267,7 +275,8 @@ class _Reader:
             return None
         for kind, path in self._local(audio):
             try:
-                values = stretch(read_local(kind, path, self.description.jams), start, stop)
+                read = self._files().get(kind, read_local)
+                values = stretch(read(kind, path, self.description.jams), start, stop)
             except ValueError as error:
                 self.faults.add(str(error), self._relative(path))
                 continue
@@ -275,7 +284,8 @@ class _Reader:
                 again = self._relative(path)
                 self._refuse(f"has {field} already, and again in {again}; remove one of them")
             labels.update(values)
-        refuse_labels(labels, self.description, self._refuse)
+        own |= {name: labels.pop(name) for name in self._files() if name in labels}
+        refuse_labels({**labels, **own}, self.description, self._refuse)
         inside = audio.is_relative_to(self.description.audio)
         name = (audio.relative_to(self.description.audio) if inside else audio).as_posix()
         plain = normalize("NFC", name.removesuffix(audio.suffix))
@@ -283,7 +293,7 @@ class _Reader:
             id=self.row.text("id") or (plain if len(self.files.get(plain, ())) == 1 else name),
             audio=audio,
             group=self.row.text("group") or name,
-            annotations=replace(Annotations(), **labels),
+            annotations=replace(Annotations(), **labels, extra=own or None),
             start=start,
             stop=stop,
         )
@@ -331,10 +341,17 @@ class _Reader:
             return None
         return found[0]
 
+    def _files(self) -> Mapping[str, ReadLocal]:
+        """Field of the user's own -> reader of its files."""
+        return {
+            **dict.fromkeys(self.description.events, read_events),
+            **dict.fromkeys(self.description.segments, read_local),
+        }
+
     def _local(self, audio: Path) -> Iterator[tuple[str, Path]]:
         """The existing annotation files: those that the row names, then those beside the audio."""
         named = set()
-        for kind in LOCAL:
+        for kind in (*LOCAL, *self._files()):
             name = self.row.text(kind)
             if not name:
                 continue
@@ -344,7 +361,13 @@ class _Reader:
                 continue
             named.add(path)
             yield kind, path
-        for kind, ending in self.description.beside.items():
+        own = {**self.description.events, **self.description.segments}
+        for kind, ending in {**self.description.beside, **own}.items():
             path = audio.with_name(audio.stem + ending)
-            if kind not in self.row.cells and path not in named and isfile(path):
+            if (
+                not self.row.text(kind)
+                and kind not in self.row.cells
+                and path not in named
+                and isfile(path)
+            ):
                 yield kind, path
