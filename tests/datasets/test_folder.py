@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.miniatures import ids_of, refusal, text, tone, tracks_of
-from helpers.paths import ROOT
 
 import mirprobe
 from mirprobe.api.registry import DATASETS
@@ -282,25 +281,6 @@ def test_local_keys_in_files_beside_the_audio(here: Path) -> None:
     assert 'one.keys: line 1: no key: "H:maj"' in refusal(
         lambda: folder(here, DESCRIPTION + "beside: {keys: .keys}\n")
     )
-
-
-def test_the_example_of_the_readme(here: Path) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    block = readme.partition("```yaml\naudio: ")[2].partition("```")[0]
-    assert len(block.strip().splitlines()) == 5
-    lines = ["file,Key,BPM,Genre,Moods,Artist"]
-    for number in range(60):
-        tone(here / "recordings" / f"{number}.wav", 0.05)
-        lines.append(f"{number}.wav,C major,120,folk,calm;sad,artist {number}")
-    text(here / "recordings" / "0.lab", "0 0.05 C:maj")
-    text(here / "labels.csv", "\n".join(lines))
-    tracks = tracks_of(folder(here, "audio: " + block))
-    assert len(tracks) == 60
-    given = tracks["0"].annotations
-    assert (given.key, given.tempo, given.genre) == ("C major", 120.0, "folk")
-    assert given.tags == {"calm": 1.0, "sad": 1.0}
-    assert given.chords is not None
-    assert tracks["0"].group == "artist 0"
 
 
 def test_a_run_from_end_to_end(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

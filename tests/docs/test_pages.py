@@ -11,7 +11,7 @@ from helpers.paths import ROOT
 DOCS = ROOT / "docs"
 PAGES = [
     page
-    for page in sorted(DOCS.rglob("*.md"))
+    for page in (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
     if "_build" not in page.parts and "reference" not in page.parts and blocks_of(page)
 ]
 
@@ -22,7 +22,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pages")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_page_can_be_followed(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     follow(page)
+
+
+@pytest.mark.parametrize(
+    ("page", "most"), [("own-encoder", 15), ("own-task", 15), ("own-dataset", 22)]
+)
+def test_the_first_class_of_a_page_is_short(page: str, most: int) -> None:
+    text = next(b.text for b in blocks_of(DOCS / f"how-to/{page}.md") if "\nclass " in b.text)
+    body = text[text.index("\nclass ") :]
+    assert len([line for line in body.splitlines() if line.strip()]) <= most

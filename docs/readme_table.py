@@ -1,0 +1,53 @@
+"""Write the table of `README.md` from the reference runs: `python docs/readme_table.py`.
+
+The table stands between the two comments `table` of the page. It shows those of `RUNS` that exist.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mirprobe.core.markdown import markdown_table
+from mirprobe.reporting.leaderboard import leaderboard, read_pairs, read_runs
+
+ROOT = Path(__file__).parents[1]
+RUNS = [ROOT / "results" / "reference" / name for name in ("studio", "scores")]
+BETWEEN = re.compile(r"(?<=<!-- table -->\n).*(?=<!-- /table -->)", re.DOTALL)
+
+
+def readme_table() -> str:
+    """Main metric and interval of each encoder in each task, in the order of the first task."""
+    runs = [run for run in RUNS if run.is_dir()]
+    board = leaderboard(read_runs(runs), None, read_pairs(runs))
+    board = board[board["main"]]
+    columns = board[["task", "dataset", "metric"]].drop_duplicates().to_numpy().tolist()
+    rows = []
+    for encoder in dict.fromkeys(board["encoder"]):
+        own = board[board["encoder"] == encoder].set_index(["task", "dataset"])
+        cells = []
+        for task, dataset, _ in columns:
+            if (task, dataset) not in own.index:
+                cells.append("")
+                continue
+            found = own.loc[[(task, dataset)]].iloc[0]
+            best = found["rank"] == 1
+            value = f"**{found['value']:.3f}**" if best else f"{found['value']:.3f}"
+            cells.append(f"{value} ({found['low']:.3f} to {found['high']:.3f})")
+        rows.append([f"`{encoder}`", *cells])
+    counts = board.groupby(["task", "dataset"])["n"].max()
+    heads = [
+        f"{task}, {metric} ({dataset}, {counts[task, dataset]} tracks)"
+        for task, dataset, metric in columns
+    ]
+    return markdown_table(["encoder", *heads], rows)
+
+
+def with_table(page: str) -> str:
+    """The page with the table of today's reference runs."""
+    return BETWEEN.sub(lambda _: readme_table(), page)
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(with_table(readme.read_text(encoding="utf-8")), encoding="utf-8")
