@@ -13,7 +13,7 @@ from mirprobe.cli.data import data_app
 from mirprobe.cli.emergence import emergence_command, inspect_command
 from mirprobe.cli.errors import OneLineErrors
 from mirprobe.cli.extract import extract_command
-from mirprobe.cli.leaderboard import leaderboard_command
+from mirprobe.cli.leaderboard import leaderboard_app
 from mirprobe.cli.plugins import list_command, validate_encoder_command
 from mirprobe.cli.pretrain import pretrain_app
 from mirprobe.cli.rerun import rerun_command
@@ -41,7 +41,7 @@ app.command("inspect")(inspect_command)
 app.command("emergence")(emergence_command)
 app.command("list")(list_command)
 app.command("compare")(compare_command)
-app.command("leaderboard")(leaderboard_command)
+app.add_typer(leaderboard_app, name="leaderboard")
 app.command("report")(report_command)
 app.command("plot")(plot_command)
 app.command("table")(table_command)

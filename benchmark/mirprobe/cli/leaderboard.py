@@ -1,15 +1,36 @@
-"""The command `mirprobe leaderboard`."""
+"""The commands `mirprobe leaderboard`: rank runs, merge and check those of others, pack one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from mirprobe.cli.errors import OneLineErrors
 
+Runs = Annotated[list[Path], typer.Argument(help="Folders of runs, or zip files of them.")]
+
+
+class _RunsFirst(OneLineErrors):
+    """`mirprobe leaderboard RUN...` is `mirprobe leaderboard rank RUN...`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `rank` before arguments that name no command."""
+        named = not args or args[0] in (*self.commands, "--help")
+        return super().parse_args(ctx, args if named else ["rank", *args])
+
+
+leaderboard_app = typer.Typer(
+    cls=_RunsFirst,
+    help="Rank the encoders of runs: `mirprobe leaderboard RUN...`, as `rank`.",
+    no_args_is_help=True,
+)
+
+
+@leaderboard_app.command("rank")
 def leaderboard_command(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, merged into one table.")],
+    runs: Runs,
     reference: Annotated[
         str | None, typer.Option(help="Encoder to compare the others with.")
     ] = None,
@@ -36,6 +57,7 @@ def leaderboard_command(
     from mirprobe.cli.tables import print_board, print_table
     from mirprobe.core.atomic_write import write_whole
     from mirprobe.reporting import leaderboard as boards
+    from mirprobe.reporting.cross_pairs import read_all_pairs
     from mirprobe.reporting.published import add_published, published_beside
     from mirprobe.reporting.tables import encoders_of, to_markdown
 
@@ -43,7 +65,7 @@ def leaderboard_command(
         _print_agreement(runs, output / "agreement.csv")
         return
     scores = boards.read_runs(runs)
-    board = boards.leaderboard(scores, reference, boards.read_pairs(runs))
+    board = boards.leaderboard(scores, reference, read_all_pairs(runs))
     figures = published_beside(board) if with_published else None
     whole = board if figures is None else add_published(board, figures)
     write_whole(output / "leaderboard.csv", boards.to_csv(whole).encode())
@@ -82,3 +104,56 @@ def _print_agreement(runs: list[Path], output: Path) -> None:
     print_table(COLUMNS, shown, text=("task",), wrapped=(), title="Kendall's tau, 95 % interval")
     write_whole(output, found.to_csv(index=False, lineterminator="\n").encode())
     typer.echo(f"written: {output}")
+
+
+@leaderboard_app.command("merge")
+def merge_command(
+    runs: Runs,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of leaderboard.csv and leaderboard.md.")
+    ],
+    reference: Annotated[
+        str | None, typer.Option(help="Encoder to compare the others with.")
+    ] = None,
+) -> None:
+    """Rank runs of several people or machines together.
+
+    Runs of other data, splits, or versions of task or metrics are refused.
+    """
+    from mirprobe.reporting.stored_run import StoredRun
+    from mirprobe.reporting.submission import require_one_table
+
+    require_one_table([StoredRun(run) for run in runs])
+    leaderboard_command(runs, reference, output=output)
+
+
+@leaderboard_app.command("check")
+def check_command(
+    run: Annotated[Path, typer.Argument(help="Folder of a run, or a zip file of it.")],
+) -> None:
+    """Check that a run can stand in the table of others; exit status 1 if it cannot.
+
+    Complete, unchanged, without audio and weights; the scores are computed again from predictions.
+    """
+    from mirprobe.cli.plugins import report_checks
+    from mirprobe.reporting.stored_run import StoredRun
+    from mirprobe.reporting.submission import check
+
+    report_checks(str(run), check(StoredRun(run)))
+
+
+@leaderboard_app.command("pack")
+def pack_command(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="FILE.zip to write.")],
+) -> None:
+    """Write a run as one small zip file, with the predictions of the selected probes only.
+
+    The file is all that others need to compare with the run. It has no audio and no weights.
+    """
+    from mirprobe.core.output_file import check_output
+    from mirprobe.reporting.stored_run import StoredRun
+    from mirprobe.reporting.submission import pack
+
+    check_output(output, (".zip",))
+    typer.echo(f"{output}: {pack(StoredRun(run), output) / 1e6:.2f} MB")

@@ -30,6 +30,8 @@ from mirprobe.reporting.ranks import LEVEL, holm
 from mirprobe.reporting.stored_run import StoredRun
 
 POWER = 0.8
+SHIPPED = Path(__file__).parent / "reference"
+"""Runs of this package, made by `mirprobe leaderboard pack`."""
 BETTER, WORSE, SAME = "better", "worse", "no significant difference"
 COMPARED = [
     "task", "dataset", "metric", "encoder", "reference", "value", "reference_value", "difference",
@@ -66,7 +68,7 @@ class Entry:
 
 def reference_runs() -> list[StoredRun]:
     """The runs that come with this package: scores and the predictions of the selected probes."""
-    return [StoredRun(path) for path in sorted(Path(__file__).parent.glob("reference/*.zip"))]
+    return [StoredRun(path) for path in sorted(SHIPPED.glob("*.zip"))]
 
 
 def entries(runs: Sequence[StoredRun]) -> list[Entry]:
@@ -145,9 +147,9 @@ def _compared(entry: Entry, anchors: Sequence[Entry], reference: str) -> dict[st
     none = {"n": pd.NA, "groups": pd.NA, "interval": "", "error": np.nan, "df": 0.0}
     row |= {**blank, **none, "reference": reference, "reason": ""}
     peers = [one for one in anchors if one.row["task"] == row["task"]]
-    fitting = [one for one in peers if not _unlike(entry, one)]
+    fitting = [one for one in peers if not unlike(entry, one)]
     if not fitting:
-        why = _unlike(entry, peers[0]) if peers else f"'{reference}' has no scores in this task"
+        why = unlike(entry, peers[0]) if peers else f"'{reference}' has no scores in this task"
         return {**row, "reason": why}
     try:
         return row | _difference(entry, fitting[-1])
@@ -155,7 +157,7 @@ def _compared(entry: Entry, anchors: Sequence[Entry], reference: str) -> dict[st
         return {**row, "reason": str(error)}
 
 
-def _unlike(one: Entry, other: Entry) -> str:
+def unlike(one: Entry, other: Entry) -> str:
     """Why two entries cannot be compared; empty if they can."""
     for field, name in _FIXED.items():
         values = [str(entry.row[field]) for entry in (one, other)]

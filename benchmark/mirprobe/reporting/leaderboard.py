@@ -30,6 +30,7 @@ from mirprobe.reporting.run_folder import (
     AnyPath,
     read_differences,
     read_scores,
+    root_of,
 )
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def read_runs(runs: Sequence[Path]) -> pd.DataFrame:
     Raises:
         StorageError: a folder is not a run folder.
     """
-    return merge([read_scores(run) for run in runs])
+    return merge([read_scores(root_of(run)) for run in runs])
 
 
 def merge(runs: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -96,7 +97,7 @@ def read_pairs(runs: Sequence[AnyPath]) -> pd.DataFrame:
         StorageError: a file is damaged.
     """
     none = pd.DataFrame(columns=DIFFERENCES).astype(NUMBERS)
-    table = pd.concat([none, *map(read_differences, runs)], ignore_index=True)
+    table = pd.concat([none, *(read_differences(root_of(run)) for run in runs)], ignore_index=True)
     return table.drop_duplicates([*_PAIR, "metric"], keep="last")
 
 
@@ -108,9 +109,10 @@ def leaderboard(
     Args:
         scores: rows of `scores.csv`, optionally with a column `speed`.
         reference: an encoder; `difference` is the value of a row minus the value of this encoder.
-        pairs: result of `read_pairs`. For two encoders of one run, `difference` is computed on the
-            same tracks, `difference_low` and `difference_high` are its 95 % interval, and
-            `difference_p` is its p after Holm's correction for all differences of the table.
+        pairs: result of `read_all_pairs`. For two encoders of a pair, `difference` is computed on
+            the same tracks, `difference_low` and `difference_high` are its 95 % interval, and
+            `difference_p` is its p after Holm's correction for all differences of the table, and
+            `difference_reason` says why a row of the main metric has none.
 
     Returns:
         A table sorted by task and rank. Values are averaged over resamples, draws and seeds, and
@@ -208,6 +210,13 @@ def _with_differences(board: pd.DataFrame, reference: str, pairs: pd.DataFrame) 
     # like its interval, on the tracks on which both encoders have scores
     board["difference"] = board.pop("paired").fillna(board["difference"])
     board["difference_p"] = holm(board["difference_p"].to_numpy(dtype=np.float64))
+    blank = board["difference_low"].isna() & board["main"] & (board["encoder"] != reference)
+    unlike = f"'{reference}' has no score of the same data, splits, probe and number of tracks"
+    unpaired = "a run has no references, so that tracks cannot be paired"
+    why = np.where(board["reference_cell"].isna(), unlike, unpaired)
+    few = board["groups"].fillna(2).lt(2)
+    why = np.where(few, "one group of test tracks has no interval", why)
+    board["difference_reason"] = np.where(blank, why, "")
     return board.drop(columns="reference_cell")
 
 

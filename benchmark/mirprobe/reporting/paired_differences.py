@@ -48,7 +48,7 @@ def differences(
             if len(cell.chosen()) > 1:
                 ids = common_tracks([cell])
                 for metric, (found, n) in estimates(cell, task, tracks, ids).items():
-                    rows.append(_row(name, metric, cell, None, found, n))
+                    rows.append(difference_row(name, metric, cell, None, found, n))
         ids = common_tracks(compared)
         if len(compared) < 2 or not ids:
             continue
@@ -57,13 +57,23 @@ def differences(
         for (cell, (one, n)), (other, (two, _)) in permutations(
             zip(compared, values, strict=True), 2
         ):
-            rows.append(_row(name, main, cell, other, one - two, n))
+            rows.append(difference_row(name, main, cell, other, one - two, n))
     return pd.DataFrame(rows, columns=DIFFERENCES)
 
 
-def _row(
+def difference_row(
     task: str, metric: str, cell: Cell, reference: Cell | None, found: Estimate, n: int
 ) -> dict[str, Any]:
+    """A row of `differences.csv`: the scores of a cell, minus those of a reference if it is given.
+
+    Args:
+        task: its name.
+        metric: its name.
+        cell: of the encoder.
+        reference: of the other encoder.
+        found: the score, or the difference.
+        n: number of scored tracks.
+    """
     interval = found.interval
     ends = interval.low, interval.high
     return {

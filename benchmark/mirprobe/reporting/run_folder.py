@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, fields, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, is_zipfile
 from zipfile import Path as ZipPath
 
 import numpy as np
@@ -219,6 +220,24 @@ def _parse_cell(content: str | bytes) -> Cell:
         ],
         problems=values["problems"],
     )
+
+
+def root_of(path: Path) -> AnyPath:
+    """The folder of a run: `path` itself, or the one in a zip file.
+
+    Raises:
+        StorageError: the file is no zip file of a run.
+    """
+    if not path.is_file():
+        return path
+    try:
+        archive = ZipPath(path) if is_zipfile(path) else None
+    except (OSError, BadZipFile) as error:
+        raise StorageError(f"{path}: not readable as a zip file ({error})") from error
+    for root in [archive, *archive.iterdir()] if archive else []:
+        if (root / "scores.csv").exists():
+            return root
+    raise StorageError(f"{path}: neither the folder of a run nor a zip file of one")
 
 
 def verify(run: AnyPath, name: str) -> None:

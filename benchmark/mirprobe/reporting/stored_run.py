@@ -7,8 +7,6 @@ from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, is_zipfile
-from zipfile import Path as ZipPath
 
 import numpy as np
 import pandas as pd
@@ -29,6 +27,7 @@ from mirprobe.reporting.run_folder import (
     read_description,
     read_differences,
     read_scores,
+    root_of,
     verify,
 )
 
@@ -47,7 +46,11 @@ class StoredRun:
             StorageError: there is no run at `path`.
         """
         self.path = Path(path)
-        self.root: AnyPath = _root(self.path)
+        if not self.path.exists():
+            raise StorageError(
+                f"{self.path}: no such run; name the folder of a run or a zip file of it"
+            )
+        self.root: AnyPath = root_of(self.path)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.path)!r})"
@@ -247,23 +250,3 @@ class StoredRun:
     def _require(self, kind: str, name: str, known: list[str]) -> None:
         if name not in known:
             raise ConfigError(f"{self.path}: no scores of {kind} '{name}'; {nearest(name, known)}")
-
-
-def _root(path: Path) -> AnyPath:
-    """The folder of a run: `path` itself, or the one in a zip file.
-
-    Raises:
-        StorageError: there is none.
-    """
-    if path.is_dir():
-        return path
-    if not path.exists():
-        raise StorageError(f"{path}: no such run; name the folder of a run or a zip file of it")
-    try:
-        archive = ZipPath(path) if is_zipfile(path) else None
-    except (OSError, BadZipFile) as error:
-        raise StorageError(f"{path}: not readable as a zip file ({error})") from error
-    for root in [archive, *archive.iterdir()] if archive else []:
-        if (root / "scores.csv").exists():
-            return root
-    raise StorageError(f"{path}: neither the folder of a run nor a zip file of one")

@@ -125,6 +125,9 @@ def notes_of(rows: pd.DataFrame) -> list[str]:
         notes.append("Runs of earlier versions have no scores at equal terms.")
     elif rows[PCA].isna().any():
         notes.append(f"{EQUAL[PCA]} needs a training split of more than {EQUAL_DIM} vectors.")
+    if "difference_reason" in rows:
+        for reason, own in rows[rows["difference_reason"] != ""].groupby("difference_reason"):
+            notes.append(f"No paired interval of {', '.join(own['encoder'])}: {reason}.")
     if "difference_interval" in rows:
         found = _contents("The paired 95 % interval", rows["difference_interval"])
         corrected = "p is corrected (Holm) over all differences of this page; the interval is not."
@@ -194,6 +197,10 @@ def number(value: float, style: str = ".3f") -> str:
 def rows_of(board: pd.DataFrame) -> list[tuple[str, list[list[tuple[str, str]]], list[str]]]:
     """Title, rows and notes of each table of `to_markdown`; a row is a list of (header, text)."""
     return [
-        (title, [ranked_cells(row) for _, row in rows.iterrows()], notes_of(rows))
+        (
+            f"{title}, {_tested(rows.iloc[0])}",
+            [ranked_cells(row) for _, row in rows.iterrows()],
+            notes_of(rows),
+        )
         for title, rows in _ranked_groups(board)
     ]
