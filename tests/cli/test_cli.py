@@ -65,7 +65,7 @@ def test_run_prints_the_board_and_writes_its_folders(here: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.stderr == ""  # no bar where nobody watches
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["key", "on", "tones"]
+    assert lines[0].split() == ["key", "on", "tones,", "6", "test", "tracks"]
     assert lines[1].split()[:3] == ["rank", "encoder", "mirex"]
     assert lines[2].split()[:2] == ["1", "bands"]
     assert "bands sequence" in lines[2]

@@ -57,15 +57,16 @@ def leaderboard_command(
     from mirprobe.cli.tables import print_board, print_table
     from mirprobe.core.atomic_write import write_whole
     from mirprobe.reporting import leaderboard as boards
-    from mirprobe.reporting.cross_pairs import read_all_pairs
+    from mirprobe.reporting.cross_pairs import all_pairs
     from mirprobe.reporting.published import add_published, published_beside
+    from mirprobe.reporting.stored_run import StoredRun
     from mirprobe.reporting.tables import encoders_of, to_markdown
 
     if agreement:
         _print_agreement(runs, output / "agreement.csv")
         return
     scores = boards.read_runs(runs)
-    board = boards.leaderboard(scores, reference, read_all_pairs(runs))
+    board = boards.leaderboard(scores, reference, all_pairs([*map(StoredRun, runs)]))
     figures = published_beside(board) if with_published else None
     whole = board if figures is None else add_published(board, figures)
     write_whole(output / "leaderboard.csv", boards.to_csv(whole).encode())

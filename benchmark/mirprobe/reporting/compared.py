@@ -16,7 +16,8 @@ from mirprobe.api.specs import nearest
 from mirprobe.api.task import score_main
 from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
 from mirprobe.core.schema import Annotations
-from mirprobe.reporting.leaderboard import leaderboard, merge, read_pairs
+from mirprobe.reporting.cross_pairs import all_pairs
+from mirprobe.reporting.leaderboard import leaderboard, merge
 from mirprobe.reporting.ranks import BESIDE, RANKED_TOGETHER, holm, with_p
 from mirprobe.reporting.stored_run import StoredRun
 
@@ -180,7 +181,7 @@ def compared(
     """
     several = [runs] if isinstance(runs, str | PathLike | StoredRun) else runs
     opened = [run if isinstance(run, StoredRun) else StoredRun(run) for run in several]
-    scores, pairs = merge([run.scores for run in opened]), read_pairs([run.root for run in opened])
+    scores, pairs = merge([run.scores for run in opened]), all_pairs(opened)
     _require("task", tasks, list(scores["task"].unique()))
     if tasks:
         order = scores["task"].map({name: place for place, name in enumerate(tasks)})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from itertools import combinations
-from pathlib import Path
 
 import pandas as pd
 
@@ -19,7 +18,7 @@ from mirprobe.reporting.stored_run import StoredRun
 log = logging.getLogger(__name__)
 
 
-def read_all_pairs(runs: Sequence[Path]) -> pd.DataFrame:
+def all_pairs(runs: Sequence[StoredRun]) -> pd.DataFrame:
     """The differences of several runs, and those between encoders of two of them.
 
     The latter are computed from predictions, where data, probe and preset are equal. A warning says
@@ -28,9 +27,9 @@ def read_all_pairs(runs: Sequence[Path]) -> pd.DataFrame:
     Raises:
         StorageError: a file is damaged.
     """
-    known = read_pairs(runs)
+    known = read_pairs([run.root for run in runs])
     rows = []
-    for one, other in combinations(entries([StoredRun(run) for run in runs]), 2):
+    for one, other in combinations(entries(runs) if len(runs) > 1 else [], 2):
         if one.run is other.run or one.row["task"] != other.row["task"] or unlike(one, other):
             continue
         try:

@@ -109,7 +109,7 @@ def leaderboard(
     Args:
         scores: rows of `scores.csv`, optionally with a column `speed`.
         reference: an encoder; `difference` is the value of a row minus the value of this encoder.
-        pairs: result of `read_all_pairs`. For two encoders of a pair, `difference` is computed on
+        pairs: result of `all_pairs`. For two encoders of a pair, `difference` is computed on
             the same tracks, `difference_low` and `difference_high` are its 95 % interval, and
             `difference_p` is its p after Holm's correction for all differences of the table, and
             `difference_reason` says why a row of the main metric has none.

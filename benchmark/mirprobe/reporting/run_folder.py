@@ -222,13 +222,13 @@ def _parse_cell(content: str | bytes) -> Cell:
     )
 
 
-def root_of(path: Path) -> AnyPath:
+def root_of(path: AnyPath) -> AnyPath:
     """The folder of a run: `path` itself, or the one in a zip file.
 
     Raises:
         StorageError: the file is no zip file of a run.
     """
-    if not path.is_file():
+    if isinstance(path, ZipPath) or not path.is_file():
         return path
     try:
         archive = ZipPath(path) if is_zipfile(path) else None
