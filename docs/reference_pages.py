@@ -18,6 +18,13 @@ from mirprobe.core.schema import Score
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.suites import registered
 
+DATASETS_NOTE = """\
+Data sets that are not generated are read from `~/mir_datasets/NAME` (`--data-home` changes the
+folder). `mirprobe data list` shows which are there, `mirprobe data status NAME` what is missing and
+how to get it, `mirprobe data prepare NAME` downloads or renders what can be, and `mirprobe data
+check NAME` opens every file. Splits are lists in the package or follow from the data; each row of
+results has their hash.
+"""
 NOTE = "This page is made from the code by `make docs`.\n"
 
 
@@ -93,7 +100,7 @@ def tasks() -> str:
 
 def datasets() -> str:
     """The registered data sets: size, licence, how to get them, options, known faults."""
-    parts = ["# Data sets\n", NOTE]
+    parts = ["# Data sets\n", NOTE, DATASETS_NOTE]
     for name in DATASETS.names():
         entry: Any = DATASETS.get(name)
         sheet = getattr(entry, "sheet", None)
