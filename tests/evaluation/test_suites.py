@@ -31,6 +31,11 @@ engine: ray
 jobs: 3
 draws: 2
 resamples: 4
+test_limit: 5
+train_tracks: [30, all, 3]
+shots: 2
+repeats: 3
+valid_tracks: all
 data_home: somewhere/home
 cache_dir: somewhere/cache
 results_dir: elsewhere
@@ -68,10 +73,16 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         jobs=3,
         draws=2,
         resamples=4,
+        test_limit=5,
+        train_tracks=("30", "all", "3"),
+        shots=("2",),
+        repeats=3,
+        valid_tracks="all",
         data_home=Path("somewhere/home"),
         cache_dir=Path("somewhere/cache"),
         results_dir=Path("elsewhere"),
     )
+    assert (found.train_sizes, found.shot_sizes) == ((3, 30), (2,))
     default = asdict(RunConfig())
     # these stand for `dataset` and for `resamples`
     sides = {"train_dataset", "test_dataset", "test_tracks", "folds"}

@@ -14,7 +14,7 @@ from mirprobe.core.schema import Loss
 from mirprobe.probing.adamw import train_adamw
 from mirprobe.probing.batches import Examples, shuffle_targets
 from mirprobe.probing.lbfgs import train_lbfgs
-from mirprobe.probing.probes import LbfgsConfig, Probes, probe_config
+from mirprobe.probing.probes import AdamWConfig, LbfgsConfig, Probes, probe_config
 
 CLASSES, DIM = 3, 6
 
@@ -23,6 +23,7 @@ def train(preset: str, kind: str, examples: Examples, valid: Examples, loss: Los
     config = probe_config(preset, kind)
     if isinstance(config, LbfgsConfig):
         return train_lbfgs(examples, valid, config, loss=loss, classes=CLASSES)
+    assert isinstance(config, AdamWConfig)
     config = replace(config, max_steps=4000)
     return train_adamw(
         examples, valid, config, level="clip", loss=loss, classes=CLASSES, seeds=(0,)

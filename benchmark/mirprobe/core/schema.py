@@ -182,9 +182,10 @@ class Score:
             reference itself on the encoder's token grid); `pca` (the last layer reduced to 64
             principal components; see `fixed`); or `few` (the selected probe of a subset of the
             training split; see `subset`) and its control `few-shuffled`.
-        layer: of the encoder; empty for `chance` and `ceiling`.
+        layer: of the encoder, or `weighted` for a weighted sum of all; empty for `chance` and
+            `ceiling`.
         source: pooling of the clip vector, or `sequence` for frame tasks; empty as for `layer`.
-        probe: `linear` or `mlp`.
+        probe: `linear`, `mlp`, `knn` or `weighted`.
         preset: of the training.
         decoding: the method that turns logits into an annotation.
         parameters: of the decoding, chosen on validation (JSON).
@@ -226,6 +227,8 @@ class Score:
         subset: of the training split: its number of tracks as it was asked for, such as `30`, or
             `5 shots`; empty for the whole split.
         train_tracks: number of tracks that the probe was trained on; 0 if unknown.
+        setting: what else the probe has chosen on validation or learned: `k=5` for the number of
+            neighbours, `layers 0.10 0.90` for the weights of the layers.
 
     Runs of earlier versions lack the last columns: they are read as empty or 0.
     """
@@ -267,3 +270,4 @@ class Score:
     wins: float = nan
     subset: str = ""
     train_tracks: int = 0
+    setting: str = ""

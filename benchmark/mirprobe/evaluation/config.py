@@ -23,7 +23,7 @@ QUICK_TASKS = ("tagging", "key", "chord", "beat")
 DATASET = "studio"
 
 TestTracks = Literal["all", "test"]
-ProbeKind = Literal["linear", "mlp"]
+ProbeKind = Literal["linear", "mlp", "knn", "weighted"]
 Preset = Literal["standard", "paper"]
 ValidTracks = Literal["scaled", "all"]
 AnyPrecision = Literal["auto", Precision]
@@ -48,7 +48,8 @@ class RunConfig:
             only.
         layers: Layers: all, names such as 4,8,12, or thirds (at one third, two thirds and the end).
             An encoder with one layer always uses it.
-        probe: Kind of probe.
+        probe: Kind of probe. linear and mlp read one layer each; weighted is linear on a learned
+            weighted sum of the layers; knn is nearest neighbours by cosine.
         preset: How probes are trained; paper follows the ViT-1D paper.
         pca: Probe this many principal components of the embeddings, fitted on the training split.
         seeds: Seed of the probes; each seed trains one probe.

@@ -49,6 +49,7 @@ def train_adamw(
         progress: label of the progress bar; empty for none.
     """
     variants, dim = examples.frames[0].shape[1:]
+    variants //= examples.members
     target_scale = torch.zeros(()), torch.ones(())
     if loss == "regression":
         target_scale = examples.target_scale()
@@ -97,7 +98,13 @@ class _Training:
         self.scale = scale[0].to(device), scale[1].to(device)
         # parameters of one learning rate each, (variants, seeds, ...)
         self.rates = [
-            [part.to(device).requires_grad_() for part in _initial(shape, seeds, config.hidden)]
+            [
+                part.to(device).requires_grad_()
+                for part in (
+                    *(torch.zeros(shape[0], len(seeds), examples.members),) * config.weighted,
+                    *_initial(shape, seeds, config.hidden),
+                )
+            ]
             for _ in config.learning_rates
         ]
         self.optimiser = torch.optim.AdamW(
@@ -165,6 +172,12 @@ class _Training:
         ]
         for variant, rate in enumerate(best.tolist()):
             fits[variant] = [replace(fit, learning_rate=grid[rate]) for fit in fits[variant]]
+            if self.config.weighted:
+                mixes = layers[0][variant].softmax(-1).tolist()
+                fits[variant] = [
+                    replace(fit, layer_weights=tuple(mix))
+                    for fit, mix in zip(fits[variant], mixes, strict=True)
+                ]
         scale = self.scale[0].cpu(), self.scale[1].cpu()
         return Probes(layers, fits, scale, target_scale)
 

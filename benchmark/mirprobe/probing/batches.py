@@ -26,25 +26,27 @@ Targets = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
-class OneVariant:
-    """One variant of the frames of a track.
+class SomeVariants:
+    """Variants of the frames of a track.
 
     Attributes:
         frames: (time, variants, dim).
-        variant: its index.
+        first: index of the first.
+        count: how many.
     """
 
     frames: Frames
-    variant: int
+    first: int
+    count: int
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(time, 1, dim)."""
-        return self.frames.shape[0], 1, self.frames.shape[2]
+        """(time, count, dim)."""
+        return self.frames.shape[0], self.count, self.frames.shape[2]
 
     def read(self, start: int = 0, stop: int | None = None) -> Floating:
         """Rows `start` to `stop`."""
-        return self.frames.read(start, stop)[:, self.variant : self.variant + 1]
+        return self.frames.read(start, stop)[:, self.first : self.first + self.count]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,19 +57,22 @@ class Examples:
         frames: of each track, (time, variants, dim).
         targets: of each track, (time,) class indices or (time, labels) relevances or numbers.
         row_bytes: memory that reading one example takes; with one variant that of all variants.
+        members: consecutive variants that one probe joins.
     """
 
     frames: Sequence[Frames]
     targets: Sequence[Targets]
     row_bytes: int = 0
+    members: int = 1
 
     def __post_init__(self) -> None:
         if not self.row_bytes:
             object.__setattr__(self, "row_bytes", 4 * int(np.prod(self.frames[0].shape[1:])))
 
     def only(self, variant: int) -> Examples:
-        """The same examples with one variant."""
-        frames = [OneVariant(own, variant) for own in self.frames]
+        """The same examples with one variant, or with the members that a probe joins."""
+        first = variant * self.members
+        frames = [SomeVariants(own, first, self.members) for own in self.frames]
         return replace(self, frames=frames, row_bytes=self.row_bytes)
 
     @property

@@ -27,9 +27,11 @@ from mirprobe.core.schema import SPLITS, Embedding, Floats, Frames, Loss, Split,
 from mirprobe.probing.adamw import train_adamw
 from mirprobe.probing.batches import Examples, shuffle_targets
 from mirprobe.probing.controls import CHANCE_SEED, score_ceiling, score_chance
+from mirprobe.probing.knn import train_knn
 from mirprobe.probing.lbfgs import train_lbfgs
 from mirprobe.probing.pca import Projection
 from mirprobe.probing.probe_rows import (
+    WEIGHTED,
     Inputs,
     every_variant,
     fixed_variants,
@@ -38,7 +40,7 @@ from mirprobe.probing.probe_rows import (
     score_reduced,
     score_subset,
 )
-from mirprobe.probing.probes import LbfgsConfig, ProbeConfig, Probes
+from mirprobe.probing.probes import AdamWConfig, Fitted, KnnConfig, LbfgsConfig, ProbeConfig
 from mirprobe.probing.results import Cell
 from mirprobe.probing.scoring import Scorer, SplitData
 from mirprobe.probing.scratch import Scratch, scratch
@@ -81,6 +83,11 @@ class ProbeRun:
     device: str = "cpu"
     threads: int = 1
     controls: bool = True
+
+    @property
+    def weighted(self) -> bool:
+        """Whether a probe reads a weighted sum of all layers."""
+        return isinstance(self.config, AdamWConfig) and self.config.weighted
 
 
 def run_cell(
@@ -125,6 +132,8 @@ def _run(
         if not split.ids:
             why = next(iter(cell.problems.values()), "it is empty")
             raise ConfigError(f"task '{task.name}': no usable track in split '{name}' ({why})")
+    if run.components is not None and run.weighted:
+        raise ConfigError("probe 'weighted' adds layers, which have different components; drop pca")
     if run.components is not None:
         projection = Projection.fit(splits["train"].frames, run.components)
         splits = {
@@ -135,14 +144,14 @@ def _run(
 
     def fit(
         train: SplitData, valid: SplitData, config: ProbeConfig
-    ) -> tuple[Probes, Callable[[int], Probes]]:
+    ) -> tuple[Fitted, Callable[[int], Fitted]]:
         """Probes of every variant, and what trains those of one on shuffled labels."""
         inputs, checks = every_variant(train), every_variant(valid)
         probes = _train(task, inputs, checks, config, run, progress)
         rng = np.random.default_rng(CHANCE_SEED)
         random = [replace(own, targets=shuffle_targets(own.targets, rng)) for own in (train, valid)]
 
-        def on_shuffled(variant: int) -> Probes:
+        def on_shuffled(variant: int) -> Fitted:
             own = config.only(probes.fits[variant][0])
             shuffled, check = map(only(variant), random)
             return _train(task, shuffled, check, own, run, progress)
@@ -182,7 +191,8 @@ def _equal_components(
     Returns:
         None if the embeddings have no more dimensions, or the training split too few vectors.
     """
-    if train.frames[0].shape[-1] <= EQUAL_DIM or every_variant(train).count <= EQUAL_DIM:
+    few = min(train.frames[0].shape[-1], every_variant(train).count) <= EQUAL_DIM
+    if few or not fixed_variants(variants):
         return None
     [last] = [index for index, place in fixed_variants(variants).items() if "last" in place]
     projection = Projection.fit(only(last)(train).frames, EQUAL_DIM)
@@ -196,7 +206,7 @@ def _train(
     config: ProbeConfig,
     run: ProbeRun,
     progress: str,
-) -> Probes:
+) -> Fitted:
     classes = len(task.labels)
     if isinstance(config, LbfgsConfig):
         return train_lbfgs(
@@ -209,6 +219,8 @@ def _train(
             threads=run.threads,
             progress=progress,
         )
+    if isinstance(config, KnnConfig):
+        return train_knn(train, valid, config, loss=task.loss, classes=classes)
     return train_adamw(
         train,
         valid,
@@ -229,7 +241,7 @@ def _prepare(
     room: Scratch,
     problems: dict[str, str],
 ) -> SplitData:
-    split = SplitData([], [], [], [], [], [])
+    split = SplitData([], [], [], [], [], [], len(run.layers) if run.weighted else 1)
     for track, embedding in tracks:
         rows, times = _rows(task, embedding, run)
         try:
@@ -278,4 +290,6 @@ def _rows(
 def _variants(task: Task, run: ProbeRun) -> list[tuple[str, str]]:
     """(layer, source) of each variant, in the order of `_rows`."""
     sources = run.sources if task.level == "clip" else ("sequence",)
+    if run.weighted:
+        return [(WEIGHTED, source) for source in sources]
     return [(layer, source) for source in sources for layer in run.layers]

@@ -14,7 +14,7 @@ import torch
 from mirprobe.core.schema import Floats
 from mirprobe.probing.batches import Examples
 from mirprobe.probing.logits import Logits, StoredLogits
-from mirprobe.probing.probes import Probes
+from mirprobe.probing.probes import Fitted
 from mirprobe.probing.scoring import Choice, Scorer, SplitData
 from mirprobe.probing.selection import best_on_validation, draw_groups, shares_of_choice
 
@@ -30,7 +30,7 @@ Inputs = Callable[[SplitData], Examples]
 class _Scored:
     """What validation chose for probes, by decoding, variant and seed, and their test logits."""
 
-    probes: Probes
+    probes: Fitted
     chosen: Mapping[tuple[str, int, int], Choice]
     test: Mapping[tuple[int, ...], StoredLogits]
 
@@ -45,14 +45,21 @@ class _Scored:
         )
 
 
+WEIGHTED = "weighted"
+"""Name of the layer of probes that read a weighted sum of all layers."""
+
+
 def fixed_variants(variants: Sequence[Variant]) -> dict[int, str]:
     """The variants at the first, middle and last probed layer, with one source.
 
     The source is the mean of the sequence; an encoder without it has its first source there.
 
     Returns:
-        Index -> `first`, `middle` and `last`, separated by commas where they are one layer.
+        Index -> `first`, `middle` and `last`, separated by commas where they are one layer; empty
+        for probes of all layers.
     """
+    if variants[0][0] == WEIGHTED:
+        return {}
     sources = [source for _, source in variants]
     source = "sequence" if "sequence" in sources else sources[0]
     layers = [index for index, own in enumerate(sources) if own == source]
@@ -65,8 +72,8 @@ def fixed_variants(variants: Sequence[Variant]) -> dict[int, str]:
 
 def score_probes(
     scorer: Scorer,
-    probes: Probes,
-    on_shuffled: Callable[[int], Probes],
+    probes: Fitted,
+    on_shuffled: Callable[[int], Fitted],
     variants: Sequence[Variant],
 ) -> None:
     """Score every variant, and probes on shuffled labels of the variant that validation chose.
@@ -101,7 +108,7 @@ def score_probes(
             _add(scorer, "shuffled", control, (decoding, 0), variants[winner])
 
 
-def score_reduced(scorer: Scorer, probes: Probes, inputs: Inputs, variant: Variant) -> None:
+def score_reduced(scorer: Scorer, probes: Fitted, inputs: Inputs, variant: Variant) -> None:
     """Score probes of principal components, with the decoding that validation chose for them.
 
     Args:
@@ -118,8 +125,8 @@ def score_reduced(scorer: Scorer, probes: Probes, inputs: Inputs, variant: Varia
 
 def score_subset(
     scorer: Scorer,
-    probes: Probes,
-    on_shuffled: Callable[[int], Probes],
+    probes: Fitted,
+    on_shuffled: Callable[[int], Fitted],
     variants: Sequence[Variant],
     *,
     control: bool,
@@ -144,7 +151,7 @@ def score_subset(
 
 def every_variant(split: SplitData) -> Examples:
     """The examples of a split with all variants."""
-    return Examples(split.frames, split.targets)
+    return Examples(split.frames, split.targets, members=split.members)
 
 
 def only(variant: int) -> Inputs:
@@ -154,7 +161,7 @@ def only(variant: int) -> Inputs:
 
 def _scored(
     scorer: Scorer,
-    probes: Probes,
+    probes: Fitted,
     inputs: Inputs,
     decodings: Iterable[str],
     draws: Floats | None = None,
@@ -170,7 +177,7 @@ def _scored(
 
 
 def _predict(
-    scorer: Scorer, split: SplitData, probes: Probes, inputs: Inputs
+    scorer: Scorer, split: SplitData, probes: Fitted, inputs: Inputs
 ) -> dict[tuple[int, ...], StoredLogits]:
     """Logits (regression: estimates) of each variant and seed."""
 
@@ -209,5 +216,6 @@ def _add(
             steps=fit.steps,
             converged=fit.converged,
             edge=("training",) * fit.edge,
+            setting=fit.setting,
             **{"selected": False, **marks},
         )

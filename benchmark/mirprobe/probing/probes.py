@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
-from typing import Literal
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +14,6 @@ from torch import Tensor
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Level
-
-Kind = Literal["linear", "mlp"]
 
 HIDDEN = 256
 
@@ -54,6 +52,8 @@ class AdamWConfig:
             are kept.
         patience: checks without improvement of any probe before training ends.
         standardise: scale every dimension to zero mean and unit variance over the training split.
+        weighted: a probe reads the sum of all layers, weighted by a learned softmax (SUPERB, Yang
+            et al., Interspeech 2021, section 3); otherwise there is a probe for each layer.
     """
 
     hidden: int | None
@@ -64,6 +64,7 @@ class AdamWConfig:
     check_every: int | None
     patience: int
     standardise: bool
+    weighted: bool = False
 
     def only(self, fit: Fit) -> AdamWConfig:
         """The same training with a choice that has been made."""
@@ -74,23 +75,60 @@ class AdamWConfig:
         return self
 
 
-ProbeConfig = LbfgsConfig | AdamWConfig
+@dataclass(frozen=True)
+class KnnConfig:
+    """Nearest neighbours; see `probing/knn.py`.
 
+    Attributes:
+        neighbours: the numbers of neighbours that the validation loss chooses from, increasing.
+    """
+
+    neighbours: tuple[int, ...]
+
+    def only(self, fit: Fit) -> KnnConfig:
+        """The same with a choice that has been made."""
+        return replace(self, neighbours=(fit.neighbours,))
+
+    def coarse(self) -> KnnConfig:
+        """The same: there is no training."""
+        return self
+
+
+ProbeConfig = LbfgsConfig | AdamWConfig | KnnConfig
+
+_KNN = KnnConfig((1, 2, 3, 5, 10, 20, 50))
 _PAPER = AdamWConfig(None, (1e-3,), 0.01, {"clip": 128, "frame": 128}, 6400, None, 0, False)
 PRESETS: dict[str, dict[str, ProbeConfig]] = {
     # PAPERS: one linear layer, AdamW 1e-3, 50 epochs of 128 steps of 128, no search
-    "paper": {"linear": _PAPER, "mlp": replace(_PAPER, hidden=HIDDEN)},
+    "paper": {
+        "linear": _PAPER,
+        "mlp": replace(_PAPER, hidden=HIDDEN),
+        "knn": _KNN,
+        "weighted": replace(_PAPER, weighted=True),
+    },
     "standard": {
         "linear": LbfgsConfig((100.0, 10.0, *(10 ** (-half / 2) for half in range(15)))),
         "mlp": AdamWConfig(
             HIDDEN, (1e-4, 3e-4, 1e-3, 3e-3), 0.01, {"clip": 64, "frame": 1024}, None, 20, 5, True
+        ),
+        "knn": _KNN,
+        "weighted": AdamWConfig(
+            None,
+            (1e-3, 3e-3, 1e-2, 3e-2),
+            0.01,
+            {"clip": 64, "frame": 1024},
+            None,
+            20,
+            5,
+            True,
+            True,
         ),
     },
 }
 
 
 def probe_config(preset: str, kind: str) -> ProbeConfig:
-    """The configuration of `preset` for a `linear` or `mlp` probe.
+    """The configuration of `preset` for a kind of probe.
 
     Raises:
         ConfigError: unknown preset or kind.
@@ -114,6 +152,8 @@ class Fit:
             loss no longer improved.
         edge: whether the choice is the smallest or the largest value of its grid.
         learning_rate: NaN for L-BFGS.
+        neighbours: k of nearest neighbours; 0 for other probes.
+        layer_weights: of a weighted sum of layers, in their order; empty for other probes.
     """
 
     weight_decay: float
@@ -122,11 +162,39 @@ class Fit:
     converged: bool
     edge: bool
     learning_rate: float = nan
+    neighbours: int = 0
+    layer_weights: tuple[float, ...] = ()
+
+    @property
+    def setting(self) -> str:
+        """What the probe has chosen or learned, as in the column `setting` of `scores.csv`."""
+        if self.layer_weights:
+            return "layers " + " ".join(f"{weight:.2f}" for weight in self.layer_weights)
+        return f"k={self.neighbours}" if self.neighbours else ""
 
 
 def at_edge(value: float, grid: Sequence[float]) -> bool:
     """Whether a choice is an end of its grid; a grid of one or two values has no inside."""
     return len(set(grid)) > 2 and value in (min(grid), max(grid))
+
+
+class Fitted(Protocol):
+    """What is scored: trained probes, or nearest neighbours.
+
+    Attributes:
+        fits: of each variant and seed.
+    """
+
+    fits: list[list[Fit]]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(variants, seeds)."""
+        ...
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """(n, variants, dim) to logits or estimates, (variants, n, seeds, labels)."""
+        ...
 
 
 @dataclass(eq=False)
@@ -135,7 +203,8 @@ class Probes:
 
     Attributes:
         layers: weight (variants, seeds, inputs, outputs) and bias (variants, seeds, outputs) of
-            each layer, in turn.
+            each layer, in turn; before them the logits of the layer weights (variants, seeds,
+            layers) of a weighted probe.
         fits: of each variant, the same for all of its seeds but `loss`, `steps` and `converged`.
         scale: mean and inverse deviation of the inputs, (variants, dim) or scalars.
         target_scale: mean and deviation by which the targets of a regression were standardised;
@@ -167,16 +236,23 @@ def forward(layers: Sequence[Tensor], scale: tuple[Tensor, Tensor], x: Tensor) -
 
     Args:
         layers: weight (variants, probes, inputs, outputs) and bias (variants, probes, outputs) of
-            each layer, in turn.
+            each layer, in turn. An odd number begins with the logits of the layer weights
+            (variants, probes, members).
         scale: mean and inverse deviation of the inputs.
-        x: (n, variants, dim).
+        x: (n, variants, dim), or (n, variants * members, dim) for a weighted sum of members.
 
     Returns:
         (variants, n, probes, classes).
     """
     mean, inverse = scale
     scaled = ((x - mean) * inverse).transpose(0, 1).contiguous()  # (V, n, D)
-    out = torch.einsum("vnd,vpdc->vnpc", scaled, layers[0]) + layers[1][:, None]
+    if len(layers) % 2:
+        mix, *layers = layers
+        members = scaled.view(len(mix), -1, *scaled.shape[1:])  # (V, M, n, D)
+        mixed = torch.einsum("vmnd,vpm->vnpd", members, mix.softmax(-1))
+        out = torch.einsum("vnpd,vpdc->vnpc", mixed, layers[0]) + layers[1][:, None]
+    else:
+        out = torch.einsum("vnd,vpdc->vnpc", scaled, layers[0]) + layers[1][:, None]
     if len(layers) > 2:  # each probe p has its own hidden layer
         out = torch.einsum("vnpd,vpdc->vnpc", F.relu(out), layers[2]) + layers[3][:, None]
     return out

@@ -39,6 +39,7 @@ class SplitData:
         frames: (time, variants, dim) each; those of clips are joined in one item.
         targets: (time, ...) each, joined like `frames`.
         groups: such as the artist of each track; those of the test split are resampled together.
+        members: consecutive variants that one probe joins.
     """
 
     ids: list[str]
@@ -47,6 +48,7 @@ class SplitData:
     frames: list[Frames]
     targets: list[NDArray[Any]]
     groups: list[str]
+    members: int = 1
 
     def take(self, tracks: Sequence[int], room: Scratch) -> SplitData:
         """Some of the tracks, by their indices."""
@@ -64,6 +66,7 @@ class SplitData:
             frames,
             targets,
             [self.groups[i] for i in tracks],
+            self.members,
         )
 
     @property

@@ -121,7 +121,9 @@ def notes_of(rows: pd.DataFrame) -> list[str]:
         )
     if note := order_note(rows):
         notes.append(note)
-    if rows["last_layer"].isna().any():
+    if rows["probe"].iloc[0] == "weighted":
+        notes.append("Probes of all layers have no scores at equal terms.")
+    elif rows["last_layer"].isna().any():
         notes.append("Runs of earlier versions have no scores at equal terms.")
     elif rows[PCA].isna().any():
         notes.append(f"{EQUAL[PCA]} needs a training split of more than {EQUAL_DIM} vectors.")
