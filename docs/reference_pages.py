@@ -39,6 +39,7 @@ def write_pages(folder: Path) -> None:
         "columns": columns(),
         "python": python_names(),
     }
+    folder.mkdir(exist_ok=True)
     for name, text in pages.items():
         path = folder / f"{name}.md"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
