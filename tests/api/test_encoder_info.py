@@ -78,3 +78,10 @@ def test_the_former_attribute_and_name_still_work() -> None:
         about = mirprobe.About(parameters=5)
 
     assert info_of("former", Former()) == EncoderInfo(5)
+
+
+def test_combined_training_data_is_that_of_all_parts() -> None:
+    declared, none = EncoderInfo(trained_on=("a", "b")), EncoderInfo(trained_on=())
+    assert combined_info([declared, none, declared]).trained_on == ("a", "b")
+    assert combined_info([none, none]).trained_on == ()
+    assert combined_info([none, EncoderInfo()]).trained_on is None

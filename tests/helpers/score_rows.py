@@ -40,7 +40,7 @@ ROW = Score(
 )
 
 
-INFO: dict[str, Any] = dict(zip(INFO_COLUMNS, (5_377_536, 192, 31.25, "MIT", ""), strict=True))
+INFO: dict[str, Any] = dict(zip(INFO_COLUMNS, (5_377_536, 192, 31.25, "MIT", "", ""), strict=True))
 
 
 def frame(rows: Sequence[Score], **info: dict[str, Any]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers.paths import ROOT
@@ -15,6 +16,7 @@ from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import Score
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.leaderboard import (
+    is_apart,
     leaderboard,
     merge,
     read_runs,
@@ -285,14 +287,35 @@ def test_an_encoder_that_was_trained_with_labels_is_shown_without_a_rank() -> No
     assert "| trained with labels | b | 0.900 |" in to_markdown(board)
     alone = leaderboard(frame(rows, b={**INFO, "supervised": "key beat"}))
     assert "b" not in mean_ranks(alone)
-    assert "| b |  | 5.38 M | 192 | 31.25 |  | MIT | key, beat |\n" in to_markdown(alone)
+    assert "| b |  | 5.38 M | 192 | 31.25 |  | MIT | key, beat |  |\n" in to_markdown(alone)
+
+
+def test_an_encoder_trained_on_the_data_is_marked_and_ranked_apart() -> None:
+    rows = encoders(a=0.9, b=0.8, c=0.7)
+    board = leaderboard(frame(rows, b={**INFO, "trained_on": "Studio, other"}))
+    ranks = board.set_index("encoder")["rank"]
+    assert ranks[["a", "c"]].tolist() == [1, 2]
+    assert np.isnan(ranks["b"])
+    text = to_markdown(board)
+    assert "| trained on this data (1 of 2 above) | b | 0.800 |" in text
+    assert "| b |  | 5.38 M | 192 | 31.25 |  | MIT |  | Studio, other |\n" in text
+    for dataset, apart in (
+        ("studio:size=72", True),
+        ("x+studio", True),
+        ("y -> studio", True),
+        ("studios", False),
+    ):
+        row = pd.Series(
+            {"task": "key", "supervised": "", "dataset": dataset, "trained_on": "studio"}
+        )
+        assert is_apart(row) == apart
 
 
 def test_facts_stand_in_every_row_and_unknown_ones_stay_empty() -> None:
-    unknown = dict(zip(INFO_COLUMNS, (None, 13, NAN, "", ""), strict=True))
+    unknown = dict(zip(INFO_COLUMNS, (None, 13, NAN, "", "", ""), strict=True))
     board = leaderboard(frame(encoders(a=0.5, b=0.4), b=unknown))
     assert board["dim"].tolist() == [192, 13]
-    assert "| b | 2.00 |  | 13 |  |  |  |  |\n" in to_markdown(board)
+    assert "| b | 2.00 |  | 13 |  |  |  |  |  |\n" in to_markdown(board)
     none = leaderboard(frame(encoders(a=0.5), a={**INFO, "model_parameters": 0}))
     assert "| a |  | 0 | 192 |" in to_markdown(none)
 

@@ -44,7 +44,9 @@ PROBE = replace(
     wins=0.61,
 )
 INFO = {
-    PROBE.encoder: dict(zip(INFO_COLUMNS, (7_087_488, 192, 31.25, "MIT", "key tempo"), strict=True))
+    PROBE.encoder: dict(
+        zip(INFO_COLUMNS, (7_087_488, 192, 31.25, "MIT", "key tempo", ""), strict=True)
+    )
 }
 CHANCE = replace(
     PROBE,

@@ -84,11 +84,15 @@ class EncoderInfo:
         licence: of the weights, as an SPDX identifier if there is one; empty if unknown.
         supervised: the tasks for which the encoder was trained with labels. On these tasks it is a
             ceiling: it is shown, but not ranked.
+        trained_on: names of the data sets with whose audio it was trained, such as `magnatagatune`,
+            or of other corpora; empty if there are none, None if that is not declared. On these
+            data sets it is marked, and ranked apart.
     """
 
     parameters: int | None = None
     licence: str = ""
     supervised: tuple[str, ...] = ()
+    trained_on: tuple[str, ...] | None = None
 
 
 About = EncoderInfo  # former name
@@ -119,8 +123,10 @@ INFO_COLUMNS = {
     "frame_rate": "float",
     "licence": "str",
     "supervised": "str",
+    "trained_on": "str",
 }
 """The last columns of `scores.csv`, with their pandas types."""
+NOT_DECLARED = "not declared"  # in the column `trained_on`
 
 
 def info_of(name: str, encoder: Encoder) -> EncoderInfo:
@@ -142,24 +148,31 @@ def info_of(name: str, encoder: Encoder) -> EncoderInfo:
 
 
 def info_columns(name: str, encoder: Encoder) -> dict[str, Any]:
-    """The values of `INFO_COLUMNS` for an encoder; tasks in `supervised` are joined by spaces.
+    """The values of `INFO_COLUMNS` for an encoder.
+
+    Tasks in `supervised` are joined by spaces, names in `trained_on` by commas.
 
     Raises:
         PluginError: as for `info_of`.
     """
     info = info_of(name, encoder)
     frame_rate = nan if encoder.frame_rate is None else encoder.frame_rate
-    values = (info.parameters, encoder.dim, frame_rate, info.licence, " ".join(info.supervised))
+    corpora = NOT_DECLARED if info.trained_on is None else ", ".join(info.trained_on)
+    texts = (info.licence, " ".join(info.supervised), corpora)
+    values = (info.parameters, encoder.dim, frame_rate, *texts)
     return dict(zip(INFO_COLUMNS, values, strict=True))
 
 
 def combined_info(parts: Sequence[EncoderInfo]) -> EncoderInfo:
-    """The info of encoders used together: sum of parameters, all licences, all supervised tasks."""
+    """The info of encoders used together: all parameters, licences, tasks and data sets."""
+    known = [part.trained_on for part in parts if part.trained_on is not None]
+    corpora = tuple(dict.fromkeys(name for names in known for name in names))
     counts = [part.parameters for part in parts if part.parameters is not None]
     return EncoderInfo(
         sum(counts) if len(counts) == len(parts) else None,
         " AND ".join(dict.fromkeys(part.licence for part in parts if part.licence)),
         tuple(dict.fromkeys(task for part in parts for task in part.supervised)),
+        corpora if corpora or len(known) == len(parts) else None,
     )
 
 

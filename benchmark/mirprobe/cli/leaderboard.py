@@ -74,7 +74,7 @@ def leaderboard_command(
     print_board(board, scores)
     facts = encoders_of(board)
     headers, cells = [name for name, _ in facts[0]], [[text for _, text in row] for row in facts]
-    texts = ("encoder", "licence", "trained with labels for")
+    texts = ("encoder", "licence", "trained with labels for", "trained on")
     print_table(headers, cells, text=texts, wrapped=texts, title="encoders")
     if figures is not None and figures.empty:
         typer.echo("no figure is published on these tasks, data sets and metrics")

@@ -37,7 +37,7 @@ class _Spectral:
     window: float | None = None
     frame_rate: float | None = _SAMPLE_RATE / _HOP
     sources: tuple[str, ...] = ("sequence",)
-    info = EncoderInfo(parameters=0)
+    info = EncoderInfo(parameters=0, trained_on=())
 
     def __init__(self, *, name: str, dim: int, fingerprint: str) -> None:
         self.layers: tuple[str, ...] = (name,)

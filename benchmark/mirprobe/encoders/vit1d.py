@@ -23,7 +23,8 @@ _REVISION = 3  # part of the fingerprints: raise it when a change here changes t
 
 def _info(encoder: ViT1DEncoder) -> EncoderInfo:
     """Number of parameters (counted without loading weights), and licence of the weights."""
-    return EncoderInfo(count_parameters(partial(ViT1D, encoder._config)), encoder._licence)
+    count = count_parameters(partial(ViT1D, encoder._config))
+    return EncoderInfo(count, encoder._licence, trained_on=encoder._trained_on)
 
 
 class ViT1DEncoder(LazyModel):
@@ -34,6 +35,7 @@ class ViT1DEncoder(LazyModel):
         fingerprint: as in the Encoder protocol.
         build: returns the model with its weights.
         licence: of the weights; empty if unknown.
+        trained_on: as in `EncoderInfo`.
     """
 
     layers: tuple[str, ...]
@@ -50,6 +52,7 @@ class ViT1DEncoder(LazyModel):
         fingerprint: str,
         build: Callable[[], ViT1D],
         licence: str = "",
+        trained_on: tuple[str, ...] | None = None,
     ) -> None:
         self.sample_rate = config.frontend.sample_rate
         self.window = config.window
@@ -59,6 +62,7 @@ class ViT1DEncoder(LazyModel):
         self.dim = config.dim
         self.fingerprint = fingerprint
         self._config, self._build, self._licence = config, build, licence
+        self._trained_on = trained_on
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows.
@@ -108,6 +112,7 @@ class TrainedViT1D(ViT1DEncoder):
             fingerprint=digest("vit1d", _REVISION, file_digest(path)),
             build=partial(load_checkpoint, path),
             licence="MIT" if checkpoint is None else "",
+            trained_on=("mirprobe_tasks.pretraining_corpus",) if checkpoint is None else None,
         )
 
 
@@ -143,4 +148,5 @@ class RandomViT1D(ViT1DEncoder):
             config=chosen,
             fingerprint=digest("vit1d-random", _REVISION, chosen.as_dict(), seed, release),
             build=partial(random_model, chosen, seed),
+            trained_on=(),
         )

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from mirprobe.api.encoder import INFO_COLUMNS
-from mirprobe.api.specs import nearest
+from mirprobe.api.specs import nearest, spec_name
 from mirprobe.core.errors import ConfigError
 from mirprobe.probing.selection import best_on_validation
 from mirprobe.reporting.equal_terms import equal_terms
@@ -118,8 +118,11 @@ def leaderboard(
         A table sorted by task and rank. Values are averaged over resamples, draws and seeds, and
         `interval` says what `low` and `high` contain. Without `pairs` they are averages over the
         intervals of single fitted probes. `rank` is the rank by the main metric, NaN if the encoder
-        was trained with labels for the task; `ranks.add_ranks` describes the columns beside it.
-        `equal_terms` describes the columns from `first_layer` to `layer_wins`.
+        was trained with labels for the task or with audio of the data set; `ranks.add_ranks`
+        describes the columns beside it.
+        `ranked` is the number of encoders with a rank in the table, `ranked_above` the number of
+        those with a higher value. `equal_terms` describes the columns from `first_layer` to
+        `layer_wins`.
 
     Raises:
         ConfigError: `reference` is not among the encoders, or there is nothing to rank.
@@ -143,8 +146,9 @@ def leaderboard(
     tracks = mains[[*ENTRY, "n"]].rename(columns={"n": "tracks"}).drop_duplicates(ENTRY)
     board = board.merge(tracks, how="left", on=ENTRY)
     mains = board[board["main"]]
-    peers = mains[~mains.apply(is_supervised, axis=1, result_type="reduce").astype(bool)]
+    peers = mains[~mains.apply(is_apart, axis=1, result_type="reduce").astype(bool)]
     ranks = add_ranks(peers, pairs)
+    board = _with_places(board, peers)
     board = board.merge(ranks[[*ENTRY, *RANKS]], how="left", on=ENTRY)
     if reference is not None:
         board = _with_differences(board, reference, pairs)
@@ -153,6 +157,17 @@ def leaderboard(
     order = ["dataset", "task_number", "rank", "encoder", "other"]
     board = board.sort_values(order, kind="stable", na_position="first")
     return board.drop(columns=["task_number", "other"]).reset_index(drop=True)
+
+
+def _with_places(board: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
+    """Add the number of encoders that are ranked in the table of a row, and of those above it."""
+    others = peers[[*RANKED_TOGETHER, "metric", "value"]].rename(columns={"value": "other"})
+    both = board.reset_index().merge(others, on=[*RANKED_TOGETHER, "metric"])
+    above = both[both["other"] > both["value"]].groupby("index").size()
+    counts = both.groupby("index").size()
+    return board.assign(
+        ranked=counts.reindex(board.index), ranked_above=above.reindex(board.index, fill_value=0)
+    )
 
 
 def _chosen_decodings(chosen: pd.DataFrame) -> pd.DataFrame:
@@ -230,6 +245,22 @@ def _facts(scores: pd.DataFrame) -> pd.DataFrame:
 def is_supervised(row: pd.Series) -> bool:
     """Whether the encoder of a row was trained with labels for its task."""
     return str(row["task"]) in str(row["supervised"]).split()
+
+
+def is_trained_on(row: pd.Series) -> bool:
+    """Whether the encoder of a row was, as it declares, trained with audio of its data set."""
+    sides = [side for sides in str(row["dataset"]).split(" -> ") for side in sides.split("+")]
+    declared = {_plain(name) for name in str(row["trained_on"]).split(",")}
+    return bool({_plain(spec_name(side)) for side in sides} & declared)
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("-", "_").replace(" ", "_")
+
+
+def is_apart(row: pd.Series) -> bool:
+    """Whether a row is shown without a rank among the others: it knows their labels or audio."""
+    return is_supervised(row) or is_trained_on(row)
 
 
 def to_csv(board: pd.DataFrame) -> str:

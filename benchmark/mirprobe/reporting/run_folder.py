@@ -21,7 +21,7 @@ from zipfile import Path as ZipPath
 import numpy as np
 import pandas as pd
 
-from mirprobe.api.encoder import INFO_COLUMNS
+from mirprobe.api.encoder import INFO_COLUMNS, NOT_DECLARED
 from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.atomic_write import LEFTOVERS, write_whole
 from mirprobe.core.errors import StorageError
@@ -39,6 +39,7 @@ _LATER: dict[str, Any] = {
     **{field.name: field.default for field in fields(Score) if field.default is not MISSING},
     "groups": pd.NA,
     "p": np.nan,
+    "trained_on": NOT_DECLARED,
 }
 """Columns that runs of earlier versions lack, and how these are read."""
 SUMS = "SHA256SUMS"

@@ -13,7 +13,7 @@ from mirprobe.core.markdown import markdown_table
 from mirprobe.probing.selection import EQUAL_DIM
 from mirprobe.reporting.equal_terms import EQUAL, PCA, order_note
 from mirprobe.reporting.few_labels import curve_tables
-from mirprobe.reporting.leaderboard import CONTROLS, is_supervised
+from mirprobe.reporting.leaderboard import CONTROLS, is_supervised, is_trained_on
 from mirprobe.reporting.published import table_of
 from mirprobe.reporting.ranks import RANKED_TOGETHER, TABLE, mean_ranks
 
@@ -72,6 +72,7 @@ def encoders_of(board: pd.DataFrame) -> list[list[tuple[str, str]]]:
             ("speed", number(facts[name]["speed"], ".0f")),
             ("licence", str(facts[name]["licence"])),
             ("trained with labels for", str(facts[name]["supervised"]).replace(" ", ", ")),
+            ("trained on", str(facts[name]["trained_on"])),
         ]
         for name in order
     ]
@@ -154,7 +155,7 @@ def _texts(cells: Sequence[tuple[str, str]]) -> list[str]:
 def ranked_cells(row: pd.Series) -> list[tuple[str, str]]:
     """A row of a table as a list of (header, text)."""
     shown = [
-        ("rank", "trained with labels" if is_supervised(row) else _rank(row)),
+        ("rank", _apart(row) or _rank(row)),
         ("encoder", str(row["encoder"])),
         (str(row["metric"]), number(row["value"])),
         ("95 %", span(row["low"], row["high"], ".3f")),
@@ -170,6 +171,15 @@ def ranked_cells(row: pd.Series) -> list[tuple[str, str]]:
         shown.append(("paired 95 %", span(*ends, "+.3f")))
         shown.append(("p", p_text(row["difference_p"])))
     return shown
+
+
+def _apart(row: pd.Series) -> str:
+    """Why a row has no rank; empty if it has one."""
+    if is_supervised(row):
+        return "trained with labels"
+    if not is_trained_on(row):
+        return ""
+    return f"trained on this data ({row['ranked_above']:.0f} of {row['ranked']:.0f} above)"
 
 
 def _rank(row: pd.Series) -> str:

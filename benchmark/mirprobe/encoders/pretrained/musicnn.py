@@ -76,6 +76,7 @@ class MusiCnn(LazyModel):
         self._index, self._data = (
             packaged_file("musicnn", "musicnn", file, _COMMAND) for file in files
         )
+        self._trained_on = ("magnatagatune" if model.startswith("MTT") else "Million Song Dataset",)
         self._clip = embedding == "clip"
         self.layers: tuple[str, ...] = ("penultimate",) if self._clip else ("frames",)
         self.dim = CLIP if self._clip else FRAMES
@@ -90,7 +91,7 @@ class MusiCnn(LazyModel):
         variables = self._variables()
         trained = {n: v for n, v in variables.items() if n.rpartition("/")[2] in _TRAINED}
         count = sum(prod(entry.shape) for entry in trained.values())
-        return EncoderInfo(count, type(self).info.licence, ("tagging",))
+        return EncoderInfo(count, type(self).info.licence, ("tagging",), self._trained_on)
 
     def __call__(self, audio: Tensor) -> Tokens:
         """Encode mono windows.
