@@ -61,8 +61,8 @@ axes.set_title(f"chords of {track}: majmin {own['value'][len(own) // 2]:.2f}", l
 # %% [markdown]
 # ## A metric, computed again
 #
-# `run.rescore` computes every metric of a task from predictions and references. The values are those
-# of `scores.csv`.
+# `run.rescore` computes every metric of a task from predictions and references. The values are
+# those of `scores.csv`.
 
 # %%
 again = run.rescore("chord")
