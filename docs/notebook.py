@@ -74,8 +74,8 @@ means = stored.groupby(["encoder", "metric"])["value"].mean()
 assert np.allclose(again.set_index(["encoder", "metric"])["value"].sort_index(), means.sort_index())
 
 # %% [markdown]
-# `run.statistics` gives metrics as functions of how often each track counts. This is what a bootstrap
-# needs: 1,000 samples of tracks, and the percentiles of their scores beside the interval of the run.
+# `run.statistics` gives metrics as functions of how often each track counts. A bootstrap needs
+# this: 1,000 samples of tracks, and the percentiles of their scores beside the interval of the run.
 # (`resample` takes counts. Indices of tracks must be counted first, as here.)
 
 # %%
@@ -84,6 +84,5 @@ samples = np.random.default_rng(0).integers(0, statistic.n, (1000, statistic.n))
 counts = np.stack([np.bincount(sample, minlength=statistic.n) for sample in samples])
 low, high = np.percentile(statistic.resample(counts), [2.5, 97.5])
 row = again[(again["encoder"] == encoder) & (again["metric"] == "majmin")].iloc[0]
-print(
-    f"{statistic.value():.3f}: bootstrap {low:.3f} to {high:.3f}, run {row.low:.3f} to {row.high:.3f}"
-)
+ends = f"run {row.low:.3f} to {row.high:.3f}"
+print(f"{statistic.value():.3f}: bootstrap {low:.3f} to {high:.3f}, {ends}")

@@ -26,19 +26,21 @@ def parameters(model: torch.nn.Module) -> int:
 
 @pytest.mark.parametrize("name", ["logmel", "mfcc", "chroma"])
 def test_signal_processing_has_no_parameters(name: str) -> None:
-    assert info_of(name, make_encoder(name)) == EncoderInfo(0)
+    assert info_of(name, make_encoder(name)) == EncoderInfo(0, trained_on=())
 
 
 @pytest.mark.parametrize("config", CONFIGS)
 def test_random_weights_are_counted_without_being_drawn(config: str) -> None:
     encoder = RandomViT1D(config=config)
-    assert encoder.info == EncoderInfo(parameters(random_model(CONFIGS[config], 0)))
+    count = parameters(random_model(CONFIGS[config], 0))
+    assert encoder.info == EncoderInfo(count, trained_on=())
     assert encoder._model is None
 
 
 def test_weights_that_ship_have_a_licence() -> None:
     encoder = TrainedViT1D()
-    assert encoder.info == EncoderInfo(parameters(encoder._build()), "MIT")
+    corpus = ("mirprobe_tasks.pretraining_corpus",)
+    assert encoder.info == EncoderInfo(parameters(encoder._build()), "MIT", trained_on=corpus)
     assert TrainedViT1D(checkpoint=SHIPPED).info.licence == ""
 
 

@@ -20,8 +20,11 @@ from mirprobe.encoders.windows import max_frames
 
 NON_COMMERCIAL = "CC-BY-NC-SA-4.0"
 KNOWN = {
-    "musicnn": ("musicnn", EncoderInfo(787_159, "ISC", ("tagging",))),
-    "musicnn:embedding=clip": ("musicnn", EncoderInfo(787_159, "ISC", ("tagging",))),
+    "musicnn": ("musicnn", EncoderInfo(787_159, "ISC", ("tagging",), ("magnatagatune",))),
+    "musicnn:embedding=clip": (
+        "musicnn",
+        EncoderInfo(787_159, "ISC", ("tagging",), ("magnatagatune",)),
+    ),
     "torchcrepe:capacity=tiny": ("torchcrepe", EncoderInfo(486_552, "MIT", ("pitch",))),
     "pesto": ("pesto-pitch", EncoderInfo(130_574, "LGPL-3.0-only", ())),
     "basic-pitch": ("basic-pitch", EncoderInfo(16_782, "Apache-2.0", ("onset", "pitch"))),
