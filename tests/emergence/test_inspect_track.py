@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import builtins
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 from helpers.small_vit1d import SMALL, small_checkpoint
+from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
 from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError
-from mirprobe.emergence.inspect_figure import clock, draw
+from mirprobe.emergence.inspect_figure import _draw_matrices, _draw_novelty, clock, draw
 from mirprobe.emergence.inspect_track import inspect_track
 from mirprobe.emergence.models import InspectedModel, trained_spec
 from mirprobe.vit1d import checkpoint as shipped
@@ -88,6 +90,8 @@ def test_an_svg_of_one_layer(song: Path, checkpoint: Path, tmp_path: Path) -> No
 def test_an_svg_is_the_same_each_time(song: Path, checkpoint: Path) -> None:
     inspection = inspect_track(song, InspectedModel(trained_spec(checkpoint), "cpu"), layers="2")
     assert draw(inspection, "weights", ".svg") == draw(inspection, "weights", ".svg")
+    text = draw(inspection, "weights", ".pdf")
+    assert text.startswith(b"%PDF")
 
 
 def test_the_name_comes_from_the_file(
@@ -129,7 +133,7 @@ def bad_files(folder: Path, song: Path) -> dict[str, tuple[list[object], str]]:
         "layer": ([song, *good, "--layers", "13"], "unknown layer '13'"),
         "layers": ([song, *good, "--layers", "1,1"], "none twice"),
         "reading": ([song, *good, "--reading", "turns"], "did you mean 'turn'"),
-        "ending": ([song, *good, "-o", folder / "x.pdf"], "x.pdf: a figure ends in .png or .svg"),
+        "ending": ([song, *good, "-o", folder / "x.tif"], "x.tif: a figure ends in .png or .svg"),
         "start": ([song, *good, "--start", 4.5], "--start 4.5: give between 0 and 4.01 s"),
         "duration": ([song, *good, "--duration", 0.1], "--duration 0.1: give between 0.992 s"),
         "nan": ([song, *good, "--start", "nan"], "--start nan"),
@@ -203,3 +207,23 @@ def test_a_long_stretch_is_refused(song: Path, checkpoint: Path) -> None:
 def test_the_small_model_is_what_these_tests_say() -> None:
     assert SMALL.window == pytest.approx(0.992)
     assert clock(65.4) == "1:05"
+
+
+def test_matrices_have_one_scale_and_peaks_above_the_axis_are_marked(
+    song: Path, checkpoint: Path
+) -> None:
+    model = InspectedModel(trained_spec(checkpoint), "cpu")
+    inspection = inspect_track(song, model, layers="all")
+    figure = Figure()
+    _draw_matrices(figure, inspection, 1)
+    limits = {axes.images[0].get_clim() for axes in figure.axes if axes.images}
+    assert len(limits) == 1
+    axes = Figure().subplots()
+    times = np.arange(200) / 10
+    novelty = np.zeros(200)
+    novelty[[50, 100]] = 3.0, 50.0
+    settings = replace(inspection.peak_settings, shift=0.0)
+    shown = replace(inspection, times=times, peak_settings=settings)
+    _draw_novelty(axes, shown, novelty, times[[50, 100]], "black")
+    marks = {line.get_marker(): np.asarray(line.get_xdata()).tolist() for line in axes.lines}
+    assert (marks["o"], marks["^"]) == ([5.0], [10.0])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mirprobe.core.plotting import BLUE, GREY, ORANGE, new_figure, render, style
+from mirprobe.core.plotting import BLUE, COLOURS, GREY, ORANGE, new_figure, render, style
 from mirprobe.core.schema import Floats
 from mirprobe.emergence.inspect_track import TrackInspection
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _COLUMNS = 3  # matrices per row
 _SECONDS = "seconds in the file (small ticks: the model's windows)"
+_DEVIATIONS = (
+    "deviations: standard deviations above the moving average; dotted: threshold of an "
+    "onset; triangle: the peak is above the axis"
+)
 _MATRIX_HEIGHT = 3.7  # inches per row of matrices
 _READINGS = {
     "received": "attention that each frame receives",
@@ -69,7 +73,7 @@ def _draw_time(figure: SubFigure, inspection: TrackInspection) -> None:
         _draw_layer(own, inspection, place)
     _draw_novelty(axes[-1], inspection, inspection.flux_novelty, inspection.flux_onsets, GREY)
     axes[-1].set_title("spectral flux, for comparison")
-    axes[-1].set_xlabel(_SECONDS)
+    axes[-1].set_xlabel(f"{_SECONDS}\n{_DEVIATIONS}")
     axes[-1].set_xlim(inspection.times[0], inspection.times[-1])
     # changes at the starts of the windows may not be musical
     for own in axes:
@@ -87,7 +91,7 @@ def _draw_logmel(axes: Axes, inspection: TrackInspection, figure: SubFigure) -> 
     wanted = [hz for hz in (100, 400, 1000, 2000, 4000) if hz < inspection.mel_hz[-1]]
     places = np.interp(wanted, inspection.mel_hz, np.arange(len(inspection.mel_hz)))
     axes.set_yticks(places, [f"{hz / 1000:g} kHz" if hz >= 1000 else f"{hz} Hz" for hz in wanted])
-    figure.colorbar(image, ax=axes, pad=0.01, aspect=12, label="deviations")
+    figure.colorbar(image, ax=axes, pad=0.01, aspect=12, label="log power (std)")
 
 
 def _draw_layers(axes: Axes, inspection: TrackInspection, figure: SubFigure) -> None:
@@ -109,7 +113,8 @@ def _draw_layers(axes: Axes, inspection: TrackInspection, figure: SubFigure) -> 
 def _draw_layer(axes: Axes, inspection: TrackInspection, place: int) -> None:
     novelty, onsets = inspection.novelty[:, place], inspection.onsets[place]
     for head in range(novelty.shape[1] - 1):
-        axes.plot(inspection.times, novelty[:, head], color=BLUE, lw=0.5, alpha=0.3)
+        colour = COLOURS[1 + head % (len(COLOURS) - 1)]  # the first is like that of the mean
+        axes.plot(inspection.times, novelty[:, head], color=colour, lw=0.5, alpha=0.6)
     _draw_novelty(axes, inspection, novelty[:, -1], onsets, BLUE)
     axes.set_title(
         f"layer {inspection.chosen[place]}, mean of {novelty.shape[1] - 1} heads (thin: each): "
@@ -124,7 +129,12 @@ def _draw_novelty(
     axes.plot(inspection.times, novelty, color=colour, lw=1.0)
     low, high = max(-2.5, float(novelty.min())), max(4.0, float(np.percentile(novelty, 99)))
     heights = np.interp(onsets - inspection.peak_settings.shift, inspection.times, novelty)
-    axes.plot(onsets, np.minimum(heights, high), "o", color=ORANGE, ms=2.8, clip_on=False)
+    for these, marker, size in ((heights <= high, "o", 2.8), (heights > high, "^", 4.5)):
+        if these.any():  # the layout fails beside an unclipped line without points
+            axes.plot(
+                onsets[these], np.minimum(heights, high)[these], marker, color=ORANGE, ms=size,
+                clip_on=False,
+            )  # fmt: skip
     axes.axhline(inspection.peak_settings.threshold, color=GREY, lw=0.5, ls=":")
     top = axes.get_xaxis_transform()
     axes.vlines(inspection.flux_onsets, 0.9, 1.0, color="black", lw=0.6, transform=top)
@@ -148,12 +158,12 @@ def _edges(inspection: TrackInspection) -> tuple[float, float]:
 
 
 def _draw_matrices(figure: SubFigure | Figure, inspection: TrackInspection, rows: int) -> None:
-    """Draw the self-similarity of each chosen layer, each on its own scale."""
+    """Draw the self-similarity of each chosen layer, all on one scale."""
+    low, high = np.percentile(np.stack(inspection.similarity), [1, 99])
     axes: Any = figure.subplots(rows, min(_COLUMNS, len(inspection.chosen)), squeeze=False)
     extent = _edges(inspection) * 2
     layers = zip(axes.flat, inspection.chosen, inspection.similarity, strict=False)
     for own, layer, matrix in layers:
-        low, high = np.percentile(matrix, [1, 99])
         image = own.imshow(
             matrix, origin="lower", extent=extent, interpolation="antialiased",
             cmap="magma", vmin=low, vmax=max(high, low + 1e-6),

@@ -1,7 +1,7 @@
 """Linear probes on the tokens of a model, by layer and by pooling of the clip vector.
 
-Global tasks are probed at all layers and with all poolings (`source`) of the clip vector, local
-tasks on single sequence tokens at one third, two thirds and the end of the layers. Beside the
+Global tasks are probed with all poolings (`source`) of the clip vector, local tasks on single
+sequence tokens, both at all layers. Beside the
 poolings of the harness there are `equal`, the mean of class token and mean sequence token with
 equal weights, and `concat`, their concatenation.
 """
@@ -79,7 +79,7 @@ def probe(
     """
     found: list[ScoredRow] = []
     problems: dict[str, str] = {}
-    for tasks, layers, poolings in ((GLOBAL, "all", (EQUAL, CONCAT)), (LOCAL, "thirds", ())):
+    for tasks, poolings in ((GLOBAL, (EQUAL, CONCAT)), (LOCAL, ())):
         names = annotated_tasks(dataset, config.limit, tasks)
         if not names:
             continue
@@ -97,7 +97,7 @@ def probe(
             config,
             encoders=tuple(known),
             tasks=tuple(names),
-            layers=layers,
+            layers="all",
             probe="linear",
             preset="standard",
             seeds=(0,),

@@ -226,8 +226,8 @@ def _sources(tables: ResultTables, charts: Sequence[str]) -> str:
             "`class` is the class token, `sequence` the mean of the sequence tokens, `both` the "
             f"mean of all tokens, `{EQUAL}` the mean of `class` and `sequence`, `{CONCAT}` their "
             "concatenation. "
-            "Chord and beat are predicted from single sequence tokens at one third, two thirds and "
-            f"the end of the layers. {_SPREAD} All rows: `sources.csv`; the runs: `runs/`.\n",
+            f"Chord and beat are predicted from single sequence tokens. {_SPREAD} "
+            "All rows: `sources.csv`; the runs: `runs/`.\n",
             markdown_table(["task", "model", "source", "layer", "metric", "score (95 %)"], rows),
             _image("sources", charts),
         ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SOURCES = {"class": ORANGE, SEQUENCE: BLUE, "both": GREEN, EQUAL: VIOLET, CONCAT: GREY}
+SPAN = 0.4  # least range of an axis of scores: smaller ones exaggerate differences
 _BASELINES = {
     "flux": ("spectral flux", "black", "-"),
     "even": ("chance, evenly spaced", GREY, "--"),
@@ -33,7 +34,7 @@ _RELATIONS = {
 }
 
 
-def onsets_chart(results: Sequence[ScoredRow]) -> bytes:
+def onsets_chart(results: Sequence[ScoredRow], data: str) -> bytes:
     """F-measure of the heads of every layer, random weights, spectral flux and chance onsets."""
     own, untrained = (select(results, model=model) for model in (TRAINED, RANDOM))
     layers, heads = (values_of(own, name) for name in ("layer", "head"))
@@ -57,12 +58,15 @@ def onsets_chart(results: Sequence[ScoredRow]) -> bytes:
         _baselines(axes, results)
         _layers(axes, layers)
         axes.set_ylabel("F-measure, 50 ms")
-        axes.set_title("Onsets detected in attention; bars: 95 % over test tracks")
+        axes.set_ylim(0, 1)
+        axes.set_title(
+            f"Onsets detected in attention on {data}, {_tracks(own)}; bars: 95 % over test tracks"
+        )
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
         return render(figure, ".png")
 
 
-def similarity_chart(results: Sequence[ScoredRow]) -> bytes:
+def similarity_chart(results: Sequence[ScoredRow], data: str) -> bytes:
     """ROC-AUC of the sequence tokens in each relation."""
     rows = select(results, source=SEQUENCE)
 
@@ -74,13 +78,14 @@ def similarity_chart(results: Sequence[ScoredRow]) -> bytes:
         _line(axes, np.arange(len(own)), own, color=BLUE, marker="o", ms=3.5, lw=1.2, label=TRAINED)
         _baselines(axes, here)
         axes.axhline(0.5, color="black", lw=0.6, ls=":")
-        axes.set_title(_RELATIONS[relation])
+        axes.set_title(f"{_RELATIONS[relation]}, {_tracks(here)}")
         _layers(axes, values_of(own, "layer"))
 
-    return _panels(values_of(rows, "relation"), panel, "ROC-AUC of cosine similarity")
+    title = f"Similarity of sequence tokens on {data}; bars: 95 % over n test tracks"
+    return _panels(values_of(rows, "relation"), panel, "ROC-AUC of cosine similarity", title)
 
 
-def sources_chart(results: Sequence[ScoredRow]) -> bytes:
+def sources_chart(results: Sequence[ScoredRow], data: str) -> bytes:
     """Scores of linear probes by layer and pooling, of trained and random weights.
 
     Intervals of five poolings would hide each other; the table has them.
@@ -88,10 +93,12 @@ def sources_chart(results: Sequence[ScoredRow]) -> bytes:
 
     def panel(axes: Axes, task: str) -> None:
         here = select(results, task=task)
-        for source, colour in _SOURCES.items():
+        for (source, colour), marker in zip(_SOURCES.items(), "os^Dv", strict=True):
             own = select(here, model=TRAINED, source=source)
             if own:
-                axes.plot(_values(own), color=colour, marker="o", ms=3.0, lw=1.0, label=source)
+                axes.plot(
+                    _values(own), color=colour, marker=marker, ms=4, mfc="none", lw=1, label=source
+                )
                 _layers(axes, values_of(own, "layer"))
             untrained = np.array(_per_seed(select(here, source=source)))
             if len(untrained):
@@ -99,13 +106,21 @@ def sources_chart(results: Sequence[ScoredRow]) -> bytes:
                 axes.plot(untrained.mean(0), color=colour, lw=0.9, ls=":", label=label)
         for value in _values(select(here, model=PLAIN)):
             axes.axhline(value, color="black", lw=0.8, ls="--", label="log-mel frames")
-        axes.set_title(f"{task}: {here[0].row['metric']}")
+        axes.set_title(f"{task}: {here[0].row['metric']}, {_tracks(here)}")
 
-    return _panels(values_of(results, "task"), panel, "test score of a linear probe")
+    title = (
+        f"Linear probes by layer and pooling on {data}, n test tracks; all axes have the same scale"
+    )
+    return _panels(values_of(results, "task"), panel, "test score", title)
 
 
-def _panels(names: Sequence[str], draw: Callable[[Axes, str], None], label: str) -> bytes:
-    """A figure with one panel per name, in two or three columns, with a common legend."""
+def _panels(
+    names: Sequence[str], draw: Callable[[Axes, str], None], label: str, title: str
+) -> bytes:
+    """A figure with one panel per name, in two or three columns, with a common legend.
+
+    The axes of scores all span the same range, so that equal differences look equal.
+    """
     columns = 2 if len(names) == 4 else min(3, len(names))
     rows = -(-len(names) // columns)
     with style():
@@ -116,6 +131,11 @@ def _panels(names: Sequence[str], draw: Callable[[Axes, str], None], label: str)
             draw(own, name)
             found = zip(*own.get_legend_handles_labels(), strict=True)
             handles |= {text: handle for handle, text in found}
+        span = max(SPAN, *(np.diff(own.get_ylim())[0] for own in axes.flat[: len(names)]))
+        for own in axes.flat[: len(names)]:
+            middle = np.clip(np.mean(own.get_ylim()), span / 2, max(1 - span / 2, span / 2))
+            own.set_ylim(middle - span / 2, middle + span / 2)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
         for own in axes[:, 0]:
             own.set_ylabel(label)
         for own in axes.flat[len(names) :]:
@@ -143,6 +163,12 @@ def _baselines(axes: Axes, results: Sequence[ScoredRow]) -> None:
     for model, (label, colour, dash) in _BASELINES.items():
         for value in _values(select(results, model=model)):
             axes.axhline(value, color=colour, ls=dash, lw=1, label=label)
+
+
+def _tracks(results: Sequence[ScoredRow]) -> str:
+    """`n = 72`: the number of test tracks of the rows of a panel."""
+    counts = sorted({int(one.row["n"]) for one in results})
+    return f"n = {' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))}"
 
 
 def _values(results: Iterable[ScoredRow]) -> list[float]:

@@ -130,7 +130,7 @@ def run_emergence(
         ("sources", sources_chart, tables.probes),
     ):
         if rows:
-            charts[name] = draw(rows)
+            charts[name] = draw(rows, config.data)
             write_whole(folder / f"{name}.png", charts[name])
     write_whole(folder / "emergence.json", (json.dumps(provenance, indent=1) + "\n").encode())
     claims = evaluate_claims(tables)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from os import PathLike
 from typing import Any
 
@@ -159,8 +159,14 @@ class Compared:
 
 
 def _missing(error: MirprobeError, empty: Mapping[str, Any]) -> Mapping[str, Any]:
-    log.warning("%s", error)
+    _warn(str(error))
     return empty
+
+
+@cache
+def _warn(message: str) -> None:
+    """Log a warning, once."""
+    log.warning("%s", message)
 
 
 def compared(
