@@ -24,7 +24,7 @@ LAYERS = {
     "mirprobe.probing": "core api",
     "mirprobe.pretraining": "core vit1d",
     "mirprobe.reporting": "core api metrics probing",
-    "mirprobe.evaluation": "core api data encoders embedding probing reporting",
+    "mirprobe.evaluation": "core api metrics data encoders embedding probing reporting",
     "mirprobe.emergence": "core api metrics vit1d data encoders probing reporting evaluation",
     "mirprobe.cli": "*",
     "mirprobe.hear": "encoders vit1d",

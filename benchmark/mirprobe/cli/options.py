@@ -19,7 +19,7 @@ from mirprobe.evaluation.config import alternatives, choices_of
 
 PANELS = {
     "What": ("encoders", "tasks"),
-    "Data": ("dataset", "train_dataset", "test_dataset", "test_tracks", "strict"),
+    "Data": ("dataset", "train_dataset", "test_dataset", "test_tracks", "perturb", "strict"),
     "Fewer tracks": ("limit", "test_limit", "train_tracks", "shots", "repeats", "valid_tracks"),
     "Probing": ("layers", "probe", "preset", "pca", "seeds", "draws", "resamples", "folds"),
     "Where": ("device", "engine", "jobs", "data_home", "cache_dir", "results_dir"),

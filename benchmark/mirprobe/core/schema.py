@@ -110,6 +110,8 @@ class Track:
         annotations: the ground truth, in seconds from `start`.
         start: of the track in the file, in seconds.
         stop: end of the track in the file, in seconds; None for the end of the file.
+        perturbation: effect on its audio, `NAME=STRENGTH`; empty for none. The annotations are
+            those of the disturbed audio. See `mirprobe.data.perturb`.
     """
 
     id: str
@@ -118,6 +120,7 @@ class Track:
     annotations: Annotations
     start: float = 0.0
     stop: float | None = None
+    perturbation: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +184,9 @@ class Score:
             label frequencies of the training split, ties broken at random); `ceiling` (the
             reference itself on the encoder's token grid); `pca` (the last layer reduced to 64
             principal components; see `fixed`); or `few` (the selected probe of a subset of the
-            training split; see `subset`) and its control `few-shuffled`.
+            training split; see `subset`) and its control `few-shuffled`; or `perturbed` (the
+            selected probe on disturbed test audio; see `perturbation`) and `perturbed-change` (its
+            difference to the undisturbed test audio, with a paired interval).
         layer: of the encoder, or `weighted` for a weighted sum of all; empty for `chance` and
             `ceiling`.
         source: pooling of the clip vector, or `sequence` for frame tasks; empty as for `layer`.
@@ -229,6 +234,7 @@ class Score:
         train_tracks: number of tracks that the probe was trained on; 0 if unknown.
         setting: what else the probe has chosen on validation or learned: `k=5` for the number of
             neighbours, `layers 0.10 0.90` for the weights of the layers.
+        perturbation: of the test audio, `NAME=STRENGTH`; empty for none.
 
     Runs of earlier versions lack the last columns: they are read as empty or 0.
     """
@@ -271,3 +277,4 @@ class Score:
     subset: str = ""
     train_tracks: int = 0
     setting: str = ""
+    perturbation: str = ""

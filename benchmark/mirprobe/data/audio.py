@@ -20,6 +20,7 @@ from mirprobe.core.schema import Track
 from mirprobe.data.containers import Extent, measure
 from mirprobe.data.flac import last_sample
 from mirprobe.data.mp3 import ForwardFile, count_frames, decode_whole
+from mirprobe.data.perturb import RATE, perturb
 
 Decoded = NDArray[np.float32] | TrackError
 
@@ -38,6 +39,18 @@ _ENCODE_AGAIN = "encode it again as one stream or leave the track out"
 
 
 def load(track: Track, sample_rate: int) -> NDArray[np.float32]:
+    """Decode a track as `decode` does, and disturb it by its perturbation, if it has one.
+
+    Raises:
+        TrackError: as for `decode`.
+    """
+    if not track.perturbation:
+        return decode(track, sample_rate)
+    disturbed = perturb(decode(track, RATE), track.perturbation)
+    return np.asarray(soxr.resample(disturbed, RATE, sample_rate), dtype=np.float32)
+
+
+def decode(track: Track, sample_rate: int) -> NDArray[np.float32]:
     """Decode a track, average its channels and resample it (soxr, HQ), block by block.
 
     Memory: the result (4 bytes per sample) and a few blocks of `_BLOCK` frames, about 10 MB in

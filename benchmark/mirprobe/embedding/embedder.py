@@ -16,6 +16,7 @@ from mirprobe.core.hashing import digest
 from mirprobe.core.number_types import Dtype, Precision
 from mirprobe.core.schema import Embedding, Level, Track
 from mirprobe.data import audio
+from mirprobe.data.perturb import VERSION
 from mirprobe.embedding.cache import Cache, entry_key
 from mirprobe.embedding.determinism import STALE, distance
 from mirprobe.embedding.track_encoder import TrackEncoder, Views
@@ -200,7 +201,8 @@ class Embedder:
         """
         audio.check_file(track.audio)
         try:
-            content = digest(self.cache.hashes(track.audio), track.start, track.stop)
+            disturbed = [track.perturbation, VERSION] if track.perturbation else []
+            content = digest(self.cache.hashes(track.audio), track.start, track.stop, *disturbed)
         except OSError as error:
             raise TrackError(f"{track.audio}: cannot be read ({error}); replace it") from error
         return entry_key(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,6 +109,8 @@ class CellWork:
         place: of the cache.
         folder: of the local files of the cache.
         fingerprint: of the encoder itself, without principal components.
+        perturbed: perturbation -> the usable test tracks with it, with the keys of the entries of
+            the first draw.
     """
 
     task: Task
@@ -120,6 +122,7 @@ class CellWork:
     place: Path | str
     folder: Path
     fingerprint: str
+    perturbed: Mapping[str, Sequence[tuple[Track, str]]] = field(default_factory=dict)
 
     @property
     def encoder(self) -> str:
@@ -160,7 +163,12 @@ class CellWork:
                 run = replace(self.run, row=row, controls=not known)
                 if resample:  # subsets are those of the data set's own split
                     run = replace(run, few=FULL)
-                fit = run_cell(self.task, tracks, run, progress)
+                disturbed = {
+                    text: self._read(cache, own, lag)
+                    for text, own in self.perturbed.items()
+                    if not draw and not resample
+                }
+                fit = run_cell(self.task, tracks, run, progress, disturbed)
                 if known:  # of the first draw
                     fit.scores += [replace(score, draw=draw) for score in controls]
                 elif draw == 0:

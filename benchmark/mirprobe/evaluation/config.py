@@ -79,6 +79,10 @@ class RunConfig:
         limit: Use only this many tracks of each split, the first ones: for a trial. It limits the
             test split too, unless test_limit is given. To train on fewer tracks give train_tracks.
         test_limit: Use only this many tracks of the test split.
+        perturb: Effect on the test audio, NAME=STRENGTH,...: transpose=-6..6 (semitones),
+            tempo=0.8,1.25, noise=30,10 (dB), gain=-12 (dB), lowpass=4000 (Hz), mp3=64 (kbit/s),
+            opus=24 (kbit/s), reverb=2 (seconds). Keys, chords, notes and times move along. The
+            selected probe, trained on undisturbed audio, is scored again on each.
         strict: Stop at the first track that cannot be used.
         data_home: Folder with one folder per data set, for data sets that are not generated.
         cache_dir: Folder of the embeddings and of generated audio; or an address of embeddings
@@ -111,6 +115,7 @@ class RunConfig:
     jobs: int = 0
     limit: int | None = None
     test_limit: int | None = None
+    perturb: tuple[str, ...] = ()
     strict: bool = False
     data_home: Path = DATA_HOME
     cache_dir: Path | str = CACHE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, StorageError, TrackError, UntrustedEncoderError
-from mirprobe.core.schema import SPLITS, Level
+from mirprobe.core.schema import SPLITS, Level, Track
 from mirprobe.data.tracks import splits_hash
 from mirprobe.embedding.embedder import Embedder, Keys
 from mirprobe.embedding.remote_store import is_url
@@ -43,6 +43,7 @@ def find_cells(
         levels = sorted({tasks[name].task.level for name in runs})
         try:
             filled = []
+            perturbed: dict[str, dict[str, Keys]] = {}
             for draw in range(len(probed.draws)):
                 embedder = plan.embedder(probed, draw)
                 embedder.check_cached(embedder.keyed(plan.every_track, levels))
@@ -58,8 +59,14 @@ def find_cells(
                     )
                 if missing:
                     needed = sorted({tasks[name].task.level for name in missing})
-                    filled.append(_fill(plan, result, embedder, needed))
-            works += _works(plan, probed, {n: tasks[n].task for n in missing}, missing, filled)
+                    filled.append(_fill(plan, result, embedder, needed, plan.every_track))
+                    if not draw:
+                        perturbed = {
+                            name: _fill(plan, result, embedder, needed, disturbed)[0]
+                            for name, disturbed in plan.perturbed.items()
+                        }
+            own = {n: tasks[n].task for n in missing}
+            works += _works(plan, probed, own, missing, filled, perturbed)
         except UntrustedEncoderError:
             for name in cells:
                 result.folder.cell_path(probed.name, name).unlink()
@@ -129,7 +136,7 @@ def _probe_runs(
 
 
 def _fill(
-    plan: Plan, result: RunResult, embedder: Embedder, levels: list[Level]
+    plan: Plan, result: RunResult, embedder: Embedder, levels: list[Level], tracks: Sequence[Track]
 ) -> tuple[dict[str, Keys], dict[str, str]]:
     """The keys of each track's embeddings in the cache, and why the other tracks are unusable.
 
@@ -137,7 +144,7 @@ def _fill(
     """
     filled: dict[str, Keys] = {}
     unusable: dict[str, str] = {}
-    for track, keys in plan.progress(embedder.name, embedder.fill(plan.every_track, levels)):
+    for track, keys in plan.progress(embedder.name, embedder.fill(tracks, levels)):
         if isinstance(keys, TrackError):
             unusable[track.id] = str(keys)
             plan.add_problems(result.problems, unusable)
@@ -153,6 +160,7 @@ def _works(
     tasks: Mapping[str, Task],
     runs: Mapping[str, ProbeRun],
     filled: Sequence[tuple[dict[str, Keys], dict[str, str]]],
+    perturbed: Mapping[str, dict[str, Keys]],
 ) -> list[CellWork]:
     """The missing cells of an encoder.
 
@@ -162,6 +170,7 @@ def _works(
         tasks: of the cells.
         runs: their settings.
         filled: of each draw, what `_fill` returned.
+        perturbed: perturbation -> track -> keys, of the first draw.
     """
     place = plan.cache.place if is_url(plan.cache.place) else Path(plan.cache.place).resolve()
     unusable = {track: why for _, missing in filled for track, why in missing.items()}
@@ -182,6 +191,10 @@ def _works(
             place,
             plan.cache.folder.resolve(),
             probed.encoder.fingerprint,
+            {
+                text: [(t, keys[t.id][task.level]) for t in plan.perturbed[text] if t.id in keys]
+                for text, keys in perturbed.items()
+            },
         )
         for name, task in tasks.items()
     ]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeVar
 
@@ -42,6 +42,7 @@ class Plan:
         broken: name -> reason of the encoders that could not be built.
         workers: the workers of a cluster that encode; None if this process encodes.
         shared: whether cells that other runs have finished are used.
+        perturbed: perturbation -> the test tracks with it.
     """
 
     config: RunConfig
@@ -53,6 +54,7 @@ class Plan:
     broken: Mapping[str, str]
     workers: RayWorkers | None
     shared: bool = True
+    perturbed: Mapping[str, Sequence[Track]] = field(default_factory=dict)
 
     @property
     def shared_cells(self) -> SharedCells:

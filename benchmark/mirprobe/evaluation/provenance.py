@@ -23,6 +23,7 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, folder_hash
 from mirprobe.core.schema import SPLITS, Annotations, Track
 from mirprobe.data.paths import joined_specs
+from mirprobe.data.perturb import VERSION
 from mirprobe.data.tracks import Tracks, splits_hash
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.environment import environment
@@ -68,6 +69,7 @@ def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str, gro
         [folder_hash(HARNESS / name) for name in ("core", "metrics", "probing")],
         [encoder.fingerprint for _, encoder in probed.draws],
         [config.resamples, config.folds],
+        [config.perturb, VERSION],
         [config.train_sizes, config.shot_sizes, config.repeats, config.valid_tracks],
         [probed.fingerprint, encoder.sources, encoder.frame_rate, probed.layers],
         [config.dtype, config.precision],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from time import perf_counter
 from typing import Any
@@ -19,10 +19,12 @@ from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import plugin_errors
 from mirprobe.core.hashing import digest
 from mirprobe.data.paths import joined_specs
+from mirprobe.data.perturb import parse_perturbations, text_of
 from mirprobe.evaluation.cells import CellWork, compute_cells
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.find_cells import find_cells
+from mirprobe.evaluation.moved_labels import moved_tracks
 from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.evaluation.provenance import HashedTask, data_hash, describe, task_key
 from mirprobe.evaluation.run_files import OF_THE_MACHINE, SUITE, copy_plugins, suite_text
@@ -71,6 +73,12 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
     for name, task in tasks.items():
         with plugin_errors(f"task '{name}' cannot make targets", "correct its method `targets`"):
             few.require(task, plan.tracks["train"])
+    fields = {task.annotation for task in tasks.values()}
+    perturbed = {
+        text_of(one): moved_tracks(plan.tracks["test"], one, fields)
+        for one in parse_perturbations(config.perturb)
+    }
+    plan = replace(plan, perturbed=perturbed)
     result = RunResult(RunFolder(config.results_dir / run_name(config)), failures=dict(plan.broken))
     result.folder.make()
     plan.prepare()
@@ -110,7 +118,6 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
                 result.folder.write_scores(finished(), info)
     result.scores = result.folder.write_scores(finished(), info)
     if result.changed or not (result.folder.path / REFERENCES).exists():
-        fields = {task.annotation for task in tasks.values()}
         with noted(result.failures, REFERENCES, "the data set"):
             content = references_bytes(plan.dataset, plan.tracks["test"], fields)
             write_whole(result.folder.path / REFERENCES, content)

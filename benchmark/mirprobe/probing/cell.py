@@ -36,6 +36,7 @@ from mirprobe.probing.probe_rows import (
     every_variant,
     fixed_variants,
     only,
+    score_perturbed,
     score_probes,
     score_reduced,
     score_subset,
@@ -95,6 +96,7 @@ def run_cell(
     tracks: Mapping[Split, Iterable[tuple[Track, Embedding]]],
     run: ProbeRun,
     progress: str = "",
+    perturbed: Mapping[str, Iterable[tuple[Track, Embedding]]] | None = None,
 ) -> Cell:
     """Train probes, choose on validation and score on test.
 
@@ -106,6 +108,7 @@ def run_cell(
         tracks: of each split, with their embeddings; each is asked for once.
         run: the settings.
         progress: label of the progress bar.
+        perturbed: perturbation -> test tracks with it, and their embeddings.
 
     Raises:
         ConfigError: a split has no usable track, or the task's loss is unknown.
@@ -116,7 +119,7 @@ def run_cell(
             f"task '{task.name}': unknown loss '{task.loss}'; {nearest(task.loss, get_args(Loss))}"
         )
     with scratch(run.folder) as room:
-        return _run(task, tracks, run, room, progress)
+        return _run(task, tracks, run, room, progress, perturbed or {})
 
 
 def _run(
@@ -125,6 +128,7 @@ def _run(
     run: ProbeRun,
     room: Scratch,
     progress: str,
+    perturbed: Mapping[str, Iterable[tuple[Track, Embedding]]],
 ) -> Cell:
     cell = Cell(run.row["cell"], run.row["encoder"], run.row["task"])
     splits = {split: _prepare(task, tracks[split], run, room, cell.problems) for split in SPLITS}
@@ -134,6 +138,7 @@ def _run(
             raise ConfigError(f"task '{task.name}': no usable track in split '{name}' ({why})")
     if run.components is not None and run.weighted:
         raise ConfigError("probe 'weighted' adds layers, which have different components; drop pca")
+    projection = None
     if run.components is not None:
         projection = Projection.fit(splits["train"].frames, run.components)
         splits = {
@@ -162,7 +167,13 @@ def _run(
     with torch_threads(1):
         row = {**run.row, "train_tracks": len(train.ids)}
         scorer = Scorer(task, valid, test, row, run.seeds, cell, room, run.threads)
-        score_probes(scorer, *fit(train, valid, run.config), variants)
+        selected = score_probes(scorer, *fit(train, valid, run.config), variants)
+        for text, own in perturbed.items():
+            disturbed = _prepare(task, own, run, room, {})
+            if projection is not None:
+                disturbed = replace(disturbed, frames=projection.of(disturbed.frames))
+            if disturbed.ids:
+                score_perturbed(scorer, selected, disturbed, text)
         if reduced := _equal_components(train, variants):
             inputs, variant = reduced
             probes = _train(task, inputs(train), inputs(valid), run.config, run, progress)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 from typing import Any
@@ -49,6 +49,15 @@ WEIGHTED = "weighted"
 """Name of the layer of probes that read a weighted sum of all layers."""
 
 
+@dataclass(frozen=True, eq=False)
+class Selected:
+    """The probes of the layer, source and decoding that validation chose."""
+
+    scored: _Scored
+    chosen: tuple[str, int]
+    variant: Variant
+
+
 def fixed_variants(variants: Sequence[Variant]) -> dict[int, str]:
     """The variants at the first, middle and last probed layer, with one source.
 
@@ -75,7 +84,7 @@ def score_probes(
     probes: Fitted,
     on_shuffled: Callable[[int], Fitted],
     variants: Sequence[Variant],
-) -> None:
+) -> Selected:
     """Score every variant, and probes on shuffled labels of the variant that validation chose.
 
     Args:
@@ -106,6 +115,37 @@ def score_probes(
         control = _scored(scorer, on_shuffled(winner), only(winner), own)
         for decoding in own:
             _add(scorer, "shuffled", control, (decoding, 0), variants[winner])
+    return Selected(found, selected, variants[selected[1]])
+
+
+def score_perturbed(scorer: Scorer, selected: Selected, split: SplitData, text: str) -> None:
+    """Score the selected probes on disturbed test tracks, and the change of the main metric.
+
+    Args:
+        scorer: of the cell.
+        selected: the probes.
+        split: the usable disturbed test tracks.
+        text: the perturbation.
+    """
+    row = {**scorer.row, "perturbation": text}
+    logits = _predict(scorer, split, selected.scored.probes, every_variant)
+    found = replace(selected.scored, test=logits)
+    own = replace(scorer, row=row, test=split)
+    _add(own, "perturbed", found, selected.chosen, selected.variant, stored=False)
+    decoding, variant = selected.chosen
+    for seed, choice in enumerate(found.of(*selected.chosen)):
+        scorer.add_change(
+            row,
+            (split, logits[variant, seed]),
+            selected.scored.test[variant, seed],
+            decoding,
+            choice,
+            kind="perturbed-change",
+            layer=selected.variant[0],
+            source=selected.variant[1],
+            seed=scorer.seeds[seed],
+            selected=False,
+        )
 
 
 def score_reduced(scorer: Scorer, probes: Fitted, inputs: Inputs, variant: Variant) -> None:

@@ -180,24 +180,81 @@ class Scorer:
         choice: Choice,
         *,
         main_only: bool = False,
+        stored: bool = True,
         **fields: Any,
     ) -> None:
         """Decode and score the test tracks.
 
-        Adds a row for each metric and the predictions, or with `main_only` the row of the main
-        metric.
+        Adds a row for each metric and, if `stored`, the predictions, or with `main_only` the row of
+        the main metric.
         """
         decoded = self.decode(self.test, logits, decoding, choice.parameters)
         # scored as they are stored, so that the scores can be computed again
         estimates = [from_json(to_json(estimate)) for estimate in decoded]
         shared = self.add_mean([estimates], decoding, choice, main_only=main_only, **fields)
-        if main_only:
+        if main_only or not stored:
             return
         tracks = dict(zip(self.test.ids, estimates, strict=True))
         known = {own.name for own in dataclass_fields(Prediction)}
         fit = {name: self.row[name] for name in ("draw", "resample") if name in self.row}
         shared = {name: value for name, value in {**shared, **fit}.items() if name in known}
         self.cell.predictions.append(Prediction(**shared, tracks=tracks))
+
+    def add_change(
+        self,
+        row: Mapping[str, Any],
+        disturbed: tuple[SplitData, Iterable[Logits]],
+        undisturbed: Iterable[Logits],
+        decoding: str,
+        choice: Choice,
+        **fields: Any,
+    ) -> None:
+        """Add the change of the main metric from the undisturbed to the disturbed test tracks.
+
+        The interval is paired: both scores are of the tracks that are usable in both.
+
+        Args:
+            row: of the disturbed tracks.
+            disturbed: usable disturbed test tracks, and logits.
+            undisturbed: logits of the test tracks.
+            decoding: its name.
+            choice: of validation.
+            **fields: of the row.
+        """
+        after, logits = disturbed
+        usable = set(after.ids)
+        common = [track for track in self.test.ids if track in usable]
+        sides = []
+        for split, own in ((after, logits), (self.test, undisturbed)):
+            estimates = self.decode(split, own, decoding, choice.parameters)
+            places = [split.ids.index(track) for track in common]
+            statistic = score_main(
+                self.task,
+                [split.references[place] for place in places],
+                [estimates[place] for place in places],
+            )
+            sides.append(jackknife(statistic, [split.groups[place] for place in places]))
+        change = sides[0] - sides[1]
+        interval = change.interval
+        self.cell.scores.append(
+            Score(
+                **row,
+                **fields,
+                decoding=decoding,
+                parameters=json.dumps(dict(choice.parameters)),
+                learning_rate=nan,
+                metric=self.task.main_metric,
+                main=True,
+                value=change.value,
+                low=interval.low,
+                high=interval.high,
+                n=len(common),
+                groups=change.groups,
+                interval=interval.text,
+                validation=choice.validation,
+                conditions=conditions_of(self.task)(after.references),
+            )
+        )
 
     def add_mean(
         self,

@@ -14,6 +14,7 @@ from mirprobe.probing.selection import EQUAL_DIM
 from mirprobe.reporting.equal_terms import EQUAL, PCA, order_note
 from mirprobe.reporting.few_labels import curve_tables
 from mirprobe.reporting.leaderboard import CONTROLS, is_supervised, is_trained_on
+from mirprobe.reporting.perturbed import perturbed_tables
 from mirprobe.reporting.published import table_of
 from mirprobe.reporting.ranks import RANKED_TOGETHER, TABLE, mean_ranks
 
@@ -46,7 +47,8 @@ def to_markdown(
         published = [] if figures is None else table_of(figures, first)
         if published:
             parts.append(markdown_table(published[0], published[1:]))
-    for title, texts in [] if scores is None else curve_tables(scores):
+    more = [] if scores is None else [*curve_tables(scores), *perturbed_tables(scores)]
+    for title, texts in more:
         parts.append(f"### {title}\n")
         parts.append(markdown_table([header for header, _ in texts[0]], [*map(_texts, texts)]))
     table = encoders_of(board)
