@@ -135,6 +135,29 @@ def check_command(name: Name, **given: Any) -> None:
         raise typer.Exit(1)
 
 
+@data_app.command("audit")
+@options_from(RunConfig, only=FOLDERS)
+def audit_command(name: Name, **given: Any) -> None:
+    """Find tracks of different splits with equal or near-equal audio, or of one group.
+
+    Exit status 1 if there are any.
+    """
+    from mirprobe.data.audit import leaks
+    from mirprobe.data.tracks import prepare_audio, read_splits, tracks_of
+
+    with _named(name):
+        dataset = folders_of(given).open(name)
+        tracks = read_splits(dataset)
+        prepare_audio(dataset, tracks_of(tracks))
+        found = list(leaks(tracks))
+    for leak in found:
+        (one, left), (other, right) = leak.first, leak.second
+        typer.echo(f"{left} '{one}' and {right} '{other}': {leak.what}")
+    typer.echo(f"{len(tracks_of(tracks))} tracks, {len(found)} pairs in different splits")
+    if found:
+        raise typer.Exit(1)
+
+
 def _named(name: str) -> AbstractContextManager[None]:
     remedy = "check it with `mirprobe validate-dataset`"
     return plugin_errors(f"data set '{name}' raised an error", remedy)
