@@ -39,12 +39,13 @@ def test_a_run_with_subsets_has_the_same_leaderboard(bench: Workbench) -> None:
     [
         ({"train_tracks": "13"}, "train_tracks is 13, and the training split has 12 tracks"),
         ({"train_tracks": "11"}, "train_tracks is 11, and the training tracks have 12 classes of"),
+        ({"readings": "retrieval", "tasks": ("beat",)}, "no task of the run has the reading 'retr"),
         ({"shots": "2"}, "shots is 2, and the number of training tracks of class 'C "),
     ],
 )
 def test_refused_before_any_work(bench: Workbench, options: dict[str, Any], why: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        bench.run(Bands(), tasks=("key",), **options)
+        bench.run(Bands(), **{"tasks": ("key",), **options})
     assert str(caught.value).startswith(why)
     assert not bench.root.joinpath("results").exists()
     assert not bench.root.joinpath("audio").exists()
@@ -57,6 +58,7 @@ def test_refused_before_any_work(bench: Workbench, options: dict[str, Any], why:
         ({"train_tracks": [0, "all"]}, "train_tracks is '0'; give whole numbers"),
         ({"shots": "all"}, "shots is 'all'; give whole numbers of at least 1"),
         ({"shots": 5, "folds": 2}, "train_tracks and shots need the splits of the data set"),
+        ({"readings": "codes"}, "unknown reading 'codes'; did you mean 'code'?"),
         ({"repeats": 0}, "repeats is 0; it must be at least 1"),
         ({"valid_tracks": "some"}, "unknown valid_tracks 'some'"),
     ],

@@ -35,6 +35,7 @@ test_limit: 5
 train_tracks: [30, all, 3]
 shots: 2
 repeats: 3
+readings: [code, retrieval]
 valid_tracks: all
 data_home: somewhere/home
 cache_dir: somewhere/cache
@@ -77,6 +78,7 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         train_tracks=("30", "all", "3"),
         shots=("2",),
         repeats=3,
+        readings=("code", "retrieval"),
         valid_tracks="all",
         data_home=Path("somewhere/home"),
         cache_dir=Path("somewhere/cache"),

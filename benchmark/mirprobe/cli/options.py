@@ -21,7 +21,17 @@ PANELS = {
     "What": ("encoders", "tasks"),
     "Data": ("dataset", "train_dataset", "test_dataset", "test_tracks", "perturb", "strict"),
     "Fewer tracks": ("limit", "test_limit", "train_tracks", "shots", "repeats", "valid_tracks"),
-    "Probing": ("layers", "probe", "preset", "pca", "seeds", "draws", "resamples", "folds"),
+    "Probing": (
+        "layers",
+        "probe",
+        "readings",
+        "preset",
+        "pca",
+        "seeds",
+        "draws",
+        "resamples",
+        "folds",
+    ),
     "Where": ("device", "engine", "jobs", "data_home", "cache_dir", "results_dir"),
     "How": ("dtype", "precision"),
 }

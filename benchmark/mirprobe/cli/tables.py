@@ -53,15 +53,14 @@ def print_table(
 
 
 def print_board(board: pd.DataFrame, scores: pd.DataFrame) -> None:
-    """Print a table of each group of ranked encoders, the mean ranks, few labels, disturbed audio.
+    """Print a table of each group of ranked encoders, the mean ranks, and the tables beside it.
 
     Args:
         board: result of `leaderboard`.
         scores: the rows that it was made from.
     """
-    from mirprobe.reporting.few_labels import curve_tables
-    from mirprobe.reporting.perturbed import perturbed_tables
     from mirprobe.reporting.ranks import mean_ranks
+    from mirprobe.reporting.readings import tables_beside
     from mirprobe.reporting.tables import rows_of
 
     for title, rows, notes in rows_of(board):
@@ -74,7 +73,7 @@ def print_board(board: pd.DataFrame, scores: pd.DataFrame) -> None:
     ranks = mean_ranks(board)
     if ranks:
         CONSOLE.print("mean rank: " + ", ".join(f"{name} {rank}" for name, rank in ranks.items()))
-    for title, curves in (*curve_tables(scores), *perturbed_tables(scores)):
+    for title, curves in tables_beside(scores):
         print_table(
             [name for name, _ in curves[0]],
             [[text for _, text in row] for row in curves],

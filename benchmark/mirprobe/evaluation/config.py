@@ -25,6 +25,7 @@ DATASET = "studio"
 TestTracks = Literal["all", "test"]
 ProbeKind = Literal["linear", "mlp", "knn", "weighted"]
 Preset = Literal["standard", "paper"]
+READINGS = ("retrieval", "code")
 ValidTracks = Literal["scaled", "all"]
 AnyPrecision = Literal["auto", Precision]
 Engine = Literal["local", "ray"]
@@ -50,6 +51,9 @@ class RunConfig:
             An encoder with one layer always uses it.
         probe: Kind of probe. linear and mlp read one layer each; weighted is linear on a learned
             weighted sum of the layers; knn is nearest neighbours by cosine.
+        readings: Score also retrieval (precision at 10 and mAP of cosine neighbours in tasks with
+            classes or tags of clips) or code (length of an online code of the labels in tasks with
+            classes); or both, separated by a comma.
         preset: How probes are trained; paper follows the ViT-1D paper.
         pca: Probe this many principal components of the embeddings, fitted on the training split.
         seeds: Seed of the probes; each seed trains one probe.
@@ -98,6 +102,7 @@ class RunConfig:
     test_tracks: TestTracks | None = None
     layers: str | tuple[str, ...] = "thirds"
     probe: ProbeKind = "linear"
+    readings: str | tuple[str, ...] | None = None
     preset: Preset = "standard"
     pca: int | None = None
     seeds: tuple[int, ...] = (0,)
@@ -148,6 +153,7 @@ class RunConfig:
                 f"folds is {self.folds} and resamples {self.resamples}; give 2 folds or more, "
                 "without resamples"
             )
+        _ = self.reading_names  # an unknown one is refused
         subsets = self.train_sizes + self.shot_sizes
         if subsets and self.folds:
             raise ConfigError("train_tracks and shots need the splits of the data set; drop folds")
@@ -174,6 +180,20 @@ class RunConfig:
             )
         if self.test_tracks is None:
             object.__setattr__(self, "test_tracks", "all")
+
+    @property
+    def reading_names(self) -> tuple[str, ...]:
+        """The names in `readings`, sorted.
+
+        Raises:
+            ConfigError: one is unknown.
+        """
+        given = self.readings or ()
+        names = sorted(set(given.split(",") if isinstance(given, str) else given))
+        for name in names:
+            if name not in READINGS:
+                raise ConfigError(f"unknown reading '{name}'; {nearest(name, READINGS)}")
+        return tuple(names)
 
     @property
     def train_sizes(self) -> tuple[int, ...]:

@@ -129,6 +129,7 @@ def _probe_runs(
             },
             components=probed.components,
             few=few,
+            readings=config.reading_names,
             folder=None if plan.workers else result.folder.path.resolve(),
             device=plan.resources.device if plan.resources.device.startswith("cuda") else "cpu",
         )

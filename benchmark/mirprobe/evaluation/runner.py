@@ -16,7 +16,7 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.api.specs import spec_name
 from mirprobe.api.task import Task
 from mirprobe.core.atomic_write import write_whole
-from mirprobe.core.errors import plugin_errors
+from mirprobe.core.errors import ConfigError, plugin_errors
 from mirprobe.core.hashing import digest
 from mirprobe.data.paths import joined_specs
 from mirprobe.data.perturb import parse_perturbations, text_of
@@ -30,6 +30,7 @@ from mirprobe.evaluation.provenance import HashedTask, data_hash, describe, task
 from mirprobe.evaluation.run_files import OF_THE_MACHINE, SUITE, copy_plugins, suite_text
 from mirprobe.evaluation.run_result import RunResult
 from mirprobe.evaluation.setup import few_labels, make_task, require_complete
+from mirprobe.probing.readings import has_reading
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.paired_differences import differences
 from mirprobe.reporting.references import REFERENCES, references_bytes
@@ -69,6 +70,9 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
         for name in config.tasks
     }
     require_complete(tasks, Task, "task")
+    for reading in config.reading_names:
+        if not any(has_reading(reading, task) for task in tasks.values()):
+            raise ConfigError(f"no task of the run has the reading '{reading}'; add one or drop it")
     few = few_labels(config)
     for name, task in tasks.items():
         with plugin_errors(f"task '{name}' cannot make targets", "correct its method `targets`"):

@@ -42,6 +42,7 @@ from mirprobe.probing.probe_rows import (
     score_subset,
 )
 from mirprobe.probing.probes import AdamWConfig, Fitted, KnnConfig, LbfgsConfig, ProbeConfig
+from mirprobe.probing.readings import has_reading, score_code, score_retrieval
 from mirprobe.probing.results import Cell
 from mirprobe.probing.scoring import Scorer, SplitData
 from mirprobe.probing.scratch import Scratch, scratch
@@ -63,6 +64,7 @@ class ProbeRun:
         row: the fields of `Score` that are the same in all rows, `encoder`, `task` and `cell`
             among them.
         few: subsets of the training split that are probed too.
+        readings: `retrieval`, `code`: what else is scored, in the tasks that have it.
         components: how many principal components of the training split to probe; None for the
             whole embeddings.
         folder: whose disk holds clip vectors and logits while the cell is computed; None for the
@@ -79,6 +81,7 @@ class ProbeRun:
     seeds: tuple[int, ...]
     row: Mapping[str, Any]
     few: FewLabels = FULL
+    readings: tuple[str, ...] = ()
     components: int | None = None
     folder: Path | None = None
     device: str = "cpu"
@@ -153,8 +156,7 @@ def _run(
         """Probes of every variant, and what trains those of one on shuffled labels."""
         inputs, checks = every_variant(train), every_variant(valid)
         probes = _train(task, inputs, checks, config, run, progress)
-        rng = np.random.default_rng(CHANCE_SEED)
-        random = [replace(own, targets=shuffle_targets(own.targets, rng)) for own in (train, valid)]
+        random = _shuffled(train, valid)
 
         def on_shuffled(variant: int) -> Fitted:
             own = config.only(probes.fits[variant][0])
@@ -182,6 +184,16 @@ def _run(
             score_chance(scorer, train.targets)
         if run.controls and task.level == "frame":
             score_ceiling(scorer)
+        if "retrieval" in run.readings and has_reading("retrieval", task):
+            score_retrieval(scorer, _variants(task, replace(run, config=KnnConfig(()))))
+        if "code" in run.readings and has_reading("code", task):
+
+            def on_part(part: SplitData, check: SplitData, variant: int) -> Fitted:
+                inputs, checks = map(only(variant), (part, check))
+                return _train(task, inputs, checks, run.config.coarse(), run, progress)
+
+            chosen = selected.chosen[1], selected.variant
+            score_code(scorer, train, _shuffled(train, valid), chosen, on_part)
         for subset in run.few.subsets(task, train, valid, room):
             row = {**run.row, "resample": subset.repeat, "subset": subset.name}
             row["train_tracks"] = len(subset.train.ids)
@@ -192,6 +204,13 @@ def _run(
                 control=not subset.repeat,
             )
     return cell
+
+
+def _shuffled(train: SplitData, valid: SplitData) -> tuple[SplitData, SplitData]:
+    """The splits with shuffled labels."""
+    rng = np.random.default_rng(CHANCE_SEED)
+    shuffled = [shuffle_targets(own.targets, rng) for own in (train, valid)]
+    return replace(train, targets=shuffled[0]), replace(valid, targets=shuffled[1])
 
 
 def _equal_components(

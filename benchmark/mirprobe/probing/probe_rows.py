@@ -93,6 +93,9 @@ def score_probes(
         on_shuffled: trains the probes of a variant, with its weight decay and learning rate, on
             shuffled labels.
         variants: layer and source of each variant.
+
+    Returns:
+        The probes, and the decoding and variant that validation chose.
     """
     decodings, indices = scorer.task.decodings, range(len(variants))
     draws = draw_groups(scorer.valid.groups)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mirprobe.api.task import Task, conditions_of, decode_grid, score_main
 from mirprobe.core.annotations import from_json, to_json
-from mirprobe.core.bootstrap import mean
+from mirprobe.core.bootstrap import Statistic, mean
 from mirprobe.core.intervals import jackknife
 from mirprobe.core.parallel import map_packed
 from mirprobe.core.schema import Annotations, Floats, Frames, Score
@@ -288,28 +288,45 @@ class Scorer:
         edge = ",".join([*fields.pop("edge", ()), *choice.edge])
         parameters = json.dumps(dict(choice.parameters))
         shared = {**fields, "edge": edge, "decoding": decoding, "parameters": parameters}
-        conditions = conditions_of(self.task)(truth)
-        for metric in scores[0]:
-            statistic = mean([draw[metric] for draw in scores])
-            estimate = jackknife(statistic, self.test.groups)
+        statistics = {metric: mean([draw[metric] for draw in scores]) for metric in scores[0]}
+        self.add_rows(statistics, self.test.groups, choice.validation, **shared)
+        return shared
+
+    def add_rows(
+        self,
+        statistics: Mapping[str, Statistic],
+        groups: Sequence[str],
+        validation: float,
+        **shared: Any,
+    ) -> None:
+        """Add a row for each statistic, with its interval.
+
+        Args:
+            statistics: by metric.
+            groups: of each track of the statistics.
+            validation: the value by which validation chose.
+            **shared: the other fields of `Score` that are not in `row`.
+        """
+        conditions = conditions_of(self.task)(self.test.references)
+        for metric, statistic in statistics.items():
+            estimate = jackknife(statistic, groups)
             interval = estimate.interval
             self.cell.scores.append(
                 Score(
                     **self.row,
                     **shared,
                     metric=metric,
-                    main=metric == main,
+                    main=metric == self.task.main_metric,
                     value=estimate.value,
                     low=interval.low,
                     high=interval.high,
                     n=statistic.tracks,
                     groups=estimate.groups,
                     interval=interval.text,
-                    validation=choice.validation,
+                    validation=validation,
                     conditions=conditions,
                 )
             )
-        return shared
 
     def no_probe(self, kind: str) -> dict[str, Any]:
         """Fields of the rows of a control that needs no probe."""

@@ -12,11 +12,10 @@ from mirprobe.core.intervals import FEW
 from mirprobe.core.markdown import markdown_table
 from mirprobe.probing.selection import EQUAL_DIM
 from mirprobe.reporting.equal_terms import EQUAL, PCA, order_note
-from mirprobe.reporting.few_labels import curve_tables
 from mirprobe.reporting.leaderboard import CONTROLS, is_supervised, is_trained_on
-from mirprobe.reporting.perturbed import perturbed_tables
 from mirprobe.reporting.published import table_of
 from mirprobe.reporting.ranks import RANKED_TOGETHER, TABLE, mean_ranks
+from mirprobe.reporting.readings import tables_beside
 
 
 def to_markdown(
@@ -27,7 +26,7 @@ def to_markdown(
     Args:
         board: result of `leaderboard`.
         figures: result of `published_beside`; published results follow the comparable table.
-        scores: rows of `scores.csv`; tables of subsets of the training split follow.
+        scores: rows of `scores.csv`; tables of few labels and other readings follow.
     """
     parts = []
     for title, rows in _ranked_groups(board):
@@ -47,8 +46,7 @@ def to_markdown(
         published = [] if figures is None else table_of(figures, first)
         if published:
             parts.append(markdown_table(published[0], published[1:]))
-    more = [] if scores is None else [*curve_tables(scores), *perturbed_tables(scores)]
-    for title, texts in more:
+    for title, texts in [] if scores is None else tables_beside(scores):
         parts.append(f"### {title}\n")
         parts.append(markdown_table([header for header, _ in texts[0]], [*map(_texts, texts)]))
     table = encoders_of(board)
