@@ -81,7 +81,7 @@ def retrieval(
     """
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
     sets = targets[:, None] if targets.ndim == 1 else targets > 0.5
-    labelled = (sets >= 0).all(axis=1) if targets.ndim == 1 else sets.any(axis=1)
+    labelled = np.atleast_1d(targets >= 0 if targets.ndim == 1 else sets.any(axis=1))
     names = np.asarray(groups)
     precisions, averages, weights = [], [], []
     for query in range(len(unit)):
