@@ -31,9 +31,9 @@ def readme_table() -> str:
                 cells.append("")
                 continue
             found = own.loc[[(task, dataset)]].iloc[0]
-            best = found["rank"] == 1
-            value = f"**{found['value']:.3f}**" if best else f"{found['value']:.3f}"
-            cells.append(f"{value} ({found['low']:.3f} to {found['high']:.3f})")
+            value = f"**{found['value']:.3f}**" if found["rank"] == 1 else f"{found['value']:.3f}"
+            mark = "" if found["rank"] > 0 else " †"  # trained with labels: no rank
+            cells.append(f"{value} ({found['low']:.3f} to {found['high']:.3f}){mark}")
         rows.append([f"`{encoder}`", *cells])
     counts = board.groupby(["task", "dataset"])["n"].max()
     heads = [

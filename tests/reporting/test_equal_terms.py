@@ -69,7 +69,7 @@ def test_an_encoder_of_few_dimensions_is_not_reduced() -> None:
 
 
 def test_runs_of_earlier_versions_are_blank_with_the_reason() -> None:
-    board = leaderboard(read_runs([ROOT / "results" / "reference" / "studio"]))
+    board = leaderboard(read_runs([ROOT / "results" / "reference" / "studio-960"]))
     assert board["last_layer"].isna().all()
     _, cells, notes = rows_of(board)[0]
     assert dict(cells[0])["last layer"] == ""
