@@ -115,7 +115,9 @@ def test_a_cell_comes_back_as_it_was_written(folder: RunFolder) -> None:
 
 
 def test_cells_of_earlier_versions_are_read() -> None:
-    paths = sorted((ROOT / "results" / "reference" / "studio-960" / "predictions").glob("*.json.gz"))
+    paths = sorted(
+        (ROOT / "results" / "reference" / "studio-960" / "predictions").glob("*.json.gz")
+    )
     assert paths
     for path in paths[:3]:
         cell = read_cell(path)

@@ -62,6 +62,13 @@ def caption_of(tables: Sequence[pd.DataFrame], what: str) -> str:
     return f"{what} Data: {'; '.join(each)}."
 
 
+def contents_of(tables: Sequence[pd.DataFrame]) -> str:
+    """What the intervals contain, such as `test tracks, draws`."""
+    texts = [text for rows in tables for text in rows["interval"]]
+    over = [text.partition(" over ")[2].partition(" (")[0] for text in texts]
+    return ", ".join(dict.fromkeys(part for text in over for part in text.split(", ") if part))
+
+
 def panels(
     count: int, height: float = 2.5, columns: int = 2, width: float = WIDTH
 ) -> tuple[Figure, list[Axes]]:

@@ -10,6 +10,7 @@ import pandas as pd
 from mirprobe.reporting.compared import Compared
 from mirprobe.reporting.figures.common import (
     caption_of,
+    contents_of,
     legend,
     looks,
     panels,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 WHAT = (
     "Score against speed (seconds of audio encoded per second, as this machine measured it) and "
-    "number of parameters. Bars: 95 % intervals over test tracks."
+    "number of parameters. Bars: 95 % intervals over {}."
 )
 _AXES = {"speed": "speed (s of audio per s)", "model_parameters": "parameters"}
 
@@ -67,7 +68,7 @@ def cost(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figure
                 own.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _count(x)))
             own.xaxis.set_minor_locator(NullLocator())
     legend(figure, axes)
-    figure.set_label(caption_of(tables, WHAT))
+    figure.set_label(caption_of(tables, WHAT.format(contents_of(tables))))
     return figure
 
 

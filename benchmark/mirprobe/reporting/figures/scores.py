@@ -12,6 +12,7 @@ from mirprobe.core.plotting import BLUE, GREY
 from mirprobe.reporting.compared import Compared
 from mirprobe.reporting.figures.common import (
     caption_of,
+    contents_of,
     controls,
     legend,
     literal,
@@ -47,7 +48,7 @@ def scores(compared: Compared) -> Figure:
         _encoders(own, list(kept["encoder"]))
         own.set_title(title_of(compared, rows))
     legend(figure, axes)
-    what = "Main metric on the test tracks. Bars: 95 % intervals over test tracks."
+    what = f"Main metric on the test tracks. Bars: 95 % intervals over {contents_of(tables)}."
     figure.set_label(caption_of(tables, what))
     return figure
 
