@@ -22,7 +22,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("shown") / "run", ["vit1d", "chroma", "$x_1$"])
 
 
-@pytest.mark.parametrize("kind", FIGURES)
+def test_a_curve_needs_subsets(run: Path) -> None:
+    with pytest.raises(ConfigError, match="no subsets of training tracks; run --train-tracks"):
+        mirprobe.plot("few-labels", run)
+
+
+@pytest.mark.parametrize("kind", [name for name in FIGURES if name != "few-labels"])
 def test_a_figure_names_its_data_and_fits_a_paper(run: Path, kind: str) -> None:
     figure = mirprobe.plot(kind, run)
     assert figure.get_size_inches()[0] == 7.0
