@@ -110,21 +110,26 @@ def run_each(
 
     Raises:
         StorageError: the cache or the results cannot be written, so that no other run could do it.
+        MirprobeError: the same error ended every run.
     """
     results: list[R] = []
     reasons: list[str] = []
+    errors: list[MirprobeError] = []
     for config in configs:
         try:
             result = work(config)
         except StorageError:
             raise
         except MirprobeError as error:
+            errors.append(error)
             failures = lines_of(error)
         else:
             results.append(result)
             failures = list(result.failures.values())
         title = f"{', '.join(config.tasks)} on {config.data}: " if len(configs) > 1 else ""
         reasons += [f"{title}{failure}" for failure in failures]
+    if len(errors) == len(configs) and len({str(error) for error in errors}) == 1:
+        raise errors[0]
     return results, reasons
 
 
