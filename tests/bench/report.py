@@ -37,7 +37,7 @@ PAINTED = "const done = arguments[0]; %s; requestAnimationFrame(() => setTimeout
 def busy(driver: Chrome) -> float:
     """Milliseconds of CPU time that the page has worked: scripts, styles, layout, painting."""
     found = driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
-    return 1e3 * sum(one["value"] for one in found if one["name"] == "TaskDuration")
+    return float(1e3 * sum(one["value"] for one in found if one["name"] == "TaskDuration"))
 
 
 def main() -> None:

@@ -159,7 +159,7 @@ def _edges(inspection: TrackInspection) -> tuple[float, float]:
 
 def _draw_matrices(figure: SubFigure | Figure, inspection: TrackInspection, rows: int) -> None:
     """Draw the self-similarity of each chosen layer, all on one scale."""
-    low, high = np.percentile(np.stack(inspection.similarity), [1, 99])
+    low, high = np.percentile(np.stack(list(inspection.similarity)), [1, 99])
     axes: Any = figure.subplots(rows, min(_COLUMNS, len(inspection.chosen)), squeeze=False)
     extent = _edges(inspection) * 2
     layers = zip(axes.flat, inspection.chosen, inspection.similarity, strict=False)
