@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,17 @@ def _one_core() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(joblib, "cpu_count", lambda: 1)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _loggers() -> Iterator[None]:
+    """The command line sets up its loggers; the next test finds them as they were."""
+    loggers = [logging.getLogger(name) for name in ("mirprobe", "mirprobe_tasks")]
+    before = [(one.handlers, one.propagate, one.level) for one in loggers]
+    yield
+    for one, (handlers, propagate, level) in zip(loggers, before, strict=True):
+        one.handlers, one.propagate = handlers, propagate
+        one.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -93,11 +93,7 @@ def test_a_warning_of_groups_in_two_splits(
     assert message.startswith("data set 'tones': group 'train-0' is in more than one split: ")
 
 
-def test_the_limit_of_the_test_split_is_said(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(logging.getLogger("mirprobe"), "propagate", True)
-
+def test_the_limit_of_the_test_split_is_said(caplog: pytest.LogCaptureFixture) -> None:
     def sizes(*limits: int | None) -> list[int]:
         caplog.clear()
         return [len(tracks) for tracks in limit_tracks(Tones(Path()), *limits).values()]

@@ -24,6 +24,7 @@ seeds: [3, 1]
 device: cpu
 dtype: float32
 limit: 7
+perturb: [gain=-6]
 pca: 8
 strict: true
 precision: bf16
@@ -67,6 +68,7 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         device="cpu",
         dtype="float32",
         limit=7,
+        perturb=("gain=-6",),
         pca=8,
         strict=True,
         precision="bf16",

@@ -233,7 +233,7 @@ def compute_cells(
     processes = min(jobs, len(ordered))
     alone = list(ordered)
     # few cells run one after the other, and each spreads its tracks over all processes
-    if workers is not None or jobs < 2 * len(ordered) > 2:
+    if workers is not None or (processes > 1 and jobs < 2 * len(ordered)):
         packed = {work: work.packed() for work in ordered}
         calls = {work: call for work, call in packed.items() if call is not None}
         alone = [work for work in ordered if work not in calls]

@@ -262,7 +262,10 @@ def tag_view(encoders: Sequence[Pairs]) -> tuple[str, list[Grid]] | None:
     """Average precision of each tag, most frequent first, without tags of all or no tracks."""
     from sklearn.metrics import average_precision_score
 
-    tags = list(encoders[0][0][1].tags or {})
+    every = [set(other.tags or {}) for pairs in encoders for _, other in pairs]
+    tags = [tag for tag in encoders[0][0][1].tags or {} if all(tag in one for one in every)]
+    if not tags:
+        return None
     truth = np.array([[(one.tags or {}).get(t, 0) > 0.5 for t in tags] for one, _ in encoders[0]])
     counts = truth.sum(0)
     order = [n for n in np.argsort(-counts, kind="stable") if 0 < counts[n] < len(truth)]

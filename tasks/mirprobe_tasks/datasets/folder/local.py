@@ -34,9 +34,9 @@ def read_local(
             annotations of a field that differ, and none is chosen.
     """
     text = _text(path)
-    if kind == "jams":
-        return read_jams(text, chosen or {})
     try:
+        if kind == "jams":
+            return read_jams(text, chosen or {})
         if kind == "beats":
             return {"beats": _beats(_lines(text))}
         return {kind: _segments(_lines(text), kind)}
