@@ -119,6 +119,8 @@ def parse(words: list[str]) -> None:
     """Fail if the command line does not know the command or an option."""
     command: Any = typer.main.get_command(app)
     while hasattr(command, "commands"):
+        if words[0] not in command.commands and "rank" in command.commands:
+            words = ["rank", *words]  # `mirprobe leaderboard RUN`
         command, words = command.commands[words[0]], words[1:]
     known = {option for parameter in command.params for option in parameter.opts}
     for word in words:
