@@ -18,7 +18,6 @@ import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
-from scipy.signal import butter, fftconvolve, sosfiltfilt
 
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
@@ -72,6 +71,8 @@ def gain(samples: Samples, decibels: float) -> Samples:
 
 def lowpass(samples: Samples, hertz: float) -> Samples:
     """Remove what lies above a frequency: Butterworth, order 8, forwards and backwards."""
+    from scipy.signal import butter, sosfiltfilt  # a second to import
+
     sections = butter(8, hertz, fs=RATE, output="sos")
     return np.asarray(sosfiltfilt(sections, samples, padlen=0), dtype=np.float32)
 
@@ -81,6 +82,8 @@ def reverb(samples: Samples, seconds: float) -> Samples:
     time = np.arange(1, round(seconds * RATE) + 1) / RATE
     tail = np.random.default_rng(0).standard_normal(len(time)) * 10 ** (-3 * time / seconds)
     response = np.concatenate([[1.0], tail / np.linalg.norm(tail)])
+    from scipy.signal import fftconvolve
+
     wet = fftconvolve(samples, response)[: len(samples)]
     return np.asarray(wet * (_rms(samples) / _rms(wet)), dtype=np.float32)
 
