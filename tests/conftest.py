@@ -10,6 +10,10 @@ import joblib
 import pytest
 import torch
 from helpers.tones import Tones
+from hypothesis import settings
+
+settings.register_profile("no deadline", deadline=None)  # machines are busy at times
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(autouse=True, scope="session")

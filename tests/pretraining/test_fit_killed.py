@@ -99,7 +99,12 @@ def started(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A slow training in another process."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        command(folder, "--slow"), env=environment(), stderr=pipe, text=True
+        command(folder, "--slow"),
+        env=environment(),
+        stderr=pipe,
+        text=True,
+        # a shell lets its background processes ignore SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             yield process
