@@ -12,7 +12,7 @@ from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.schema import Annotations, Floats, Level, Loss, Segments
 from mirprobe.metrics import chord as metrics
 from mirprobe_tasks.common.checks import parse_chord, required, validate_segments
-from mirprobe_tasks.common.frame_grid import edges, period
+from mirprobe_tasks.common.frame_grid import equal_segments, period
 from mirprobe_tasks.decoding.viterbi import uniform_viterbi
 
 JUMP_COSTS = (0.0, 1.0, 2.0, 4.0, 6.0, 8.0, 11.0, 15.0, 20.0, 28.0, 40.0)
@@ -73,11 +73,7 @@ class Chord:
             classes = uniform_viterbi(logits, 1 / period(times), parameters["jump_cost"])
         else:
             classes = logits.argmax(axis=1)
-        starts = np.flatnonzero(np.diff(classes, prepend=-1))
-        times = edges(times)
-        intervals = np.stack([times[starts], times[np.append(starts[1:], len(classes))]], axis=1)
-        labels = tuple(self.labels[classes[start]] for start in starts)
-        return Annotations(chords=Segments(intervals, labels))
+        return Annotations(chords=equal_segments(classes, times, self.labels))
 
     def score(
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.core.bootstrap import Statistic, weighted_mean
-from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations, Beats, Floats, Level, Loss
 from mirprobe.metrics.events import labelled_event_scores
 from mirprobe_tasks.common.activation import activation, peak_times
 from mirprobe_tasks.common.checks import required, validate_events
-from mirprobe_tasks.common.fields import labels_of
+from mirprobe_tasks.common.fields import checked_tolerance, labels_of
 from mirprobe_tasks.common.make_annotations import make_annotations
 from mirprobe_tasks.onset import THRESHOLDS
 
@@ -61,10 +61,8 @@ class Events:
             ConfigError: no track has the field, its values are no events, or the tolerance is not
                 above 0.
         """
-        if not isinstance(tolerance, float | int) or not 0 < tolerance < np.inf:
-            raise ConfigError(f"events: tolerance is {tolerance!r}; give seconds above 0")
         self.annotation = field
-        self.tolerance = float(tolerance)
+        self.tolerance = checked_tolerance(self.name, tolerance)
         self.labels = labels_of(dataset, field, _by_label)
 
     def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[np.float32]:

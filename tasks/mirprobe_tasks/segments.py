@@ -11,12 +11,12 @@ from scipy.ndimage import uniform_filter1d
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.core.bootstrap import Statistic
-from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations, Floats, Level, Loss, Segments
 from mirprobe.metrics import segments as metrics
 from mirprobe_tasks.common.checks import parse_label, required, validate_segments
-from mirprobe_tasks.common.fields import labels_of
-from mirprobe_tasks.common.frame_grid import edges, period
+from mirprobe_tasks.common.fields import checked_tolerance, labels_of
+from mirprobe_tasks.common.frame_grid import equal_segments, period
 from mirprobe_tasks.common.make_annotations import make_annotations
 
 SMOOTHING = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -52,10 +52,8 @@ class SegmentLabels:
             ConfigError: no track has the field, its values are no segments, or the tolerance is not
                 above 0.
         """
-        if not isinstance(tolerance, float | int) or not 0 < tolerance < np.inf:
-            raise ConfigError(f"segments: tolerance is {tolerance!r}; give seconds above 0")
         self.annotation = field
-        self.tolerance = float(tolerance)
+        self.tolerance = checked_tolerance(self.name, tolerance)
         found = labels_of(dataset, field, lambda value: _segments(value).labels)
         self.labels = tuple(dict.fromkeys([*found, metrics.NONE]))
 
@@ -85,12 +83,8 @@ class SegmentLabels:
         times = required(times, "frame times")
         size = 2 * round(parameters["smoothing"] / period(times) / 2) + 1
         smooth = uniform_filter1d(logits.astype(np.float64), size, axis=0, mode="nearest")
-        best = smooth.argmax(axis=1)
-        starts = np.flatnonzero(np.diff(best, prepend=-1))  # (segments,) first frames
-        bounds = np.append(edges(times)[starts], edges(times)[-1])
-        intervals = np.stack([bounds[:-1], bounds[1:]], axis=1)
-        labels = tuple(self.labels[index] for index in best[starts])
-        return make_annotations({self.annotation: Segments(intervals, labels)})
+        found = equal_segments(smooth.argmax(axis=1), times, self.labels)
+        return make_annotations({self.annotation: found})
 
     def score(
         self, references: Sequence[Annotations], estimates: Sequence[Annotations]

@@ -21,6 +21,23 @@ FILE_SPEC = re.compile(
 QUOTED_OR_LETTER = re.compile(r"\"[^\"]*\"|'[^']*'|.", re.DOTALL)
 
 
+def require_scores(what: str, name: str, known: Iterable[str], where: str = "") -> None:
+    """Check that there are scores of a name.
+
+    Args:
+        what: the kind of name, such as `encoder`.
+        name: the name.
+        known: names that have scores.
+        where: begins the message.
+
+    Raises:
+        ConfigError: it is not known.
+    """
+    known = list(known)
+    if name not in known:
+        raise ConfigError(f"{where}no scores of {what} '{name}'; {nearest(name, known)}")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of an error message: the nearest known name, or all of them."""
     known = sorted(known)

@@ -21,7 +21,10 @@ VIOLET = "#7d55b0"
 INK = "#1d1f24"
 """Text and axes; `inline_svg` replaces it by the colour of the text around the figure."""
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#aa3377", "#66ccee", "#ccbb44")
-"""Told apart by the colour-blind (Tol, Colour Schemes, SRON/EPS/TN/09-002, 2021, `bright`)."""
+"""Colours that colour-blind readers can distinguish.
+
+Source: Tol, Colour Schemes, SRON/EPS/TN/09-002, 2021, `bright`.
+"""
 MARKERS = "osD^vPX"
 _STYLE: Any = {
     "font.family": "sans-serif",

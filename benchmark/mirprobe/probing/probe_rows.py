@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from math import prod
+from math import nan, prod
 from typing import Any
 
 import numpy as np
 import torch
 
-from mirprobe.core.schema import Floats
+from mirprobe.core.schema import Annotations, Floats
 from mirprobe.probing.batches import Examples
 from mirprobe.probing.logits import Logits, StoredLogits
 from mirprobe.probing.probes import Fitted
@@ -134,15 +134,17 @@ def score_perturbed(scorer: Scorer, selected: Selected, split: SplitData, text: 
     logits = _predict(scorer, split, selected.scored.probes, every_variant)
     found = replace(selected.scored, test=logits)
     own = replace(scorer, row=row, test=split)
-    _add(own, "perturbed", found, selected.chosen, selected.variant, stored=False)
-    decoding, variant = selected.chosen
-    for seed, choice in enumerate(found.of(*selected.chosen)):
-        scorer.add_change(
-            row,
-            (split, logits[variant, seed]),
-            selected.scored.test[variant, seed],
-            decoding,
+    after = _add(own, "perturbed", found, selected.chosen, selected.variant, stored=False)
+    choices, before = found.of(*selected.chosen), scorer.cell.chosen()  # one a seed
+    for seed, (choice, one) in enumerate(zip(choices, before, strict=True)):
+        own.add_change(
+            after[seed],
+            scorer.test,
+            one.tracks,
             choice,
+            decoding=one.decoding,
+            parameters=one.parameters,
+            learning_rate=nan,
             kind="perturbed-change",
             layer=selected.variant[0],
             source=selected.variant[1],
@@ -241,11 +243,11 @@ def _add(
     chosen: tuple[str, int],
     variant: Variant,
     **marks: Any,
-) -> None:
-    """Add the rows of a decoding and a variant, for each seed."""
+) -> list[list[Annotations]]:
+    """Add the rows of a decoding and a variant, for each seed; returns the predictions."""
     decoding, index = chosen
-    for seed, choice in enumerate(found.of(decoding, index)):
-        fit = found.probes.fits[index][seed]
+    fits = found.probes.fits[index]
+    return [
         scorer.add(
             found.test[index, seed],
             decoding,
@@ -254,11 +256,13 @@ def _add(
             layer=variant[0],
             source=variant[1],
             seed=scorer.seeds[seed],
-            learning_rate=fit.learning_rate,
-            weight_decay=fit.weight_decay,
-            steps=fit.steps,
-            converged=fit.converged,
-            edge=("training",) * fit.edge,
-            setting=fit.setting,
+            learning_rate=fits[seed].learning_rate,
+            weight_decay=fits[seed].weight_decay,
+            steps=fits[seed].steps,
+            converged=fits[seed].converged,
+            edge=("training",) * fits[seed].edge,
+            setting=fits[seed].setting,
             **{"selected": False, **marks},
         )
+        for seed, choice in enumerate(found.of(decoding, index))
+    ]

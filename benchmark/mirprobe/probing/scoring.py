@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
-from functools import partial
+from functools import cached_property, partial
 from math import nan
 from typing import Any, TypeVar
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mirprobe.api.task import Task, conditions_of, decode_grid, score_main
 from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.bootstrap import Statistic, mean
-from mirprobe.core.intervals import jackknife
+from mirprobe.core.intervals import Estimate, jackknife
 from mirprobe.core.parallel import map_packed
 from mirprobe.core.schema import Annotations, Floats, Frames, Score
 from mirprobe.probing.logits import Logits, StoredLogits, store_logits
@@ -182,79 +182,59 @@ class Scorer:
         main_only: bool = False,
         stored: bool = True,
         **fields: Any,
-    ) -> None:
+    ) -> list[Annotations]:
         """Decode and score the test tracks.
 
         Adds a row for each metric and, if `stored`, the predictions, or with `main_only` the row of
         the main metric.
+
+        Returns:
+            What is predicted for each test track.
         """
         decoded = self.decode(self.test, logits, decoding, choice.parameters)
         # scored as they are stored, so that the scores can be computed again
         estimates = [from_json(to_json(estimate)) for estimate in decoded]
         shared = self.add_mean([estimates], decoding, choice, main_only=main_only, **fields)
         if main_only or not stored:
-            return
+            return estimates
         tracks = dict(zip(self.test.ids, estimates, strict=True))
         known = {own.name for own in dataclass_fields(Prediction)}
         fit = {name: self.row[name] for name in ("draw", "resample") if name in self.row}
         shared = {name: value for name, value in {**shared, **fit}.items() if name in known}
         self.cell.predictions.append(Prediction(**shared, tracks=tracks))
+        return estimates
 
     def add_change(
         self,
-        row: Mapping[str, Any],
-        disturbed: tuple[SplitData, Iterable[Logits]],
-        undisturbed: Iterable[Logits],
-        decoding: str,
+        after: Sequence[Annotations],
+        undisturbed: SplitData,
+        before: Mapping[str, Annotations],
         choice: Choice,
-        **fields: Any,
+        **shared: Any,
     ) -> None:
         """Add the change of the main metric from the undisturbed to the disturbed test tracks.
 
-        The interval is paired: both scores are of the tracks that are usable in both.
+        The interval is paired: both scores are of the tracks that are usable in both. The test
+        split of this scorer has the disturbed tracks.
 
         Args:
-            row: of the disturbed tracks.
-            disturbed: usable disturbed test tracks, and logits.
-            undisturbed: logits of the test tracks.
-            decoding: its name.
+            after: predictions for the disturbed tracks.
+            undisturbed: the test split without the perturbation.
+            before: track -> prediction for it.
             choice: of validation.
-            **fields: of the row.
+            **shared: the other fields of `Score` that are not in `row`.
         """
-        after, logits = disturbed
-        usable = set(after.ids)
-        common = [track for track in self.test.ids if track in usable]
-        sides = []
-        for split, own in ((after, logits), (self.test, undisturbed)):
-            estimates = self.decode(split, own, decoding, choice.parameters)
-            places = [split.ids.index(track) for track in common]
-            statistic = score_main(
-                self.task,
-                [split.references[place] for place in places],
-                [estimates[place] for place in places],
-            )
-            sides.append(jackknife(statistic, [split.groups[place] for place in places]))
-        change = sides[0] - sides[1]
-        interval = change.interval
-        self.cell.scores.append(
-            Score(
-                **row,
-                **fields,
-                decoding=decoding,
-                parameters=json.dumps(dict(choice.parameters)),
-                learning_rate=nan,
-                metric=self.task.main_metric,
-                main=True,
-                value=change.value,
-                low=interval.low,
-                high=interval.high,
-                n=len(common),
-                groups=change.groups,
-                interval=interval.text,
-                validation=choice.validation,
-                conditions=conditions_of(self.task)(after.references),
-            )
+        places = {track: place for place, track in enumerate(self.test.ids)}
+        common = [place for place, track in enumerate(undisturbed.ids) if track in places]
+        ids = [undisturbed.ids[place] for place in common]
+        groups = [undisturbed.groups[place] for place in common]
+        changed = [places[track] for track in ids]
+        pairs = (
+            ([self.test.references[n] for n in changed], [after[n] for n in changed]),
+            ([undisturbed.references[n] for n in common], [before[track] for track in ids]),
         )
+        one, other = (jackknife(score_main(self.task, *pair), groups) for pair in pairs)
+        self._add_row(self.task.main_metric, one - other, len(common), choice.validation, **shared)
 
     def add_mean(
         self,
@@ -307,26 +287,34 @@ class Scorer:
             validation: the value by which validation chose.
             **shared: the other fields of `Score` that are not in `row`.
         """
-        conditions = conditions_of(self.task)(self.test.references)
         for metric, statistic in statistics.items():
             estimate = jackknife(statistic, groups)
-            interval = estimate.interval
-            self.cell.scores.append(
-                Score(
-                    **self.row,
-                    **shared,
-                    metric=metric,
-                    main=metric == self.task.main_metric,
-                    value=estimate.value,
-                    low=interval.low,
-                    high=interval.high,
-                    n=statistic.tracks,
-                    groups=estimate.groups,
-                    interval=interval.text,
-                    validation=validation,
-                    conditions=conditions,
-                )
+            self._add_row(metric, estimate, statistic.tracks, validation, **shared)
+
+    def _add_row(
+        self, metric: str, estimate: Estimate, n: int, validation: float, **shared: Any
+    ) -> None:
+        interval = estimate.interval
+        self.cell.scores.append(
+            Score(
+                **self.row,
+                **shared,
+                metric=metric,
+                main=metric == self.task.main_metric,
+                value=estimate.value,
+                low=interval.low,
+                high=interval.high,
+                n=n,
+                groups=estimate.groups,
+                interval=interval.text,
+                validation=validation,
+                conditions=self._conditions,
             )
+        )
+
+    @cached_property
+    def _conditions(self) -> str:
+        return conditions_of(self.task)(self.test.references)
 
     def no_probe(self, kind: str) -> dict[str, Any]:
         """Fields of the rows of a control that needs no probe."""

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from mirprobe.api.specs import nearest
+from mirprobe.api.specs import require_scores
 from mirprobe.api.task import Task, score_main
 from mirprobe.core.errors import ConfigError, MirprobeError
 from mirprobe.core.intervals import Estimate, Interval, p_value
@@ -115,12 +115,9 @@ def compare(runs: Sequence[StoredRun], reference: str, tasks: Sequence[str] = ()
     if shipped:
         found += [one for one in entries(shipped) if one.name == reference]
     anchors = [entry for entry in found if entry.name == reference]
-    if not anchors:
-        raise ConfigError(f"no scores of encoder '{reference}'; {nearest(reference, known)}")
-    names = {str(entry.row["task"]) for entry in found}
+    require_scores("encoder", reference, {entry.name for entry in found})
     for task in tasks:
-        if task not in names:
-            raise ConfigError(f"no scores of task '{task}'; {nearest(task, names)}")
+        require_scores("task", task, {str(entry.row["task"]) for entry in found})
     others = [
         entry
         for entry in found
@@ -168,15 +165,43 @@ def unlike(one: Entry, other: Entry) -> str:
     return ""
 
 
-def _difference(entry: Entry, anchor: Entry) -> dict[str, Any]:
-    cells, name = [entry.cell, anchor.cell], str(entry.row["task"])
-    tracks = entry.run.dataset.tracks
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The main metric of two entries on the test tracks that both have.
+
+    Attributes:
+        task: the task.
+        tracks: these test tracks.
+        scores: of the two entries, over all fitted probes.
+        n: number of tracks that the metric scores.
+    """
+
+    task: Task
+    tracks: list[Track]
+    scores: tuple[Estimate, Estimate]
+    n: int
+
+
+def pair(one: Entry, other: Entry) -> Pair:
+    """Score two entries on the same tracks.
+
+    Raises:
+        ConfigError: they have no test track in common, or the task is not installed.
+        StorageError: a file of a run is missing or damaged.
+    """
+    cells, tracks = (one.cell, other.cell), one.run.dataset.tracks
     ids = common_tracks(cells)
     if not ids:
         raise ConfigError("the two encoders have no test track in common")
-    task = entry.run.task(name)
+    task = one.run.task(str(one.row["task"]))
     main = task.main_metric
-    (one, n), (other, _) = (estimates(cell, task, tracks, ids, main)[main] for cell in cells)
+    (first, n), (second, _) = (estimates(cell, task, tracks, ids, main)[main] for cell in cells)
+    return Pair(task, [tracks[track] for track in ids], (first, second), n)
+
+
+def _difference(entry: Entry, anchor: Entry) -> dict[str, Any]:
+    found = pair(entry, anchor)
+    one, other = found.scores
     difference = one - other
     interval = difference.interval
     if np.isnan(difference.value):
@@ -190,8 +215,8 @@ def _difference(entry: Entry, anchor: Entry) -> dict[str, Any]:
         "low": interval.low,
         "high": interval.high,
         "interval": interval.text,
-        "p": _p(difference, interval, cells, task, [tracks[track] for track in ids]),
-        "n": n,
+        "p": _p(difference, interval, (entry.cell, anchor.cell), found.task, found.tracks),
+        "n": found.n,
         "groups": difference.groups,
         "error": (interval.high - interval.low) / 2 / float(stdtrit(interval.df, 0.975)),
         "df": interval.df,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mirprobe.api.specs import nearest
+from mirprobe.api.specs import require_scores
 from mirprobe.api.task import score_main
 from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
 from mirprobe.core.schema import Annotations
@@ -188,13 +188,15 @@ def compared(
     several = [runs] if isinstance(runs, str | PathLike | StoredRun) else runs
     opened = [run if isinstance(run, StoredRun) else StoredRun(run) for run in several]
     scores, pairs = merge([run.scores for run in opened]), all_pairs(opened)
-    _require("task", tasks, list(scores["task"].unique()))
+    for name in tasks:
+        require_scores("task", name, scores["task"].unique())
     if tasks:
         order = scores["task"].map({name: place for place, name in enumerate(tasks)})
         scores = scores[order.notna()].iloc[order.dropna().argsort(kind="stable")]
     rename = rename or {}
     encoders = list(scores["encoder"].unique())
-    _require("encoder", list(rename), encoders)
+    for name in rename:
+        require_scores("encoder", name, encoders)
     names = [rename.get(name, name) for name in encoders]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -204,9 +206,3 @@ def compared(
         scores.assign(encoder=scores["encoder"].replace(rename)),
         pairs,
     )
-
-
-def _require(what: str, names: Sequence[str], known: Sequence[str]) -> None:
-    for name in names:
-        if name not in known:
-            raise ConfigError(f"no scores of {what} '{name}'; {nearest(name, known)}")

@@ -9,9 +9,9 @@ from itertools import combinations
 import pandas as pd
 
 from mirprobe.core.errors import MirprobeError
-from mirprobe.reporting.compare import Entry, entries, unlike
+from mirprobe.reporting.compare import Entry, entries, pair, unlike
 from mirprobe.reporting.leaderboard import read_pairs
-from mirprobe.reporting.paired_differences import common_tracks, difference_row, estimates
+from mirprobe.reporting.paired_differences import difference_row
 from mirprobe.reporting.run_folder import DIFFERENCES
 from mirprobe.reporting.stored_run import StoredRun
 
@@ -43,16 +43,9 @@ def all_pairs(runs: Sequence[StoredRun]) -> pd.DataFrame:
 
 
 def _both_ways(one: Entry, other: Entry) -> list[dict[str, object]]:
-    name, cells = str(one.row["task"]), (one.cell, other.cell)
-    ids = common_tracks(cells)
-    if not ids:
-        return []
-    task = one.run.task(name)
-    main = task.main_metric
-    (first, n), (second, _) = (
-        estimates(cell, task, one.run.dataset.tracks, ids, main)[main] for cell in cells
-    )
+    found, cells = pair(one, other), (one.cell, other.cell)
+    name, main, (first, second) = str(one.row["task"]), found.task.main_metric, found.scores
     return [
-        difference_row(name, main, *cells, first - second, n),
-        difference_row(name, main, *cells[::-1], second - first, n),
+        difference_row(name, main, *cells, first - second, found.n),
+        difference_row(name, main, *cells[::-1], second - first, found.n),
     ]

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from mirprobe.api.encoder import INFO_COLUMNS
-from mirprobe.api.specs import nearest, spec_name
+from mirprobe.api.specs import require_scores, spec_name
 from mirprobe.core.errors import ConfigError
 from mirprobe.probing.selection import best_on_validation
 from mirprobe.reporting.equal_terms import equal_terms
@@ -127,9 +127,8 @@ def leaderboard(
     Raises:
         ConfigError: `reference` is not among the encoders, or there is nothing to rank.
     """
-    encoders = scores["encoder"].unique()
-    if reference is not None and reference not in encoders:
-        raise ConfigError(f"no scores of encoder '{reference}'; {nearest(reference, encoders)}")
+    if reference is not None:
+        require_scores("encoder", reference, scores["encoder"].unique())
     chosen = scores[(scores["kind"] == "probe") & scores["selected"]]
     if not chosen["main"].any():
         raise ConfigError("these runs hold no score that could be ranked; run again")

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from mirprobe.api.specs import nearest
+from mirprobe.api.specs import nearest, require_scores
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.intervals import FEW
 from mirprobe.core.markdown import markdown_table
@@ -45,10 +45,7 @@ def long_table(compared: Compared, metrics: Sequence[str] = ()) -> pd.DataFrame:
     """
     board = compared.board
     for name in metrics:
-        if name not in set(board["metric"]):
-            raise ConfigError(
-                f"no scores of metric '{name}'; {nearest(name, set(board['metric']))}"
-            )
+        require_scores("metric", name, board["metric"].unique())
     rows = board[board["metric"].isin(metrics) if metrics else board["main"]]
     scores = compared.scores
     chosen = scores[(scores["kind"] == "probe") & scores["selected"]]

@@ -16,7 +16,7 @@ from mirprobe.api.dataset import Dataset, vocabularies_of
 from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import Annotations, Split, Track
-from mirprobe.reporting.run_folder import AnyPath, verify
+from mirprobe.reporting.run_folder import AnyPath, damaged, verify
 
 REFERENCES = "references.json.gz"
 _MEMBERS = ("name", "tags", "trim", "vocabularies")
@@ -123,5 +123,5 @@ def read_references(run: AnyPath) -> StoredDataset:
             "command again, which computes no finished cell anew"
         ) from error
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StorageError(f"{path}: damaged ({error}); delete it and run again") from error
+        raise damaged(path, error) from error
     return StoredDataset(members, tracks)

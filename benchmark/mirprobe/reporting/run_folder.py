@@ -203,9 +203,9 @@ def read_cell(path: AnyPath) -> Cell:
     except FileNotFoundError:
         raise
     except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise StorageError(f"{path}: damaged ({error}); delete it and run again") from error
+        raise damaged(path, error) from error
     except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise StorageError(f"{path}: damaged (not a cell); delete it and run again") from error
+        raise damaged(path, "not a cell") from error
 
 
 def _parse_cell(content: str | bytes) -> Cell:
@@ -352,9 +352,9 @@ def read_description(run: AnyPath) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
     if not isinstance(values, dict) or not isinstance(values.get("encoders"), dict):
-        raise _damaged(path, "no description of a run")
+        raise damaged(path, "no description of a run")
     return values
 
 
@@ -366,8 +366,9 @@ def _speeds(run: AnyPath) -> dict[str, float]:
             spec: float(entry["speed"]) for spec, entry in encoders.items() if entry.get("speed")
         }
     except (ValueError, TypeError, AttributeError) as error:
-        raise _damaged(run / "run.json", error) from error
+        raise damaged(run / "run.json", error) from error
 
 
-def _damaged(path: AnyPath, reason: object) -> StorageError:
+def damaged(path: AnyPath, reason: object) -> StorageError:
+    """The error of a file of a run that cannot be read."""
     return StorageError(f"{path}: damaged ({reason}); delete it and run again")

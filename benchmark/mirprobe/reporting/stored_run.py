@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mirprobe.api.registry import TASKS
-from mirprobe.api.specs import nearest
+from mirprobe.api.specs import nearest, require_scores
 from mirprobe.api.task import Task
 from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.errors import ConfigError, StorageError
@@ -102,11 +102,8 @@ class StoredRun:
             ConfigError: the run has no such encoder or task.
             StorageError: the file of the cell is missing, damaged or was changed after the run.
         """
-        for kind, name, known in (("encoder", encoder, self.encoders), ("task", task, self.tasks)):
-            if name not in known:
-                raise ConfigError(
-                    f"{self.path}: no scores of {kind} '{name}'; {nearest(name, known)}"
-                )
+        require_scores("encoder", encoder, self.encoders, f"{self.path}: ")
+        require_scores("task", task, self.tasks, f"{self.path}: ")
         if (encoder, task) not in self._cells:
             name = cell_file(encoder, task)
             path = self.root / name
@@ -240,13 +237,6 @@ class StoredRun:
         return pd.DataFrame(rows, columns=columns)
 
     def _encoders_of(self, task: str) -> list[str]:
-        if task not in self.tasks:
-            raise ConfigError(
-                f"{self.path}: no scores of task '{task}'; {nearest(task, self.tasks)}"
-            )
+        require_scores("task", task, self.tasks, f"{self.path}: ")
         rows = self.scores[self.scores["task"] == task]
         return [str(name) for name in rows["encoder"].unique()]
-
-    def _require(self, kind: str, name: str, known: list[str]) -> None:
-        if name not in known:
-            raise ConfigError(f"{self.path}: no scores of {kind} '{name}'; {nearest(name, known)}")

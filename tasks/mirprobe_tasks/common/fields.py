@@ -1,8 +1,9 @@
-"""Fields that the user names: their values over a data set, and their labels."""
+"""Fields that the user names: their values over a data set, their labels, and the tolerance."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any
 
 from mirprobe.api.dataset import Dataset, vocabularies_of
@@ -58,3 +59,14 @@ def labels_of(
     if not found and refused is not None:
         raise ConfigError(f"data set '{dataset.name}': field '{field}': {refused}")
     return tuple(sorted(found))
+
+
+def checked_tolerance(task: str, tolerance: float) -> float:
+    """The tolerance of a task in seconds.
+
+    Raises:
+        ConfigError: it is not a number above 0.
+    """
+    if not isinstance(tolerance, float | int) or not 0 < tolerance < inf:
+        raise ConfigError(f"{task}: tolerance is {tolerance!r}; give seconds above 0")
+    return float(tolerance)

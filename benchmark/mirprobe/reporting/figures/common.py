@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST = 12
-"""Encoders that one panel shows: more could not be told apart."""
+"""Encoders that one panel shows: with more, their lines are hard to distinguish."""
 WIDTH = 7.0  # inches: both columns of a page
 Looks = dict[str, dict[str, Any]]
 """Encoder -> colour and marker, as matplotlib names them."""

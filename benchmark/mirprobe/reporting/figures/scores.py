@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mirprobe.api.specs import nearest
+from mirprobe.api.specs import require_scores
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.plotting import BLUE, GREY
 from mirprobe.reporting.compared import Compared
@@ -63,9 +63,8 @@ def differences(compared: Compared, reference: str | None = None) -> Figure:
     Raises:
         ConfigError: the reference has no scores, or no run has differences.
     """
-    names = list(dict.fromkeys(compared.mains["encoder"]))
-    if reference is not None and reference not in names:
-        raise ConfigError(f"no scores of encoder '{reference}'; {nearest(reference, names)}")
+    if reference is not None:
+        require_scores("encoder", reference, compared.mains["encoder"].unique())
     pairs = compared.differences
     found = []
     for rows in compared.tables():
