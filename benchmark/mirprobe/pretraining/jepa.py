@@ -34,7 +34,12 @@ class Masks(NamedTuple):
 
 
 def draw_masks(
-    shape: tuple[int, ...], *, time: int, share: tuple[float, float], generator: Generator
+    shape: tuple[int, ...],
+    *,
+    time: int,
+    share: tuple[float, float],
+    generator: Generator,
+    device: torch.device | str = "cpu",
 ) -> Masks:
     """Draw one masked block per segment; all blocks have the same length.
 
@@ -44,14 +49,17 @@ def draw_masks(
         share: minimum and maximum share of the frames to mask. If no whole number of frames lies
             between them, the minimum is rounded up.
         generator: random generator on the CPU.
+        device: device of the masks; only the starts of the blocks are copied there.
     """
     least = ceil(share[0] * time)
     most = max(least, floor(share[1] * time))
     length = int(torch.randint(least, most + 1, (), generator=generator))
     start = torch.randint(0, time - length + 1, (*shape, 1), generator=generator)
-    ahead = torch.arange(time - length).expand(*shape, -1)
+    start = start.to(device, non_blocking=True)
+    ahead = torch.arange(time - length, device=device).expand(*shape, -1)
     return Masks(
-        visible=ahead + length * (ahead >= start), hidden=start + torch.arange(length)
+        visible=ahead + length * (ahead >= start),
+        hidden=start + torch.arange(length, device=device),
     )  # frames after the block are shifted by its length
 
 

@@ -154,6 +154,7 @@ class Trainer:
             time=time,
             share=(hide, hide) if hide else self.config.mask,
             generator=seeded("masks", self.config.seed, step),
+            device=self.fabric.device,
         )
         return views, Masks(self._local(visible), self._local(hidden))
 
