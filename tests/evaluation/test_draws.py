@@ -10,7 +10,8 @@ from helpers.tones import Tones
 from helpers.workbench import Workbench
 
 from mirprobe.core.errors import ConfigError
-from mirprobe.core.schema import SPLITS, Annotations, Track
+from mirprobe.core.schema import SPLITS, Annotations, Split, Track
+from mirprobe.embedding.embedder import Keys
 from mirprobe.evaluation.cells import Splits, deal, fold
 from mirprobe.evaluation.runner import run
 from mirprobe.reporting.run_folder import read_differences
@@ -43,13 +44,13 @@ class Rows:
 
 def splits(sizes: dict[str, int]) -> Splits:
     """Three tracks a group."""
-    made = {}
+    made: dict[Split, list[tuple[Track, Keys]]] = {}
     for split in SPLITS:
         names = [f"{split}-{number}" for number in range(sizes[split])]
         tracks = [
             Track(n, Path(n), f"{split}-{i // 3}", Annotations()) for i, n in enumerate(names)
         ]
-        made[split] = [(track, track.id) for track in tracks]
+        made[split] = [(track, {"clip": track.id}) for track in tracks]
     return made
 
 

@@ -37,6 +37,7 @@ train_tracks: [30, all, 3]
 shots: 2
 repeats: 3
 readings: [code, retrieval]
+pooling: [mean, max]
 valid_tracks: all
 data_home: somewhere/home
 cache_dir: somewhere/cache
@@ -81,6 +82,7 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         shots=("2",),
         repeats=3,
         readings=("code", "retrieval"),
+        pooling=("mean", "max"),
         valid_tracks="all",
         data_home=Path("somewhere/home"),
         cache_dir=Path("somewhere/cache"),

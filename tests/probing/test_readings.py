@@ -19,6 +19,7 @@ from mirprobe.probing.adamw import train_adamw
 from mirprobe.probing.batches import Examples
 from mirprobe.probing.cell import ProbeRun, run_cell
 from mirprobe.probing.knn import train_knn
+from mirprobe.probing.pooling import mean_of_parts, pool_over_time
 from mirprobe.probing.probes import AdamWConfig, KnnConfig, ProbeConfig, probe_config
 from mirprobe.probing.subsets import FewLabels
 
@@ -117,6 +118,82 @@ def test_the_weighted_sum_finds_the_layer_that_knows() -> None:
     wanted = (share[0] * scaled[:, 2] + share[1] * scaled[:, 3]) @ weight + bias
     np.testing.assert_allclose(probes.logits(x)[1, :, 0], wanted, atol=1e-4)
     assert (wanted.argmax(1).numpy() == made[1].targets[0]).mean() > 0.85
+
+
+def test_the_query_finds_the_part_that_knows() -> None:
+    """The class is heard in one of eight parts, at a random place that a marker tells."""
+    rng = np.random.default_rng(0)
+    made = []
+    for _ in range(2):
+        target = rng.integers(0, 3, 300)
+        rows = rng.normal(size=(300, 2, 8, 4))
+        place = rng.integers(0, 8, 300)
+        rows[np.arange(300), 1, place] += np.c_[3 * np.eye(3)[target], np.full(300, 6)]
+        made.append(Examples([InMemory(rows.reshape(300, 16, 4))], [target], members=8))
+    config = replace(quick(), weighted=False, parts=8)
+    probes = train_adamw(
+        made[0], made[1], config, level="clip", loss="multiclass", classes=3, seeds=(0, 1)
+    )
+    assert probes.shape == (2, 2)
+    x = torch.from_numpy(made[1].frames[0].read()).float()
+    # the outputs are those of one linear layer on a weighted mean of the parts, one by one
+    mean = made[0].frames[0].read().reshape(300, 2, 8, 4)[:, 1].mean((0, 1))
+    deviation = made[0].frames[0].read().reshape(300, 2, 8, 4)[:, 1].std((0, 1))
+    query, weight, bias = (layer[1, 0].numpy() for layer in probes.layers)
+    wanted = []
+    for parts in (x[:, 8:].numpy() - mean) / deviation:
+        heard = np.exp(parts @ query[:, 0] / 2)
+        wanted.append((heard / heard.sum()) @ parts @ weight + bias)
+    np.testing.assert_allclose(probes.logits(x)[1, :, 0], wanted, atol=1e-3)
+    right = probes.logits(x).argmax(-1) == torch.from_numpy(made[1].targets[0])[None, :, None]
+    assert right[1].float().mean() > 0.9 > 0.5 > right[0].float().mean()
+
+
+@pytest.mark.parametrize("time", [1, 5, 64, 100, 5000])
+def test_poolings_are_those_of_numpy(time: int) -> None:
+    rows = np.random.default_rng(0).normal(size=(time, 2, 3)).astype(np.float16)
+    exact = rows.astype(np.float64)
+    found = pool_over_time(InMemory(rows), "mean+std")
+    np.testing.assert_allclose(found, np.concatenate([exact.mean(0), exact.std(0)], 1), atol=1e-5)
+    np.testing.assert_array_equal(pool_over_time(InMemory(rows), "max"), rows.max(0))
+    parts = mean_of_parts(InMemory(rows), 64)
+    assert parts.shape == (2, 64, 3)
+    each = exact.repeat(64, axis=0).reshape(64, time, 2, 3).mean(1)
+    if time % 64 == 0 or 64 % time == 0:  # the ends of parts are those of frames
+        np.testing.assert_allclose(parts, each.transpose(1, 0, 2), atol=1e-3)
+    np.testing.assert_allclose(parts[:, 0], exact[: max(1, -(-time // 64))].mean(0), atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["linear", "attentive"])
+def test_what_varies_over_time_is_read_by_deviation_and_by_attention(kind: str) -> None:
+    """The class is in the frames and averages out: the clip vectors of the mean say nothing."""
+    rng = np.random.default_rng(0)
+    made = make_tracks(6, noise=(9, 9, 9))
+    for own in made.values():
+        for track, embedding in own:
+            frames = 0.1 * rng.normal(size=(40, 3, 6))
+            label = "abc".index(str(track.annotations.key))
+            frames[::2, :, label] += 1
+            frames[1::2, :, label] -= 1
+            embedding.__dict__["frames"] = InMemory(frames.astype(np.float32))
+    layers, row = ("low", "middle", "high"), {**ROW, "preset": "standard"}
+    config: ProbeConfig = probe_config("standard", "linear")
+    pooling: tuple[str, ...] = ("mean", "mean+std", "max")
+    if kind == "attentive":
+        config, pooling = replace(quick(), weighted=False, parts=8), ("mean",)
+    run = ProbeRun(layers, ("class", "sequence"), 2.0, config, (0,), row, pooling=pooling)
+    rows = pd.DataFrame(run_cell(StubTask(), made, run).scores)
+    rows = rows[rows["metric"] == "accuracy"]
+    probes = rows[rows["kind"] == "probe"].set_index("source")
+    assert len(probes) == (3 if kind == "attentive" else 12)
+    [shuffled] = rows.loc[rows["kind"] == "shuffled", "value"]
+    assert shuffled < 0.7
+    if kind == "linear":
+        values = probes["value"].groupby("source")
+        assert values.min()["mean+std"] == 1
+        assert values.max()["sequence"] < 0.7
+        assert probes[probes["selected"]].index.item() in ("mean+std", "max")
+    assert probes[probes["selected"]]["value"].item() == 1
 
 
 @pytest.mark.parametrize("level", ["clip", "frame"])

@@ -24,6 +24,7 @@ PANELS = {
     "Probing": (
         "layers",
         "probe",
+        "pooling",
         "readings",
         "preset",
         "pca",

@@ -190,8 +190,10 @@ class Score:
             `retrieval` and `code` (see `probing.readings`) and their controls with `-shuffled`.
         layer: of the encoder, or `weighted` for a weighted sum of all; empty for `chance` and
             `ceiling`.
-        source: pooling of the clip vector, or `sequence` for frame tasks; empty as for `layer`.
-        probe: `linear`, `mlp`, `knn` or `weighted`.
+        source: pooling of the clip vector (`attention` for a learned one), or `sequence` for frame
+            tasks; empty as for `layer`.
+        probe: `linear`, `mlp`, `knn`, `weighted` or `attentive`; with other poolings than `mean`
+            these follow, as in `linear mean,max`.
         preset: of the training.
         decoding: the method that turns logits into an annotation.
         parameters: of the decoding, chosen on validation (JSON).

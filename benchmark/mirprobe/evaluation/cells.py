@@ -18,7 +18,7 @@ from mirprobe.core.errors import ConfigError, KilledError
 from mirprobe.core.parallel import Packed, call_packed, in_process, pack, parallel_map
 from mirprobe.core.schema import Embedding, Score, Split, Track
 from mirprobe.embedding.cache import Cache
-from mirprobe.embedding.embedder import LAG, await_entries, read_embedding
+from mirprobe.embedding.embedder import LAG, Keys, await_entries, read_embedding
 from mirprobe.encoders.torch_state import kept_torch_state
 from mirprobe.evaluation.failures import noted
 from mirprobe.probing.cell import ProbeRun, run_cell
@@ -35,7 +35,7 @@ Outcome = tuple[bytes | None, dict[str, str]]
 """The content of a cell's file; or None, and its name with the reason why it has no scores."""
 
 
-Splits = Mapping[Split, Sequence[tuple[Track, str]]]
+Splits = Mapping[Split, Sequence[tuple[Track, Keys]]]
 """The tracks of each split, with the keys of their entries in the cache."""
 
 
@@ -49,8 +49,8 @@ def deal(splits: Splits, resample: int) -> Splits:
     Returns:
         Splits of about the same sizes as before.
     """
-    train: list[tuple[Track, str]] = []
-    valid: list[tuple[Track, str]] = []
+    train: list[tuple[Track, Keys]] = []
+    valid: list[tuple[Track, Keys]] = []
     for group in _shuffled_groups(splits, resample):
         (train if len(train) < len(splits["train"]) else valid).extend(group)
     return {"train": train, "valid": valid, "test": splits["test"]}
@@ -74,16 +74,16 @@ def fold(splits: Splits, number: int, folds: int) -> Splits:
             f"{folds} folds need as many groups of training and validation tracks, and there are "
             f"{len(groups)}; give fewer folds"
         )
-    parts: list[list[tuple[Track, str]]] = [[] for _ in range(folds)]
+    parts: list[list[tuple[Track, Keys]]] = [[] for _ in range(folds)]
     for group in groups:
         min(parts, key=len).extend(group)
     train = [item for other, part in enumerate(parts) if other != number for item in part]
     return {"train": train, "valid": parts[number], "test": splits["test"]}
 
 
-def _shuffled_groups(splits: Splits, seed: int) -> list[list[tuple[Track, str]]]:
+def _shuffled_groups(splits: Splits, seed: int) -> list[list[tuple[Track, Keys]]]:
     """The groups of training and validation tracks in random order."""
-    groups: dict[str, list[tuple[Track, str]]] = {}
+    groups: dict[str, list[tuple[Track, Keys]]] = {}
     for item in (*splits["train"], *splits["valid"]):
         groups.setdefault(item[0].group or item[0].id, []).append(item)
     order = np.random.default_rng(seed).permutation(len(groups))
@@ -122,7 +122,7 @@ class CellWork:
     place: Path | str
     folder: Path
     fingerprint: str
-    perturbed: Mapping[str, Sequence[tuple[Track, str]]] = field(default_factory=dict)
+    perturbed: Mapping[str, Sequence[tuple[Track, Keys]]] = field(default_factory=dict)
 
     @property
     def encoder(self) -> str:
@@ -186,10 +186,11 @@ class CellWork:
         return noted(failures, self.name, plugin, beside)
 
     def _read(
-        self, cache: Cache, tracks: Sequence[tuple[Track, str]], lag: float
+        self, cache: Cache, tracks: Sequence[tuple[Track, Keys]], lag: float
     ) -> Iterator[tuple[Track, Embedding]]:
-        for track, key in tracks:
-            keys = {self.task.level: key}
+        views = self.run.views(self.task.level)
+        for track, every in tracks:
+            keys = {level: every[level] for level in views}
             await_entries(cache, keys, lag)
             yield track, read_embedding(cache, keys)
 

@@ -23,9 +23,10 @@ QUICK_TASKS = ("tagging", "key", "chord", "beat")
 DATASET = "studio"
 
 TestTracks = Literal["all", "test"]
-ProbeKind = Literal["linear", "mlp", "knn", "weighted"]
+ProbeKind = Literal["linear", "mlp", "knn", "weighted", "attentive"]
 Preset = Literal["standard", "paper"]
 READINGS = ("retrieval", "code")
+POOLINGS = ("mean", "mean+std", "max")
 ValidTracks = Literal["scaled", "all"]
 AnyPrecision = Literal["auto", Precision]
 Engine = Literal["local", "ray"]
@@ -50,7 +51,12 @@ class RunConfig:
         layers: Layers: all, names such as 4,8,12, or thirds (at one third, two thirds and the end).
             An encoder with one layer always uses it.
         probe: Kind of probe. linear and mlp read one layer each; weighted is linear on a learned
-            weighted sum of the layers; knn is nearest neighbours by cosine.
+            weighted sum of the layers; attentive is linear on a weighted mean of the frames, whose
+            weights follow from a learned query, in tasks of clips; knn is nearest neighbours by
+            cosine.
+        pooling: Poolings over time in tasks of clips, of which validation chooses one: mean (the
+            clip vectors of the encoder), mean+std and max (of its frames); several are separated by
+            commas.
         readings: Score also retrieval (precision at 10 and mAP of cosine neighbours in tasks with
             classes or tags of clips) or code (length of an online code of the labels in tasks with
             classes); or both, separated by a comma.
@@ -102,6 +108,7 @@ class RunConfig:
     test_tracks: TestTracks | None = None
     layers: str | tuple[str, ...] = "thirds"
     probe: ProbeKind = "linear"
+    pooling: str | tuple[str, ...] = "mean"
     readings: str | tuple[str, ...] | None = None
     preset: Preset = "standard"
     pca: int | None = None
@@ -153,7 +160,14 @@ class RunConfig:
                 f"folds is {self.folds} and resamples {self.resamples}; give 2 folds or more, "
                 "without resamples"
             )
-        _ = self.reading_names  # an unknown one is refused
+        _ = self.reading_names, self.pooling_names  # an unknown one is refused
+        if self.probe == "attentive" and self.pooling_names != ("mean",):
+            raise ConfigError("probe 'attentive' learns its own pooling; drop pooling")
+        if self.probe == "attentive" and "retrieval" in self.reading_names:
+            raise ConfigError(
+                "reading 'retrieval' needs one vector of a track, and probe 'attentive' reads "
+                "many; use another probe"
+            )
         subsets = self.train_sizes + self.shot_sizes
         if subsets and self.folds:
             raise ConfigError("train_tracks and shots need the splits of the data set; drop folds")
@@ -183,17 +197,24 @@ class RunConfig:
 
     @property
     def reading_names(self) -> tuple[str, ...]:
-        """The names in `readings`, sorted.
+        """The names in `readings`, in the order of `READINGS`.
 
         Raises:
             ConfigError: one is unknown.
         """
-        given = self.readings or ()
-        names = sorted(set(given.split(",") if isinstance(given, str) else given))
-        for name in names:
-            if name not in READINGS:
-                raise ConfigError(f"unknown reading '{name}'; {nearest(name, READINGS)}")
-        return tuple(names)
+        return _names("reading", self.readings or (), READINGS)
+
+    @property
+    def pooling_names(self) -> tuple[str, ...]:
+        """The names in `pooling`, in the order of `POOLINGS`.
+
+        Raises:
+            ConfigError: one is unknown, or there is none.
+        """
+        names = _names("pooling", self.pooling, POOLINGS)
+        if not names:
+            raise ConfigError("'pooling' is empty; name at least one")
+        return names
 
     @property
     def train_sizes(self) -> tuple[int, ...]:
@@ -209,6 +230,14 @@ class RunConfig:
     def data(self) -> str:
         """The name of the data in tables: a specification, or `TRAIN -> TEST`."""
         return self.dataset or f"{self.train_dataset} -> {self.test_dataset}"
+
+
+def _names(kind: str, given: str | tuple[str, ...], known: tuple[str, ...]) -> tuple[str, ...]:
+    names = given.split(",") if isinstance(given, str) else given
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"unknown {kind} '{name}'; {nearest(name, known)}")
+    return tuple(name for name in known if name in names)
 
 
 def _counts(

@@ -15,6 +15,8 @@ from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.evaluation.setup import ProbedEncoder, make_task
+from mirprobe.probing.cell import views_of
+from mirprobe.probing.probes import probe_config
 
 Views = Literal["clip", "frame", "both"]
 
@@ -79,7 +81,11 @@ def extract(
 
 def _levels(plan: Plan, level: Views | None) -> list[Level]:
     if level is None:
-        return sorted({make_task(name, plan.dataset).level for name in plan.config.tasks})
+        config = plan.config
+        probe = probe_config(config.preset, config.probe)
+        tasks = (make_task(name, plan.dataset) for name in config.tasks)
+        views = (views_of(task.level, probe, config.pooling_names) for task in tasks)
+        return sorted(set[Level]().union(*views))
     return ["clip", "frame"] if level == "both" else [level]
 
 

@@ -40,14 +40,15 @@ def find_cells(
         runs = _probe_runs(plan, result, probed, tasks)
         cells.update(_read_cells(plan, result, probed, runs))
         missing = {name: run for name, run in runs.items() if name not in cells}
-        levels = sorted({tasks[name].task.level for name in runs})
+        views = {name: run.views(tasks[name].task.level) for name, run in runs.items()}
+        levels = sorted(set[Level]().union(*views.values()))
         try:
             filled = []
             perturbed: dict[str, dict[str, Keys]] = {}
             for draw in range(len(probed.draws)):
                 embedder = plan.embedder(probed, draw)
                 embedder.check_cached(embedder.keyed(plan.every_track, levels))
-                unverified = [n for n in cells if tasks[n].task.level not in embedder.compared]
+                unverified = [n for n in cells if not views[n] <= embedder.compared]
                 if unverified:
                     log.warning(
                         "encoder '%s': finished scores of %s were not verified, because the cache "
@@ -58,7 +59,7 @@ def find_cells(
                         plan.shared_cells.folder,
                     )
                 if missing:
-                    needed = sorted({tasks[name].task.level for name in missing})
+                    needed = sorted(set[Level]().union(*(views[name] for name in missing)))
                     filled.append(_fill(plan, result, embedder, needed, plan.every_track))
                     if not draw:
                         perturbed = {
@@ -104,13 +105,8 @@ def _probe_runs(
     few = few_labels(config)
     runs = {}
     for name, task in tasks.items():
-        if task.task.level == "frame" and encoder.frame_rate is None:
-            result.failures[f"{probed.name} x {name}"] = (
-                f"task '{name}' needs frames, and encoder '{probed.name}' has none (frame_rate is "
-                "None)"
-            )
-            continue
-        runs[name] = ProbeRun(
+        pooling = config.pooling_names if task.task.level == "clip" else ("mean",)
+        run = ProbeRun(
             layers=probed.layers,
             sources=encoder.sources,
             frame_rate=encoder.frame_rate,
@@ -120,7 +116,7 @@ def _probe_runs(
                 "encoder": probed.name,
                 "task": name,
                 "dataset": config.data,
-                "probe": config.probe,
+                "probe": " ".join([config.probe, *[",".join(pooling)] * (pooling != ("mean",))]),
                 "preset": config.preset,
                 "fingerprint": probed.fingerprint,
                 "splits": splits,
@@ -128,11 +124,20 @@ def _probe_runs(
                 "data": task.data[:16],
             },
             components=probed.components,
+            pooling=pooling,
             few=few,
             readings=config.reading_names,
             folder=None if plan.workers else result.folder.path.resolve(),
             device=plan.resources.device if plan.resources.device.startswith("cuda") else "cpu",
         )
+        if "frame" in run.views(task.task.level) and encoder.frame_rate is None:
+            what = "task" if task.task.level == "frame" else f"{run.row['probe']} probe of task"
+            result.failures[f"{probed.name} x {name}"] = (
+                f"{what} '{name}' needs frames, and encoder '{probed.name}' has none (frame_rate "
+                "is None)"
+            )
+        else:
+            runs[name] = run
     return runs
 
 
@@ -180,7 +185,7 @@ def _works(
             task,
             [
                 {
-                    split: [(t, keys[t.id][task.level]) for t in plan.tracks[split] if t.id in keys]
+                    split: [(t, keys[t.id]) for t in plan.tracks[split] if t.id in keys]
                     for split in SPLITS
                 }
                 for keys, _ in filled
@@ -193,7 +198,7 @@ def _works(
             plan.cache.folder.resolve(),
             probed.encoder.fingerprint,
             {
-                text: [(t, keys[t.id][task.level]) for t in plan.perturbed[text] if t.id in keys]
+                text: [(t, keys[t.id]) for t in plan.perturbed[text] if t.id in keys]
                 for text, keys in perturbed.items()
             },
         )

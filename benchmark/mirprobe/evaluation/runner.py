@@ -70,6 +70,14 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
         for name in config.tasks
     }
     require_complete(tasks, Task, "task")
+    frames = [name for name, task in tasks.items() if task.level == "frame"]
+    if config.probe == "attentive" and frames:
+        raise ConfigError(
+            f"probe 'attentive' reads whole tracks, and task '{frames[0]}' is one of frames; drop "
+            "the task or take another probe"
+        )
+    if config.pooling_names != ("mean",) and len(frames) == len(tasks):
+        raise ConfigError("pooling is of tasks of clips, and the run has none; add one or drop it")
     for reading in config.reading_names:
         if not any(has_reading(reading, task) for task in tasks.values()):
             raise ConfigError(f"no task of the run has the reading '{reading}'; add one or drop it")

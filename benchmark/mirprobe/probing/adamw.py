@@ -94,6 +94,8 @@ class _Training:
         scale = torch.zeros(()), torch.ones(())
         if config.standardise:
             mean, deviation = examples.mean_and_deviation()
+            if config.parts:  # all parts of a track have one scale
+                mean, deviation = _over_parts(mean, deviation, config.parts)
             scale = mean, input_scale(deviation, mean)
         self.scale = scale[0].to(device), scale[1].to(device)
         # parameters of one learning rate each, (variants, seeds, ...)
@@ -101,7 +103,7 @@ class _Training:
             [
                 part.to(device).requires_grad_()
                 for part in (
-                    *(torch.zeros(shape[0], len(seeds), examples.members),) * config.weighted,
+                    *_join(config, (shape[0], len(seeds)), examples.members, shape[1]),
                     *_initial(shape, seeds, config.hidden),
                 )
             ]
@@ -199,6 +201,23 @@ def _initial(shape: tuple[int, int, int], seeds: Sequence[int], hidden: int | No
         parameters.append(weight.repeat(variants, 1, 1, 1))
         parameters.append(torch.zeros(variants, len(seeds), outputs))
     return parameters
+
+
+def _join(
+    config: AdamWConfig, shape: tuple[int, int], members: int, dim: int
+) -> tuple[Tensor, ...]:
+    """What joins members, as in `forward`; it begins with equal weights."""
+    if config.weighted:
+        return (torch.zeros(*shape, members),)
+    return (torch.zeros(*shape, dim, 1),) if config.parts else ()
+
+
+def _over_parts(mean: Tensor, deviation: Tensor, parts: int) -> tuple[Tensor, Tensor]:
+    """Mean and deviation over all parts, for each of them: (variants * parts, dim)."""
+    means, square = (own.view(-1, parts, own.shape[1]) for own in (mean, deviation.square()))
+    variance = square.mean(1) + means.var(1, correction=0)
+    both = means.mean(1), variance.sqrt()
+    return both[0].repeat_interleave(parts, 0), both[1].repeat_interleave(parts, 0)
 
 
 def losses(logits: Tensor, targets: Tensor, loss: Loss) -> Tensor:

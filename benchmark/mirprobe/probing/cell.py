@@ -23,13 +23,14 @@ from mirprobe.api.task import Task
 from mirprobe.core.annotations import check_annotation
 from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.parallel import torch_threads
-from mirprobe.core.schema import SPLITS, Embedding, Floats, Frames, Loss, Split, Track
+from mirprobe.core.schema import SPLITS, Embedding, Floats, Frames, Level, Loss, Split, Track
 from mirprobe.probing.adamw import train_adamw
 from mirprobe.probing.batches import Examples, shuffle_targets
 from mirprobe.probing.controls import CHANCE_SEED, score_ceiling, score_chance
 from mirprobe.probing.knn import train_knn
 from mirprobe.probing.lbfgs import train_lbfgs
 from mirprobe.probing.pca import Projection
+from mirprobe.probing.pooling import joined, mean_of_parts, pool_over_time
 from mirprobe.probing.probe_rows import (
     WEIGHTED,
     Inputs,
@@ -65,6 +66,8 @@ class ProbeRun:
             among them.
         few: subsets of the training split that are probed too.
         readings: `retrieval`, `code`: what else is scored, in the tasks that have it.
+        pooling: of clip tasks over time: `mean` for the encoder's clip-level vectors, `mean+std`
+            and `max` for those of its frames.
         components: how many principal components of the training split to probe; None for the
             whole embeddings.
         folder: whose disk holds clip vectors and logits while the cell is computed; None for the
@@ -82,6 +85,7 @@ class ProbeRun:
     row: Mapping[str, Any]
     few: FewLabels = FULL
     readings: tuple[str, ...] = ()
+    pooling: tuple[str, ...] = ("mean",)
     components: int | None = None
     folder: Path | None = None
     device: str = "cpu"
@@ -92,6 +96,26 @@ class ProbeRun:
     def weighted(self) -> bool:
         """Whether a probe reads a weighted sum of all layers."""
         return isinstance(self.config, AdamWConfig) and self.config.weighted
+
+    @property
+    def parts(self) -> int:
+        """Parts of a track of which a probe reads a weighted sum; 0 for other probes."""
+        return _parts(self.config)
+
+    def views(self, level: Level) -> set[Level]:
+        """The views of embeddings that a task of this level reads."""
+        return views_of(level, self.config, self.pooling)
+
+
+def _parts(config: ProbeConfig) -> int:
+    return config.parts if isinstance(config, AdamWConfig) else 0
+
+
+def views_of(level: Level, config: ProbeConfig, pooling: Sequence[str]) -> set[Level]:
+    """The views of embeddings that probes of a task of this level read."""
+    if level == "frame" or _parts(config):
+        return {"frame"}
+    return {"clip" if name == "mean" else "frame" for name in pooling}
 
 
 def run_cell(
@@ -139,8 +163,9 @@ def _run(
         if not split.ids:
             why = next(iter(cell.problems.values()), "it is empty")
             raise ConfigError(f"task '{task.name}': no usable track in split '{name}' ({why})")
-    if run.components is not None and run.weighted:
-        raise ConfigError("probe 'weighted' adds layers, which have different components; drop pca")
+    if run.components is not None and (run.weighted or run.parts):
+        what = "'weighted' adds layers" if run.weighted else "'attentive' adds parts of a track"
+        raise ConfigError(f"probe {what}, which have different components; drop pca")
     projection = None
     if run.components is not None:
         projection = Projection.fit(splits["train"].frames, run.components)
@@ -222,7 +247,7 @@ def _equal_components(
         None if the embeddings have no more dimensions, or the training split too few vectors.
     """
     few = min(train.frames[0].shape[-1], every_variant(train).count) <= EQUAL_DIM
-    if few or not fixed_variants(variants):
+    if few or train.members > 1 or not fixed_variants(variants):
         return None
     [last] = [index for index, place in fixed_variants(variants).items() if "last" in place]
     projection = Projection.fit(only(last)(train).frames, EQUAL_DIM)
@@ -271,7 +296,8 @@ def _prepare(
     room: Scratch,
     problems: dict[str, str],
 ) -> SplitData:
-    split = SplitData([], [], [], [], [], [], len(run.layers) if run.weighted else 1)
+    members = len(run.layers) if run.weighted else run.parts or 1
+    split = SplitData([], [], [], [], [], [], members)
     for track, embedding in tracks:
         rows, times = _rows(task, embedding, run)
         try:
@@ -312,14 +338,28 @@ def _rows(
         assert embedding.frames is not None
         assert run.frame_rate is not None
         return embedding.frames, np.arange(embedding.frames.shape[0]) / run.frame_rate
-    assert embedding.clip is not None
-    mean = embedding.clip.mean(axis=0, dtype=np.float32)  # over windows: (sources, layers, dim)
-    return mean.reshape(1, -1, mean.shape[-1]), None
+    rows = []
+    if "clip" in run.views(task.level):
+        assert embedding.clip is not None
+        mean = embedding.clip.mean(axis=0, dtype=np.float32)  # over windows: (sources, layers, dim)
+        rows.append(mean.reshape(-1, mean.shape[-1]))
+    if "frame" in run.views(task.level):
+        assert embedding.frames is not None
+        others = [name for name in run.pooling if name != "mean" and not run.parts]
+        rows += [pool_over_time(embedding.frames, name) for name in others]
+        if run.parts:
+            rows += [*mean_of_parts(embedding.frames, run.parts)]
+    return joined(rows)[None], None
 
 
 def _variants(task: Task, run: ProbeRun) -> list[tuple[str, str]]:
     """(layer, source) of each variant, in the order of `_rows`."""
-    sources = run.sources if task.level == "clip" else ("sequence",)
+    sources: tuple[str, ...] = ("sequence",)
+    if task.level == "clip" and run.parts:
+        sources = ("attention",)
+    elif task.level == "clip":
+        own = run.sources if "mean" in run.pooling else ()
+        sources = *own, *(name for name in run.pooling if name != "mean")
     if run.weighted:
         return [(WEIGHTED, source) for source in sources]
     return [(layer, source) for source in sources for layer in run.layers]

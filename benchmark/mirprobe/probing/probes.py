@@ -54,6 +54,8 @@ class AdamWConfig:
         standardise: scale every dimension to zero mean and unit variance over the training split.
         weighted: a probe reads the sum of all layers, weighted by a learned softmax (SUPERB, Yang
             et al., Interspeech 2021, section 3); otherwise there is a probe for each layer.
+        parts: of a track, of equal length. A probe reads their sum, weighted by the softmax over
+            the products of each part with a learned query; 0 for probes of one vector.
     """
 
     hidden: int | None
@@ -65,6 +67,7 @@ class AdamWConfig:
     patience: int
     standardise: bool
     weighted: bool = False
+    parts: int = 0
 
     def only(self, fit: Fit) -> AdamWConfig:
         """The same training with a choice that has been made."""
@@ -96,7 +99,11 @@ class KnnConfig:
 
 ProbeConfig = LbfgsConfig | AdamWConfig | KnnConfig
 
+PARTS = 64
 _KNN = KnnConfig((1, 2, 3, 5, 10, 20, 50))
+_JOINED = AdamWConfig(
+    None, (1e-3, 3e-3, 1e-2, 3e-2), 0.01, {"clip": 64, "frame": 1024}, None, 20, 5, True
+)
 _PAPER = AdamWConfig(None, (1e-3,), 0.01, {"clip": 128, "frame": 128}, 6400, None, 0, False)
 PRESETS: dict[str, dict[str, ProbeConfig]] = {
     # PAPERS: one linear layer, AdamW 1e-3, 50 epochs of 128 steps of 128, no search
@@ -105,6 +112,7 @@ PRESETS: dict[str, dict[str, ProbeConfig]] = {
         "mlp": replace(_PAPER, hidden=HIDDEN),
         "knn": _KNN,
         "weighted": replace(_PAPER, weighted=True),
+        "attentive": replace(_PAPER, parts=PARTS),
     },
     "standard": {
         "linear": LbfgsConfig((100.0, 10.0, *(10 ** (-half / 2) for half in range(15)))),
@@ -112,17 +120,8 @@ PRESETS: dict[str, dict[str, ProbeConfig]] = {
             HIDDEN, (1e-4, 3e-4, 1e-3, 3e-3), 0.01, {"clip": 64, "frame": 1024}, None, 20, 5, True
         ),
         "knn": _KNN,
-        "weighted": AdamWConfig(
-            None,
-            (1e-3, 3e-3, 1e-2, 3e-2),
-            0.01,
-            {"clip": 64, "frame": 1024},
-            None,
-            20,
-            5,
-            True,
-            True,
-        ),
+        "weighted": replace(_JOINED, weighted=True),
+        "attentive": replace(_JOINED, parts=PARTS),
     },
 }
 
@@ -203,8 +202,7 @@ class Probes:
 
     Attributes:
         layers: weight (variants, seeds, inputs, outputs) and bias (variants, seeds, outputs) of
-            each layer, in turn; before them the logits of the layer weights (variants, seeds,
-            layers) of a weighted probe.
+            each layer, in turn; before them what joins the members of a variant, as in `forward`.
         fits: of each variant, the same for all of its seeds but `loss`, `steps` and `converged`.
         scale: mean and inverse deviation of the inputs, (variants, dim) or scalars.
         target_scale: mean and deviation by which the targets of a regression were standardised;
@@ -236,8 +234,8 @@ def forward(layers: Sequence[Tensor], scale: tuple[Tensor, Tensor], x: Tensor) -
 
     Args:
         layers: weight (variants, probes, inputs, outputs) and bias (variants, probes, outputs) of
-            each layer, in turn. An odd number begins with the logits of the layer weights
-            (variants, probes, members).
+            each layer, in turn. An odd number begins with what joins members: the logits of their
+            weights (variants, probes, members), or a query (variants, probes, dim, 1).
         scale: mean and inverse deviation of the inputs.
         x: (n, variants, dim), or (n, variants * members, dim) for a weighted sum of members.
 
@@ -247,9 +245,13 @@ def forward(layers: Sequence[Tensor], scale: tuple[Tensor, Tensor], x: Tensor) -
     mean, inverse = scale
     scaled = ((x - mean) * inverse).transpose(0, 1).contiguous()  # (V, n, D)
     if len(layers) % 2:
-        mix, *layers = layers
-        members = scaled.view(len(mix), -1, *scaled.shape[1:])  # (V, M, n, D)
-        mixed = torch.einsum("vmnd,vpm->vnpd", members, mix.softmax(-1))
+        join, *layers = layers
+        members = scaled.view(len(join), -1, *scaled.shape[1:])  # (V, M, n, D)
+        if join.ndim == 3:
+            mixed = torch.einsum("vmnd,vpm->vnpd", members, join.softmax(-1))
+        else:
+            heard = torch.einsum("vmnd,vpd->vnpm", members, join[..., 0]) * join.shape[2] ** -0.5
+            mixed = torch.einsum("vmnd,vnpm->vnpd", members, heard.softmax(-1))
         out = torch.einsum("vnpd,vpdc->vnpc", mixed, layers[0]) + layers[1][:, None]
     else:
         out = torch.einsum("vnd,vpdc->vnpc", scaled, layers[0]) + layers[1][:, None]

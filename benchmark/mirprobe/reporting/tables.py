@@ -122,8 +122,10 @@ def notes_of(rows: pd.DataFrame) -> list[str]:
         )
     if note := order_note(rows):
         notes.append(note)
-    if rows["probe"].iloc[0] == "weighted":
+    if rows["probe"].iloc[0].startswith("weighted"):
         notes.append("Probes of all layers have no scores at equal terms.")
+    elif rows["probe"].iloc[0] == "attentive":
+        notes.append(f"Probes of all frames of a track have no score at {EQUAL[PCA]}.")
     elif rows["last_layer"].isna().any():
         notes.append("Runs of earlier versions have no scores at equal terms.")
     elif rows[PCA].isna().any():
