@@ -21,7 +21,7 @@ from .core.schema import Tokens as Tokens
 from .core.schema import Track as Track
 from .evaluation.evaluate import evaluate as evaluate
 from .evaluation.evaluate import load_dataset as load_dataset
-from .evaluation.run import Run as Run
-from .evaluation.run import open_run as open_run
+from .evaluation.open_run import Run as Run
+from .evaluation.open_run import open_run as open_run
 from .reporting.figures.plot import plot as plot
 from .reporting.leaderboard import leaderboard as leaderboard

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from helpers.browser import MISSING, chromium
 from helpers.shown_runs import METRICS, write_run
 
-from mirprobe.reporting.compared import compared
 from mirprobe.reporting.report.page import write_report
+from mirprobe.reporting.run_collection import collect_runs
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -50,7 +50,7 @@ def main() -> None:
             place = Path(folder)
             run = write_run(place / "run", [f"encoder-{n}" for n in range(encoders)], tasks)
             start = process_time()
-            write_report(compared(run), place / "page.html")
+            write_report(collect_runs(run), place / "page.html")
             seconds = process_time() - start
             size = (place / "page.html").stat().st_size / 1e6
             with chromium(place / "profile") as driver:

@@ -22,7 +22,7 @@ from mirprobe.data.perturb import (
     perturb,
     text_of,
 )
-from mirprobe.evaluation.moved_labels import moved_tracks, transposed
+from mirprobe.evaluation.perturbed_annotations import moved_tracks, transposed
 
 SECONDS = 3
 KEPT = [  # all of them but those that change pitch or tempo

@@ -18,7 +18,7 @@ from mirprobe.core.schema import Annotations, Beats, Segments, Track
 from mirprobe.metrics.chord import LABELS
 from mirprobe.metrics.key import KEYS
 from mirprobe.probing.results import Cell, Prediction
-from mirprobe.reporting.references import REFERENCES, references_bytes
+from mirprobe.reporting.reference_annotations import REFERENCES, references_bytes
 from mirprobe.reporting.run_folder import DIFFERENCES, RunFolder
 
 METRICS = {"key": "mirex", "chord": "majmin", "beat": "f_measure", "tagging": "roc_auc"}

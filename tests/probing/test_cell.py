@@ -17,7 +17,7 @@ from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floats, Loss, Split, Track
 from mirprobe.probing.cell import ProbeRun, run_cell
-from mirprobe.probing.controls import CHANCE_DRAWS
+from mirprobe.probing.chance_ceiling import CHANCE_DRAWS
 from mirprobe.probing.probes import AdamWConfig, LbfgsConfig, ProbeConfig
 from mirprobe.probing.results import Cell
 

@@ -17,7 +17,7 @@ from helpers.workbench import Workbench
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Score, Track
-from mirprobe.evaluation.moved_labels import moved_tracks
+from mirprobe.evaluation.perturbed_annotations import moved_tracks
 from mirprobe.metrics.key import KEYS
 from mirprobe.probing.cell import ProbeRun, run_cell
 from mirprobe.probing.probes import probe_config

@@ -22,7 +22,7 @@ from mirprobe.probing import probes
 from mirprobe.reporting.compare import BETTER, COMPARED, SAME, WORSE, compare, entries
 from mirprobe.reporting.compare_table import compared_tasks, general_notes
 from mirprobe.reporting.critical_difference import block_values, draw
-from mirprobe.reporting.references import REFERENCES
+from mirprobe.reporting.reference_annotations import REFERENCES
 from mirprobe.reporting.run_folder import SUMS
 from mirprobe.reporting.stored_run import StoredRun
 

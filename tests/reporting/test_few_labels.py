@@ -10,9 +10,9 @@ import pytest
 from helpers.score_rows import ROW
 from helpers.shown_runs import write_run
 
-from mirprobe.reporting.compared import compared
 from mirprobe.reporting.few_labels import areas, curve_tables, curves
 from mirprobe.reporting.figures.few_labels import few_labels
+from mirprobe.reporting.run_collection import collect_runs
 from mirprobe.reporting.run_folder import read_scores
 
 POINTS = {"10": (10, [0.2, 0.4]), "100": (100, [0.5, 0.7]), "2 shots": (6, [0.1, 0.3])}
@@ -66,7 +66,7 @@ def test_a_table_begins_with_the_largest_area() -> None:
 
 
 def test_the_figure_shows_the_points_of_a_run(tmp_path: Path) -> None:
-    runs = compared([write_run(tmp_path, ("mfcc",), ("key",))])
+    runs = collect_runs([write_run(tmp_path, ("mfcc",), ("key",))])
     assert few_labels(runs) is None
     table = read_scores(tmp_path)
     chosen = table[table["selected"]].iloc[0]

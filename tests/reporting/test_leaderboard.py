@@ -16,7 +16,7 @@ from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import Score
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.leaderboard import (
-    is_apart,
+    is_unranked,
     leaderboard,
     merge,
     read_runs,
@@ -308,7 +308,7 @@ def test_an_encoder_trained_on_the_data_is_marked_and_ranked_apart() -> None:
         row = pd.Series(
             {"task": "key", "supervised": "", "dataset": dataset, "trained_on": "studio"}
         )
-        assert is_apart(row) == apart
+        assert is_unranked(row) == apart
 
 
 def test_facts_stand_in_every_row_and_unknown_ones_stay_empty() -> None:

@@ -11,19 +11,19 @@ import pytest
 from helpers.shown_runs import EVIL, METRICS, TRACKS, write_run
 
 from mirprobe.core.errors import ConfigError
-from mirprobe.reporting.compared import Compared, compared
 from mirprobe.reporting.paper_table import FORMATS, latex_escaped, long_table, paper_table
+from mirprobe.reporting.run_collection import RunCollection, collect_runs
 
 ODD = r"a_b&c%d$e#f{g}h~i^j\k"
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Compared:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> RunCollection:
     run = write_run(tmp_path_factory.mktemp("shown") / "run")
-    return compared(run, rename={"vit1d": ODD})
+    return collect_runs(run, rename={"vit1d": ODD})
 
 
-def test_every_format_has_every_score(runs: Compared) -> None:
+def test_every_format_has_every_score(runs: RunCollection) -> None:
     for form in ("latex", "markdown", "html"):
         text = paper_table(runs, form).decode()
         for row in runs.mains.itertuples():
@@ -32,7 +32,7 @@ def test_every_format_has_every_score(runs: Compared) -> None:
         assert "Fewer than 30 test tracks" in text
 
 
-def test_numbers_come_back_from_csv_and_parquet(runs: Compared) -> None:
+def test_numbers_come_back_from_csv_and_parquet(runs: RunCollection) -> None:
     table = long_table(runs)
     csv = pd.read_csv(StringIO(paper_table(runs, "csv").decode()))
     parquet = pd.read_parquet(BytesIO(paper_table(runs, "parquet")))
@@ -42,7 +42,7 @@ def test_numbers_come_back_from_csv_and_parquet(runs: Compared) -> None:
     assert csv["encoder"].tolist() == parquet["encoder"].tolist() == table["encoder"].tolist()
 
 
-def test_bold_are_the_best_and_those_not_told_apart(runs: Compared) -> None:
+def test_bold_are_the_best_and_those_not_told_apart(runs: RunCollection) -> None:
     table = long_table(runs)
     marked = set(table.loc[table["best"], ["table", "encoder"]].itertuples(index=False, name=None))
     assert marked == runs.best()
@@ -51,7 +51,7 @@ def test_bold_are_the_best_and_those_not_told_apart(runs: Compared) -> None:
         assert count == len(marked) * (2 if mark == "**" else 1)
 
 
-def test_names_are_escaped(runs: Compared) -> None:
+def test_names_are_escaped(runs: RunCollection) -> None:
     html = paper_table(runs, "html").decode()
     assert EVIL not in html
     assert "&lt;script&gt;" in html
@@ -65,23 +65,23 @@ def test_the_spread_of_fitted_probes(tmp_path: Path) -> None:
     scores = pd.read_csv(run / "scores.csv")
     other = scores.assign(seed=1, value=scores["value"] + 0.1)
     pd.concat([scores, other]).to_csv(run / "scores.csv", index=False)
-    table = long_table(compared(run))
+    table = long_table(collect_runs(run))
     assert table["fits"].tolist() == [2, 2]
     np.testing.assert_allclose(table["fits_sd"], 0.1 / np.sqrt(2))
-    assert "± 0.071" in paper_table(compared(run), "markdown", spread="fits").decode()
-    assert "[" not in paper_table(compared(run), "csv", spread="none").decode()
+    assert "± 0.071" in paper_table(collect_runs(run), "markdown", spread="fits").decode()
+    assert "[" not in paper_table(collect_runs(run), "csv", spread="none").decode()
 
 
 def test_tables_of_one_task_on_two_data_sets_have_different_titles(tmp_path: Path) -> None:
     paths = [write_run(tmp_path / name, ["a", "b"], ["key"], seed=n) for n, name in enumerate("xy")]
     scores = pd.read_csv(paths[1] / "scores.csv").assign(dataset="scores")
     scores.to_csv(paths[1] / "scores.csv", index=False)
-    found = compared(paths)
+    found = collect_runs(paths)
     assert found.titles == ["key on scores", "key on studio"]
     assert "key on scores (mirex)" in paper_table(found, "markdown").decode()
 
 
-def test_bad_input_ends_in_one_line(runs: Compared) -> None:
+def test_bad_input_ends_in_one_line(runs: RunCollection) -> None:
     with pytest.raises(ConfigError, match="unknown format 'latx'; did you mean 'latex'"):
         paper_table(runs, "latx")
     with pytest.raises(ConfigError, match="no scores of metric 'majmim'; did you mean 'majmin'"):
@@ -94,7 +94,7 @@ def test_bad_input_ends_in_one_line(runs: Compared) -> None:
 @pytest.mark.skipif(
     not shutil.which("pdflatex"), reason="no LaTeX: apt-get install texlive-latex-extra"
 )
-def test_a_real_latex_compiles_the_table(runs: Compared, tmp_path: Path) -> None:
+def test_a_real_latex_compiles_the_table(runs: RunCollection, tmp_path: Path) -> None:
     table = paper_table(runs, "latex").decode()
     (tmp_path / "paper.tex").write_text(
         "\\documentclass[twocolumn]{article}\\usepackage{booktabs,multirow}"

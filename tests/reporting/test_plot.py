@@ -12,9 +12,9 @@ import mirprobe
 from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.plotting import INK, inline_svg
-from mirprobe.reporting.compared import compared
 from mirprobe.reporting.figures.layers import layer_scores
 from mirprobe.reporting.figures.plot import FIGURES
+from mirprobe.reporting.run_collection import collect_runs
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_a_figure_names_its_data_and_fits_a_paper(run: Path, kind: str) -> None:
 
 
 def test_scores_differences_and_layers_are_those_of_the_run(run: Path) -> None:
-    found = compared(run)
+    found = collect_runs(run)
     figure = mirprobe.plot("scores", run, tasks=["chord"])
     rows = found.mains[found.mains["task"] == "chord"].sort_values("value", ascending=False)
     [points] = [line for line in figure.axes[0].lines if line.get_marker() == "o"]

@@ -7,8 +7,8 @@ import pytest
 from helpers.shown_runs import EVIL, METRICS, write_run
 
 from mirprobe.core.errors import ConfigError, StorageError
-from mirprobe.reporting.compared import Compared, compared
 from mirprobe.reporting.report.page import page, write_report
+from mirprobe.reporting.run_collection import RunCollection, collect_runs
 
 
 class Reader(HTMLParser):
@@ -52,12 +52,12 @@ class Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Compared:
-    return compared([write_run(tmp_path_factory.mktemp("shown") / "run")])
+def runs(tmp_path_factory: pytest.TempPathFactory) -> RunCollection:
+    return collect_runs([write_run(tmp_path_factory.mktemp("shown") / "run")])
 
 
 @pytest.fixture(scope="module")
-def text(runs: Compared) -> str:
+def text(runs: RunCollection) -> str:
     return page(runs)
 
 
@@ -76,18 +76,18 @@ def test_every_name_is_shown_as_text(text: str) -> None:
     assert "is <silent>" in " ".join(Reader(text).texts)
 
 
-def test_the_page_shows_every_score_and_difference(runs: Compared, text: str) -> None:
+def test_the_page_shows_every_score_and_difference(runs: RunCollection, text: str) -> None:
     texts = Reader(text).texts
     for row in runs.mains.itertuples():
         assert f"{row.value:.3f}" in texts
     assert len(runs.differences) == len(METRICS) * 3 * 2
 
 
-def test_the_same_runs_give_the_same_page(runs: Compared, text: str) -> None:
+def test_the_same_runs_give_the_same_page(runs: RunCollection, text: str) -> None:
     assert page(runs) == text
 
 
-def test_differences_are_mirrored_and_corrected_together(runs: Compared) -> None:
+def test_differences_are_mirrored_and_corrected_together(runs: RunCollection) -> None:
     pairs = runs.differences
     rows = {(r["table"], r["encoder"], r["reference"]): r for _, r in pairs.iterrows()}
     for (table, one, other), row in rows.items():
@@ -98,7 +98,7 @@ def test_differences_are_mirrored_and_corrected_together(runs: Compared) -> None
     assert pairs["p"].min() == pytest.approx(min(1, raw * len(pairs) / 2))
 
 
-def test_bold_are_the_best_and_those_that_do_not_differ(runs: Compared) -> None:
+def test_bold_are_the_best_and_those_that_do_not_differ(runs: RunCollection) -> None:
     board = runs.mains
     best = runs.best()
     for rows in runs.tables():
@@ -110,34 +110,34 @@ def test_bold_are_the_best_and_those_that_do_not_differ(runs: Compared) -> None:
     assert len(board) == len(METRICS) * 3
 
 
-def test_encoders_are_renamed_and_tasks_chosen(runs: Compared) -> None:
+def test_encoders_are_renamed_and_tasks_chosen(runs: RunCollection) -> None:
     paths = [run.path for run in runs.runs]
-    found = compared(paths, ["beat", "key"], {EVIL: "Ours"})
+    found = collect_runs(paths, ["beat", "key"], {EVIL: "Ours"})
     assert list(dict.fromkeys(found.mains["task"])) == ["beat", "key"]
     assert "Ours" in set(found.mains["encoder"])
     assert "Ours" in set(found.differences["encoder"])
     with pytest.raises(ConfigError, match="two encoders would be called 'vit1d'"):
-        compared(paths, rename={"chroma": "vit1d"})
+        collect_runs(paths, rename={"chroma": "vit1d"})
     with pytest.raises(ConfigError, match="no scores of task 'keys'; did you mean 'key'"):
-        compared(paths, ["keys"])
+        collect_runs(paths, ["keys"])
     with pytest.raises(ConfigError, match="no scores of encoder 'vit'"):
-        compared(paths, rename={"vit": "x"})
+        collect_runs(paths, rename={"vit": "x"})
 
 
 def test_one_encoder_alone_has_a_page(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", ["alone"], ["key"], tracks=1)
     (run / "run.json").unlink()
-    found = page(compared([run]))
+    found = page(collect_runs([run]))
     assert "1 encoder on 1 task" in found
     assert "The run has no run.json" in found
 
 
-def test_bad_input_ends_in_one_line(runs: Compared, tmp_path: Path) -> None:
+def test_bad_input_ends_in_one_line(runs: RunCollection, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is a folder; name a file"):
         write_report(runs, tmp_path)
     with pytest.raises(StorageError, match="name the folder of a run"):
-        compared([tmp_path])
+        collect_runs([tmp_path])
     run = write_run(tmp_path / "run", ["alone"], ["key"])
     (run / "run.json").write_text("{")
     with pytest.raises(StorageError, match=r"run\.json: damaged"):
-        page(compared([run]))
+        page(collect_runs([run]))

@@ -10,8 +10,8 @@ import pytest
 from helpers.browser import MISSING, chromium, log, requests
 from helpers.shown_runs import EVIL, TRACKS, write_run
 
-from mirprobe.reporting.compared import compared
 from mirprobe.reporting.report.page import write_report
+from mirprobe.reporting.run_collection import collect_runs
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("page")
-    write_report(compared([write_run(folder / "run")]), folder / "report.html")
+    write_report(collect_runs([write_run(folder / "run")]), folder / "report.html")
     return (folder / "report.html").as_uri()
 
 

@@ -16,7 +16,7 @@ from mirprobe.core.annotations import to_json
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import Annotations, Beats, Segments, Track
 from mirprobe.probing import probes
-from mirprobe.reporting.references import REFERENCES, read_references, references_bytes
+from mirprobe.reporting.reference_annotations import REFERENCES, read_references, references_bytes
 from mirprobe.reporting.run_folder import SUMS
 
 TASKS = ("key", "chord", "beat", "tagging")

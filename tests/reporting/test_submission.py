@@ -19,7 +19,7 @@ from mirprobe.cli.app import app
 from mirprobe.core.errors import ListedError
 from mirprobe.probing import probes
 from mirprobe.reporting import compare
-from mirprobe.reporting.references import REFERENCES
+from mirprobe.reporting.reference_annotations import REFERENCES
 from mirprobe.reporting.run_folder import SUMS, RunFolder
 from mirprobe.reporting.stored_run import StoredRun
 from mirprobe.reporting.submission import check, pack, require_one_table

@@ -57,7 +57,7 @@ def leaderboard_command(
     from mirprobe.cli.tables import print_board, print_table
     from mirprobe.core.atomic_write import write_whole
     from mirprobe.reporting import leaderboard as boards
-    from mirprobe.reporting.cross_pairs import all_pairs
+    from mirprobe.reporting.differences_between_runs import all_pairs
     from mirprobe.reporting.published import add_published, published_beside
     from mirprobe.reporting.stored_run import StoredRun
     from mirprobe.reporting.tables import encoders_of, to_markdown

@@ -23,7 +23,7 @@ def rerun_command(
     The results are compared and not kept.
     """
     from mirprobe.evaluation.environment import versions
-    from mirprobe.evaluation.run import open_run
+    from mirprobe.evaluation.open_run import open_run
 
     finished = open_run(run)
     then, now = finished.description.get("versions", {}), versions()

@@ -79,8 +79,8 @@ def run_command(
 def _write_page(result: RunResult) -> None:
     """Write the page of a run into its folder, where the packages for it are installed."""
     from mirprobe.core.plotting import require_matplotlib
-    from mirprobe.reporting.compared import compared
     from mirprobe.reporting.report.page import write_report
+    from mirprobe.reporting.run_collection import collect_runs
     from mirprobe.reporting.run_folder import PAGE
 
     page = result.folder.path / PAGE
@@ -90,7 +90,7 @@ def _write_page(result: RunResult) -> None:
         except ConfigError as error:
             typer.echo(f"no page: {error}")
             return
-        write_report(compared([result.folder.path]), page)
+        write_report(collect_runs([result.folder.path]), page)
     typer.echo(f"page: {page}")
 
 

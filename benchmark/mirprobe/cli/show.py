@@ -31,10 +31,10 @@ def report_command(
 
     The page is one HTML file that needs no network.
     """
-    from mirprobe.reporting.compared import compared
     from mirprobe.reporting.report.page import write_report
+    from mirprobe.reporting.run_collection import collect_runs
 
-    write_report(compared(runs, names_of(tasks), renamed(rename)), output)
+    write_report(collect_runs(runs, names_of(tasks), renamed(rename)), output)
     typer.echo(f"written: {output}")
 
 
@@ -106,8 +106,8 @@ def table_command(
     needs the packages booktabs and multirow. CSV and Parquet have one row for each number.
     """
     from mirprobe.core.atomic_write import write_whole
-    from mirprobe.reporting.compared import compared
     from mirprobe.reporting.paper_table import ENDINGS, Spread, paper_table
+    from mirprobe.reporting.run_collection import collect_runs
 
     if form is None and output is not None:
         form = ENDINGS.get(output.suffix.lower())
@@ -116,7 +116,7 @@ def table_command(
     form = form or "markdown"
     if form == "parquet" and output is None:
         raise ConfigError("Parquet is no text; name a file with --output")
-    shown = compared(runs, names_of(tasks), renamed(rename))
+    shown = collect_runs(runs, names_of(tasks), renamed(rename))
     content = paper_table(shown, form, names_of(metrics), cast("Spread", spread))
     if output is None:
         typer.echo(content.decode(), nl=False)

@@ -12,7 +12,7 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, MirprobeError
 from mirprobe.evaluation.config import make_config
-from mirprobe.evaluation.run import Run, open_run
+from mirprobe.evaluation.open_run import Run, open_run
 from mirprobe.evaluation.runner import run
 from mirprobe.evaluation.setup import make_dataset
 

@@ -24,7 +24,7 @@ from mirprobe.evaluation.cells import CellWork, compute_cells
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.find_cells import find_cells
-from mirprobe.evaluation.moved_labels import moved_tracks
+from mirprobe.evaluation.perturbed_annotations import moved_tracks
 from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.evaluation.provenance import HashedTask, data_hash, describe, task_key
 from mirprobe.evaluation.run_files import OF_THE_MACHINE, SUITE, copy_plugins, suite_text
@@ -33,7 +33,7 @@ from mirprobe.evaluation.setup import few_labels, make_task, require_complete
 from mirprobe.probing.readings import has_reading
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.paired_differences import differences
-from mirprobe.reporting.references import REFERENCES, references_bytes
+from mirprobe.reporting.reference_annotations import REFERENCES, references_bytes
 from mirprobe.reporting.run_folder import DIFFERENCES, RunFolder
 
 

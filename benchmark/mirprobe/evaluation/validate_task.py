@@ -16,7 +16,7 @@ from mirprobe.core.check import Check, members_check, missing_members
 from mirprobe.core.errors import ConfigError, TrackError, described
 from mirprobe.core.schema import Annotations, Beats, Floats, Level, Loss, Segments
 from mirprobe.data.tracks import read_splits, tracks_of
-from mirprobe.probing.controls import reference_logits
+from mirprobe.probing.chance_ceiling import reference_logits
 
 RATES = (12.5, 25.0, 31.25, 50.0, 100.0)
 """Frames per second at which frame-wise targets are computed."""

@@ -26,7 +26,7 @@ from mirprobe.core.parallel import torch_threads
 from mirprobe.core.schema import SPLITS, Embedding, Floats, Frames, Level, Loss, Split, Track
 from mirprobe.probing.adamw import train_adamw
 from mirprobe.probing.batches import Examples, shuffle_targets
-from mirprobe.probing.controls import CHANCE_SEED, score_ceiling, score_chance
+from mirprobe.probing.chance_ceiling import CHANCE_SEED, score_ceiling, score_chance
 from mirprobe.probing.knn import train_knn
 from mirprobe.probing.lbfgs import train_lbfgs
 from mirprobe.probing.pca import Projection

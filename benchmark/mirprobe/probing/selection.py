@@ -1,5 +1,6 @@
-"""The rule by which validation chooses: learning rates, decodings, layers, sources of clip vectors.
+"""The rule by which validation chooses decodings, layers and poolings.
 
+Weight decays and learning rates are chosen by the validation loss, in `lbfgs.py` and `adamw.py`.
 The candidate with the highest main metric on the validation split wins, the first of equals. Values
 of several seeds are averaged. An undefined value (NaN) is worse than any other.
 """

@@ -145,7 +145,7 @@ def leaderboard(
     tracks = mains[[*ENTRY, "n"]].rename(columns={"n": "tracks"}).drop_duplicates(ENTRY)
     board = board.merge(tracks, how="left", on=ENTRY)
     mains = board[board["main"]]
-    peers = mains[~mains.apply(is_apart, axis=1, result_type="reduce").astype(bool)]
+    peers = mains[~mains.apply(is_unranked, axis=1, result_type="reduce").astype(bool)]
     ranks = add_ranks(peers, pairs)
     board = _with_places(board, peers)
     board = board.merge(ranks[[*ENTRY, *RANKS]], how="left", on=ENTRY)
@@ -257,7 +257,7 @@ def _plain(name: str) -> str:
     return name.strip().lower().replace("-", "_").replace(" ", "_")
 
 
-def is_apart(row: pd.Series) -> bool:
+def is_unranked(row: pd.Series) -> bool:
     """Whether a row is shown without a rank among the others: it knows their labels or audio."""
     return is_supervised(row) or is_trained_on(row)
 

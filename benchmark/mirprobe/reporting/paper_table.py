@@ -13,8 +13,8 @@ from mirprobe.api.specs import nearest, require_scores
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.intervals import FEW
 from mirprobe.core.markdown import markdown_table
-from mirprobe.reporting.compared import Compared
 from mirprobe.reporting.ranks import ENTRY, mean_ranks
+from mirprobe.reporting.run_collection import RunCollection
 
 Spread = Literal["interval", "fits", "none"]
 SPREADS: tuple[Spread, ...] = get_args(Spread)
@@ -27,11 +27,11 @@ _LATEX = {
 }  # fmt: skip
 
 
-def long_table(compared: Compared, metrics: Sequence[str] = ()) -> pd.DataFrame:
+def long_table(collection: RunCollection, metrics: Sequence[str] = ()) -> pd.DataFrame:
     """One row for each encoder, task and metric.
 
     Args:
-        compared: the runs.
+        collection: the runs.
         metrics: names of metrics; the main metric of each task if empty.
 
     Returns:
@@ -43,16 +43,16 @@ def long_table(compared: Compared, metrics: Sequence[str] = ()) -> pd.DataFrame:
     Raises:
         ConfigError: no task has a metric.
     """
-    board = compared.board
+    board = collection.board
     for name in metrics:
         require_scores("metric", name, board["metric"].unique())
     rows = board[board["metric"].isin(metrics) if metrics else board["main"]]
-    scores = compared.scores
+    scores = collection.scores
     chosen = scores[(scores["kind"] == "probe") & scores["selected"]]
     fits = chosen.groupby([*ENTRY, "metric"], dropna=False)["value"].agg(["size", "std"])
     fits = fits.rename(columns={"size": "fits", "std": "fits_sd"}).reset_index()
     rows = rows.merge(fits, how="left", on=[*ENTRY, "metric"])
-    best = compared.best()
+    best = collection.best()
     marks = [
         bool(main) and (table, encoder) in best
         for table, encoder, main in zip(rows["table"], rows["encoder"], rows["main"], strict=True)
@@ -61,7 +61,7 @@ def long_table(compared: Compared, metrics: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def paper_table(
-    compared: Compared,
+    collection: RunCollection,
     form: str,
     metrics: Sequence[str] = (),
     spread: Spread = "interval",
@@ -69,7 +69,7 @@ def paper_table(
     """The content of a file with the table.
 
     Args:
-        compared: the runs.
+        collection: the runs.
         form: one of `FORMATS`.
         metrics: as in `long_table`.
         spread: what stands beside a value: its 95 % `interval`, the standard deviation over the
@@ -82,23 +82,23 @@ def paper_table(
         raise ConfigError(f"unknown format '{form}'; {nearest(form, FORMATS)}")
     if spread not in SPREADS:
         raise ConfigError(f"unknown spread '{spread}'; {nearest(spread, SPREADS)}")
-    return FORMATS[form](compared, long_table(compared, metrics), spread)
+    return FORMATS[form](collection, long_table(collection, metrics), spread)
 
 
 def _wide(
-    compared: Compared, rows: pd.DataFrame, spread: Spread
+    collection: RunCollection, rows: pd.DataFrame, spread: Spread
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Texts and bold marks, encoders (best mean rank first) x (task, metric)."""
-    ranked = mean_ranks(compared.board)
+    ranked = mean_ranks(collection.board)
     names = [*ranked, *(name for name in rows["encoder"].unique() if name not in ranked)]
     keys = rows[["table", "metric"]].drop_duplicates().itertuples(index=False, name=None)
     columns = pd.MultiIndex.from_tuples(
-        [(compared.titles[table], metric) for table, metric in keys]
+        [(collection.titles[table], metric) for table, metric in keys]
     )
     texts = pd.DataFrame("", index=names, columns=columns)
     bold = pd.DataFrame(False, index=names, columns=columns)
     for _, row in rows.iterrows():
-        place = row["encoder"], (compared.titles[row["table"]], row["metric"])
+        place = row["encoder"], (collection.titles[row["table"]], row["metric"])
         texts.loc[place] = _text(row, spread)
         bold.loc[place] = row["best"]
     return texts, bold
@@ -115,13 +115,13 @@ def _text(row: pd.Series, spread: Spread) -> str:
     return text
 
 
-def caption(compared: Compared, rows: pd.DataFrame, spread: Spread) -> str:
+def caption(collection: RunCollection, rows: pd.DataFrame, spread: Spread) -> str:
     """What the numbers are, and on which data."""
     data: dict[str, list[str]] = {}
     for table, own in rows.groupby("table", sort=True):
         n = int(own["n"].max())
         tracks = f"{own['dataset'].iloc[0]}, {n} test track{'s' if n != 1 else ''}"
-        data.setdefault(tracks, []).append(compared.titles[int(str(table))])
+        data.setdefault(tracks, []).append(collection.titles[int(str(table))])
     where = "; ".join(
         tracks if len(data) == 1 else f"{', '.join(names)}: {tracks}"
         for tracks, names in data.items()
@@ -143,8 +143,8 @@ def caption(compared: Compared, rows: pd.DataFrame, spread: Spread) -> str:
     )
 
 
-def _latex(compared: Compared, rows: pd.DataFrame, spread: Spread) -> bytes:
-    texts, bold = _wide(compared, rows, spread)
+def _latex(collection: RunCollection, rows: pd.DataFrame, spread: Spread) -> bytes:
+    texts, bold = _wide(collection, rows, spread)
     texts = texts.map(latex_escaped)
     texts.index = texts.index.map(latex_escaped)
     texts.columns = texts.columns.map(lambda pair: tuple(map(latex_escaped, pair)))
@@ -156,7 +156,7 @@ def _latex(compared: Compared, rows: pd.DataFrame, spread: Spread) -> bytes:
         hrules=True,  # booktabs
         column_format="l" + "r" * len(texts.columns),
         multicol_align="c",
-        caption=latex_escaped(caption(compared, rows, spread)),
+        caption=latex_escaped(caption(collection, rows, spread)),
         label="tab:scores",
         position_float="centering",
     )
@@ -169,18 +169,18 @@ def latex_escaped(text: str) -> str:
     return escaped.replace("±", r"$\pm$")
 
 
-def _html(compared: Compared, rows: pd.DataFrame, spread: Spread) -> bytes:
-    texts, bold = _wide(compared, rows, spread)
+def _html(collection: RunCollection, rows: pd.DataFrame, spread: Spread) -> bytes:
+    texts, bold = _wide(collection, rows, spread)
     styler = texts.style.format(escape="html").format_index(escape="html")
     styler = styler.format_index(escape="html", axis=1).set_uuid("scores")
     styler.apply(lambda _: bold.map(lambda on: "font-weight: bold" if on else ""), axis=None)
     from markupsafe import escape  # of Jinja2
 
-    return styler.set_caption(str(escape(caption(compared, rows, spread)))).to_html().encode()
+    return styler.set_caption(str(escape(caption(collection, rows, spread)))).to_html().encode()
 
 
-def _markdown(compared: Compared, rows: pd.DataFrame, spread: Spread) -> bytes:
-    texts, bold = _wide(compared, rows, spread)
+def _markdown(collection: RunCollection, rows: pd.DataFrame, spread: Spread) -> bytes:
+    texts, bold = _wide(collection, rows, spread)
     headers = ["encoder", *(f"{pair[0]} ({pair[1]})" for pair in texts.columns)]
     lines = [
         [
@@ -189,14 +189,14 @@ def _markdown(compared: Compared, rows: pd.DataFrame, spread: Spread) -> bytes:
         ]
         for name, own, marks in zip(texts.index, texts.to_numpy(), bold.to_numpy(), strict=True)
     ]
-    return f"{markdown_table(headers, lines)}\n{caption(compared, rows, spread)}\n".encode()
+    return f"{markdown_table(headers, lines)}\n{caption(collection, rows, spread)}\n".encode()
 
 
-def _csv(compared: Compared, rows: pd.DataFrame, spread: Spread) -> bytes:
+def _csv(collection: RunCollection, rows: pd.DataFrame, spread: Spread) -> bytes:
     return rows[COLUMNS].to_csv(index=False, lineterminator="\n", float_format="%.6g").encode()
 
 
-def _parquet(compared: Compared, rows: pd.DataFrame, spread: Spread) -> bytes:
+def _parquet(collection: RunCollection, rows: pd.DataFrame, spread: Spread) -> bytes:
     content = BytesIO()
     try:
         rows[COLUMNS].reset_index(drop=True).to_parquet(content, engine="pyarrow")
@@ -207,7 +207,7 @@ def _parquet(compared: Compared, rows: pd.DataFrame, spread: Spread) -> bytes:
     return content.getvalue()
 
 
-FORMATS: dict[str, Callable[[Compared, pd.DataFrame, Any], bytes]] = {
+FORMATS: dict[str, Callable[[RunCollection, pd.DataFrame, Any], bytes]] = {
     "latex": _latex,
     "markdown": _markdown,
     "html": _html,

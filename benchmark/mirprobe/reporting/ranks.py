@@ -81,8 +81,8 @@ def add_ranks(mains: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
         if (one, other) in known
     ]
     corrected = holm([known[pair][1] for pair in family])
-    told = {pair for pair, p in zip(family, corrected, strict=True) if p < LEVEL}
-    better = {pair if known[pair][0] > 0 else pair[::-1] for pair in told}
+    significant = {pair for pair, p in zip(family, corrected, strict=True) if p < LEVEL}
+    better = {pair if known[pair][0] > 0 else pair[::-1] for pair in significant}
     if not tables:
         return mains.assign(**dict.fromkeys(RANKS, np.nan))
     return pd.concat([_ranked(rows, better, bool(family)) for rows in tables])
@@ -106,15 +106,15 @@ def _ranked(rows: pd.DataFrame, better: set[tuple[str, str]], tested: bool) -> p
     )
 
 
-def tie_letters(order: Sequence[str], told: set[tuple[str, str]]) -> dict[str, str]:
+def tie_letters(order: Sequence[str], significant: set[tuple[str, str]]) -> dict[str, str]:
     """Letters of each name, best first; names that share one do not differ significantly.
 
     Args:
         order: the names by rank.
-        told: pairs that differ significantly, in either order.
+        significant: pairs that differ significantly, in either order.
     """
     groups = [set(order)]
-    for one, other in told:
+    for one, other in significant:
         for group in [group for group in groups if {one, other} <= group]:
             groups.remove(group)
             for part in (group - {one}, group - {other}):

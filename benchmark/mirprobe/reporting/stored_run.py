@@ -19,7 +19,7 @@ from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import Annotations, Track
 from mirprobe.probing.results import Cell, Prediction
 from mirprobe.reporting.paired_differences import common_tracks, estimates
-from mirprobe.reporting.references import StoredDataset, read_references
+from mirprobe.reporting.reference_annotations import StoredDataset, read_references
 from mirprobe.reporting.run_folder import (
     AnyPath,
     cell_file,

@@ -18,7 +18,7 @@ from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.check import Check
 from mirprobe.core.errors import ListedError, MirprobeError, StorageError
 from mirprobe.core.intervals import FEW
-from mirprobe.reporting.references import REFERENCES
+from mirprobe.reporting.reference_annotations import REFERENCES
 from mirprobe.reporting.run_folder import PAGE, SUMS, AnyPath, cell_bytes, cell_file, verify
 from mirprobe.reporting.stored_run import StoredRun
 

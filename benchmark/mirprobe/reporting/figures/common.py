@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mirprobe.core.plotting import COLOURS, GREY, MARKERS, new_figure
-from mirprobe.reporting.compared import Compared
+from mirprobe.reporting.run_collection import RunCollection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,9 +48,9 @@ def data_of(rows: pd.DataFrame) -> str:
     return f"{rows['dataset'].iloc[0]}, {tracks}{inside}{more}"
 
 
-def title_of(compared: Compared, rows: pd.DataFrame) -> str:
+def title_of(collection: RunCollection, rows: pd.DataFrame) -> str:
     """`chord (majmin)`."""
-    return f"{compared.titles[rows['table'].iloc[0]]} ({rows['metric'].iloc[0]})"
+    return f"{collection.titles[rows['table'].iloc[0]]} ({rows['metric'].iloc[0]})"
 
 
 def caption_of(tables: Sequence[pd.DataFrame], what: str) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mirprobe.reporting.compared import Compared
 from mirprobe.reporting.figures.common import (
     caption_of,
     contents_of,
@@ -18,6 +17,7 @@ from mirprobe.reporting.figures.common import (
     shown,
     title_of,
 )
+from mirprobe.reporting.run_collection import RunCollection
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,16 +29,16 @@ WHAT = (
 _AXES = {"speed": "speed (s of audio per s)", "model_parameters": "parameters"}
 
 
-def cost(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figure:
+def cost(collection: RunCollection, tables: list[pd.DataFrame] | None = None) -> Figure:
     """Main metric of each encoder against its speed and its parameters; a row for each table."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    tables = compared.tables() if tables is None else tables
+    tables = collection.tables() if tables is None else tables
     figure, axes = panels(2 * len(tables), height=2.3)
-    look = looks(list(dict.fromkeys(compared.mains["encoder"])))
+    look = looks(list(dict.fromkeys(collection.mains["encoder"])))
     for place, rows in enumerate(tables):
         for own, (name, label) in zip(axes[2 * place : 2 * place + 2], _AXES.items(), strict=True):
-            own.set_title(title_of(compared, rows))
+            own.set_title(title_of(collection, rows))
             own.set_xlabel(label)
             known = rows[rows["encoder"].isin(shown(rows)) & rows[name].notna()]
             if known.empty:

@@ -18,8 +18,8 @@ from mirprobe.core.plotting import new_figure
 from mirprobe.core.schema import Annotations, Beats, Floats, Segments
 from mirprobe.metrics.chord import LABELS, chord_class
 from mirprobe.metrics.key import key_class
-from mirprobe.reporting.compared import Compared
 from mirprobe.reporting.figures.common import MOST, WIDTH, data_of, literal, shown, title_of
+from mirprobe.reporting.run_collection import RunCollection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,34 +64,34 @@ class View:
     caption: str
 
 
-def error_view(compared: Compared, rows: pd.DataFrame) -> View | None:
+def error_view(collection: RunCollection, rows: pd.DataFrame) -> View | None:
     """How the predictions for a ranked table are wrong.
 
     Returns:
         None if the predictions are no keys, chords, beats or tags, or the run has no references.
     """
-    references = compared.references(rows.iloc[0])
+    references = collection.references(rows.iloc[0])
     chosen = rows.iloc[:MOST]
     pairs = []
     for _, row in chosen.iterrows():
-        estimates = compared.predictions(row)
+        estimates = collection.predictions(row)
         pairs.append([(references[k], own) for k, own in estimates.items() if k in references])
     found = view_of(pairs)
     if found is None:
         return None
     what, grids = found
-    first = " Of several fitted probes, the first." if _several(compared, chosen) else ""
+    first = " Of several fitted probes, the first." if _several(collection, chosen) else ""
     return View(shown(rows), grids, f"{what}{first} Data: {data_of(rows)}.")
 
 
-def confusion(compared: Compared) -> Figure:
+def confusion(collection: RunCollection) -> Figure:
     """The error view of every ranked table that has one, one below the other.
 
     Raises:
         ConfigError: no table has one.
     """
-    tables = compared.tables()
-    views = [(rows, view) for rows in tables if (view := error_view(compared, rows)) is not None]
+    tables = collection.tables()
+    views = [(rows, view) for rows in tables if (view := error_view(collection, rows)) is not None]
     if not views:
         raise ConfigError(
             "these runs have no references and predictions of keys, chords, beats or tags; "
@@ -99,7 +99,7 @@ def confusion(compared: Compared) -> Figure:
         )
     grids = [
         (
-            f"{title_of(compared, rows)}: {grid.title}" if len(views) > 1 else grid.title,
+            f"{title_of(collection, rows)}: {grid.title}" if len(views) > 1 else grid.title,
             grid,
             view.encoders,
         )
@@ -112,7 +112,7 @@ def confusion(compared: Compared) -> Figure:
     for own, (title, grid, encoders) in zip(axes.flat, grids, strict=True):
         _draw(own, title, grid, encoders)
     figure.set_label(
-        " ".join(f"{title_of(compared, rows)}: {view.caption}" for rows, view in views)
+        " ".join(f"{title_of(collection, rows)}: {view.caption}" for rows, view in views)
     )
     return figure
 
@@ -291,8 +291,8 @@ VIEWS: Mapping[str, Callable[[Sequence[Pairs]], tuple[str, list[Grid]] | None]] 
 """Field of an estimate -> its view."""
 
 
-def _several(compared: Compared, rows: pd.DataFrame) -> bool:
-    scores = compared.scores[compared.scores["cell"].isin(rows["cell"])]
+def _several(collection: RunCollection, rows: pd.DataFrame) -> bool:
+    scores = collection.scores[collection.scores["cell"].isin(rows["cell"])]
     return bool(scores[["draw", "resample", "seed"]].nunique().gt(1).any())
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mirprobe.reporting.compared import Compared
 from mirprobe.reporting.few_labels import curves
 from mirprobe.reporting.figures.common import (
     caption_of,
@@ -19,6 +18,7 @@ from mirprobe.reporting.figures.common import (
     title_of,
 )
 from mirprobe.reporting.ranks import ENTRY
+from mirprobe.reporting.run_collection import RunCollection
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,18 +29,20 @@ WHAT = (
 )
 
 
-def few_labels(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figure | None:
+def few_labels(
+    collection: RunCollection, tables: list[pd.DataFrame] | None = None
+) -> Figure | None:
     """A panel for each ranked table with subsets of the training split; None if there is none."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    points = curves(compared.scores).merge(compared.mains[[*ENTRY, "table"]], on=ENTRY)
+    points = curves(collection.scores).merge(collection.mains[[*ENTRY, "table"]], on=ENTRY)
     points = points[~points["subset"].str.endswith("shots")]
-    tables = compared.tables() if tables is None else tables
+    tables = collection.tables() if tables is None else tables
     tables = [rows for rows in tables if (points["table"] == rows["table"].iloc[0]).any()]
     if not tables:
         return None
     figure, axes = panels(len(tables))
-    look = looks(list(dict.fromkeys(compared.mains["encoder"])))
+    look = looks(list(dict.fromkeys(collection.mains["encoder"])))
     for own, rows in zip(axes, tables, strict=True):
         found = points[points["table"] == rows["table"].iloc[0]]
         for encoder in shown(rows):
@@ -55,7 +57,7 @@ def few_labels(compared: Compared, tables: list[pd.DataFrame] | None = None) -> 
         own.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.0f}"))
         own.xaxis.set_minor_formatter(NullFormatter())
         own.set_xlabel("training tracks")
-        own.set_title(title_of(compared, rows))
+        own.set_title(title_of(collection, rows))
     legend(figure, axes)
     figure.set_label(caption_of(tables, WHAT.format(tables[0]["probe"].iloc[0])))
     return figure

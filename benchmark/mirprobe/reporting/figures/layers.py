@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from mirprobe.core.plotting import GREY
-from mirprobe.reporting.compared import Compared
 from mirprobe.reporting.figures.common import (
     Looks,
     caption_of,
@@ -20,6 +19,7 @@ from mirprobe.reporting.figures.common import (
     title_of,
 )
 from mirprobe.reporting.ranks import ENTRY
+from mirprobe.reporting.run_collection import RunCollection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,33 +33,33 @@ WHAT = (
 DASHES = {"sequence": "-", "class": "--", "both": ":"}  # by pooling
 
 
-def layers(compared: Compared, tables: list[pd.DataFrame] | None = None) -> Figure:
+def layers(collection: RunCollection, tables: list[pd.DataFrame] | None = None) -> Figure:
     """Test score of each layer and pooling of each encoder, a panel for each ranked table."""
-    tables = compared.tables() if tables is None else tables
+    tables = collection.tables() if tables is None else tables
     figure, axes = panels(len(tables))
-    by_layer = layer_scores(compared)
-    look = looks(list(dict.fromkeys(compared.mains["encoder"])))
+    by_layer = layer_scores(collection)
+    look = looks(list(dict.fromkeys(collection.mains["encoder"])))
     for own, rows in zip(axes, tables, strict=True):
         table = rows["table"].iloc[0]
         _panel(own, rows, by_layer[by_layer["table"] == table], look)
-        own.set_title(title_of(compared, rows))
+        own.set_title(title_of(collection, rows))
     legend(figure, axes)
     figure.set_label(caption_of(tables, WHAT.format(tables[0]["probe"].iloc[0])))
     return figure
 
 
-def layer_scores(compared: Compared) -> pd.DataFrame:
+def layer_scores(collection: RunCollection) -> pd.DataFrame:
     """The main metric of each encoder, layer and pooling, with the decoding that was selected.
 
     Returns:
         `table`, `encoder`, `source`, `layer`, `place` (1 is the first that was probed), `value`,
         `low`, `high`, `chosen`; means over resamples, draws and seeds.
     """
-    scores = compared.scores
+    scores = collection.scores
     rows = scores[(scores["kind"] == "probe") & scores["main"]]
     picked = rows[rows["selected"]][[*ENTRY, "draw", "resample", "decoding"]].drop_duplicates()
     rows = rows.merge(picked, on=list(picked.columns))
-    names = compared.mains[[*ENTRY, "table"]]
+    names = collection.mains[[*ENTRY, "table"]]
     rows = rows.merge(names, on=ENTRY)
     keys = ["table", "encoder", "source", "layer"]
     groups = rows.groupby(keys, sort=False)

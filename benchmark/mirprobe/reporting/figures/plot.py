@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.plotting import fix_layout, require_matplotlib, style
-from mirprobe.reporting.compared import AnyRun, compared
 from mirprobe.reporting.figures.common import literal
 from mirprobe.reporting.figures.cost import cost
 from mirprobe.reporting.figures.errors import confusion
 from mirprobe.reporting.figures.few_labels import few_labels
 from mirprobe.reporting.figures.layers import layers
 from mirprobe.reporting.figures.scores import differences, scores
+from mirprobe.reporting.run_collection import AnyRun, collect_runs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +65,7 @@ def plot(
     if kind not in FIGURES:
         raise ConfigError(f"unknown figure '{kind}'; {nearest(kind, FIGURES)}")
     require_matplotlib()
-    shown = compared(runs, tasks, rename)
+    shown = collect_runs(runs, tasks, rename)
     with style():
         figure = differences(shown, reference) if kind == "differences" else FIGURES[kind](shown)
         if figure is None:

@@ -9,7 +9,6 @@ import numpy as np
 from mirprobe.api.specs import require_scores
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.plotting import BLUE, GREY
-from mirprobe.reporting.compared import Compared
 from mirprobe.reporting.figures.common import (
     caption_of,
     contents_of,
@@ -22,6 +21,7 @@ from mirprobe.reporting.figures.common import (
     title_of,
 )
 from mirprobe.reporting.ranks import LEVEL
+from mirprobe.reporting.run_collection import RunCollection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 ROW = 0.22  # inches for each encoder
 
 
-def scores(compared: Compared) -> Figure:
+def scores(collection: RunCollection) -> Figure:
     """The main metric of each encoder with its interval and controls, best first."""
-    tables = compared.tables()
+    tables = collection.tables()
     most = max(len(shown(rows)) for rows in tables)
     figure, axes = panels(len(tables), height=1.1 + ROW * most)
     for own, rows in zip(axes, tables, strict=True):
@@ -46,28 +46,28 @@ def scores(compared: Compared) -> Figure:
         )
         controls(own, kept, vertical=True)
         _encoders(own, list(kept["encoder"]))
-        own.set_title(title_of(compared, rows))
+        own.set_title(title_of(collection, rows))
     legend(figure, axes)
     what = f"Main metric on the test tracks. Bars: 95 % intervals over {contents_of(tables)}."
     figure.set_label(caption_of(tables, what))
     return figure
 
 
-def differences(compared: Compared, reference: str | None = None) -> Figure:
+def differences(collection: RunCollection, reference: str | None = None) -> Figure:
     """The paired difference of each encoder to one of them.
 
     Args:
-        compared: the runs.
+        collection: the runs.
         reference: an encoder; None for the best of each task.
 
     Raises:
         ConfigError: the reference has no scores, or no run has differences.
     """
     if reference is not None:
-        require_scores("encoder", reference, compared.mains["encoder"].unique())
-    pairs = compared.differences
+        require_scores("encoder", reference, collection.mains["encoder"].unique())
+    pairs = collection.differences
     found = []
-    for rows in compared.tables():
+    for rows in collection.tables():
         anchor = reference or rows["encoder"].iloc[0]
         own = pairs[(pairs["table"] == rows["table"].iloc[0]) & (pairs["reference"] == anchor)]
         if len(own):
@@ -82,11 +82,11 @@ def differences(compared: Compared, reference: str | None = None) -> Figure:
     figure, axes = panels(len(found), height=1.1 + ROW * most)
     for axis, (rows, anchor, own) in zip(axes, found, strict=True):
         values, low, high = own[["difference", "low", "high"]].to_numpy(dtype=np.float64).T
-        places, told = np.arange(len(own)), (own["p"] < LEVEL).to_numpy()
+        places, significant = np.arange(len(own)), (own["p"] < LEVEL).to_numpy()
         ends = reach(values, low, high)
         for these, fill, label in (
-            (told, BLUE, "significant (Holm)"),
-            (~told, "none", "not significant"),
+            (significant, BLUE, "significant (Holm)"),
+            (~significant, "none", "not significant"),
         ):
             axis.errorbar(
                 values[these], places[these], xerr=ends[:, these], fmt="o", ms=4, mfc=fill,
@@ -94,7 +94,7 @@ def differences(compared: Compared, reference: str | None = None) -> Figure:
             )  # fmt: skip
         axis.axvline(0, color=GREY, lw=0.9)
         _encoders(axis, list(own["encoder"]))
-        axis.set_title(f"{title_of(compared, rows)}, difference to {literal(anchor)}")
+        axis.set_title(f"{title_of(collection, rows)}, difference to {literal(anchor)}")
     legend(figure, axes)
     what = (
         "Difference in the main metric on the same test tracks. Bars: paired 95 % intervals. "

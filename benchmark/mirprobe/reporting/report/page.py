@@ -12,7 +12,6 @@ import pandas as pd
 from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.plotting import inline_svg, require_matplotlib, style
-from mirprobe.reporting.compared import Compared
 from mirprobe.reporting.figures.common import data_of, title_of
 from mirprobe.reporting.figures.cost import cost
 from mirprobe.reporting.figures.errors import error_view
@@ -20,6 +19,7 @@ from mirprobe.reporting.figures.few_labels import few_labels
 from mirprobe.reporting.figures.layers import layers
 from mirprobe.reporting.ranks import mean_ranks
 from mirprobe.reporting.report.tracks import tracks_of
+from mirprobe.reporting.run_collection import RunCollection
 from mirprobe.reporting.stored_run import StoredRun
 from mirprobe.reporting.tables import encoders_of, notes_of, ranked_cells
 
@@ -31,11 +31,11 @@ FIGURES = {
 }
 
 
-def write_report(compared: Compared, output: Path) -> None:
+def write_report(collection: RunCollection, output: Path) -> None:
     """Write the page.
 
     Args:
-        compared: the runs.
+        collection: the runs.
         output: the file.
 
     Raises:
@@ -44,10 +44,10 @@ def write_report(compared: Compared, output: Path) -> None:
     """
     if output.is_dir():
         raise ConfigError(f"{output} is a folder; name a file, such as {output / 'report.html'}")
-    write_whole(output, page(compared).encode())
+    write_whole(output, page(collection).encode())
 
 
-def page(compared: Compared) -> str:
+def page(collection: RunCollection) -> str:
     """The page as text."""
     require_matplotlib()
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -59,23 +59,23 @@ def page(compared: Compared) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    tables = compared.tables()
+    tables = collection.tables()
     with style():
-        tasks = list(_tasks(compared, tables))
+        tasks = list(_tasks(collection, tables))
     return environment.get_template("page.html").render(
-        summary=_summary(compared, tables),
-        overview=_overview(compared, tables),
+        summary=_summary(collection, tables),
+        overview=_overview(collection, tables),
         tasks=tasks,
-        encoders=encoders_of(compared.board),
-        runs=[_run(run) for run in compared.runs],
+        encoders=encoders_of(collection.board),
+        runs=[_run(run) for run in collection.runs],
         data={"tasks": [task.pop("data") for task in tasks]},
         style=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
         script=(TEMPLATES / "page.js").read_text(encoding="utf-8"),
     )
 
 
-def _summary(compared: Compared, tables: Sequence[pd.DataFrame]) -> dict[str, Any]:
-    mains = compared.mains
+def _summary(collection: RunCollection, tables: Sequence[pd.DataFrame]) -> dict[str, Any]:
+    mains = collection.mains
     datasets = list(dict.fromkeys(mains["dataset"]))
     return {
         "encoders": mains["encoder"].nunique(),
@@ -87,15 +87,15 @@ def _summary(compared: Compared, tables: Sequence[pd.DataFrame]) -> dict[str, An
     }
 
 
-def _overview(compared: Compared, tables: Sequence[pd.DataFrame]) -> dict[str, Any]:
+def _overview(collection: RunCollection, tables: Sequence[pd.DataFrame]) -> dict[str, Any]:
     """Encoders x tasks: best mean rank first."""
-    best = compared.best()
-    means = mean_ranks(compared.board)
+    best = collection.best()
+    means = mean_ranks(collection.board)
     names = [
         *means,
-        *(name for name in dict.fromkeys(compared.mains["encoder"]) if name not in means),
+        *(name for name in dict.fromkeys(collection.mains["encoder"]) if name not in means),
     ]
-    cells = {(row.table, row.encoder): row for row in compared.mains.itertuples()}
+    cells = {(row.table, row.encoder): row for row in collection.mains.itertuples()}
     rows = [
         {
             "encoder": name,
@@ -112,7 +112,7 @@ def _overview(compared: Compared, tables: Sequence[pd.DataFrame]) -> dict[str, A
         for kind in ("chance", "shuffled", "ceiling")
     ]
     headers = [
-        (compared.titles[rows["table"].iloc[0]], rows["metric"].iloc[0], int(rows["n"].max()))
+        (collection.titles[rows["table"].iloc[0]], rows["metric"].iloc[0], int(rows["n"].max()))
         for rows in tables
     ]
     return {"rows": rows, "controls": controls, "headers": headers, "ranked": bool(means)}
@@ -131,15 +131,15 @@ def _cell(row: Any, best: bool) -> dict[str, Any]:
     }
 
 
-def _tasks(compared: Compared, tables: Sequence[pd.DataFrame]) -> Iterator[dict[str, Any]]:
-    differences = compared.differences
+def _tasks(collection: RunCollection, tables: Sequence[pd.DataFrame]) -> Iterator[dict[str, Any]]:
+    differences = collection.differences
     for number, rows in enumerate(tables):
         lows = rows[["low", "value"]].astype(float).min().min()
         highs = rows[["high", "value"]].astype(float).max().max()
         bounds = min(0.0, lows), max(1.0, highs)
         figures = []
         for name, (title, draw) in FIGURES.items():
-            figure = draw(compared, [rows])
+            figure = draw(collection, [rows])
             if figure is None:
                 continue
             caption = figure.get_label()
@@ -149,7 +149,7 @@ def _tasks(compared: Compared, tables: Sequence[pd.DataFrame]) -> Iterator[dict[
         names = rows["encoder"].tolist()
         place = {name: index for index, name in enumerate(names)}
         yield {
-            "title": title_of(compared, rows),
+            "title": title_of(collection, rows),
             "task": rows["task"].iloc[0],
             "metric": rows["metric"].iloc[0],
             "data_text": data_of(rows),
@@ -160,7 +160,7 @@ def _tasks(compared: Compared, tables: Sequence[pd.DataFrame]) -> Iterator[dict[
             ],
             "bounds": bounds,
             "figures": figures,
-            "errors": error_view(compared, rows),
+            "errors": error_view(collection, rows),
             "data": {
                 "encoders": names,
                 "metric": rows["metric"].iloc[0],
@@ -177,7 +177,7 @@ def _tasks(compared: Compared, tables: Sequence[pd.DataFrame]) -> Iterator[dict[
                     ].itertuples(index=False)
                     if place[one] < place[other]
                 ],
-                "tracks": tracks_of(compared, rows),
+                "tracks": tracks_of(collection, rows),
             },
         }
 

@@ -10,19 +10,21 @@ import pandas as pd
 
 from mirprobe.core.schema import Annotations, Beats, Segments
 from mirprobe.metrics.chord import chord_class
-from mirprobe.reporting.compared import Compared
 from mirprobe.reporting.figures.common import shown
+from mirprobe.reporting.run_collection import RunCollection
 
 BYTES = 2_400_000
 """Of the tracks of a whole page, about; the tracks in the middle are left out."""
 TICKS = 100  # times are whole hundredths of a second
 
 
-def tracks_of(compared: Compared, rows: pd.DataFrame, share: float = 1.0) -> dict[str, Any] | None:
+def tracks_of(
+    collection: RunCollection, rows: pd.DataFrame, share: float = 1.0
+) -> dict[str, Any] | None:
     """Tracks of a ranked table, as the script of the page reads them.
 
     Args:
-        compared: the runs.
+        collection: the runs.
         rows: the main rows of one table.
         share: of `BYTES`.
 
@@ -31,13 +33,13 @@ def tracks_of(compared: Compared, rows: pd.DataFrame, share: float = 1.0) -> dic
         scored), and `tracks`, lowest mean score first, with `id`, `group`, `scores`, `reference`
         and `estimates`; None if the run has no references, or the annotation cannot be shown.
     """
-    references = compared.references(rows.iloc[0])
+    references = collection.references(rows.iloc[0])
     encoders = shown(rows)
     if not references:
         return None
     chosen = rows[rows["encoder"].isin(encoders)]
-    estimates = [compared.predictions(row) for _, row in chosen.iterrows()]
-    scores = [compared.track_scores(row) for _, row in chosen.iterrows()]
+    estimates = [collection.predictions(row) for _, row in chosen.iterrows()]
+    scores = [collection.track_scores(row) for _, row in chosen.iterrows()]
     first = next(iter(references.values()))
     name = next((name for name in estimates[0][next(iter(estimates[0]))].given()), "")
     kind = _kind(first.get(name))

@@ -16,7 +16,7 @@ from mirprobe.api.specs import require_scores
 from mirprobe.api.task import score_main
 from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
 from mirprobe.core.schema import Annotations
-from mirprobe.reporting.cross_pairs import all_pairs
+from mirprobe.reporting.differences_between_runs import all_pairs
 from mirprobe.reporting.leaderboard import leaderboard, merge
 from mirprobe.reporting.ranks import BESIDE, RANKED_TOGETHER, holm, with_p
 from mirprobe.reporting.stored_run import StoredRun
@@ -28,7 +28,7 @@ PAIRS = ["table", "encoder", "reference", "difference", "low", "high", "n", "p"]
 
 
 @dataclass(frozen=True, eq=False)
-class Compared:
+class RunCollection:
     """Runs that are shown together.
 
     Attributes:
@@ -105,8 +105,8 @@ class Compared:
         for rows in self.tables():
             tops = set(rows.loc[rows["rank"] == 1, "encoder"])
             for _, row in rows[rows["rank"].notna()].iterrows():
-                told = pd.isna(row["rank_low"]) or tops & set(row["below"].split(BESIDE))
-                if row["encoder"] in tops or not told:
+                tied = pd.isna(row["rank_low"]) or tops & set(row["below"].split(BESIDE))
+                if row["encoder"] in tops or not tied:
                     found.add((int(row["table"]), str(row["encoder"])))
         return found
 
@@ -169,11 +169,11 @@ def _warn(message: str) -> None:
     log.warning("%s", message)
 
 
-def compared(
+def collect_runs(
     runs: Sequence[AnyRun] | AnyRun,
     tasks: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
-) -> Compared:
+) -> RunCollection:
     """Read finished runs.
 
     Args:
@@ -201,7 +201,7 @@ def compared(
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigError(f"two encoders would be called '{twice[0]}'; give each its own name")
-    return Compared(
+    return RunCollection(
         opened,
         scores.assign(encoder=scores["encoder"].replace(rename)),
         pairs,
