@@ -18,7 +18,9 @@ from mirprobe.api import from_file
 from mirprobe.api.registry import ENCODERS
 from mirprobe.core.errors import ConfigError, PluginError
 from mirprobe.core.schema import Tokens
+from mirprobe.embedding import embedder
 from mirprobe.encoders.specs import checked_encoder, make_encoder
+from mirprobe.encoders.spectral import Mfcc
 from mirprobe.encoders.validation.checks import validate
 from mirprobe.evaluation.extract import extract
 from mirprobe.evaluation.run_result import RunResult
@@ -290,3 +292,38 @@ def test_an_encoder_that_exits_when_it_is_built(tmp_path: Path) -> None:
         ConfigError, match=r"cannot be built \(SystemExit: 0 at exits.py line 4\); check"
     ):
         checked_encoder(f"{tmp_path}/exits.py:own")
+
+
+def test_a_built_in_encoder_is_compared_again_when_something_has_changed(
+    tones: Tones, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Workbench(tmp_path, tones).config("mfcc")
+    calls = []
+    encoded = Mfcc._frames
+
+    def counted(self: Mfcc, audio: Tensor) -> Tensor:
+        calls.append(1)
+        return encoded(self, audio)
+
+    monkeypatch.setattr(Mfcc, "_frames", counted)
+
+    def count() -> int:
+        calls.clear()
+        result = run(config, dataset=tones)
+        assert (result.computed, result.failures) == (0, {})
+        return len(calls)
+
+    run(config, dataset=tones)
+    assert [count(), count()] == [1, 0]
+    monkeypatch.setattr(embedder, "code_state", lambda: "another")
+    assert [count(), count()] == [1, 0]
+    for entry in (tmp_path / "cache" / "entries").rglob("*.safetensors"):
+        entry.write_bytes(entry.read_bytes())
+    assert [count(), count()] == [1, 0]
+    # an instance may be anything, whatever its class
+    assert run(config, encoders={"mfcc": Mfcc()}, dataset=tones).failures == {}
+    assert len(calls) == 1
+    monkeypatch.setattr(embedder, "code_state", lambda: "edited")
+    monkeypatch.setattr(Mfcc, "_frames", lambda self, audio: encoded(self, audio) * 2)
+    (message,) = run(config, dataset=tones).failures.values()
+    assert message.startswith("encoder 'mfcc' gives another embedding of track '")

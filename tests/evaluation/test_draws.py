@@ -14,7 +14,7 @@ from mirprobe.core.schema import SPLITS, Annotations, Split, Track
 from mirprobe.embedding.embedder import Keys
 from mirprobe.evaluation.cells import Splits, deal, fold
 from mirprobe.evaluation.runner import run
-from mirprobe.reporting.run_folder import read_differences
+from mirprobe.reporting.run_tables import read_differences
 
 FAMILY = '''
 import torch

@@ -18,7 +18,7 @@ from mirprobe.api.registry import DATASETS, ENCODERS, TASKS
 from mirprobe.core.errors import ConfigError, MirprobeError
 from mirprobe.core.schema import SPLITS, Split, Tokens, Track
 from mirprobe.probing import probes
-from mirprobe.reporting.run_folder import COLUMNS, read_scores
+from mirprobe.reporting.run_tables import COLUMNS, read_scores
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ from mirprobe.data.tracks import Tracks
 from mirprobe.evaluation import provenance
 from mirprobe.evaluation.provenance import data_hash, task_key
 from mirprobe.probing import probes
-from mirprobe.reporting.run_folder import read_cell
+from mirprobe.reporting.cell_file import read_cell
 from mirprobe_tasks.beat import Beat
 from mirprobe_tasks.instrument import Instrument
 from mirprobe_tasks.tagging import Tagging

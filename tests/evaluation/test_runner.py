@@ -23,7 +23,7 @@ from mirprobe.embedding.cache import Entry
 from mirprobe.evaluation.run_result import RunResult
 from mirprobe.evaluation.runner import run, run_name
 from mirprobe.probing import probes
-from mirprobe.reporting.run_folder import read_cell
+from mirprobe.reporting.cell_file import read_cell
 
 BOTH = ("key", "chord")
 

@@ -21,7 +21,7 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Annotations, Floats
 from mirprobe.evaluation.runner import run
 from mirprobe.reporting.paired_differences import differences
-from mirprobe.reporting.run_folder import read_differences
+from mirprobe.reporting.run_tables import read_differences
 
 
 class Own(StubTask):

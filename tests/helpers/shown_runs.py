@@ -19,7 +19,8 @@ from mirprobe.metrics.chord import LABELS
 from mirprobe.metrics.key import KEYS
 from mirprobe.probing.results import Cell, Prediction
 from mirprobe.reporting.reference_annotations import REFERENCES, references_bytes
-from mirprobe.reporting.run_folder import DIFFERENCES, RunFolder
+from mirprobe.reporting.run_folder import RunFolder
+from mirprobe.reporting.run_tables import DIFFERENCES
 
 METRICS = {"key": "mirex", "chord": "majmin", "beat": "f_measure", "tagging": "roc_auc"}
 TAGS = ("rock", "<b>jazz</b>", "$folk$")

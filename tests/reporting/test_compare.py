@@ -23,7 +23,7 @@ from mirprobe.reporting.compare import BETTER, COMPARED, SAME, WORSE, compare, e
 from mirprobe.reporting.compare_table import compared_tasks, general_notes
 from mirprobe.reporting.critical_difference import block_values, draw
 from mirprobe.reporting.reference_annotations import REFERENCES
-from mirprobe.reporting.run_folder import SUMS
+from mirprobe.reporting.run_tables import SUMS
 from mirprobe.reporting.stored_run import StoredRun
 
 TASKS = ("key", "tagging", "beat")

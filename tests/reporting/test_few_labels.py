@@ -13,7 +13,7 @@ from helpers.shown_runs import write_run
 from mirprobe.reporting.few_labels import areas, curve_tables, curves
 from mirprobe.reporting.figures.few_labels import few_labels
 from mirprobe.reporting.run_collection import collect_runs
-from mirprobe.reporting.run_folder import read_scores
+from mirprobe.reporting.run_tables import read_scores
 
 POINTS = {"10": (10, [0.2, 0.4]), "100": (100, [0.5, 0.7]), "2 shots": (6, [0.1, 0.3])}
 

@@ -19,7 +19,8 @@ from mirprobe.probing import probes
 from mirprobe.probing.results import Cell, Prediction
 from mirprobe.reporting.leaderboard import leaderboard, read_pairs, read_runs
 from mirprobe.reporting.paired_differences import differences
-from mirprobe.reporting.run_folder import DIFFERENCES, RunFolder, read_differences
+from mirprobe.reporting.run_folder import RunFolder
+from mirprobe.reporting.run_tables import DIFFERENCES, read_differences
 from mirprobe.reporting.tables import to_markdown
 from mirprobe_tasks.key import Key
 

@@ -9,7 +9,7 @@ from helpers.score_rows import ROW, encoders, frame
 
 from mirprobe.reporting.leaderboard import leaderboard
 from mirprobe.reporting.ranks import holm, mean_ranks, tie_letters, with_p
-from mirprobe.reporting.run_folder import DIFFERENCES, NUMBERS
+from mirprobe.reporting.run_tables import DIFFERENCES, NUMBERS
 from mirprobe.reporting.tables import to_markdown
 
 NAN = float("nan")

@@ -16,11 +16,11 @@ from mirprobe.core.annotations import to_json
 from mirprobe.core.errors import StorageError
 from mirprobe.core.schema import Annotations, Score, Segments
 from mirprobe.probing.results import Cell, Prediction
-from mirprobe.reporting.run_folder import (
+from mirprobe.reporting.cell_file import cell_bytes, read_cell
+from mirprobe.reporting.run_folder import RunFolder
+from mirprobe.reporting.run_tables import (
     COLUMNS,
     DIFFERENCES,
-    RunFolder,
-    read_cell,
     read_differences,
     read_scores,
     verify,
@@ -112,6 +112,32 @@ def test_a_cell_comes_back_as_it_was_written(folder: RunFolder) -> None:
     assert [path.name for path in folder.path.rglob("*.json.gz")] == [
         "vit1d-random_seed=1_config=vit1d-rope__key.json.gz"
     ]
+
+
+def test_predictions_can_be_read_when_they_are_used(folder: RunFolder, tmp_path: Path) -> None:
+    marks = ',"predictions":["a"],"problems":{"b":1}'
+    odd = replace(
+        CELL,
+        scores=[replace(PROBE, parameters=marks)],
+        predictions=[
+            replace(PREDICTION, tracks={marks: Annotations(extra={"problems": {"c": 1}})})
+        ],
+        problems={"problems": marks, marks: "{"},
+    )
+    for cell in (CELL, odd, replace(CELL, predictions=[], problems={})):
+        folder.write_cell(cell)
+        path = folder.cell_path("e", "key")
+        later = read_cell(path, lazily=True)
+        assert later.problems == read_cell(path).problems == cell.problems
+        assert later.scores[0] == cell.scores[0]
+        assert cell_bytes(later) == path.read_bytes()
+    (tmp_path / "bad.gz").write_bytes(
+        gzip.compress(
+            b'{"key":"k","encoder":"e","task":"t","scores":[],"predictions":[{}],"problems":{}}'
+        )
+    )
+    with pytest.raises(StorageError, match=r"bad\.gz: damaged"):
+        len(read_cell(tmp_path / "bad.gz", lazily=True).predictions)
 
 
 def test_cells_of_earlier_versions_are_read() -> None:

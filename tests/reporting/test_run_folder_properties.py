@@ -13,9 +13,10 @@ from helpers.laws import examples, read_or_refused
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirprobe.reporting.cell_file import read_cell
 from mirprobe.reporting.compare import SHIPPED
 from mirprobe.reporting.leaderboard import leaderboard, read_pairs, read_runs, to_csv
-from mirprobe.reporting.run_folder import SUMS, read_cell
+from mirprobe.reporting.run_tables import SUMS
 from mirprobe.reporting.tables import to_markdown
 
 FILES = ("scores.csv", "run.json", "differences.csv")

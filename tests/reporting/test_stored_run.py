@@ -17,7 +17,7 @@ from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import Annotations, Beats, Segments, Track
 from mirprobe.probing import probes
 from mirprobe.reporting.reference_annotations import REFERENCES, read_references, references_bytes
-from mirprobe.reporting.run_folder import SUMS
+from mirprobe.reporting.run_tables import SUMS
 
 TASKS = ("key", "chord", "beat", "tagging")
 

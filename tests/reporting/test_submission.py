@@ -20,7 +20,8 @@ from mirprobe.core.errors import ListedError
 from mirprobe.probing import probes
 from mirprobe.reporting import compare
 from mirprobe.reporting.reference_annotations import REFERENCES
-from mirprobe.reporting.run_folder import SUMS, RunFolder
+from mirprobe.reporting.run_folder import RunFolder
+from mirprobe.reporting.run_tables import SUMS
 from mirprobe.reporting.stored_run import StoredRun
 from mirprobe.reporting.submission import check, pack, require_one_table
 

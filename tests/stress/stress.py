@@ -30,7 +30,8 @@ from mirprobe.core.errors import MirprobeError, StorageError
 from mirprobe.embedding.cache import Cache
 from mirprobe.pretraining.bank import Bank
 from mirprobe.probing import probes
-from mirprobe.reporting.run_folder import read_cell, read_differences, read_scores, verify
+from mirprobe.reporting.cell_file import read_cell
+from mirprobe.reporting.run_tables import read_differences, read_scores, verify
 
 TASKS = ("key", "chord")
 

@@ -17,7 +17,8 @@ from mirprobe.api.registry import TASKS
 from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import Segments, Split, Track
 from mirprobe.evaluation.run_result import RunResult
-from mirprobe.reporting.run_folder import read_cell, read_scores
+from mirprobe.reporting.cell_file import read_cell
+from mirprobe.reporting.run_tables import read_scores
 
 BUILT_IN = (
     *("tagging", "key", "chord", "beat", "downbeat", "onset", "tempo"),

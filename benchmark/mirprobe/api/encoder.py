@@ -23,7 +23,7 @@ class Encoder(Protocol):
     A plug-in of the entry-point group `mirprobe.encoders` is a class that is built as
     `factory(**options)`. Construction must be cheap. Load weights at the first call: construction
     must work where they are missing. A run whose embeddings are all cached encodes one track, to
-    compare it with the cache.
+    compare it with the cache; not so for the encoders of this package whose code has not changed.
 
     Attributes are read once and cast to the types below. torch's global settings and random state
     are restored after construction and after each call.

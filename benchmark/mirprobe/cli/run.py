@@ -81,7 +81,7 @@ def _write_page(result: RunResult) -> None:
     from mirprobe.core.plotting import require_matplotlib
     from mirprobe.reporting.report.page import write_report
     from mirprobe.reporting.run_collection import collect_runs
-    from mirprobe.reporting.run_folder import PAGE
+    from mirprobe.reporting.run_tables import PAGE
 
     page = result.folder.path / PAGE
     if result.changed or not page.exists():

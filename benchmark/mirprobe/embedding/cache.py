@@ -242,6 +242,7 @@ class HashMemo:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._names: dict[Path, str] = {}  # absolute: to resolve one takes longer than `stat`
 
     @cached_property
     def _known(self) -> dict[tuple[str, int, int], str]:
@@ -260,7 +261,9 @@ class HashMemo:
             StorageError: the memo cannot be read or written.
         """
         stat = file.stat()
-        name = (str(file.resolve()), stat.st_size, stat.st_mtime_ns)
+        if file not in self._names:
+            self._names[file] = str(file.resolve())
+        name = (self._names[file], stat.st_size, stat.st_mtime_ns)
         if name not in self._known:
             self._known[name] = file_digest(file)
             with self._database() as database:

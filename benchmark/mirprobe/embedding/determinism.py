@@ -5,17 +5,23 @@ embeddings that no other run reproduces. The first window is therefore encoded a
 the last one. To cost at most 1 %, this is done only after 100 windows with at least 100 times the
 audio of the first one. `mirprobe validate-encoder` has a stricter check.
 
-From run to run, one cached track is encoded again: `distance` compares it with the cache.
+From run to run, one cached track is encoded again: `distance` compares it with the cache. Of a
+built-in encoder this is done once for each `code_state`.
 """
 
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
 from mirprobe.core.errors import UntrustedEncoderError
+from mirprobe.core.hashing import digest, folder_hash
 from mirprobe.core.number_types import Precision
 from mirprobe.core.schema import Floating, Tokens
 from mirprobe.encoders.encode import difference, select_row
@@ -27,6 +33,15 @@ TOLERANCE = 0.05
 STALE: dict[Precision, float] = {"32": 0.02, "bf16": 0.25, "fp16": 0.25}
 """Difference that device, batch or threads may cause, relative to the spread of a layer."""
 _CONSTANT = 1e-3  # of a layer's size: the least spread that is assumed
+
+
+@cache
+def code_state() -> str:
+    """A hash of what a built-in encoder depends on beside its fingerprint: code and machine."""
+    packages = ("torch", "numpy", "scipy", "librosa", "numba", "soundfile", "soxr")
+    folders = ("core", "data", "embedding", "encoders", "vit1d")
+    code = [folder_hash(Path(__file__).parents[1] / name) for name in folders]
+    return digest([version(name) for name in packages], code, platform.uname())
 
 
 @dataclass

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mirprobe.api.encoder import Encoder
+from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import EncoderError, StorageError, TrackError, UntrustedEncoderError
 from mirprobe.core.hashing import digest
 from mirprobe.core.number_types import Dtype, Precision
@@ -18,7 +19,7 @@ from mirprobe.core.schema import Embedding, Level, Track
 from mirprobe.data import audio
 from mirprobe.data.perturb import VERSION
 from mirprobe.embedding.cache import Cache, entry_key
-from mirprobe.embedding.determinism import STALE, distance
+from mirprobe.embedding.determinism import STALE, code_state, distance
 from mirprobe.embedding.track_encoder import TrackEncoder, Views
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ class Embedder:
 
     Attributes:
         encoded: number of tracks that were not in the cache.
-        compared: the views of which a cached track has been encoded again, or could not be.
+        compared: the views of which a cached track has been compared, or could not be.
     """
 
     def __init__(
@@ -126,17 +127,19 @@ class Embedder:
 
         def keys(track: Track) -> Keys | TrackError:
             try:
-                return {level: self.key(track, level) for level in levels}
+                content = self._content(track)
             except TrackError as error:
                 return error
+            return {level: self._key(content, level) for level in levels}
 
         return [(track, keys(track)) for track in tracks]
 
     def check_cached(self, keyed: Keyed) -> None:
         """Encode a cached track again, the one with the smallest entries, and compare.
 
-        This is done once for each view. If the track cannot be encoded, for example because the
-        weights are on another machine, a warning says so.
+        This is done once for each view; of a built-in encoder once for each state of its code, on
+        each machine. If the track cannot be encoded, for example because the weights are on another
+        machine, a warning says so.
 
         Raises:
             UntrustedEncoderError: the encoder gives other embeddings than those in the cache.
@@ -156,6 +159,9 @@ class Embedder:
 
     def _compare(self, track: Track, keys: Keys) -> None:
         """Encode a track and compare it with its entries; raises as `check_cached`."""
+        note, state = self.cache.folder / "compared" / digest(keys), self._compared_state(keys)
+        if state and note.is_file() and note.read_bytes() == state:
+            return
         try:
             samples = audio.load(track, self.encoder.sample_rate)
             [(_, again, _)] = self._tracks.encode([(0, samples)], list(keys))
@@ -179,6 +185,17 @@ class Embedder:
                 "not, or it depends on the batch; change the fingerprint, or run `mirprobe cache "
                 f"prune --encoder '{self.name}'`"
             )
+        if state:
+            with suppress(StorageError):  # a folder that is read-only: the next run compares again
+                write_whole(note, state)
+
+    def _compared_state(self, keys: Keys) -> bytes:
+        """What a comparison depends on; empty for an encoder of which this is unknown."""
+        if not getattr(self.encoder, "built_in", False):
+            return b""
+        files = [self.cache.path(key).stat() for key in keys.values()]
+        entries = [[file.st_size, file.st_mtime_ns] for file in files]
+        return digest(entries, self._tracks.device, code_state()).encode()
 
     def compute(self, missing: Missing) -> Iterator[Filled]:
         """Encode tracks, even if they are in the cache. Yields and raises as `fill`."""
@@ -199,12 +216,18 @@ class Embedder:
         Raises:
             TrackError: the audio file is missing, empty or cannot be read.
         """
+        return self._key(self._content(track), level)
+
+    def _content(self, track: Track) -> str:
+        """A hash of the audio of a track; raises as `key`."""
         audio.check_file(track.audio)
         try:
             disturbed = [track.perturbation, VERSION] if track.perturbation else []
-            content = digest(self.cache.hashes(track.audio), track.start, track.stop, *disturbed)
+            return digest(self.cache.hashes(track.audio), track.start, track.stop, *disturbed)
         except OSError as error:
             raise TrackError(f"{track.audio}: cannot be read ({error}); replace it") from error
+
+    def _key(self, content: str, level: Level) -> str:
         return entry_key(
             self.encoder.fingerprint, content, level, self.layers, self.dtype, self.precision
         )

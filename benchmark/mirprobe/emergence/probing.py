@@ -35,7 +35,7 @@ from mirprobe.evaluation.runner import run
 from mirprobe.evaluation.setup import make_task
 from mirprobe.probing.results import Cell
 from mirprobe.probing.selection import best_on_validation
-from mirprobe.reporting.run_folder import read_cell
+from mirprobe.reporting.cell_file import read_cell
 
 GLOBAL = ("tagging", "key")
 LOCAL = ("chord", "beat")

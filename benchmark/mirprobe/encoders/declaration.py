@@ -41,9 +41,12 @@ class CheckedEncoder:
         name: its specification, for messages.
         plugin: the encoder.
         source: a hash of its source, where it comes from a file; part of the fingerprint then.
+        built_in: whether its output depends on its fingerprint, this package and its requirements
+            alone.
 
     Attributes:
         plugin: as given.
+        built_in: as given.
 
     Raises:
         DeclarationError: an attribute is missing, cannot be what it says, or raises an error.
@@ -58,8 +61,10 @@ class CheckedEncoder:
     fingerprint: str
     context: float
 
-    def __init__(self, name: str, plugin: Encoder, source: str | None = None) -> None:
-        self.name, self.plugin = name, plugin
+    def __init__(
+        self, name: str, plugin: Encoder, source: str | None = None, built_in: bool = False
+    ) -> None:
+        self.name, self.plugin, self.built_in = name, plugin, built_in
         values = {attribute: self._read(attribute) for attribute in _ATTRIBUTES}
         missing = ", ".join(a for a, value in values.items() if value is _MISSING)
         if missing:

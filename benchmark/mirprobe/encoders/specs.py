@@ -23,6 +23,8 @@ from mirprobe.encoders.torch_state import kept_torch_state
 _COMBINATION = re.compile(r"\s*([A-Za-z_]\w*)\((.*)\)\s*", re.DOTALL)
 _OPTION = re.compile(r"\s*[A-Za-z_]\w*\s*=")
 _COMBINATORS = ("concat", "layers", "pool")
+_BUILT_IN = ("mirprobe.encoders.spectral", "mirprobe.encoders.vit1d")
+"""Modules of encoders that run no code or weights of others, but for torch and librosa."""
 
 
 def make_encoder(spec: str) -> Encoder:
@@ -58,7 +60,7 @@ def checked_encoder(spec: str) -> CheckedEncoder:
     """
     encoder = make_encoder(spec)
     source = None if _COMBINATION.fullmatch(spec) else source_digest(spec)
-    return CheckedEncoder(spec, encoder, source)
+    return CheckedEncoder(spec, encoder, source, type(encoder).__module__ in _BUILT_IN)
 
 
 def split_pca(spec: str) -> tuple[str, int | None]:

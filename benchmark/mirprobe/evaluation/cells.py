@@ -24,7 +24,7 @@ from mirprobe.evaluation.failures import noted
 from mirprobe.probing.cell import ProbeRun, run_cell
 from mirprobe.probing.results import Cell
 from mirprobe.probing.subsets import FULL
-from mirprobe.reporting.run_folder import cell_bytes
+from mirprobe.reporting.cell_file import cell_bytes
 
 if TYPE_CHECKING:
     from mirprobe.embedding.ray_cluster import RayWorkers

@@ -34,7 +34,8 @@ from mirprobe.probing.readings import has_reading
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.paired_differences import differences
 from mirprobe.reporting.reference_annotations import REFERENCES, references_bytes
-from mirprobe.reporting.run_folder import DIFFERENCES, RunFolder
+from mirprobe.reporting.run_folder import RunFolder, write_splits
+from mirprobe.reporting.run_tables import DIFFERENCES
 
 
 def run(
@@ -143,7 +144,7 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
             "seconds": seconds,
             "total_seconds": round(perf_counter() - begun, 1),
         }
-        result.folder.write_splits(plan.tracks)
+        write_splits(result.folder.path / "splits", plan.tracks)
         with noted(result.failures, "run.json", "an encoder"):
             speeds = {name: plan.speed(probed) for name, probed in plan.encoders.items()}
             write_whole(result.folder.path / SUITE, suite_text(config).encode())

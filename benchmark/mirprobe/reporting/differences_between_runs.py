@@ -12,7 +12,7 @@ from mirprobe.core.errors import MirprobeError
 from mirprobe.reporting.compare import Entry, entries, pair, unlike
 from mirprobe.reporting.leaderboard import read_pairs
 from mirprobe.reporting.paired_differences import difference_row
-from mirprobe.reporting.run_folder import DIFFERENCES
+from mirprobe.reporting.run_tables import DIFFERENCES
 from mirprobe.reporting.stored_run import StoredRun
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.probing.selection import best_on_validation
 from mirprobe.reporting.equal_terms import equal_terms
 from mirprobe.reporting.ranks import ENTRY, RANKED_TOGETHER, RANKS, add_ranks, holm, with_p
-from mirprobe.reporting.run_folder import (
+from mirprobe.reporting.run_tables import (
     DIFFERENCES,
     NUMBERS,
     AnyPath,

@@ -17,7 +17,7 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.intervals import Estimate, grid, jackknife, p_value
 from mirprobe.core.schema import Track
 from mirprobe.probing.results import Cell
-from mirprobe.reporting.run_folder import DIFFERENCES
+from mirprobe.reporting.run_tables import DIFFERENCES
 
 
 def differences(

@@ -16,7 +16,7 @@ from mirprobe.api.dataset import Dataset, vocabularies_of
 from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import Annotations, Split, Track
-from mirprobe.reporting.run_folder import AnyPath, damaged, verify
+from mirprobe.reporting.run_tables import AnyPath, damaged, verify
 
 REFERENCES = "references.json.gz"
 _MEMBERS = ("name", "tags", "trim", "vocabularies")

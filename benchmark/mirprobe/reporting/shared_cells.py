@@ -16,7 +16,7 @@ from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import StorageError
 from mirprobe.core.hashing import digest
 from mirprobe.probing.results import Cell
-from mirprobe.reporting.run_folder import read_cell
+from mirprobe.reporting.cell_file import read_cell
 
 log = logging.getLogger(__name__)
 

@@ -18,12 +18,11 @@ from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import Annotations, Track
 from mirprobe.probing.results import Cell, Prediction
+from mirprobe.reporting.cell_file import cell_file, read_cell
 from mirprobe.reporting.paired_differences import common_tracks, estimates
 from mirprobe.reporting.reference_annotations import StoredDataset, read_references
-from mirprobe.reporting.run_folder import (
+from mirprobe.reporting.run_tables import (
     AnyPath,
-    cell_file,
-    read_cell,
     read_description,
     read_differences,
     read_scores,

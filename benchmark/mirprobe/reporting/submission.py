@@ -18,8 +18,9 @@ from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.check import Check
 from mirprobe.core.errors import ListedError, MirprobeError, StorageError
 from mirprobe.core.intervals import FEW
+from mirprobe.reporting.cell_file import cell_bytes, cell_file
 from mirprobe.reporting.reference_annotations import REFERENCES
-from mirprobe.reporting.run_folder import PAGE, SUMS, AnyPath, cell_bytes, cell_file, verify
+from mirprobe.reporting.run_tables import PAGE, SUMS, AnyPath, verify
 from mirprobe.reporting.stored_run import StoredRun
 
 _FILES = re.compile(

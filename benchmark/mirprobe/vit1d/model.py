@@ -177,6 +177,8 @@ class ViT1D(nn.Module):
 
     def _initialise(self, generator: Generator | None) -> None:
         """Draw matrices and the class token as described in the module, set biases to 0."""
+        if self.class_token.is_meta:  # only counted: to draw on `meta` would import torch._dynamo
+            return
         for name, parameter in self.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(parameter)
