@@ -20,6 +20,7 @@ from mirprobe.core.schema import Track
 from mirprobe.data.audio import load
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
+from mirprobe.embedding.track_encoder import Encoding
 from mirprobe.encoders.vit1d import RandomViT1D
 from mirprobe.encoders.windows import layout_windows
 from mirprobe_tasks.datasets.studio import Studio
@@ -48,7 +49,7 @@ def bare(encoder: Encoder, windows: torch.Tensor) -> float:
 def harness(encoder: Encoder, tracks: list[Track], cache: Path) -> float:
     """Seconds from files to cache entries, clip and frame views of layers 4, 8 and 12."""
     layers = ("4", "8", "12")
-    embedder = Embedder("bench", encoder, Cache(cache), layers=layers, batch=BATCH)
+    embedder = Embedder("bench", encoder, Cache(cache), Encoding(layers=layers, batch=BATCH))
     begun = perf_counter()
     for _ in embedder.embed(tracks, ["clip", "frame"]):
         pass

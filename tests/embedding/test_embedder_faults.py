@@ -18,6 +18,7 @@ from mirprobe.core.errors import EncoderError
 from mirprobe.core.schema import Annotations, Embedding, Level, Tokens, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
+from mirprobe.embedding.track_encoder import Encoding
 
 Fault = Callable[[int, Tokens], Any]
 BOTH: tuple[Level, Level] = ("clip", "frame")
@@ -47,7 +48,7 @@ def oracle(fault: Fault | None = None, **options: Any) -> Oracle:
 
 def embedder(encoder: Oracle, cache: Cache, **options: Any) -> Embedder:
     options = {"batch": 2, **options}
-    return Embedder("my:encoder", encoder, cache, layers=encoder.layers, **options)
+    return Embedder("my:encoder", encoder, cache, Encoding(layers=encoder.layers, **options))
 
 
 def failure(

@@ -23,6 +23,7 @@ from mirprobe.core.schema import Annotations, Embedding, Level, Tokens, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.determinism import SHARE, TOLERANCE
 from mirprobe.embedding.embedder import Embedder
+from mirprobe.embedding.track_encoder import Encoding
 from mirprobe.evaluation.config import RunConfig, find_precision, make_config
 from mirprobe.evaluation.runner import run_name
 from mirprobe.probing import probes
@@ -48,7 +49,7 @@ def cache(tmp_path: Path) -> Cache:
 
 
 def embedded(encoder: Any, cache: Cache, tracks: list[Track], **options: Any) -> list[Embedding]:
-    embedder = Embedder("my:encoder", encoder, cache, layers=encoder.layers, **options)
+    embedder = Embedder("my:encoder", encoder, cache, Encoding(layers=encoder.layers, **options))
     found = [embedding for _, embedding in embedder.embed(tracks, BOTH)]
     assert len(found) == len(tracks)
     assert all(isinstance(embedding, Embedding) for embedding in found)
@@ -132,7 +133,7 @@ def test_precision_changes_the_numbers_and_the_key(tracks: list[Track], cache: C
 
 
 def test_full_precision_keeps_the_keys_that_are_known(tracks: list[Track], cache: Cache) -> None:
-    embedder = Embedder("oracle", Oracle(), cache, layers=("a",))
+    embedder = Embedder("oracle", Oracle(), cache, Encoding(layers=("a",)))
     track = Track("id", tracks[0].audio, "group", Annotations())
     track.audio.write_bytes(b"RIFF")
     assert embedder.key(track, "clip") == "0be7bcf669229d80e45793f264f52411"

@@ -19,6 +19,7 @@ from mirprobe.core.errors import ConfigError, EncoderError
 from mirprobe.core.schema import Annotations, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
+from mirprobe.embedding.track_encoder import Encoding
 from mirprobe.encoders.hear import Hear
 
 Make = Callable[..., Hear]
@@ -84,7 +85,7 @@ def test_tracks_are_stitched_in_time(make: Make, first: float, tmp_path: Path) -
     samples[[round(1000 * time) for time in times]] = 1.0
     soundfile.write(tmp_path / "clicks.wav", samples, 1000, subtype="FLOAT")
     track = Track("clicks", tmp_path / "clicks.wav", "group", Annotations())
-    embedder = Embedder("hear", encoder, Cache(tmp_path / "cache"), layers=encoder.layers)
+    embedder = Embedder("hear", encoder, Cache(tmp_path / "cache"), Encoding(layers=encoder.layers))
     [(_, embedding)] = embedder.embed([track], ["clip", "frame"])
     assert not isinstance(embedding, Exception)
     assert embedding.frames is not None
@@ -192,7 +193,9 @@ def test_modules_that_fail_on_a_track(make: Make, fault: str, message: str, tmp_
     if fault in ("raises", "half"):
         encoder.window = 3.0  # silence after it would make it less loud
         message = message.replace("4980.0", "1480.0").replace("10.000", "3.000")
-    embedder = Embedder("hear:module=it", encoder, Cache(tmp_path / "c"), layers=encoder.layers)
+    embedder = Embedder(
+        "hear:module=it", encoder, Cache(tmp_path / "c"), Encoding(layers=encoder.layers)
+    )
     with pytest.raises(EncoderError, match=message) as caught:
         list(embedder.embed([track], ["frame"]))
     assert str(caught.value).startswith("encoder 'hear:module=it' ")

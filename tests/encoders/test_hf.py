@@ -23,6 +23,7 @@ from mirprobe.core.errors import ConfigError, EncoderError
 from mirprobe.core.schema import Annotations, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
+from mirprobe.embedding.track_encoder import Encoding
 from mirprobe.encoders.hf import HuggingFace
 from mirprobe.encoders.windows import layout_windows
 
@@ -138,7 +139,7 @@ def test_tracks_are_stitched_in_time(models: Path, tmp_path: Path) -> None:
     samples[np.round(times * 16_000).astype(int)] = 1.0
     soundfile.write(tmp_path / "clicks.wav", samples, 16_000, subtype="FLOAT")
     track = Track("clicks", tmp_path / "clicks.wav", "group", Annotations())
-    embedder = Embedder("hf", encoder, Cache(tmp_path / "cache"), layers=("0",))
+    embedder = Embedder("hf", encoder, Cache(tmp_path / "cache"), Encoding(layers=("0",)))
     [(_, embedding)] = embedder.embed([track], ["clip", "frame"])
     assert not isinstance(embedding, Exception)
     assert embedding.frames is not None

@@ -15,6 +15,7 @@ from mirprobe.core.schema import Annotations, Embedding, Floating, Level, Track
 from mirprobe.data import audio
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
+from mirprobe.embedding.track_encoder import Encoding
 from mirprobe.encoders.windows import layout_windows
 
 BOTH: tuple[Level, Level] = ("clip", "frame")
@@ -36,7 +37,7 @@ def write_tracks(folder: Path, lengths: Sequence[int] = LENGTHS) -> list[Track]:
 
 def embedder(encoder: Any, cache: Cache, **options: Any) -> Embedder:
     options = {"layers": encoder.layers, "dtype": "float32", "batch": 4, **options}
-    return Embedder("oracle", encoder, cache, **options)
+    return Embedder("oracle", encoder, cache, Encoding(**options))
 
 
 def embed_all(

@@ -16,6 +16,7 @@ from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import Annotations, Embedding, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
+from mirprobe.embedding.track_encoder import Encoding
 from mirprobe.encoders.vit1d import TrainedViT1D
 from mirprobe.encoders.windows import layout_windows
 from mirprobe.vit1d import checkpoint as shipped
@@ -100,7 +101,7 @@ def test_it_gives_the_embeddings_of_the_harness(
     track = Track("noise", tmp_path / "noise.wav", "", Annotations())
     encoder = TrainedViT1D(checkpoint=checkpoint)
     layers = encoder.layers[-1:]
-    embedder = Embedder("vit1d", encoder, Cache(tmp_path), layers=layers, dtype="float32")
+    embedder = Embedder("vit1d", encoder, Cache(tmp_path), Encoding(layers=layers, dtype="float32"))
     ((_, embedding),) = embedder.embed([track], ["clip", "frame"])
     assert isinstance(embedding, Embedding)
     assert embedding.frames is not None

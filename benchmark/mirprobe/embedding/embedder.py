@@ -14,13 +14,12 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import EncoderError, StorageError, TrackError, UntrustedEncoderError
 from mirprobe.core.hashing import digest
-from mirprobe.core.number_types import Dtype, Precision
 from mirprobe.core.schema import Embedding, Level, Track
 from mirprobe.data import audio
 from mirprobe.data.perturb import VERSION
 from mirprobe.embedding.cache import Cache, entry_key
 from mirprobe.embedding.determinism import STALE, code_state, distance
-from mirprobe.embedding.track_encoder import TrackEncoder, Views
+from mirprobe.embedding.track_encoder import Encoding, TrackEncoder, Views
 
 log = logging.getLogger(__name__)
 
@@ -41,46 +40,17 @@ class Embedder:
         name: of the encoder, for messages and the metadata of entries.
         encoder: computes the embeddings that are not in the cache.
         cache: of the embeddings.
-        layers: the names of the layers to keep.
-        device: of the encoder.
-        dtype: number type of the stored embeddings.
-        batch: windows per call; halved whenever the device runs out of memory. An encoder without a
-            window encodes one track at a time, since tracks of different length cannot be stacked.
-        precision: `32` without autocast, or the number type of torch's autocast.
+        encoding: how it encodes.
 
     Attributes:
         encoded: number of tracks that were not in the cache.
         compared: the views of which a cached track has been compared, or could not be.
     """
 
-    def __init__(
-        self,
-        name: str,
-        encoder: Encoder,
-        cache: Cache,
-        *,
-        layers: Sequence[str],
-        device: str = "cpu",
-        dtype: Dtype = "float16",
-        batch: int = 16,
-        precision: Precision = "32",
-    ) -> None:
-        self.name = name
-        self.encoder = encoder
-        self.cache = cache
-        self.layers = tuple(layers)
-        self.dtype = dtype
-        self.precision = precision
+    def __init__(self, name: str, encoder: Encoder, cache: Cache, encoding: Encoding) -> None:
+        self.name, self.encoder, self.cache, self.encoding = name, encoder, cache, encoding
         self.encoded = 0
-        self._tracks = TrackEncoder(
-            name,
-            encoder,
-            layers=layers,
-            device=device,
-            dtype=dtype,
-            batch=batch,
-            precision=precision,
-        )
+        self._tracks = TrackEncoder(name, encoder, encoding)
         self.compared: set[Level] = set()
         self._written: list[str] = []
 
@@ -178,7 +148,7 @@ class Embedder:
         apart = max(
             distance(entry.read(), again[level]) for level, entry in entries.items() if entry
         )
-        if apart > STALE[self.precision]:
+        if apart > STALE[self.encoding.precision]:
             raise UntrustedEncoderError(
                 f"encoder '{self.name}' gives another embedding of track '{track.id}' than the "
                 f"cache holds ({100 * apart:.2g} % apart): it was changed and its fingerprint was "
@@ -195,7 +165,7 @@ class Embedder:
             return b""
         files = [self.cache.path(key).stat() for key in keys.values()]
         entries = [[file.st_size, file.st_mtime_ns] for file in files]
-        return digest(entries, self._tracks.device, code_state()).encode()
+        return digest(entries, self.encoding.device, code_state()).encode()
 
     def compute(self, missing: Missing) -> Iterator[Filled]:
         """Encode tracks, even if they are in the cache. Yields and raises as `fill`."""
@@ -228,9 +198,9 @@ class Embedder:
             raise TrackError(f"{track.audio}: cannot be read ({error}); replace it") from error
 
     def _key(self, content: str, level: Level) -> str:
-        return entry_key(
-            self.encoder.fingerprint, content, level, self.layers, self.dtype, self.precision
-        )
+        own = self.encoding
+        fingerprint = self.encoder.fingerprint
+        return entry_key(fingerprint, content, level, own.layers, own.dtype, own.precision)
 
     def _compute(self, missing: Missing, decoded: Iterator[audio.Decoded]) -> Iterator[Filled]:
         unusable: list[Filled] = []
@@ -263,7 +233,7 @@ class Embedder:
                 "fingerprint": self.encoder.fingerprint,
                 "track": track.id,
                 "view": level,
-                "layers": ",".join(self.layers),
+                "layers": ",".join(self.encoding.layers),
                 "duration": repr(duration),
             }
             self.cache.put(key, views[level], described)

@@ -18,6 +18,7 @@ from ray.exceptions import RayActorError, WorkerCrashedError
 from ray.util import ActorPool
 from tqdm import tqdm
 
+from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import (
     ConfigError,
     EncoderError,
@@ -29,6 +30,7 @@ from mirprobe.core.schema import Annotations, Embedding
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import LAG, Embedder, Filled, Keyed, Keys, Missing, await_entries
 from mirprobe.embedding.ray_worker import EncodingJob, RayWorker
+from mirprobe.embedding.track_encoder import Encoding
 
 log = logging.getLogger(__name__)
 
@@ -219,15 +221,17 @@ class ClusterEmbedder(Embedder):
         name: of the encoder.
         encoder: only its attributes are read.
         cache: at a path or an address that all workers can read and write.
+        encoding: how it encodes; the device is the workers'.
         workers: encode the tracks.
-        options: as for `Embedder`; the device is the workers'.
 
     Raises:
         ConfigError: the cache lies in the memory of this process.
     """
 
-    def __init__(self, name: str, encoder: Any, cache: Cache, workers: RayWorkers, **options: Any):
-        super().__init__(name, encoder, cache, **options)
+    def __init__(
+        self, name: str, encoder: Encoder, cache: Cache, encoding: Encoding, workers: RayWorkers
+    ) -> None:
+        super().__init__(name, encoder, cache, encoding)
         if str(cache.place).startswith("memory://"):
             raise ConfigError(
                 f"cache '{cache.place}' lies in the memory of one process; engine 'ray' needs a "
@@ -268,10 +272,7 @@ class ClusterEmbedder(Embedder):
         return EncodingJob(
             spec=self.name,
             fingerprint=self.encoder.fingerprint,
-            layers=self.layers,
-            dtype=self.dtype,
-            precision=self.precision,
-            device=self.workers.device,
+            encoding=replace(self.encoding, device=self.workers.device),
             place=self.cache.place,
             folder=self.cache.folder,
             directory=Path.cwd(),

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirprobe.core.errors import EncoderError, MirprobeError, TrackError
-from mirprobe.core.number_types import Dtype, Precision
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder, Missing
+from mirprobe.embedding.track_encoder import Encoding
 from mirprobe.encoders.specs import checked_encoder
 
 Outcome = list[str | None] | MirprobeError
@@ -28,10 +28,7 @@ class EncodingJob:
     Attributes:
         spec: the specification of the encoder.
         fingerprint: which the encoder of the worker must have.
-        layers: the layers to keep.
-        dtype: of the entries.
-        precision: of the arithmetic.
-        device: of the encoder.
+        encoding: how it encodes.
         place: of the cache.
         folder: of the cache on this machine.
         directory: the working directory, for relative paths.
@@ -39,10 +36,7 @@ class EncodingJob:
 
     spec: str
     fingerprint: str
-    layers: tuple[str, ...]
-    dtype: Dtype
-    precision: Precision
-    device: str
+    encoding: Encoding
     place: Path | str
     folder: Path
     directory: Path
@@ -59,10 +53,7 @@ class RayWorker:
         """Encode a chunk of tracks into the cache; returns its number and its result."""
         try:
             if job != self._job or self._embedder is None:
-                self._embedder, self._job = (
-                    None,
-                    None,
-                )  # free the memory of the former encoder first
+                self._embedder = self._job = None  # frees the memory of the former encoder first
                 self._embedder, self._job = _built(job), job
             results = self._embedder.compute(chunk)
             reasons = {t.id: str(r) for t, r in results if isinstance(r, TrackError)}
@@ -97,12 +88,4 @@ def _built(job: EncodingJob) -> Embedder:
             f"encoder '{job.spec}' is another one {here}: its fingerprint differs; give every "
             "machine the same files, weights and packages"
         )
-    return Embedder(
-        job.spec,
-        encoder,
-        Cache(job.place, job.folder),
-        layers=job.layers,
-        device=job.device,
-        dtype=job.dtype,
-        precision=job.precision,
-    )
+    return Embedder(job.spec, encoder, Cache(job.place, job.folder), job.encoding)

@@ -31,6 +31,27 @@ _TORCH = {"float16": torch.float16, "float32": torch.float32}
 Views = dict[Level, Floating]
 """Clip vectors (windows, sources, layers, dim) and frames (time, layers, dim), as requested."""
 
+
+@dataclass(frozen=True)
+class Encoding:
+    """How tracks are encoded and stored.
+
+    Attributes:
+        layers: the names of the layers to keep.
+        device: of the encoder.
+        dtype: number type of the stored embeddings.
+        precision: `32` without autocast, or the number type of torch's autocast.
+        batch: windows per call; halved whenever the device runs out of memory. An encoder without a
+            window encodes one track at a time, since tracks of different length cannot be stacked.
+    """
+
+    layers: tuple[str, ...]
+    device: str = "cpu"
+    dtype: Dtype = "float16"
+    precision: Precision = "32"
+    batch: int = 16
+
+
 Waiting = tuple["_Pending", int, NDArray[np.float32]]
 """A track, the index of a window's first frame in it, and the window."""
 
@@ -46,34 +67,19 @@ class _Pending:
 
 
 class TrackEncoder:
-    """An encoder and how it works; the arguments are those of `Embedder`.
+    """An encoder, its name for messages, and how it encodes.
 
     Attributes:
-        batch: windows per call; halved whenever the device runs out of memory.
+        batch: windows per call that the device has had memory for.
     """
 
-    def __init__(
-        self,
-        name: str,
-        encoder: Encoder,
-        *,
-        layers: Sequence[str],
-        device: str,
-        dtype: Dtype,
-        batch: int,
-        precision: Precision,
-    ) -> None:
-        self.name = name
-        self.encoder = encoder
-        self.layers = tuple(layers)
-        self.device = device
-        self.dtype = dtype
-        self.batch = 1 if encoder.window is None else batch
-        self.precision = precision
+    def __init__(self, name: str, encoder: Encoder, encoding: Encoding) -> None:
+        self.name, self.encoder, self.encoding = name, encoder, encoding
+        self.batch = 1 if encoder.window is None else encoding.batch
         self._repeat_check = RepeatCheck()
-        self._loss = CastLoss(encoder) if dtype == "float16" else None
+        self._loss = CastLoss(encoder) if encoding.dtype == "float16" else None
         self._measured = 0
-        self._indices = [list(encoder.layers).index(layer) for layer in self.layers]
+        self._indices = [list(encoder.layers).index(layer) for layer in encoding.layers]
 
     def encode(
         self, tracks: Iterable[tuple[int, NDArray[np.float32]]], levels: Sequence[Level]
@@ -91,7 +97,7 @@ class TrackEncoder:
             EncoderError: the encoder failed or broke its contract.
             UntrustedEncoderError: nothing that was yielded before can be used either.
         """
-        to_device(self.encoder, self.device)
+        to_device(self.encoder, self.encoding.device)
         queue: deque[Waiting] = deque()
         for number, samples in tracks:
             layout = layout_windows(len(samples), self.encoder)
@@ -113,7 +119,7 @@ class TrackEncoder:
             self._check_loss()
         window = self._repeat_check.window_to_repeat()
         if window is not None:
-            again = encode(self.encoder, window, self.precision)
+            again = encode(self.encoder, window, self.encoding.precision)
             self._repeat_check.compare(self._select_layers(again))
 
     def _run(
@@ -152,9 +158,8 @@ class TrackEncoder:
         if self._loss is None:
             return
         if self._loss.share > LOST:
-            raise UntrustedEncoderError(
-                f"cannot be cached: {self._loss.describe(self.layers)}; use --dtype float32"
-            )
+            lost = self._loss.describe(self.encoding.layers)
+            raise UntrustedEncoderError(f"cannot be cached: {lost}; use --dtype float32")
         if self._loss.faint:
             log.warning(
                 "encoder '%s': float16 loses more than %g %% of the variance of %d dimensions that "
@@ -173,8 +178,9 @@ class TrackEncoder:
         if len(batch) == 1:
             seconds = batch[0][0].layout.size / self.encoder.sample_rate
             raise EncoderError(
-                f"runs out of memory on a single window of {seconds:.1f} s ({self.device}); use "
-                "--precision bf16 or --device cpu, or give it a shorter window"
+                f"runs out of memory on a single window of {seconds:.1f} s "
+                f"({self.encoding.device}); use --precision bf16 or --device cpu, or give it a "
+                "shorter window"
             ) from error
         self.batch = len(batch) // 2
         message = "encoder '%s': out of memory with %d windows per call; continues with %d"
@@ -184,8 +190,10 @@ class TrackEncoder:
         self, batch: list[Waiting], levels: Sequence[Level]
     ) -> tuple[Floating | None, Floating | None]:
         """The clip vectors and frames of a batch of windows, as far as requested."""
-        windows = torch.from_numpy(np.stack([window for *_, window in batch])).to(self.device)
-        tokens = self._select_layers(encode(self.encoder, windows, self.precision))
+        windows = torch.from_numpy(np.stack([window for *_, window in batch])).to(
+            self.encoding.device
+        )
+        tokens = self._select_layers(encode(self.encoder, windows, self.encoding.precision))
         self._repeat_check.record(windows, tokens)
         clips = frames = None
         if "clip" in levels:
@@ -203,12 +211,14 @@ class TrackEncoder:
     def _select_layers(self, tokens: Tokens) -> Tokens:
         """The tokens of the kept layers, checked to be finite in the number type of the cache."""
         kept = select_layers(tokens, self._indices)
-        return check_finite(kept, _TORCH[self.dtype], self.precision, self.layers)
+        return check_finite(
+            kept, _TORCH[self.encoding.dtype], self.encoding.precision, self.encoding.layers
+        )
 
     def _valid_frames(self, batch: list[Waiting], tokens: Tokens) -> Tensor:
         """(batch, time), 1 for frames within the track and 0 for those past its end."""
         if tokens.sequence is None:
-            return torch.ones(len(batch), 0, device=self.device)
+            return torch.ones(len(batch), 0, device=self.encoding.device)
         valid = torch.ones(tokens.sequence.shape[:2], device=tokens.sequence.device)
         if self.encoder.frame_rate is not None:
             for row, (pending, first, _) in enumerate(batch):
@@ -218,5 +228,5 @@ class TrackEncoder:
     def _to_numpy(self, values: Tensor, level: Level) -> Floating:
         if self._loss is not None:
             self._loss.see(level, values)
-        stored: Floating = values.to(_TORCH[self.dtype]).cpu().numpy()
+        stored: Floating = values.to(_TORCH[self.encoding.dtype]).cpu().numpy()
         return stored

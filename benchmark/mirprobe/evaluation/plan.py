@@ -18,6 +18,7 @@ from mirprobe.data.tracks import Tracks, limit_tracks, prepare_audio, tracks_of
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
 from mirprobe.embedding.throughput import ThroughputStore
+from mirprobe.embedding.track_encoder import Encoding
 from mirprobe.evaluation.config import Resources, RunConfig, resolve
 from mirprobe.evaluation.setup import ProbedEncoder, make_dataset, make_encoders
 from mirprobe.reporting.shared_cells import SharedCells
@@ -93,21 +94,13 @@ class Plan:
 
     def embedder(self, probed: ProbedEncoder, draw: int = 0) -> Embedder:
         """A draw of an encoder with the cache around it."""
-        base = *probed.draws[draw], self.cache
-        dtype, precision = self.config.dtype, self.resources.precision
+        own = self.resources
+        encoding = Encoding(probed.layers, own.device, self.config.dtype, own.precision)
         if self.workers is None:
-            return Embedder(
-                *base,
-                layers=probed.layers,
-                device=self.resources.device,
-                dtype=dtype,
-                precision=precision,
-            )
+            return Embedder(*probed.draws[draw], self.cache, encoding)
         from mirprobe.embedding.ray_cluster import ClusterEmbedder
 
-        return ClusterEmbedder(
-            *base, self.workers, layers=probed.layers, dtype=dtype, precision=precision
-        )
+        return ClusterEmbedder(*probed.draws[draw], self.cache, encoding, self.workers)
 
     def progress(self, name: str, results: Iterable[T]) -> Iterable[T]:
         """The results of an encoder's tracks, counted by a progress bar."""
