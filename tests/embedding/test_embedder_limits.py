@@ -24,7 +24,8 @@ from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.determinism import SHARE, TOLERANCE
 from mirprobe.embedding.embedder import Embedder
 from mirprobe.embedding.track_encoder import Encoding
-from mirprobe.evaluation.config import RunConfig, find_precision, make_config
+from mirprobe.evaluation.config import RunConfig, make_config
+from mirprobe.evaluation.device import find_precision
 from mirprobe.evaluation.runner import run_name
 from mirprobe.probing import probes
 

@@ -15,13 +15,12 @@ from mirprobe.emergence.checks import (
 from mirprobe.emergence.claims import (
     ResultTables,
     attention_onsets,
-    crossing_gain,
     evaluate_claims,
-    find_crossing,
     layers_differ,
     local_tasks,
     mean_of_both,
 )
+from mirprobe.emergence.crossing import crossing_gain, find_crossing
 from mirprobe.emergence.onset_scores import result
 from mirprobe.emergence.report import write_report
 from mirprobe.emergence.rows import ScoredRow, best, interval_of, over_layers, scored_row

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError
-from mirprobe.evaluation.config import Preset, ProbeKind, RunConfig, find_device, make_config
+from mirprobe.evaluation.config import Preset, ProbeKind, RunConfig, make_config
+from mirprobe.evaluation.device import find_device
 from mirprobe.probing.probes import PRESETS, probe_config
 
 

@@ -24,8 +24,9 @@ from mirprobe.probing import batches, logits, probe_rows
 from mirprobe.probing.cell import ProbeRun, run_cell
 from mirprobe.probing.probes import AdamWConfig, Fit, Probes
 from mirprobe.probing.results import Cell
-from mirprobe.probing.scoring import Scorer, SplitData
+from mirprobe.probing.scoring import Scorer
 from mirprobe.probing.scratch import scratch
+from mirprobe.probing.split_data import SplitData
 
 CONFIG = AdamWConfig(
     None, (0.01, 0.03, 0.1), 0.01, {"clip": 16, "frame": 256}, 2, None, 0, standardise=False

@@ -9,7 +9,8 @@ import typer
 
 from mirprobe.cli.options import options_from
 from mirprobe.cli.tables import print_left_out
-from mirprobe.evaluation.config import RunConfig, find_device, make_config
+from mirprobe.evaluation.config import RunConfig, make_config
+from mirprobe.evaluation.device import find_device
 
 Checkpoint = Annotated[
     Path | None, typer.Option(help="Weights of a ViT-1D. Default: the included weights.")

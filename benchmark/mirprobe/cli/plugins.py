@@ -45,7 +45,7 @@ def validate_encoder_command(
     """
     from mirprobe.encoders.specs import make_encoder
     from mirprobe.encoders.validation.checks import validate
-    from mirprobe.evaluation.config import find_device
+    from mirprobe.evaluation.device import find_device
 
     device = find_device(RunConfig(**given).device)
     report_checks(f"encoder '{spec}'", validate(lambda: make_encoder(spec), device))

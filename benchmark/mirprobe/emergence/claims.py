@@ -6,15 +6,12 @@ model, and for each seed of random weights in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 
-from mirprobe.core.bootstrap import Statistic
 from mirprobe.core.intervals import Estimate, jackknife
-from mirprobe.core.schema import Floats
 from mirprobe.emergence.checks import (
     Check,
     Claim,
@@ -25,6 +22,7 @@ from mirprobe.emergence.checks import (
     family,
     rank_among,
 )
+from mirprobe.emergence.crossing import Pair, crossing_gain, find_crossing
 from mirprobe.emergence.models import CONCAT, EQUAL, TRAINED
 from mirprobe.emergence.onset_scores import CHANCE_KINDS
 from mirprobe.emergence.probing import GLOBAL, LOCAL, PLAIN
@@ -41,8 +39,6 @@ from mirprobe.emergence.rows import (
     values_of,
 )
 from mirprobe.emergence.similarity_scores import SEQUENCE
-
-Pair = tuple[ScoredRow, ScoredRow]
 
 
 @dataclass
@@ -273,50 +269,6 @@ def layers_differ(tables: ResultTables) -> Claim:
         tuple(remarks),
         len(relations) > 1 and bool(seeds),
     )
-
-
-def crossing_gain(pairs: Iterable[Pair] | None, n: int) -> Statistic:
-    """The mean over both relations of own layer minus other layer; 0 without a crossing.
-
-    Args:
-        pairs: result of `find_crossing`.
-        n: number of tracks.
-    """
-
-    def statistic(counts: Floats) -> Floats:
-        gains = [
-            own.statistic.function(counts) - away.statistic.function(counts)
-            for own, away in pairs or ()
-        ]
-        return np.asarray(np.mean(gains, axis=0)) if gains else np.zeros(len(counts))
-
-    return Statistic(statistic, n)
-
-
-def find_crossing(rows: Sequence[ScoredRow]) -> list[Pair] | None:
-    """The two relations with the largest crossing between their best layers, on validation.
-
-    Args:
-        rows: rows of one model and one pooling.
-
-    Returns:
-        For each of the two relations, its row at its own best layer and its row at the best layer
-        of the other. None if one layer is best for all relations whose validation ROC-AUC is above
-        0.5.
-    """
-    tops = best_of_each(rows, relation=values_of(rows, "relation"))
-    found = [top for top in tops if top.row["validation"] > 0.5]
-    widest, pair = 0.0, None
-    for first, second in combinations(found, 2):
-        crossed = []
-        for own, other in ((first, second), (second, first)):
-            elsewhere = best(rows, relation=own.row["relation"], layer=other.row["layer"])
-            assert elsewhere is not None
-            crossed.append((own, elsewhere))
-        gain = min(own.row["validation"] - away.row["validation"] for own, away in crossed)
-        if gain > widest:
-            widest, pair = gain, crossed
-    return pair
 
 
 def evaluate_claims(tables: ResultTables) -> list[Claim]:

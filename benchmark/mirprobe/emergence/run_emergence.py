@@ -25,7 +25,8 @@ from mirprobe.emergence.report import write_report
 from mirprobe.emergence.report_figures import onsets_chart, similarity_chart, sources_chart
 from mirprobe.emergence.rows import ScoredRow, groups_of
 from mirprobe.emergence.usable_tracks import usable_tracks
-from mirprobe.evaluation.config import RunConfig, find_device
+from mirprobe.evaluation.config import RunConfig
+from mirprobe.evaluation.device import find_device
 from mirprobe.evaluation.environment import versions
 from mirprobe.evaluation.setup import make_dataset
 from mirprobe.vit1d.checkpoint import read_notes

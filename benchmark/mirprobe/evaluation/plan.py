@@ -19,7 +19,8 @@ from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder
 from mirprobe.embedding.throughput import ThroughputStore
 from mirprobe.embedding.track_encoder import Encoding
-from mirprobe.evaluation.config import Resources, RunConfig, resolve
+from mirprobe.evaluation.config import RunConfig
+from mirprobe.evaluation.device import Resources, resolve
 from mirprobe.evaluation.setup import ProbedEncoder, make_dataset, make_encoders
 from mirprobe.reporting.shared_cells import SharedCells
 

@@ -45,9 +45,10 @@ from mirprobe.probing.probe_rows import (
 from mirprobe.probing.probes import AdamWConfig, Fitted, KnnConfig, LbfgsConfig, ProbeConfig
 from mirprobe.probing.readings import has_reading, score_code, score_retrieval
 from mirprobe.probing.results import Cell
-from mirprobe.probing.scoring import Scorer, SplitData
+from mirprobe.probing.scoring import Scorer
 from mirprobe.probing.scratch import Scratch, scratch
 from mirprobe.probing.selection import EQUAL_DIM
+from mirprobe.probing.split_data import SplitData
 from mirprobe.probing.subsets import FULL, FewLabels
 
 

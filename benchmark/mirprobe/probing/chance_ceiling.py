@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mirprobe.api.task import Task
 from mirprobe.probing.logits import Logits, StoredLogits
-from mirprobe.probing.scoring import Scorer, SplitData
+from mirprobe.probing.scoring import Scorer
+from mirprobe.probing.split_data import SplitData
 
 CHANCE_SEED = 20250623
 CHANCE_DRAWS = 4  # random orders of the labels that are equally frequent

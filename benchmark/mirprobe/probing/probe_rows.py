@@ -15,8 +15,9 @@ from mirprobe.core.schema import Annotations, Floats
 from mirprobe.probing.batches import Examples
 from mirprobe.probing.logits import Logits, StoredLogits
 from mirprobe.probing.probes import Fitted
-from mirprobe.probing.scoring import Choice, Scorer, SplitData
+from mirprobe.probing.scoring import Choice, Scorer
 from mirprobe.probing.selection import best_on_validation, draw_groups, shares_of_choice
+from mirprobe.probing.split_data import SplitData
 
 Variant = tuple[str, str]
 """Layer and source."""

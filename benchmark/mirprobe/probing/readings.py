@@ -26,9 +26,10 @@ from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.schema import Floats
 from mirprobe.probing.probe_rows import Variant, only
 from mirprobe.probing.probes import Fitted
-from mirprobe.probing.scoring import Scorer, SplitData
+from mirprobe.probing.scoring import Scorer
 from mirprobe.probing.scratch import Scratch
 from mirprobe.probing.selection import best_on_validation
+from mirprobe.probing.split_data import SplitData
 from mirprobe.probing.subsets import nested_order
 
 NEAREST = 10

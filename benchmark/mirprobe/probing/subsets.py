@@ -17,8 +17,8 @@ import numpy as np
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.schema import Track
-from mirprobe.probing.scoring import SplitData
 from mirprobe.probing.scratch import Scratch
+from mirprobe.probing.split_data import SplitData
 
 
 @dataclass(frozen=True, eq=False)

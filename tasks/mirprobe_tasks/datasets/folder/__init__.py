@@ -14,7 +14,8 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe_tasks.datasets.folder.description import LABELLED, Description, read_description
 from mirprobe_tasks.datasets.folder.faults import Faults
-from mirprobe_tasks.datasets.folder.tracks import FOLD, FolderTrack, read_tracks, split_in_path
+from mirprobe_tasks.datasets.folder.rows import FOLD, split_in_path
+from mirprobe_tasks.datasets.folder.tracks import FolderTrack, read_tracks
 from mirprobe_tasks.datasets.splits import divide
 
 __all__ = ["Folder"]
