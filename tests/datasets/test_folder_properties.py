@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-import numpy as np
 import pytest
 import yaml
+from helpers.folder_laws import LABEL, cased, folder, rows
 from helpers.laws import SCALARS, examples, read_or_refused
 from helpers.miniatures import tone, tracks_of
 from hypothesis import given
@@ -25,104 +22,11 @@ from hypothesis import strategies as st
 from mirprobe.core.schema import SPLITS
 from mirprobe_tasks.datasets.folder import Folder
 from mirprobe_tasks.datasets.folder.description import COLUMNS, LOCAL, Description
-from mirprobe_tasks.datasets.folder.local import read_local
-
-NAMES = [
-    *("one", "Two", "a, b", 'say "hi"', "Für Élise", "x#1", "ß=µ", "日本", "a.b", "in/folder/deep"),
-    *("it's", "50%", "sp ace", "$HOME", "-dash", "~tilde", "Ǻ", "NaN", "1e5", "007"),
-]
-PLAIN = st.characters(categories=["L", "M", "N", "P", "S", "Zs"])
-# texts are compared in NFC, and so they are read in it
-LABEL = (
-    st.text(PLAIN, min_size=1, max_size=8)
-    .map(lambda text: normalize("NFC", text).strip())
-    .filter(bool)
-)
-KEYS = {
-    **{"C major": "C major", "Db:minor": "C# minor", "F#m": "F# minor", "G": "G major"},
-    **{"bb minor": "A# minor", "E:maj": "E major", "A mixolydian": "A other", "unknown": "X"},
-}
-SYNONYMS = {
-    "train": ("train", "training", "tr"),
-    "valid": ("valid", "validation", "val", "dev", "development"),
-    "test": ("test", "testing", "te", "eval", "evaluation"),
-}
-KINDS = {"key": "key", "tempo": "tempo", "pitch": "pitch", "genre": "genre", "emotion": "emotion"}
 
 
 @pytest.fixture(scope="module")
 def wave(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tone(tmp_path_factory.mktemp("wave") / "a.wav", 0.05)
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "recordings").mkdir()
-        yield Path(name)
-
-
-def number(value: float) -> st.SearchStrategy[str]:
-    """Spellings of a number."""
-    spellings = [str(value), f"{value:.6f}", f"{value:e}", f" {value} ", f"{value!r}"]
-    if value >= 0:
-        spellings += [f"+{value}", f"0{value}"]
-    if value == int(value):
-        spellings += [str(int(value)), f"{int(value)}."]
-    return st.sampled_from(spellings)
-
-
-@st.composite
-def cased(draw: st.DrawFn, word: str) -> str:
-    return draw(st.sampled_from([word, word.upper(), word.title(), word.swapcase()]))
-
-
-@st.composite
-def rows(draw: st.DrawFn) -> list[tuple[dict[str, str], dict[str, Any]]]:
-    """Cells of each row, and what they mean."""
-    names = draw(st.lists(st.sampled_from(NAMES), min_size=3, max_size=6, unique=True))
-    found = []
-    for place, name in enumerate(names):
-        split = SPLITS[place % 3]
-        suffix = draw(st.sampled_from(["", ".wav"]))
-        form = draw(st.sampled_from(["NFC", "NFD"]))
-        key = draw(st.sampled_from(["", *KEYS]))
-        tempo = draw(st.sampled_from([0.5, 60.0, 120.25, 90.0]))
-        midi = draw(st.integers(0, 127))
-        moods = draw(st.tuples(*2 * [st.sampled_from([-1.0, 0.0, 0.125, 7.0])]))
-        genre = draw(st.one_of(st.just(""), LABEL))
-        tags = draw(st.lists(LABEL.filter(lambda text: ";" not in text), max_size=3))
-        start = draw(st.sampled_from([0.0, 0.01]))
-        stop = draw(st.sampled_from([None, 0.05, 0.03]))
-        cells = {
-            "audio": normalize(form, name) + suffix,  # type: ignore[arg-type]
-            "split": draw(cased(draw(st.sampled_from(SYNONYMS[split])))),
-            "key": key,
-            "tempo": draw(number(tempo)),
-            "pitch": draw(st.sampled_from([str(midi), f"{midi}.0", f" {midi}"])),
-            "valence": draw(number(moods[0])),
-            "arousal": draw(number(moods[1])),
-            "genre": genre,
-            "tags": draw(st.sampled_from([";", " ; ", ";;"])).join(tags),
-            "start": "" if start == 0 else draw(number(start)),
-            "stop": "" if stop is None else draw(number(stop)),
-            "id": draw(st.sampled_from(["", f"id {place}", f"{place}"])),
-        }
-        meaning = {
-            "name": name,
-            "split": split,
-            "key": KEYS.get(key),
-            "tempo": tempo,
-            "pitch": midi,
-            "emotion": moods,
-            "genre": genre.strip() or None,
-            "tags": dict.fromkeys((tag.strip() for tag in tags if tag.strip()), 1.0),
-            "start": start,
-            "stop": stop,
-            "id": cells["id"] or normalize("NFC", name),
-        }
-        found.append((cells, meaning))
-    return found
 
 
 @examples(120)
@@ -352,112 +256,3 @@ def test_a_folder_tree(data: st.DataObject, wave: Path) -> None:
             for split in SPLITS:
                 for track in found.splits()[split]:
                     assert track.annotations.keys is not None
-
-
-JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
-    ),
-    max_leaves=5,
-)
-NAMESPACES = [
-    *("chord", "chord_harte", "beat", "beat_position", "key_mode", "tempo", "onset"),
-    *("mood_thayer", "segment_open", "segment_salami_upper", "tag_open", "tag_gtzan", "other"),
-]
-OBSERVATION = st.fixed_dictionaries(
-    {},
-    optional={
-        "time": st.one_of(st.floats(0, 9), JSON),
-        "duration": st.one_of(st.floats(0, 9), JSON),
-        "value": st.one_of(st.sampled_from(["C:maj", 1, 2.0, "G:minor", [0.5, 1], 120]), JSON),
-        "confidence": st.one_of(st.none(), st.floats(), JSON),
-    },
-)
-
-
-@examples(150)
-@given(
-    annotations=st.lists(
-        st.fixed_dictionaries(
-            {"namespace": st.sampled_from(NAMESPACES), "data": st.lists(OBSERVATION, max_size=3)}
-        ),
-        max_size=3,
-    ),
-    chosen=st.dictionaries(
-        st.sampled_from(["chords", "tags", "sections"]),
-        st.tuples(st.sampled_from(NAMESPACES), st.integers(1, 3)),
-        max_size=1,
-    ),
-)
-def test_jams_of_anything(annotations: Any, chosen: Mapping[str, tuple[str, int]]) -> None:
-    with folder() as here:
-        (here / "a.jams").write_text(json.dumps({"annotations": annotations}))
-        try:
-            read = read_local("jams", here / "a.jams", chosen)
-        except ValueError:
-            return
-        for value in read.values():
-            assert "None" not in getattr(value, "labels", value if isinstance(value, dict) else ())
-
-
-@examples(60)
-@given(
-    tags=st.lists(
-        st.tuples(LABEL, st.one_of(st.none(), st.sampled_from([0.0, 0.25, 0.5, 1.0]))), max_size=4
-    ),
-    beats=st.lists(st.integers(0, 90), unique=True, min_size=1, max_size=6).map(sorted),
-    copies=st.integers(1, 3),
-)
-def test_jams_are_read_as_they_were_written(
-    tags: list[tuple[str, float | None]], beats: list[int], copies: int
-) -> None:
-    def data(rows: list[tuple[float, Any, float | None]]) -> list[dict[str, Any]]:
-        return [
-            {"time": time, "duration": 0.0, "value": value, "confidence": confidence}
-            for time, value, confidence in rows
-        ]
-
-    listed = [
-        {"namespace": "tag_open", "data": data([(0.0, tag, sure) for tag, sure in tags])},
-        *copies
-        * [
-            {
-                "namespace": "beat",
-                "data": data([(t / 10, n % 4 + 1, 1) for n, t in enumerate(beats)]),
-            }
-        ],
-    ]
-    with folder() as here:
-        (here / "a.jams").write_text(json.dumps({"annotations": listed}))
-        read = read_local("jams", here / "a.jams")
-    np.testing.assert_array_equal(read["beats"].times, np.array(beats) / 10)
-    np.testing.assert_array_equal(read["beats"].positions, np.arange(len(beats)) % 4 + 1)
-    applies = {tag for tag, sure in tags if sure is None or sure >= 0.5}
-    assert set(read.get("tags", {})) == applies
-
-
-LINE = st.one_of(
-    st.text(max_size=20),
-    st.sampled_from(
-        [
-            *("0 1 C:maj", "1 2 N", "0\t1\tA", "0.5 1", "1.0 2", "nan 1 N", "0 inf N", "1e999 1"),
-            *("0 1 G:major", f"3 {'9' * 30}", "3 " + "9" * 5000, "1_0 1_1 N", "# x", "", "-1"),
-        ]
-    ),
-)
-
-
-@examples(150)
-@given(kind=st.sampled_from(LOCAL), lines=st.lists(LINE, max_size=4))
-def test_annotation_files_of_anything(kind: str, lines: list[str]) -> None:
-    with folder() as here:
-        path = here / "a.lab"
-        path.write_bytes("\n".join(lines).encode("utf-8", "surrogatepass"))
-        try:
-            read = read_local(kind, path)
-        except ValueError:
-            return
-        for value in read.values():
-            times = getattr(value, "intervals", getattr(value, "times", None))
-            assert times is None or np.isfinite(times).all()

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import helpers.mirdata_miniatures_harmony  # noqa: F401  (brings its miniatures)
-import numpy as np
 import pytest
-from helpers.mirdata_miniatures import MINIATURES, SECONDS, miniature
+from helpers.built_mirdata import build, places, tracks, values
+from helpers.mirdata_miniatures import miniature
 from helpers.small_encoders import Bands
 from helpers.workbench import QUICK
 
-from mirprobe.api.dataset import Dataset, Downloadable
-from mirprobe.api.registry import DATASETS, ENCODERS, TASKS
-from mirprobe.core.annotations import check_annotation, to_json
-from mirprobe.core.schema import SPLITS, Track
+from mirprobe.api.registry import ENCODERS
 from mirprobe.evaluation.config import make_config
 from mirprobe.evaluation.runner import run
 from mirprobe.probing import probes
-from mirprobe_tasks.datasets.mirdata.adapter import MirdataDataset
 
-NAMES = sorted(MINIATURES)
 HARMONY = {
     "intervals": [[0.0, 0.497838], [0.497838, 0.9], [0.9, 1.4], [1.4, 1.9], [1.9, 2.4], [2.4, 3.0]],
     "labels": ["N", "E:min/b3", "G:maj/3", "A:7(#9)", "D:(1,4,b7)/5", "X"],
@@ -31,90 +25,6 @@ STRUCTURE = {
     "intervals": [[0.0, 0.04], [0.04, 1.0], [1.0, 2.9], [2.9, 3.0]],
     "labels": ["Silence", "A", "B", "Silence"],
 }
-
-
-def build(name: str, tmp_path: Path, **options: Any) -> MirdataDataset:
-    root = tmp_path / name
-    if not root.exists():
-        miniature(name, root)
-    dataset = DATASETS.get(name)(root=root, **options)
-    assert isinstance(dataset, MirdataDataset)
-    return dataset
-
-
-def tracks(dataset: Dataset) -> dict[str, Track]:
-    parts = dataset.splits()
-    return {track.id: track for split in SPLITS for track in parts[split]}
-
-
-def places(dataset: Dataset) -> dict[str, str]:
-    parts = dataset.splits()
-    return {track.id: split for split in SPLITS for track in parts[split]}
-
-
-def values(dataset: Dataset, key: str) -> dict[str, Any]:
-    return to_json(tracks(dataset)[key].annotations)
-
-
-def test_every_registered_data_set_of_mirdata_has_a_miniature() -> None:
-    ours = [
-        name
-        for name in DATASETS.names()
-        if isinstance(DATASETS.get(name), type) and issubclass(DATASETS.get(name), MirdataDataset)  # type: ignore[arg-type]
-    ]
-    assert ours == NAMES
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_annotation_fits_its_audio_and_its_task(name: str, tmp_path: Path) -> None:
-    dataset = build(name, tmp_path)
-    found = list(tracks(dataset).values())
-    assert dataset.name == name
-    assert dataset.faults == {}
-    assert isinstance(dataset, Downloadable)
-    assert list(dataset.prepare(found)) == [track.id for track in found]
-    for track in found:
-        assert track.audio.is_file()
-        for field, value in vars(track.annotations).items():
-            if value is not None:
-                check_annotation(track.annotations, field, SECONDS)
-    times = np.arange(0, SECONDS, 0.04)
-    served = 0
-    for task_name in TASKS.names():
-        factory: Any = TASKS.get(task_name)
-        field = factory.annotation
-        given: list[Any] = [t for t in found if t.annotations.get(field) is not None]
-        if given and (task_name != "tagging" or dataset.tags):
-            task = factory(dataset)
-            for track in given:
-                if task_name == "downbeat" and track.annotations.beats.positions is None:
-                    continue
-                task.targets(track.annotations, times if task.level == "frame" else None)
-            served += 1
-    wanted = {"tags", "key", "chords", "beats"} & set(dataset.fields)
-    assert served >= len(wanted)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_labels_are_within_the_declared_vocabularies(name: str, tmp_path: Path) -> None:
-    dataset = build(name, tmp_path)
-    assert len(set(dataset.tags)) == len(dataset.tags)
-    for track in tracks(dataset).values():
-        assert set(track.annotations.tags or ()) <= set(dataset.tags)
-        for field, labels in dataset.vocabularies.items():
-            assert getattr(track.annotations, field) in labels
-    for field in ("genre", "instrument"):
-        assert (field in dataset.fields) == (field in dataset.vocabularies)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_no_group_is_torn_apart(name: str, tmp_path: Path) -> None:
-    dataset = build(name, tmp_path)
-    groups: dict[str, set[str]] = {}
-    split_of = places(dataset)
-    for key, track in tracks(dataset).items():
-        groups.setdefault(track.group, set()).add(split_of[key])
-    assert all(len(splits) == 1 for splits in groups.values())
 
 
 def test_ballroom(tmp_path: Path) -> None:

@@ -1,73 +1,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.in_memory import InMemory
+from helpers.stub_cells import (
+    CONFIG,
+    FRAMES,
+    INFORMED,
+    ROW,
+    SIZES,
+    Tracks,
+    make_tracks,
+    relabelled,
+    setup,
+    shifted,
+    table,
+)
 from helpers.stub_task import LABELS, StubTask
 from numpy.typing import NDArray
 
 from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.errors import ConfigError
-from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floats, Loss, Split, Track
+from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floats, Split
 from mirprobe.probing.cell import ProbeRun, run_cell
 from mirprobe.probing.chance_ceiling import CHANCE_DRAWS
-from mirprobe.probing.probes import AdamWConfig, LbfgsConfig, ProbeConfig
-from mirprobe.probing.results import Cell
-
-Tracks = dict[Split, list[tuple[Track, Embedding]]]
-
-CONFIG = AdamWConfig(None, (0.03,), 0.01, {"clip": 16, "frame": 32}, 100, 10, 3, False)
-SIZES: dict[Split, int] = {"train": 30, "valid": 12, "test": 15}
-FRAMES: dict[Split, int] = {"train": 4, "valid": 5, "test": 7}
-ROW = {name: name for name in ("encoder", "task", "dataset", "probe", "preset")} | {
-    name: name for name in ("fingerprint", "splits", "cell")
-}
-INFORMED: Mapping[Split, Sequence[bool]] = dict.fromkeys(SPLITS, (True, True))
-
-
-def setup(config: ProbeConfig = CONFIG, seeds: tuple[int, ...] = (0,)) -> ProbeRun:
-    return ProbeRun(("low", "high"), ("sequence",), 2.0, config, seeds, ROW)
-
-
-def make_tracks(informed: Mapping[Split, Sequence[bool]] = INFORMED, seed: int = 0) -> Tracks:
-    """Three classes in turn; each layer shows the class, or noise where it is not informed."""
-    rng = np.random.default_rng(seed)
-    made: Tracks = {split: [] for split in SPLITS}
-    for split in SPLITS:
-        for number in range(SIZES[split]):
-            shown = [number % 3 if known else int(rng.integers(3)) for known in informed[split]]
-            rows = 4 * np.eye(3)[shown] + rng.normal(0, 0.3, (FRAMES[split], 2, 3))  # (T, 2, 3)
-            frames = rows.astype(np.float32)
-            name = f"{split}-{number}"
-            track = Track(name, Path(name), name, Annotations(key=LABELS[number % 3]))
-            embedding = Embedding(frames[:1, None], InMemory(frames), len(rows) / 2.0)
-            made[split].append((track, embedding))
-    return made
-
-
-def relabelled(tracks: Tracks, split: Split, keys: Sequence[str]) -> Tracks:
-    pairs = [
-        (replace(track, annotations=Annotations(key=key)), embedding)
-        for (track, embedding), key in zip(tracks[split], keys, strict=True)
-    ]
-    return {**tracks, split: pairs}
-
-
-def shifted(tracks: Tracks, split: Split) -> Tracks:
-    """Every label of a split is the one after the one that its embeddings show."""
-    return relabelled(tracks, split, [LABELS[(n + 1) % 3] for n in range(SIZES[split])])
-
-
-def table(result: Cell, kind: str = "probe", metric: str = "accuracy") -> pd.DataFrame:
-    rows = pd.DataFrame(result.scores)
-    return rows[(rows["kind"] == kind) & (rows["metric"] == metric)].reset_index(drop=True)
+from mirprobe.probing.probes import LbfgsConfig
 
 
 def test_validation_chooses_the_layer_that_test_would_not() -> None:
@@ -191,126 +153,6 @@ def test_test_logits_are_decoded_once_a_row_and_only_after_all_choices() -> None
     drawn = CHANCE_DRAWS * len(decodings)
     assert splits.count(FRAMES["test"]) == (described + drawn) * SIZES["test"]
     assert len(result.predictions) == described == 2 * (probes + len(seeds) + 1)
-
-
-def test_chance_knows_the_class_frequencies_of_training_alone() -> None:
-    tracks = relabelled(make_tracks(), "train", ["b"] * 18 + ["a"] * 9 + ["c"] * 3)
-    keys = ["b"] * 4 + ["a"] * 6 + ["c"] * 5
-    task = StubTask()
-    result = run_cell(task, relabelled(tracks, "test", keys), setup())
-    (row,) = table(result, "chance").to_dict("records")
-    assert row["value"] == pytest.approx(4 / 15)
-    assert row["validation"] == pytest.approx(1 / 3)
-    assert (row["layer"], row["source"], row["n"]) == ("", "", 15)
-    assert np.isnan(row["learning_rate"])
-    seen = np.exp(task.decoded[-1])
-    np.testing.assert_allclose(seen, [9 / 30, 18 / 30, 3 / 30], rtol=0.01)
-    assert all(one.kind != "chance" for one in result.predictions)
-
-
-def test_chance_breaks_ties_at_random() -> None:
-    result = run_cell(StubTask(), make_tracks(), setup())
-    (row,) = table(result, "chance").to_dict("records")
-    assert 0.1 < row["value"] < 0.6  # 60 draws at 1/3 each: five deviations either way
-
-
-class Relevances(StubTask):
-    """The same keys as one relevance each: a multi-label task."""
-
-    loss: Loss = "multilabel"
-
-    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[Any]:
-        target = super().targets(annotations, times)
-        return np.asarray(np.eye(3, dtype=np.float32)[target])
-
-
-def test_chance_of_a_multilabel_task_is_the_log_odds_of_each_label() -> None:
-    tracks = relabelled(make_tracks(), "train", ["b"] * 18 + ["a"] * 9 + ["c"] * 3)
-    task = Relevances()
-    run_cell(task, tracks, setup())
-    expected = np.log([9 / 21, 18 / 12, 3 / 27])
-    np.testing.assert_allclose(task.decoded[-1], expected, atol=0.01)
-
-
-class Place(StubTask):
-    """The same keys as numbers: a regression of 10, 20 and 30; an estimate is the nearest."""
-
-    loss: Loss = "regression"
-    labels: tuple[str, ...] = ("place",)
-
-    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[Any]:
-        place = np.array([10 * LABELS.index(str(annotations.key)) + 10], dtype=np.float32)
-        return place if times is None else np.tile(place, (len(times), 1))
-
-    def decode(
-        self,
-        logits: NDArray[np.float32],
-        times: Floats | None,
-        decoding: str,
-        parameters: Mapping[str, float],
-    ) -> Annotations:
-        self.decoded.append(logits)
-        place = float(np.mean(logits)) / 10 - 1
-        return Annotations(key=LABELS[min(2, max(0, round(place)))])
-
-
-@pytest.mark.parametrize("level", ["clip", "frame"])
-def test_a_regression_reads_numbers_in_their_units(level: Any) -> None:
-    config = replace(CONFIG, learning_rates=(0.03,), max_steps=300, standardise=True)
-    task = Place(level)
-    result = run_cell(task, make_tracks(), setup(config))
-    assert (table(result)["value"] > 0.9).all()
-    assert table(result, "shuffled")["value"].item() < 0.8
-    if level == "frame":
-        assert table(result, "ceiling")["value"].item() == 1
-
-
-def test_chance_of_a_regression_is_the_mean_of_the_training_targets() -> None:
-    tracks = relabelled(make_tracks(), "train", ["b"] * 18 + ["a"] * 9 + ["c"] * 3)
-    task = Place()
-    run_cell(task, tracks, setup())
-    assert task.decoded[-1].tolist() == [pytest.approx((18 * 20 + 9 * 10 + 3 * 30) / 30)]
-
-
-class NotANumber(Place):
-    def targets(self, annotations: Annotations, times: Floats | None) -> NDArray[Any]:
-        return np.full(1, np.nan, dtype=np.float32)
-
-
-class Misspelt(StubTask):
-    loss: Loss = "regresion"  # type: ignore[assignment]
-
-
-@pytest.mark.parametrize(
-    ("task", "message"),
-    [
-        (NotANumber(), "a target of track 'train-0' is not finite; give numbers"),
-        (Misspelt(), "task 'stub': unknown loss 'regresion'; did you mean 'regression'"),
-    ],
-)
-def test_targets_and_losses_that_cannot_be_learned(task: StubTask, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        run_cell(task, make_tracks(), setup())
-
-
-@pytest.mark.parametrize("task", [StubTask("frame"), Relevances("frame")])
-def test_ceiling_is_the_reference_itself(task: StubTask) -> None:
-    tracks = shifted(shifted(make_tracks(), "test"), "valid")
-    (row,) = table(run_cell(task, tracks, setup()), "ceiling").to_dict("records")
-    assert row["value"] == row["validation"] == 1
-
-
-def test_clips_have_no_ceiling() -> None:
-    assert not len(table(run_cell(StubTask(), make_tracks(), setup()), "ceiling"))
-
-
-def test_shuffled_control_is_far_below_the_probe() -> None:
-    result = run_cell(StubTask("frame"), make_tracks(), setup())
-    (row,) = table(result, "shuffled").to_dict("records")
-    assert row["value"] < 0.7
-    probes = table(result)
-    assert probes["value"].tolist() == [1, 1]
-    assert row["layer"] == probes[probes["selected"]]["layer"].item()
 
 
 @pytest.mark.parametrize("level", ["clip", "frame"])
