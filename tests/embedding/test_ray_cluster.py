@@ -284,7 +284,7 @@ def test_a_cache_at_an_address(bench: Workbench, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_gpu_that_the_cluster_lacks(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirprobe.evaluation.config.find_device", lambda name: "cpu")
+    monkeypatch.setattr("mirprobe.evaluation.device.find_device", lambda name: "cpu")
     monkeypatch.setattr(cluster, "RayWorkers", WORKERS)
     with pytest.raises(ConfigError, match="the Ray cluster has no GPU; give --device auto"):
         fill(bench, PLAIN, device="cuda")
