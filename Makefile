@@ -55,6 +55,7 @@ bench: $(VENV)/.ready-dev
 	PYTHONPATH=tests $(BIN)/python tests/bench/probing.py
 	PYTHONPATH=tests $(BIN)/python tests/bench/few_labels.py
 	PYTHONPATH=tests $(BIN)/python tests/bench/decoding.py
+	PYTHONPATH=tests $(BIN)/python tests/bench/report.py
 
 # Time and memory at scale, and a figure, in results/bench: about an hour.
 bench-scale: $(VENV)/.ready-dev

@@ -15,7 +15,9 @@ from typer.testing import CliRunner, Result
 
 from mirprobe.api.registry import DATASETS, ENCODERS, TASKS
 from mirprobe.cli.app import app
+from mirprobe.core.errors import PluginError
 from mirprobe.probing import probes
+from mirprobe.reporting.report import page as report_page
 
 
 class Named(Bands):
@@ -78,6 +80,21 @@ def test_run_prints_the_board_and_writes_its_folders(here: Path) -> None:
     found = json.loads((folder / "run.json").read_text())["config"]
     assert found["seeds"] == [3]
     assert (here / "embeddings_cache" / "entries").is_dir()
+
+
+def test_a_page_that_cannot_be_made_is_one_line_and_the_results_stay(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise PluginError("task 'key': its predictions cannot be shown")
+
+    monkeypatch.setattr(report_page, "write_report", broken)
+    result = run_tones("--encoder", "bands", "--task", "key", "--seed", "4")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[-2:] == [
+        "no page: task 'key': its predictions cannot be shown",
+        f"scores and predictions: {next(Path('results').glob('*/scores.csv')).parent}",
+    ]
 
 
 def test_the_board_never_breaks_a_name(here: Path) -> None:

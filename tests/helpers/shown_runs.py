@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
@@ -49,8 +49,12 @@ def write_run(
     tasks: Sequence[str] = tuple(METRICS),
     tracks: int = TRACKS,
     seed: int = 0,
+    undefined: Collection[tuple[str, str]] = (),
 ) -> Path:
-    """Write the folder of a run; values and predictions are random."""
+    """Write the folder of a run; values and predictions are random.
+
+    The scores of the encoders and tasks `undefined` are NaN.
+    """
     rng = np.random.default_rng(seed)
     folder = RunFolder(path)
     folder.make()
@@ -60,10 +64,12 @@ def write_run(
         metric = METRICS.get(task, "accuracy")
         for encoder in encoders:
             values = rng.uniform(0.3, 0.9, len(LAYERS))
+            if (encoder, task) in undefined:
+                values[:] = np.nan
             key = f"{encoder}-{task}-{seed}"
             row = replace(
                 ROW, encoder=encoder, task=task, metric=metric, n=tracks, cell=key,
-                fingerprint=f"{encoder}-weights", groups=tracks, interval=INTERVAL,
+                fingerprint=f"{encoder}-weights", groups=tracks, interval=INTERVAL, data="d",
             )  # fmt: skip
             scores = [
                 replace(

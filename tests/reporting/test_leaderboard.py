@@ -40,7 +40,7 @@ def test_an_undefined_value_has_no_rank() -> None:
     board = leaderboard(frame(encoders(a=0.2, b=NAN)))
     assert ranks(board)["a"] == 1
     assert pd.isna(ranks(board)["b"])
-    assert "|  | b |  |" in to_markdown(board)
+    assert "| no score | b |  |" in to_markdown(board)
 
 
 def test_mean_ranks_are_over_tasks() -> None:

@@ -11,7 +11,7 @@ import typer
 from mirprobe.cli.errors import fail_if_any, lines_of
 from mirprobe.cli.options import options_from
 from mirprobe.cli.tables import print_board, print_left_out
-from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
+from mirprobe.core.errors import MirprobeError, StorageError
 from mirprobe.evaluation.config import RunConfig, make_config
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ def run_command(
 
 
 def _write_page(result: RunResult) -> None:
-    """Write the page of a run into its folder, where the packages for it are installed."""
-    from mirprobe.core.plotting import require_matplotlib
+    """Write the page of a run into its folder, or say why there is none."""
     from mirprobe.reporting.report.page import write_report
     from mirprobe.reporting.run_collection import collect_runs
     from mirprobe.reporting.run_tables import PAGE
@@ -86,11 +85,10 @@ def _write_page(result: RunResult) -> None:
     page = result.folder.path / PAGE
     if result.changed or not page.exists():
         try:
-            require_matplotlib()
-        except ConfigError as error:
+            write_report(collect_runs([result.folder.path]), page)
+        except MirprobeError as error:  # the results are complete without it
             typer.echo(f"no page: {error}")
             return
-        write_report(collect_runs([result.folder.path]), page)
     typer.echo(f"page: {page}")
 
 

@@ -9,6 +9,7 @@ import typer
 
 from mirprobe.core.errors import ConfigError
 
+LARGE = 5  # megabytes that a browser opens at once and a mail carries
 Runs = Annotated[list[Path], typer.Argument(help="Folders of runs, shown together.")]
 Tasks = Annotated[
     str | None, typer.Option(help="Tasks to show, in this order, such as key,chord. Default: all.")
@@ -36,6 +37,11 @@ def report_command(
 
     write_report(collect_runs(runs, names_of(tasks), renamed(rename)), output)
     typer.echo(f"written: {output}")
+    megabytes = output.stat().st_size / 1e6
+    if megabytes > LARGE:
+        typer.echo(
+            f"it has {megabytes:.0f} MB: a browser may open it slowly; --tasks shows fewer tasks"
+        )
 
 
 def plot_command(

@@ -83,11 +83,16 @@ def entries(runs: Sequence[StoredRun]) -> list[Entry]:
     table = merge([run.scores for run in runs])
     mains = table[(table["kind"] == "probe") & table["main"] & table["selected"]]
     one = ["encoder", "task", "cell"]
-    mains = mains.assign(value=mains.groupby(one)["value"].transform("mean"))  # over fitted probes
+    mains = mains.assign(value=mains.groupby(one)["value"].transform(_mean))
     return [
         Entry(row, *owners[row["cell"], row["task"]])
         for _, row in mains.drop_duplicates(one).iterrows()
     ]
+
+
+def _mean(values: pd.Series) -> float:
+    """Over fitted probes; NaN if one of them has no score."""
+    return float(values.mean(skipna=False))
 
 
 def compare(runs: Sequence[StoredRun], reference: str, tasks: Sequence[str] = ()) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from mirprobe.core.intervals import FEW
 from mirprobe.core.markdown import markdown_table
 from mirprobe.reporting.compare import POWER
 from mirprobe.reporting.ranks import LEVEL
-from mirprobe.reporting.tables import number, p_text, span
+from mirprobe.reporting.tables import number, p_text, span, spread_note
 
 HEADERS = ("encoder", "value", "difference", "paired 95 %", "p", "tracks", "result")
 
@@ -52,7 +52,7 @@ def _texts(row: pd.Series) -> list[str]:
         str(row["encoder"]),
         number(row["value"]),
         number(row["difference"], "+.3f"),
-        span(row["low"], row["high"], "+.3f"),
+        span(row["low"], row["high"], "+"),
         p_text(row["p_holm"]),
         "" if pd.isna(row["n"]) else str(row["n"]),
         str(row["mark"] or f"not compared: {row['reason']}"),
@@ -69,6 +69,7 @@ def _notes(rows: pd.DataFrame, count: int) -> list[str]:
             f"Warning: there are fewer than {FEW} groups of test tracks ({groups}): the interval "
             "may be too narrow."
         )
+    notes += spread_note(rows)
     least = 2.0 ** (1 - groups)
     if least * count >= LEVEL:
         notes.append(

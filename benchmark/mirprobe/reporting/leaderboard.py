@@ -117,9 +117,9 @@ def leaderboard(
     Returns:
         A table sorted by task and rank. Values are averaged over resamples, draws and seeds, and
         `interval` says what `low` and `high` contain. Without `pairs` they are averages over the
-        intervals of single fitted probes. `rank` is the rank by the main metric, NaN if the encoder
-        was trained with labels for the task or with audio of the data set; `ranks.add_ranks`
-        describes the columns beside it.
+        intervals of single fitted probes. `rank` is the rank by the main metric: NaN if the score
+        is undefined, or if the encoder was trained with labels for the task or with audio of the
+        data set. `ranks.add_ranks` describes the columns beside it.
         `ranked` is the number of encoders with a rank in the table, `ranked_above` the number of
         those with a higher value. `equal_terms` describes the columns from `first_layer` to
         `layer_wins`.
@@ -145,17 +145,23 @@ def leaderboard(
     tracks = mains[[*ENTRY, "n"]].rename(columns={"n": "tracks"}).drop_duplicates(ENTRY)
     board = board.merge(tracks, how="left", on=ENTRY)
     mains = board[board["main"]]
-    peers = mains[~mains.apply(is_unranked, axis=1, result_type="reduce").astype(bool)]
+    apart = mains.apply(is_unranked, axis=1, result_type="reduce").astype(bool)
+    peers = mains[~apart & mains["value"].notna()]
     ranks = add_ranks(peers, pairs)
     board = _with_places(board, peers)
     board = board.merge(ranks[[*ENTRY, *RANKS]], how="left", on=ENTRY)
     if reference is not None:
         board = _with_differences(board, reference, pairs)
     tasks = {task: number for number, task in enumerate(scores["task"].unique())}
-    board = board.assign(task_number=board["task"].map(tasks), other=~board["main"])
-    order = ["dataset", "task_number", "rank", "encoder", "other"]
+    board = board.assign(
+        task_number=board["task"].map(tasks),
+        undefined=board["main"] & board["value"].isna(),
+        other=~board["main"],
+    )
+    board["undefined"] = board.groupby(ENTRY, dropna=False)["undefined"].transform("any")
+    order = ["dataset", "task_number", "undefined", "rank", "encoder", "other"]
     board = board.sort_values(order, kind="stable", na_position="first")
-    return board.drop(columns=["task_number", "other"]).reset_index(drop=True)
+    return board.drop(columns=["task_number", "undefined", "other"]).reset_index(drop=True)
 
 
 def _with_places(board: pd.DataFrame, peers: pd.DataFrame) -> pd.DataFrame:
@@ -179,13 +185,18 @@ def _chosen_decodings(chosen: pd.DataFrame) -> pd.DataFrame:
 
 
 def _selected(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row for each entry and metric, over its resamples, draws and seeds."""
+    """One row for each entry and metric, over its resamples, draws and seeds.
+
+    A number is NaN if it is for one of them.
+    """
     numbers = ["value", "low", "high", "validation"]
     entries = rows.groupby([*ENTRY, "metric"], dropna=False, sort=False)
     texts = entries[["layer", "source", "decoding"]].agg(_most_frequent)
     firsts = entries[["main", "n", "groups", "interval", "fingerprint", "cell"]].first()
-    board = pd.concat([texts, firsts, entries[numbers].mean()], axis=1).reset_index()
-    several = entries.size().to_numpy() > 1
+    sizes = entries.size()
+    means = entries[numbers].mean().where(entries[numbers].count().eq(sizes, axis=0))
+    board = pd.concat([texts, firsts, means], axis=1).reset_index()
+    several = sizes.to_numpy() > 1
     return board.assign(interval=board["interval"] + np.where(several, _MEAN_OF_ENDS, ""))
 
 

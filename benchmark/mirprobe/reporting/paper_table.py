@@ -15,6 +15,7 @@ from mirprobe.core.intervals import FEW
 from mirprobe.core.markdown import markdown_table
 from mirprobe.reporting.ranks import ENTRY, mean_ranks
 from mirprobe.reporting.run_collection import RunCollection
+from mirprobe.reporting.tables import UNDEFINED, ends_of
 
 Spread = Literal["interval", "fits", "none"]
 SPREADS: tuple[Spread, ...] = get_args(Spread)
@@ -108,8 +109,8 @@ def _text(row: pd.Series, spread: Spread) -> str:
     if np.isnan(row["value"]):
         return "-"
     text = f"{row['value']:.3f}"
-    if spread == "interval" and not np.isnan([row["low"], row["high"]]).any():
-        return f"{text} [{row['low']:.3f}, {row['high']:.3f}]"
+    if spread == "interval" and (ends := ends_of(row["low"], row["high"])):
+        return f"{text} [{', '.join(ends)}]"
     if spread == "fits" and row["fits"] > 1:
         return f"{text} ± {row['fits_sd']:.3f}"
     return text
@@ -136,7 +137,11 @@ def caption(collection: RunCollection, rows: pd.DataFrame, spread: Spread) -> st
         if rows["n"].lt(FEW).any()
         else ""
     )
-    dash = " -: no score." if rows["value"].isna().any() else ""
+    missing = rows[rows["value"].isna()]
+    names = [
+        f"{row['encoder']} in {collection.titles[row['table']]}" for _, row in missing.iterrows()
+    ]
+    dash = f" No score (-): {', '.join(names)}; {UNDEFINED}." if len(missing) else ""
     return (
         f"Test scores on {where}.{beside} Bold: the best encoder of a task by its main metric, and "
         f"those that do not differ significantly from it (all pairs, Holm's correction).{dash}{few}"

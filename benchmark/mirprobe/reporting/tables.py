@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isnan
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,12 @@ from mirprobe.reporting.leaderboard import CONTROLS, is_supervised, is_trained_o
 from mirprobe.reporting.published import table_of
 from mirprobe.reporting.ranks import RANKED_TOGETHER, TABLE, mean_ranks
 from mirprobe.reporting.readings import tables_beside
+
+UNDEFINED = "the metric is undefined on these test tracks"
+NO_SPREAD = "no spread"
+_SPREAD_NOTE = (
+    f"'{NO_SPREAD}': all groups of test tracks give the same value, so that there is no interval."
+)
 
 
 def to_markdown(
@@ -101,7 +108,9 @@ def _tested(row: pd.Series) -> str:
 
 def notes_of(rows: pd.DataFrame) -> list[str]:
     """Sentences on what the numbers of one ranked table contain."""
-    notes = _contents("The 95 % interval", rows[rows["low"].notna()]["interval"])
+    missing = [*rows.loc[rows["value"].isna(), "encoder"]]
+    notes = [f"No score of {', '.join(missing)}: {UNDEFINED}."] if missing else []
+    notes += _contents("The 95 % interval", rows[rows["low"].notna()]["interval"])
     undefined = rows["low"].isna() | rows["high"].isna()
     if (undefined & rows["groups"].lt(2)).any():
         notes.append("With one group of test tracks there is no interval.")
@@ -109,6 +118,7 @@ def notes_of(rows: pd.DataFrame) -> list[str]:
         notes.append(
             "There is no interval where the score is undefined for some choice of test tracks."
         )
+    notes += spread_note(rows)
     if rows["groups"].lt(FEW).any():
         notes.append(
             f"There are fewer than {FEW} groups of test tracks: the interval may be too narrow."
@@ -137,6 +147,7 @@ def notes_of(rows: pd.DataFrame) -> list[str]:
         found = _contents("The paired 95 % interval", rows["difference_interval"])
         corrected = "p is corrected (Holm) over all differences of this page; the interval is not."
         notes += [*found, corrected] if found else []
+        notes += spread_note(rows, "difference_low", "difference_high")
     return notes
 
 
@@ -160,7 +171,7 @@ def ranked_cells(row: pd.Series) -> list[tuple[str, str]]:
         ("rank", _apart(row) or _rank(row)),
         ("encoder", str(row["encoder"])),
         (str(row["metric"]), number(row["value"])),
-        ("95 %", span(row["low"], row["high"], ".3f")),
+        ("95 %", span(row["low"], row["high"])),
         ("layer", f"{row['layer']} {row['source']}"),
         ("decoding", str(row["decoding"])),
         *((header, number(row[column])) for column, header in EQUAL.items()),
@@ -170,13 +181,15 @@ def ranked_cells(row: pd.Series) -> list[tuple[str, str]]:
         shown.append(("difference", number(row["difference"], "+.3f")))
     if "difference_low" in row:
         ends = row["difference_low"], row["difference_high"]
-        shown.append(("paired 95 %", span(*ends, "+.3f")))
+        shown.append(("paired 95 %", span(*ends, "+")))
         shown.append(("p", p_text(row["difference_p"])))
     return shown
 
 
 def _apart(row: pd.Series) -> str:
     """Why a row has no rank; empty if it has one."""
+    if isnan(row["value"]):
+        return "no score"
     if is_supervised(row):
         return "trained with labels"
     if not is_trained_on(row):
@@ -197,10 +210,28 @@ def p_text(p: float) -> str:
     return "< 0.001" if p < 1e-3 else number(p)
 
 
-def span(low: float, high: float, style: str) -> str:
-    """An interval; empty if it is undefined."""
-    ends = number(low, style), number(high, style)
-    return " to ".join(ends) if all(ends) else ""
+def span(low: float, high: float, sign: str = "") -> str:
+    """An interval; empty if it is undefined, `NO_SPREAD` if it has no width."""
+    found = ends_of(low, high, sign)
+    return " to ".join(found) if found else "" if isnan(low + high) else NO_SPREAD
+
+
+def ends_of(low: float, high: float, sign: str = "") -> tuple[str, str] | None:
+    """Both ends of an interval with three digits, or with more if they would be equal.
+
+    Returns:
+        None if the interval is undefined or has no width.
+    """
+    if isnan(low + high):
+        return None
+    texts = ((f"{low:{sign}.{n}f}", f"{high:{sign}.{n}f}") for n in range(3, 10))
+    return next((ends for ends in texts if float(ends[0]) != float(ends[1])), None)
+
+
+def spread_note(rows: pd.DataFrame, low: str = "low", high: str = "high") -> list[str]:
+    """A sentence on the intervals from column `low` to `high` that have no width, if any."""
+    flat = any(span(*ends) == NO_SPREAD for ends in rows[[low, high]].to_numpy(dtype=float))
+    return [_SPREAD_NOTE] if flat else []
 
 
 def number(value: float, style: str = ".3f") -> str:

@@ -45,7 +45,9 @@ def data_of(rows: pd.DataFrame) -> str:
     tracks = "1 test track" if n == 1 else f"{n} test tracks"
     left = len(rows) - MOST
     more = f"; the best {MOST} of {len(rows)} encoders" if left > 0 else ""
-    return f"{rows['dataset'].iloc[0]}, {tracks}{inside}{more}"
+    missing = [*rows.loc[rows["value"].isna(), "encoder"]]
+    without = f"; without a score: {', '.join(missing)}" if missing else ""
+    return f"{rows['dataset'].iloc[0]}, {tracks}{inside}{more}{without}"
 
 
 def title_of(collection: RunCollection, rows: pd.DataFrame) -> str:

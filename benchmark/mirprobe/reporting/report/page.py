@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mirprobe.core.atomic_write import write_whole
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import ConfigError, plugin_errors
 from mirprobe.core.plotting import inline_svg, require_matplotlib, style
 from mirprobe.reporting.figures.common import data_of, title_of
 from mirprobe.reporting.figures.cost import cost
@@ -21,7 +21,7 @@ from mirprobe.reporting.ranks import mean_ranks
 from mirprobe.reporting.report.tracks import tracks_of
 from mirprobe.reporting.run_collection import RunCollection
 from mirprobe.reporting.stored_run import StoredRun
-from mirprobe.reporting.tables import encoders_of, notes_of, ranked_cells
+from mirprobe.reporting.tables import UNDEFINED, encoders_of, notes_of, ranked_cells, span
 
 TEMPLATES = Path(__file__).parent / "templates"
 FIGURES = {
@@ -120,66 +120,75 @@ def _overview(collection: RunCollection, tables: Sequence[pd.DataFrame]) -> dict
 
 def _cell(row: Any, best: bool) -> dict[str, Any]:
     if row is None or isnan(row.value):
-        return {"text": "", "title": "no score: see what was left out", "best": False, "ties": ""}
-    known = not (isnan(row.low) or isnan(row.high))
-    span = f"95 %: {row.low:.3f} to {row.high:.3f}, " if known else ""
+        why = "not scored: see what was left out" if row is None else f"no score: {UNDEFINED}"
+        return {"text": "", "title": why, "best": False, "ties": ""}
+    interval = span(row.low, row.high)
     return {
         "text": f"{row.value:.3f}",
-        "title": f"{span}{row.n} test tracks",
+        "title": f"{f'95 %: {interval}, ' if interval else ''}{row.n} test tracks",
         "best": best,
         "ties": row.ties if isinstance(row.ties, str) else "",
     }
 
 
 def _tasks(collection: RunCollection, tables: Sequence[pd.DataFrame]) -> Iterator[dict[str, Any]]:
-    differences = collection.differences
     for number, rows in enumerate(tables):
-        lows = rows[["low", "value"]].astype(float).min().min()
-        highs = rows[["high", "value"]].astype(float).max().max()
-        bounds = min(0.0, lows), max(1.0, highs)
-        figures = []
-        for name, (title, draw) in FIGURES.items():
-            figure = draw(collection, [rows])
-            if figure is None:
-                continue
-            caption = figure.get_label()
-            svg = inline_svg(figure, f"{name}{number}")
-            figures.append({"title": title, "caption": caption, "svg": svg})
-        own = differences[differences["table"] == number]
-        names = rows["encoder"].tolist()
-        place = {name: index for index, name in enumerate(names)}
-        yield {
-            "title": title_of(collection, rows),
-            "task": rows["task"].iloc[0],
+        what = f"task '{rows['task'].iloc[0]}': its predictions cannot be shown"
+        with plugin_errors(what, "mend its plug-in, or name the others: mirprobe report --tasks"):
+            yield _task(collection, number, rows, 1 / len(tables))
+
+
+def _task(
+    collection: RunCollection, number: int, rows: pd.DataFrame, share: float
+) -> dict[str, Any]:
+    """What the page shows of a ranked table; its test tracks may take a `share` of their bytes."""
+    lows = rows[["low", "value"]].astype(float).min().min()
+    highs = rows[["high", "value"]].astype(float).max().max()
+    bounds = min(0.0, lows), max(1.0, highs)
+    figures = []
+    for name, (title, draw) in FIGURES.items():
+        figure = draw(collection, [rows])
+        if figure is None:
+            continue
+        caption = figure.get_label()
+        svg = inline_svg(figure, f"{name}{number}")
+        figures.append({"title": title, "caption": caption, "svg": svg})
+    own = collection.differences
+    own = own[(own["table"] == number) & own["difference"].notna()]
+    names = rows["encoder"].tolist()
+    place = {name: index for index, name in enumerate(names)}
+    return {
+        "title": title_of(collection, rows),
+        "task": rows["task"].iloc[0],
+        "metric": rows["metric"].iloc[0],
+        "data_text": data_of(rows),
+        "notes": notes_of(rows),
+        "headers": [header for header, _ in ranked_cells(rows.iloc[0])],
+        "rows": [
+            {"cells": ranked_cells(row), "bar": _bar(row, bounds)} for _, row in rows.iterrows()
+        ],
+        "bounds": bounds,
+        "figures": figures,
+        "errors": error_view(collection, rows),
+        "data": {
+            "encoders": names,
             "metric": rows["metric"].iloc[0],
-            "data_text": data_of(rows),
-            "notes": notes_of(rows),
-            "headers": [header for header, _ in ranked_cells(rows.iloc[0])],
-            "rows": [
-                {"cells": ranked_cells(row), "bar": _bar(row, bounds)} for _, row in rows.iterrows()
+            "pairs": [
+                [
+                    place[one],
+                    place[other],
+                    *(_short(x) for x in (d, low, high)),
+                    int(n),
+                    _short(p),
+                ]
+                for one, other, d, low, high, n, p in own[
+                    ["encoder", "reference", "difference", "low", "high", "n", "p"]
+                ].itertuples(index=False)
+                if place[one] < place[other]
             ],
-            "bounds": bounds,
-            "figures": figures,
-            "errors": error_view(collection, rows),
-            "data": {
-                "encoders": names,
-                "metric": rows["metric"].iloc[0],
-                "pairs": [
-                    [
-                        place[one],
-                        place[other],
-                        *(_short(x) for x in (d, low, high)),
-                        int(n),
-                        _short(p),
-                    ]
-                    for one, other, d, low, high, n, p in own[
-                        ["encoder", "reference", "difference", "low", "high", "n", "p"]
-                    ].itertuples(index=False)
-                    if place[one] < place[other]
-                ],
-                "tracks": tracks_of(collection, rows),
-            },
-        }
+            "tracks": tracks_of(collection, rows, share),
+        },
+    }
 
 
 def _bar(row: pd.Series, bounds: tuple[float, float]) -> dict[str, float] | None:
@@ -230,4 +239,4 @@ def _three(value: float) -> str:
 
 
 def _short(value: float) -> float | None:
-    return None if isnan(value) else round(value, 4)
+    return None if isnan(value) else round(value, 6)

@@ -47,8 +47,8 @@ def tracks_of(
         return None
     ids = [track for track in references if all(track in own for own in estimates)]
     table = np.array([[own.get(track, np.nan) for own in scores] for track in ids])
-    with np.errstate(invalid="ignore"):
-        order = np.argsort(np.nan_to_num(table.mean(axis=1), nan=np.inf), kind="stable")
+    means = np.ma.masked_invalid(table).mean(axis=1).filled(np.inf)
+    order = np.argsort(means, kind="stable")
     labels: dict[str, int] = {}
 
     def packed(one: Annotations) -> Any:
