@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from mirprobe.core.schema import Annotations, Split, Track
-from mirprobe.data.audit import RATE, fingerprint, leaks
+from mirprobe.data.audit import RATE, fingerprints, leaks
 from mirprobe.data.perturb import RATE as FULL
 from mirprobe.data.perturb import Samples, perturb
 
@@ -50,12 +50,20 @@ def planted(folder: Path, change: str) -> dict[Split, list[Track]]:
 
 @pytest.mark.parametrize(
     ("change", "share"),
-    [("equal", 1), ("mp3=64", 1), ("cut", 1), ("gain=-12", 1), ("transpose=0.5", 0)],
+    [
+        ("equal", 1),
+        ("mp3=64", 1),
+        ("cut", 1),
+        ("gain=-12", 1),
+        ("transpose=0.5", 1),
+        ("transpose=-1", 1),
+        ("transpose=3", 0),
+    ],
 )
 def test_the_share_of_planted_copies_that_is_found(
     change: str, share: float, tmp_path: Path
 ) -> None:
-    found = list(leaks(planted(tmp_path, change)))
+    found = list(leaks(planted(tmp_path, change), {}))
     pairs = {(leak.first[0], leak.second[0]) for leak in found}
     copies = {(f"own{i}", f"copy{i}") for i in range(COUNT)}
     assert pairs <= copies  # nothing else is taken for a copy
@@ -69,10 +77,13 @@ def test_groups_on_both_sides(tmp_path: Path) -> None:
     tracks = planted(tmp_path, "gain=3")
     one = Track("x", tracks["train"][0].audio, "artist", Annotations())
     other = Track("y", tracks["test"][-1].audio, "artist", Annotations())
-    [leak] = leaks({"train": [one], "test": [other]})
+    problems: dict[str, str] = {}
+    gone = Track("z", tmp_path / "gone.wav", "", Annotations())
+    [leak] = leaks({"train": [one], "test": [other, gone]}, problems)
+    assert list(problems) == ["z"]
     assert (leak.first, leak.second) == (("x", "train"), ("y", "test"))
     assert leak.what == "same group 'artist'"
 
 
 def test_short_audio_has_no_fingerprint() -> None:
-    assert len(fingerprint(np.zeros(RATE // 10, dtype=np.float32))) == 0
+    assert all(not len(own) for own in fingerprints(np.zeros(RATE // 10, dtype=np.float32)))

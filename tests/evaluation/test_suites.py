@@ -26,6 +26,7 @@ dtype: float32
 limit: 7
 perturb: [gain=-6]
 pca: 8
+drop_leaks: test
 strict: true
 precision: bf16
 engine: ray
@@ -71,6 +72,7 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         limit=7,
         perturb=("gain=-6",),
         pca=8,
+        drop_leaks="test",
         strict=True,
         precision="bf16",
         engine="ray",

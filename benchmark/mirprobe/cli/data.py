@@ -11,11 +11,14 @@ import typer
 
 from mirprobe.cli.errors import OneLineErrors
 from mirprobe.cli.options import options_from
-from mirprobe.cli.tables import print_table
+from mirprobe.cli.tables import print_left_out, print_table
 from mirprobe.core.errors import ConfigError, plugin_errors
 from mirprobe.evaluation.config import RunConfig, make_config
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mirprobe.core.schema import Track
     from mirprobe.data.paths import DataFolders
 
 data_app = typer.Typer(
@@ -137,24 +140,35 @@ def check_command(name: Name, **given: Any) -> None:
 
 @data_app.command("audit")
 @options_from(RunConfig, only=FOLDERS)
-def audit_command(name: Name, **given: Any) -> None:
+def audit_command(
+    names: Annotated[list[str], typer.Argument(help="Data sets: NAME or NAME:option=value,...")],
+    **given: Any,
+) -> None:
     """Find tracks of different splits with equal or near-equal audio, or of one group.
 
-    Exit status 1 if there are any.
+    Of several data sets, tracks of different data sets are compared too. Exit status 1 if there are
+    any pairs, or if audio cannot be read.
     """
     from mirprobe.data.audit import leaks
     from mirprobe.data.tracks import prepare_audio, read_splits, tracks_of
 
-    with _named(name):
-        dataset = folders_of(given).open(name)
-        tracks = read_splits(dataset)
-        prepare_audio(dataset, tracks_of(tracks))
-        found = list(leaks(tracks))
+    sides: dict[str, Sequence[Track]] = {}
+    for name in names:
+        with _named(name):
+            dataset = folders_of(given).open(name)
+            tracks = read_splits(dataset)
+            prepare_audio(dataset, tracks_of(tracks))
+        prefix = f"{name} " if len(names) > 1 else ""
+        sides |= {f"{prefix}{split}": own for split, own in tracks.items()}
+    problems: dict[str, str] = {}
+    found = list(leaks(sides, problems))
     for leak in found:
         (one, left), (other, right) = leak.first, leak.second
         typer.echo(f"{left} '{one}' and {right} '{other}': {leak.what}")
-    typer.echo(f"{len(tracks_of(tracks))} tracks, {len(found)} pairs in different splits")
-    if found:
+    print_left_out(problems)
+    count = sum(len(own) for own in sides.values())
+    typer.echo(f"{count} tracks, {len(found)} pairs in different splits")
+    if found or problems:
         raise typer.Exit(1)
 
 

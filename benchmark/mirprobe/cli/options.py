@@ -19,7 +19,15 @@ from mirprobe.evaluation.config import alternatives, choices_of
 
 PANELS = {
     "What": ("encoders", "tasks"),
-    "Data": ("dataset", "train_dataset", "test_dataset", "test_tracks", "perturb", "strict"),
+    "Data": (
+        "dataset",
+        "train_dataset",
+        "test_dataset",
+        "test_tracks",
+        "perturb",
+        "drop_leaks",
+        "strict",
+    ),
     "Fewer tracks": ("limit", "test_limit", "train_tracks", "shots", "repeats", "valid_tracks"),
     "Probing": (
         "layers",

@@ -28,6 +28,7 @@ Preset = Literal["standard", "paper"]
 READINGS = ("retrieval", "code")
 POOLINGS = ("mean", "mean+std", "max")
 ValidTracks = Literal["scaled", "all"]
+DropLeaks = Literal["test"]
 AnyPrecision = Literal["auto", Precision]
 Engine = Literal["local", "ray"]
 
@@ -93,6 +94,8 @@ class RunConfig:
             tempo=0.8,1.25, noise=30,10 (dB), gain=-12 (dB), lowpass=4000 (Hz), mp3=64 (kbit/s),
             opus=24 (kbit/s), reverb=2 (seconds). Keys, chords, notes and times move along. The
             selected probe, trained on undisturbed audio, is scored again on each.
+        drop_leaks: Given as test, leaves out test tracks with equal or near-equal audio in the
+            other splits, or of a group in them; see `mirprobe data audit`. Every row says how many.
         strict: Stop at the first track that cannot be used.
         data_home: Folder with one folder per data set, for data sets that are not generated.
         cache_dir: Folder of the embeddings and of generated audio; or an address of embeddings
@@ -128,6 +131,7 @@ class RunConfig:
     limit: int | None = None
     test_limit: int | None = None
     perturb: tuple[str, ...] = ()
+    drop_leaks: DropLeaks | None = None
     strict: bool = False
     data_home: Path = DATA_HOME
     cache_dir: Path | str = CACHE

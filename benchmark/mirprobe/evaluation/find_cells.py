@@ -125,6 +125,7 @@ def _probe_runs(
             },
             components=probed.components,
             pooling=pooling,
+            conditions="" if plan.dropped is None else f"{plan.dropped} leaking tracks left out",
             few=few,
             readings=config.reading_names,
             folder=None if plan.workers else result.folder.path.resolve(),

@@ -45,6 +45,7 @@ class Plan:
         workers: the workers of a cluster that encode; None if this process encodes.
         shared: whether cells that other runs have finished are used.
         perturbed: perturbation -> the test tracks with it.
+        dropped: number of test tracks that are left out because they leak; None if not sought.
     """
 
     config: RunConfig
@@ -57,6 +58,7 @@ class Plan:
     workers: RayWorkers | None
     shared: bool = True
     perturbed: Mapping[str, Sequence[Track]] = field(default_factory=dict)
+    dropped: int | None = None
 
     @property
     def shared_cells(self) -> SharedCells:

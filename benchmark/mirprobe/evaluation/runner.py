@@ -24,6 +24,7 @@ from mirprobe.evaluation.cells import CellWork, compute_cells
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.find_cells import find_cells
+from mirprobe.evaluation.leakage import audited
 from mirprobe.evaluation.perturbed_annotations import moved_tracks
 from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.evaluation.provenance import HashedTask, data_hash, describe, task_key
@@ -95,6 +96,8 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
     result = RunResult(RunFolder(config.results_dir / run_name(config)), failures=dict(plan.broken))
     result.folder.make()
     plan.prepare()
+    plan, leaking = audited(plan)
+    result.problems |= leaking
     # before any cell: a task may remember what it has done
     known: dict[str, HashedTask] = {}
     broken: dict[str, str] = {}

@@ -69,6 +69,7 @@ class ProbeRun:
         readings: `retrieval`, `code`: what else is scored, in the tasks that have it.
         pooling: of clip tasks over time: `mean` for the encoder's clip-level vectors, `mean+std`
             and `max` for those of its frames.
+        conditions: what follows the task's own in the column of that name.
         components: how many principal components of the training split to probe; None for the
             whole embeddings.
         folder: whose disk holds clip vectors and logits while the cell is computed; None for the
@@ -87,6 +88,7 @@ class ProbeRun:
     few: FewLabels = FULL
     readings: tuple[str, ...] = ()
     pooling: tuple[str, ...] = ("mean",)
+    conditions: str = ""
     components: int | None = None
     folder: Path | None = None
     device: str = "cpu"
@@ -229,6 +231,11 @@ def _run(
                 variants,
                 control=not subset.repeat,
             )
+    if run.conditions:
+        cell.scores[:] = [
+            replace(one, conditions=", ".join(filter(None, (one.conditions, run.conditions))))
+            for one in cell.scores
+        ]
     return cell
 
 

@@ -1,0 +1,57 @@
+"""The audit of a run: tracks of different splits with equal audio, and test tracks left out."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from mirprobe.core.errors import ConfigError
+from mirprobe.data.audit import leaks, same_files
+from mirprobe.evaluation.plan import Plan
+
+log = logging.getLogger(__name__)
+
+
+def audited(plan: Plan) -> tuple[Plan, dict[str, str]]:
+    """The plan without test tracks that leak, if its configuration wants that.
+
+    Otherwise a warning says how many pairs of tracks of different splits have equal files.
+
+    Args:
+        plan: its audio exists.
+
+    Returns:
+        The plan, and test track -> why it is left out.
+
+    Raises:
+        ConfigError: no test track is left.
+    """
+    name, tracks = plan.dataset.name, plan.tracks
+    if plan.config.drop_leaks is None:
+        found = list(same_files(tracks, plan.cache.hashes))
+        if found:
+            (one, left), (other, right) = found[0].first, found[0].second
+            log.warning(
+                "data set '%s': equal audio in different splits, %d times, such as %s '%s' and %s "
+                "'%s': scores may be too high; `mirprobe data audit` lists more, --drop-leaks test "
+                "leaves the test tracks out",
+                *(name, len(found), left, one, right, other),
+            )
+        return plan, {}
+    dropped: dict[str, str] = {}
+    for leak in leaks(tracks, {}):
+        sides = leak.first, leak.second
+        for (track, split), (other, their) in (sides, sides[::-1]):
+            if split == "test":
+                dropped.setdefault(track, f"leaks, {their} '{other}': {leak.what}")
+    kept = {**tracks, "test": [track for track in tracks["test"] if track.id not in dropped]}
+    if not kept["test"]:
+        raise ConfigError(
+            f"data set '{name}': all test tracks leak, so that drop_leaks leaves none; make other "
+            "splits, by group"
+        )
+    perturbed = {
+        text: [track for track in own if track.id not in dropped]
+        for text, own in plan.perturbed.items()
+    }
+    return replace(plan, tracks=kept, perturbed=perturbed, dropped=len(dropped)), dropped
