@@ -176,8 +176,16 @@ def test_silence(tmp_path: Path) -> None:
 
 def test_channels_that_cancel_out(tmp_path: Path) -> None:
     left = sine(RATE, 0.1)
-    path = write(tmp_path / "a.wav", np.stack([left, -left], axis=1), subtype="FLOAT")
-    assert refusal(path) == f"is silent, its channels cancel out; {REPLACE}"
+    for kind in ("FLOAT", "PCM_16"):  # the second rounds
+        path = write(tmp_path / "a.wav", np.stack([left, -left], axis=1), subtype=kind)
+        assert refusal(path) == f"is silent, its channels cancel out; {REPLACE}"
+
+
+def test_integers_that_were_written_as_floats(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", 20_000 * np.ones(100), subtype="FLOAT")
+    assert refusal(path).startswith("has samples up to 2e+04, full scale is 1; divide them by")
+    write(path, 50 * np.ones(100), subtype="FLOAT")
+    assert load(track(path), RATE).max() == pytest.approx(50, rel=0.2)
 
 
 def test_audio_too_short_for_the_rate(tmp_path: Path) -> None:

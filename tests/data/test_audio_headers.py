@@ -12,6 +12,7 @@ from helpers.audio_files import RATE, REPLACE, refusal, sine, track, write
 
 from mirprobe.core.schema import Floats
 from mirprobe.data.audio import check_file, load
+from mirprobe.pretraining import audio_files
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.aiff", "a.au", "a.flac", "a.ogg", "a.mp3"])
@@ -109,6 +110,28 @@ def changing(seconds: float) -> Floats:
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, len(samples) // 4)
     samples[: len(noise)] += noise
     return samples / 2
+
+
+@pytest.mark.parametrize("options", [("CONSTANT", 0.0), ("VARIABLE", 0.6)])
+@pytest.mark.parametrize("rate", [22_050, 44_100])
+def test_an_excerpt_of_an_mp3_is_that_of_the_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: int, options: tuple[str, float]
+) -> None:
+    monkeypatch.setattr(audio_files, "_VALUES", 10_000)
+    path = tmp_path / "a.mp3"
+    fading = np.exp(-8 * (np.arange(8 * rate) / rate % 0.5))  # frames borrow bytes of earlier ones
+    mode, level = options
+    samples = fading * sine(rate, 8.0)
+    soundfile.write(path, samples, rate, format="MP3", bitrate_mode=mode, compression_level=level)
+    whole = load(track(path), rate)
+    for start in (1.0, 2.5, 3.333, 5.01):
+        part = load(track(path, start, start + 0.5), rate)
+        first = round(start * rate)
+        np.testing.assert_allclose(part, whole[first : first + len(part)], atol=1e-6)
+    decoded = np.concatenate(
+        list(audio_files.decode(audio_files.AudioFile(path, "", "a.mp3", ""), rate))
+    )
+    np.testing.assert_allclose(decoded, whole, atol=1e-6)
 
 
 def index_size(content: bytes) -> int:

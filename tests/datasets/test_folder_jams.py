@@ -106,6 +106,16 @@ def test_the_confidence_of_a_tag_counts(path: Path) -> None:
     assert read_local("jams", path)["tags"] == {"slow": 1.0, "happy": 1.0, "loud": 1.0}
 
 
+@pytest.mark.parametrize("namespace", ["tag_open", "chord"])
+@pytest.mark.parametrize("confidence", [90, -0.1, float("nan"), "high", [1]])
+def test_a_confidence_is_a_number_from_0_to_1(path: Path, namespace: str, confidence: Any) -> None:
+    data = observed((0, 1, "C:maj"))
+    data[0]["confidence"] = confidence
+    jams(path, (namespace, data))
+    with pytest.raises(ValueError, match=r"has confidence .* at 0 s; write a number from 0 to 1"):
+        read_local("jams", path)
+
+
 @pytest.mark.parametrize(
     ("namespace", "value"),
     [("key_mode", "C:major"), ("chord", "C:maj"), ("beat", 1), ("tempo", 90.0), ("onset", None)],

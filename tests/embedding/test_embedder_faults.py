@@ -108,7 +108,8 @@ def test_values_beyond_float16(cache: Cache, tracks: list[Track], field: str, va
     message = failure(encoder, cache, tracks)
     assert message.endswith("beyond float16; use --dtype float32")
     assert "7e+04" in message
-    assert len(list(embedder(encoder, cache, dtype="float32").embed(tracks, BOTH))) == 10
+    few = tracks[:9]  # so that no window is encoded again, in a batch of another size
+    assert len(list(embedder(encoder, cache, dtype="float32").embed(few, BOTH))) == 9
 
 
 @pytest.mark.parametrize(

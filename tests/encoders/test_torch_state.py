@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +41,12 @@ DEEDS: dict[str, tuple[Callable[[], object], Callable[[], Any]]] = {
         lambda: torch.is_autocast_enabled("cpu"),
     ),
     "numpy": (lambda: np.seterr(all="raise"), np.geterr),
+    "stdout": (lambda: setattr(sys, "stdout", io.StringIO()), lambda: sys.stdout),
+    "stderr": (lambda: setattr(sys, "stderr", io.StringIO()), lambda: sys.stderr),
+    "logging": (
+        lambda: logging.disable(logging.CRITICAL),
+        lambda: logging.getLogger("mirprobe").isEnabledFor(logging.ERROR),
+    ),
     "folder": (lambda: os.chdir("/"), os.getcwd),
     "seed": (lambda: torch.manual_seed(7), lambda: torch.random.get_rng_state().tolist()),
 }

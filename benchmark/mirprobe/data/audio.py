@@ -16,10 +16,11 @@ import soxr
 from numpy.typing import NDArray
 
 from mirprobe.core.errors import TrackError
+from mirprobe.core.forward_file import ForwardFile
 from mirprobe.core.schema import Track
 from mirprobe.data.containers import Extent, measure
 from mirprobe.data.flac import last_sample
-from mirprobe.data.mp3 import ForwardFile, count_frames, decode_whole
+from mirprobe.data.mp3 import count_frames, decode_whole
 from mirprobe.data.perturb import RATE, perturb
 
 Decoded = NDArray[np.float32] | TrackError
@@ -33,6 +34,11 @@ _GROWTH = 1 << 24  # samples by which the result grows
 _SHORT = 0.025  # seconds that a file may end before its header says
 _LOOK_AHEAD = 8  # such tracks, in addition to the next one
 _UNKNOWN = 1 << 62  # frames that libsndfile reports for a stream without a length
+_CANCELLED = (
+    1e-3  # of the peak of the channels: rounding leaves less than that of channels that cancel
+)
+_LOUDEST = 100.0  # of full scale: integers that were written as floating-point numbers
+_MP3_BEFORE = 100 * 1152  # samples: a frame may need the bytes of frames before it (bit reservoir)
 _MP3_SLACK = 4  # frames of an MP3 file that its encoder's delay and padding may take
 _REPLACE = "replace the file or leave the track out"
 _ENCODE_AGAIN = "encode it again as one stream or leave the track out"
@@ -91,9 +97,14 @@ def decode(track: Track, sample_rate: int) -> NDArray[np.float32]:
         raise TrackError(f"{path}: truncated, {seen.frames} of {last - first} frames; {_REPLACE}")
     if not seen.finite:
         raise TrackError(f"{path}: holds NaN or infinite samples; {_REPLACE}")
-    if not seen.mono:
-        what = "its channels cancel out" if seen.channels else "every sample is zero"
+    if seen.peak <= _CANCELLED * seen.channel_peak:
+        what = "its channels cancel out" if seen.channel_peak else "every sample is zero"
         raise TrackError(f"{path}: is silent, {what}; {_REPLACE}")
+    if seen.channel_peak > _LOUDEST:
+        raise TrackError(
+            f"{path}: has samples up to {seen.channel_peak:.3g}, full scale is 1; divide them by "
+            "the full scale of their integers, or leave the track out"
+        )
     if not len(resampled):
         raise TrackError(
             f"{path}: no sample is left of {seen.frames} at {sample_rate} Hz; {_REPLACE}"
@@ -170,11 +181,11 @@ def _open(path: Path, extent: Extent) -> Iterator[_Source]:
 def _blocks(file: soundfile.SoundFile, first: int, last: int) -> Iterator[Block]:
     """Frames `first` to `last` of a file that is open at its start."""
     try:
-        place = file.seek(first)
+        place = file.seek(max(0, first - _MP3_BEFORE) if file.format == "MP3" else first)
     except soundfile.LibsndfileError:  # the format has no seek, such as GSM 6.10
         place = 0
-        while place < first and len(skipped := _read(file, first - place)):
-            place += len(skipped)
+    while place < first and len(skipped := _read(file, first - place)):
+        place += len(skipped)
     while place < last and len(block := _read(file, last - place)):
         place += len(block)
         yield block
@@ -192,15 +203,15 @@ class _Seen:
     Attributes:
         rate: of the file, in Hz.
         frames: decoded.
-        channels: whether any sample was not zero.
-        mono: whether any was not after averaging the channels.
+        channel_peak: largest absolute sample of any channel.
+        peak: the same after averaging the channels.
         finite: whether all were numbers.
     """
 
     rate: int
     frames: int = 0
-    channels: bool = False
-    mono: bool = False
+    channel_peak: float = 0.0
+    peak: float = 0.0
     finite: bool = True
 
 
@@ -229,13 +240,25 @@ def _resample(
     for block in blocks:
         mono = block.mean(axis=1, dtype=np.float32)
         seen.frames += len(block)
-        seen.channels |= bool(block.any())
-        seen.mono |= bool(mono.any())
+        seen.channel_peak = max(seen.channel_peak, _peak(block))
+        seen.peak = max(seen.peak, _peak(mono))
         seen.finite &= bool(np.isfinite(mono).all())
         add(mono, last=seen.frames == frames)
     if seen.frames < frames:  # cut short
         add(np.empty(0, dtype=np.float32), last=True)
     return resampled[:length], seen
+
+
+def _peak(samples: NDArray[np.float32]) -> float:
+    return float(max(samples.max(initial=0.0), -samples.min(initial=0.0)))
+
+
+def decoded_as(track: Track) -> list[str]:
+    """What keys of results hold of the way in which a track is decoded, beside its bytes.
+
+    Excerpts of MP3 files began with wrong samples in versions up to 0.3.
+    """
+    return ["whole frames"] if track.start and track.audio.suffix.lower() == ".mp3" else []
 
 
 def prefetch(tracks: Sequence[Track], sample_rate: int) -> Generator[Decoded, None, None]:

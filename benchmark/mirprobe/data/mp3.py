@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
+from mirprobe.core.forward_file import ForwardFile
 from mirprobe.data.containers import TAGS
 
 _BIT_RATES = {  # in kbit/s, by (MPEG 1, layer)
@@ -107,18 +107,6 @@ def _goes_on(content: bytes, place: int) -> bool:
         return True
     tag = content[place : place + 3] in TAGS
     return tag or _header(content, place) is not None
-
-
-class ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # soundfile has no types
-    """A file, or a pipe, that is read block after block as it would be in one go.
-
-    soundfile seeks after every read of a seekable file, which starts an MP3 decoder anew: at the
-    lower sampling rates it then gives other samples in their last bit.
-    """
-
-    def seekable(self) -> bool:
-        """Not after reads; `seek` itself works."""
-        return False
 
 
 def decode_whole(path: Path) -> Iterator[NDArray[np.float32]]:

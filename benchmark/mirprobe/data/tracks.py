@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,12 @@ def limit_tracks(dataset: Dataset, limit: int | None, test_limit: int | None = N
             dataset.name,
             ", ".join(counts),
         )
-    return {split: list(splits[split])[: limits[split]] for split in SPLITS}
+    return {split: [*map(_absolute, list(splits[split])[: limits[split]])] for split in SPLITS}
+
+
+def _absolute(track: Track) -> Track:
+    """The track with an absolute path: an encoder may change the folder while others decode."""
+    return replace(track, audio=track.audio.absolute())
 
 
 def _warn_of_torn_groups(name: str, splits: Tracks) -> None:

@@ -2,7 +2,7 @@
 
 An encoder whose weights change between calls, or that uses dropout, would fill the cache with
 embeddings that no other run reproduces. The first window is therefore encoded a second time after
-the last one. To cost at most 1 %, this is done only after 100 windows with at least 100 times the
+the last one. To cost at most 10 %, this is done only after 10 windows with at least 10 times the
 audio of the first one. `mirprobe validate-encoder` has a stricter check.
 
 From run to run, one cached track is encoded again: `distance` compares it with the cache. Of a
@@ -26,7 +26,7 @@ from mirprobe.core.number_types import Precision
 from mirprobe.core.schema import Floating, Tokens
 from mirprobe.encoders.encode import difference, select_row
 
-SHARE = 100  # windows for each one that is encoded again
+SHARE = 10  # windows for each one that is encoded again
 TOLERANCE = 0.05
 """Relative difference: more than batch size causes in half precision, less than dropout causes."""
 

@@ -193,7 +193,8 @@ class Embedder:
         audio.check_file(track.audio)
         try:
             disturbed = [track.perturbation, VERSION] if track.perturbation else []
-            return digest(self.cache.hashes(track.audio), track.start, track.stop, *disturbed)
+            how = [*audio.decoded_as(track), *disturbed]
+            return digest(self.cache.hashes(track.audio), track.start, track.stop, *how)
         except OSError as error:
             raise TrackError(f"{track.audio}: cannot be read ({error}); replace it") from error
 

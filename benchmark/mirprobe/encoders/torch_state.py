@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -17,7 +19,7 @@ _SEEDS = count()
 
 @contextmanager
 def kept_torch_state() -> Iterator[None]:
-    """Restore settings of torch and numpy, torch's random state and the working directory.
+    """Restore settings of torch, numpy and logging, torch's random state, folder and streams.
 
     Within, torch's generators start from another seed each time: what an encoder draws depends on
     nothing else that runs in the process, and two calls of a random encoder differ.
@@ -60,6 +62,8 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     ),
     (np.geterr, lambda errors: np.seterr(**errors)),
     (os.getcwd, os.chdir),  # the folders of a run may be relative to it
+    (lambda: logging.root.manager.disable, logging.disable),
+    *(_attribute(sys, name) for name in ("stdout", "stderr")),
     *(
         _attribute(torch.backends.cudnn, name)
         for name in ("enabled", "benchmark", "deterministic", "allow_tf32")

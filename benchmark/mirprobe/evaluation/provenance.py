@@ -22,6 +22,7 @@ from mirprobe.core.annotations import to_json
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest, folder_hash
 from mirprobe.core.schema import SPLITS, Annotations, Track
+from mirprobe.data.audio import decoded_as
 from mirprobe.data.paths import joined_specs
 from mirprobe.data.perturb import VERSION
 from mirprobe.data.tracks import Tracks, splits_hash
@@ -100,6 +101,7 @@ def data_hash(tracks: Tracks, hashes: Callable[[Path], str], annotation: str) ->
                 _audio(hashes, track),
                 track.start,
                 track.stop,
+                *decoded_as(track),
                 _annotation(track, annotation),
             ]
             for split in SPLITS

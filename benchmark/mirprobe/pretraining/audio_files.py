@@ -17,6 +17,7 @@ import soundfile
 import soxr
 
 from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.core.forward_file import ForwardFile
 from mirprobe.core.hashing import stream_digest
 from mirprobe.pretraining.bank_shards import Samples, Skipped
 
@@ -92,7 +93,7 @@ def decode(audio_file: AudioFile, sample_rate: int) -> Iterator[Samples]:
     """
     try:
         # an open file, not a path: for a path libsndfile uses mpg123, which writes to the terminal
-        with _open(audio_file) as raw, soundfile.SoundFile(raw) as file:
+        with _open(audio_file) as raw, ForwardFile(raw) as file:
             same = file.samplerate == sample_rate
             stream = soxr.ResampleStream(file.samplerate, sample_rate, 1, dtype="float32")
             size = max(1, _VALUES // file.channels)

@@ -147,7 +147,7 @@ def validate_events(times: Floats, what: str) -> Floats:
     for i in np.flatnonzero(~((times > before) & (times >= 0))):
         raise TrackError(
             f"{what} {i} at {times[i]:.3f} s must come after the one before it and not before 0 s: "
-            f"sort the {what}s and remove duplicates"
+            "sort the times and remove duplicates"
         )
     return times
 

@@ -7,6 +7,8 @@ read and checked when the data set is built.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from math import inf
 from pathlib import Path
 
 from mirprobe.api.dataset import DatasetInfo
@@ -58,6 +60,7 @@ class Folder:
         faults = Faults(description.path)
         folder_tracks = read_tracks(description, faults)
         _refuse_doubles(folder_tracks, faults)
+        _refuse_shared_audio(folder_tracks, faults)
         self._splits = _divide(folder_tracks, description, faults)
         faults.report()
         self.name = description.name
@@ -98,6 +101,26 @@ def _refuse_doubles(folder_tracks: Sequence[FolderTrack], faults: Faults) -> Non
         first = known.setdefault(one.track.id, one.where)
         if first != one.where:
             faults.add(f"id '{one.track.id}' is also that of {first}; rename one", one.where)
+
+
+def _refuse_shared_audio(folder_tracks: Sequence[FolderTrack], faults: Faults) -> None:
+    """Refuse rows that read the same part of a file, if they are equal or in different groups."""
+    rows: dict[Path, list[tuple[float, float, FolderTrack]]] = {}
+    for one in folder_tracks:
+        span = (one.track.start, inf if one.track.stop is None else one.track.stop)
+        rows.setdefault(one.track.audio, []).append((*span, one))
+    for of_file in rows.values():
+        of_file.sort(key=lambda row: row[:2])
+        longest = of_file[0]
+        for before, row in pairwise(of_file):
+            one, first = row[2], longest[2]
+            if row[:2] == before[:2] and one.track.id != before[2].track.id:
+                faults.add(f"has the same audio as {before[2].where}; remove one", one.where)
+            elif row[0] < longest[1] and one.track.group != first.track.group:
+                faults.add(
+                    f"overlaps {first.where}, in another group; give both one group", one.where
+                )
+            longest = max(longest, row, key=lambda row: row[1])
 
 
 def _divide(

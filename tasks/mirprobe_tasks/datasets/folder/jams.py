@@ -109,12 +109,27 @@ def _observations(data: Any) -> Observations:
 def _refuse_doubtful(observations: Observations, name: str) -> None:
     """Refuse an annotation of a field that must be whole if a part of it has no confidence."""
     for one in observations:
-        confidence = one.get("confidence")
-        if confidence is not None and not confidence > 0:
+        confidence = _confidence(one)
+        if confidence == 0:
             raise ValueError(
                 f"has confidence {confidence} at {one.get('time')} s in {name}; remove it, choose "
                 "another annotation in the description, or write null if it is unknown"
             )
+
+
+def _confidence(observation: Mapping[str, Any]) -> float | None:
+    """From 0 to 1; None if it is unknown.
+
+    Raises:
+        ValueError: it is anything else, such as a percentage or a count.
+    """
+    value = observation.get("confidence")
+    if value is None or (isinstance(value, int | float) and 0 <= value <= 1):
+        return value
+    raise ValueError(
+        f"has confidence {value!r} at {observation.get('time')} s; write a number from 0 to 1, or "
+        "null if it is unknown"
+    )
 
 
 def _number(value: Any) -> float:
@@ -175,8 +190,8 @@ def _jams_emotion(observations: Observations) -> tuple[float, float]:
 
 def _tags(observations: Observations) -> dict[str, float]:
     """The tags that apply: those without a confidence, or with one of at least `APPLIES`."""
-    given = [(_text(one["value"]), one.get("confidence")) for one in observations]
-    return {tag: 1.0 for tag, confidence in given if confidence is None or not confidence < APPLIES}
+    given = [(_text(one["value"]), _confidence(one)) for one in observations]
+    return {tag: 1.0 for tag, confidence in given if confidence is None or confidence >= APPLIES}
 
 
 _NAMESPACES: Mapping[str, tuple[str, Callable[[Observations], Any]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,8 @@ from mirprobe_tasks.datasets.normalise import normalise_key
 Refuse = Callable[[str], None]
 """Reports a fault of a row."""
 
-_TRUE, _FALSE = {"1", "1.0", "true", "yes"}, {"", "0", "0.0", "false", "no"}
+_LIST = re.compile(r"\[(\s*|.*,.*|\s*['\"].*)\]")
+TRUE, FALSE = {"1", "1.0", "true", "yes"}, {"", "0", "0.0", "false", "no"}
 
 
 @dataclass(frozen=True)
@@ -66,22 +68,28 @@ def read_labels(row: Row, separator: str, refuse: Refuse) -> dict[str, Any]:
     if row.flags is not None:
         values["tags"] = _flagged(row.flags, refuse)
     elif "tags" in row.cells:
-        cell = row.cells["tags"]
-        names = cell if isinstance(cell, tuple) else cell.split(separator)
         # an empty cell means that no tag applies
-        values["tags"] = {name.strip(): 1.0 for name in names if name.strip()}
+        values["tags"] = dict.fromkeys(_words(row, "tags", separator, refuse), 1.0)
     return values
 
 
-def read_own(row: Row, separator: str) -> dict[str, str | list[str]]:
+def read_own(row: Row, separator: str, refuse: Refuse) -> dict[str, Any]:
     """The fields of the user's own in a row: a word, or a list of words; an empty cell is none."""
     values: dict[str, str | list[str]] = {}
-    for name, cell in row.own.items():
-        parts = cell if isinstance(cell, tuple) else cell.split(separator)
-        words = [word.strip() for word in parts if word.strip()]
-        if words:
+    for name in row.own:
+        if words := _words(row, name, separator, refuse):
             values[name] = words[0] if len(words) == 1 else words
     return values
+
+
+def _words(row: Row, name: str, separator: str, refuse: Refuse) -> list[str]:
+    """The words of a cell."""
+    cell = row.cells.get(name, row.own.get(name, ""))
+    if isinstance(cell, str) and _LIST.fullmatch(cell):
+        refuse(f"{name} '{cell}': is a list of Python; separate its words by '{separator}'")
+        return []
+    parts = cell if isinstance(cell, tuple) else cell.split(separator)
+    return [word.strip() for word in parts if word.strip()]
 
 
 def refuse_labels(values: Mapping[str, Any], description: Description, refuse: Refuse) -> None:
@@ -102,9 +110,9 @@ def _flagged(flags: Mapping[str, Cell], refuse: Refuse) -> dict[str, float]:
     tags = {}
     for tag, cell in flags.items():
         flag = cell.lower() if isinstance(cell, str) else ""
-        if flag in _TRUE:
+        if flag in TRUE:
             tags[tag] = 1.0
-        elif flag not in _FALSE or not isinstance(cell, str):
+        elif flag not in FALSE or not isinstance(cell, str):
             refuse(f"tag '{tag}' is '{flag or cell}'; write 1 or 0")
     return tags
 

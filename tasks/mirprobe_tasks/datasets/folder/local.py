@@ -124,9 +124,9 @@ def _segments(lines: Lines, kind: str) -> Segments:
         try:
             labels.append(_label(kind, label.strip()))
         except (TrackError, ValueError) as error:
+            other = "; if these are sections rather than chords, write `beside: {sections: .lab}`"
             raise ValueError(
-                f"line {number}: {error}; if these are sections rather than {kind}, write "
-                "`beside: {sections: .lab}`"
+                f"line {number}: {error}{other if kind == 'chords' else ''}"
             ) from error
     return validate_segments(
         drop_empty_segments(np.array(intervals), labels), kind.removesuffix("s")

@@ -12,13 +12,13 @@ from mirprobe.core.schema import Split
 from mirprobe_tasks.datasets.folder.audio_files import AUDIO
 from mirprobe_tasks.datasets.folder.description import COLUMNS, FIELDS, LOCAL, Description
 from mirprobe_tasks.datasets.folder.faults import Faults
-from mirprobe_tasks.datasets.folder.labels import Row
+from mirprobe_tasks.datasets.folder.labels import FALSE, TRUE, Row
 from mirprobe_tasks.datasets.folder.table import Cell, Table, read_table
 
 SPLIT_NAMES: Mapping[str, Split] = {
     **dict.fromkeys(("train", "training", "tr"), "train"),
     **dict.fromkeys(("valid", "validation", "val", "dev", "development"), "valid"),
-    **dict.fromkeys(("test", "testing", "te", "eval", "evaluation"), "test"),
+    **dict.fromkeys(("test", "testing", "te", "eval", "evaluation", "holdout", "heldout"), "test"),
 }
 """Names of splits, in small letters."""
 
@@ -97,6 +97,15 @@ def rows_of_table(description: Description, faults: Faults) -> list[Row]:
                 f"column '{column}' of {description.table.name} names splits; write "
                 f"`columns: {{split: {column}}}`",
             )
+        elif (
+            "split" not in columns
+            and re.sub(r"^is|[\W_]", "", column.lower()) in SPLIT_NAMES
+            and values <= {*TRUE, *FALSE}
+        ):
+            faults.add(
+                f"column '{column}' of {description.table.name} marks a split; write train, valid "
+                "or test for each track in a column 'split'",
+            )
         elif FOLD.fullmatch(column) and not {"split", "group"} & columns.keys():
             faults.add(
                 f"column '{column}' of {description.table.name} divides the data already; add a "
@@ -111,6 +120,7 @@ def rows_of_table(description: Description, faults: Faults) -> list[Row]:
     if single.get("audio") not in table.header:
         return []
     used = {"", *single.values(), *flags, *FIELDS}
+    _check_separator(description, table, single.get("tags", ""), faults)
     return [
         Row(
             where,
@@ -124,6 +134,19 @@ def rows_of_table(description: Description, faults: Faults) -> list[Row]:
         )
         for where, cells in table.rows
     ]
+
+
+def _check_separator(description: Description, table: Table, column: str, faults: Faults) -> None:
+    """Report a column of tags that are separated by something else than the description says."""
+    cells = [cells.get(column, "") for _, cells in table.rows]
+    given = "".join(cell for cell in cells if isinstance(cell, str))
+    other = next((one for one in ",|;" if one in given), None)
+    if description.separator not in given and other and "tags" not in description.labels:
+        faults.add(
+            f"column '{column}' of {table.path.name} never holds the separator "
+            f"{description.separator!r}, but {other!r}; write `separator: {other!r}`, or list the "
+            "tags in `labels: {tags: [...]}`"
+        )
 
 
 def _columns(

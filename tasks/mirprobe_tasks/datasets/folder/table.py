@@ -116,10 +116,13 @@ def _read_parquet(path: Path) -> Table:
     except (OSError, ValueError) as error:  # base classes of pyarrow's errors
         raise ConfigError(f"{path}: cannot be read as Parquet ({error}); save it again") from error
     header = tuple(normalize("NFC", str(name)) for name in frame.columns)
-    rows = [
-        (f"{path.name} row {number}", dict(zip(header, map(_cell, values), strict=True)))
-        for number, values in enumerate(frame.itertuples(index=False, name=None), start=1)
-    ]
+    rows = []
+    for number, values in enumerate(frame.itertuples(index=False, name=None), start=1):
+        where = f"{path.name} row {number}"
+        try:
+            rows.append((where, dict(zip(header, map(_cell, values), strict=True))))
+        except TypeError as error:
+            raise ConfigError(f"{path}: row {number}: {error}; write text or numbers") from error
     return Table(path, header, rows)
 
 
@@ -131,6 +134,8 @@ def _cell(value: Any) -> Cell:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, bytes | dict | list | np.ndarray):
+        raise TypeError(f"a cell holds {type(value).__name__}")
     if value is None or value is pd.NA or value != value:  # NaN differs from itself
         return ""
     if isinstance(value, float | np.floating) and float(value).is_integer():

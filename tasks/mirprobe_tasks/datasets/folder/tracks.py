@@ -72,7 +72,7 @@ class _Reader:
         """The track; None if it has no audio or if its start and stop are impossible."""
         split = self._split() if "split" in self.row.cells else None
         labels = read_labels(self.row, self.description.separator, self._refuse)
-        own: dict[str, Any] = dict(read_own(self.row, self.description.separator))
+        own: dict[str, Any] = read_own(self.row, self.description.separator, self._refuse)
         audio = self._audio()
         if audio is None:
             return None
