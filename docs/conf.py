@@ -9,6 +9,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 from reference_pages import write_pages
 
+from mirprobe.reporting.compare import reference_runs
+from mirprobe.reporting.report.page import write_report
+from mirprobe.reporting.run_collection import collect_runs
+
 project = "mirprobe"
 author = "The mirprobe authors"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -35,5 +39,12 @@ copyright = "the mirprobe authors, MIT"
 
 
 def setup(app: Any) -> None:
-    """Write the reference pages before Sphinx reads them."""
+    """Write the reference pages before Sphinx reads them, and a report beside the built pages."""
     app.connect("builder-inited", lambda _: write_pages(Path(__file__).parent / "reference"))
+    app.connect("build-finished", write_example)
+
+
+def write_example(app: Any, error: Exception | None) -> None:
+    """The page of `mirprobe report` of the runs that come with the package."""
+    if error is None and app.builder.format == "html":
+        write_report(collect_runs(reference_runs()), Path(app.outdir) / "example.html")

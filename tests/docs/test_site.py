@@ -33,6 +33,11 @@ def test_no_page_asks_for_anything_from_outside(site: Path) -> None:
     assert [found for page in pages for found in REQUEST.findall(page.read_text("utf-8"))] == []
 
 
+def test_the_site_has_the_page_of_a_run(site: Path) -> None:
+    assert '<a href="example.html">' in (site / "index.html").read_text("utf-8")
+    assert "vit1d-random" in (site / "example.html").read_text("utf-8")
+
+
 def test_every_option_and_every_data_set_has_its_place(site: Path) -> None:
     line = re.sub("<[^>]+>", "", (site / "reference/command-line.html").read_text("utf-8"))
     assert "--resamples" in line

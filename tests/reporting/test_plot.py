@@ -12,6 +12,7 @@ import mirprobe
 from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.plotting import INK, inline_svg
+from mirprobe.reporting.figures.common import looks
 from mirprobe.reporting.figures.layers import layer_scores
 from mirprobe.reporting.figures.plot import FIGURES
 from mirprobe.reporting.run_collection import collect_runs
@@ -118,3 +119,8 @@ def test_the_commands_read_their_options(run: Path, tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["report", str(run), "-o", str(page)]).exit_code == 0
     assert len(METRICS) == page.read_text().count("<article")
     assert EVIL not in page.read_text()
+
+
+def test_encoders_differ_in_colour_or_marker() -> None:
+    found = looks([f"encoder-{number}" for number in range(42)])
+    assert len({tuple(one.values()) for one in found.values()}) == 42

@@ -106,6 +106,10 @@ class StoredRun:
         if (encoder, task) not in self._cells:
             name = cell_file(encoder, task)
             path = self.root / name
+            if not path.parent.exists():
+                raise StorageError(
+                    f"{self.path}: the run has scores, but no predictions; run it again for them"
+                )
             verify(self.root, name)
             try:
                 self._cells[encoder, task] = read_cell(path)

@@ -27,7 +27,7 @@ def looks(encoders: Sequence[str]) -> Looks:
     return {
         name: {
             "color": COLOURS[place % len(COLOURS)],
-            "marker": MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
+            "marker": MARKERS[(place % len(COLOURS) + place // len(COLOURS)) % len(MARKERS)],
         }
         for place, name in enumerate(encoders)
     }
@@ -101,7 +101,7 @@ def controls(axes: Axes, rows: pd.DataFrame, *, vertical: bool = False) -> None:
 
 
 def legend(figure: Figure, axes: Sequence[Axes], columns: int = 3) -> None:
-    """One legend below all panels, each label once."""
+    """One legend below all panels, each label once; the figure grows by its height."""
     handles: dict[str, Any] = {}
     for own in axes:
         handles |= {
@@ -111,6 +111,8 @@ def legend(figure: Figure, axes: Sequence[Axes], columns: int = 3) -> None:
         }
     if handles:
         texts = [literal(text) for text in handles]
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(width, height + 0.17 * -(-len(texts) // columns))
         figure.legend(list(handles.values()), texts, loc="outside lower center", ncols=columns)
 
 

@@ -83,9 +83,9 @@ def _panel(axes: Axes, rows: pd.DataFrame, found: pd.DataFrame, look: Looks) -> 
             values = own[["value", "low", "high"]].to_numpy(dtype=np.float64).T
             span = (own["place"].to_numpy(dtype=np.float64) - 1) / max(count - 1, 1)
             style = {**look[encoder], "ls": DASHES.get(str(source), "-.")}
-            if count == 1:  # a line over the whole width
-                span, values = np.array([0.0, 1.0]), values.repeat(2, axis=1)
-                style["marker"] = ""
+            if count == 1:  # a line over the whole width, with its marker in the middle
+                span, values = np.array([0.0, 0.5, 1.0]), values.repeat(3, axis=1)
+                style["markevery"] = [1]
             axes.plot(span, values[0], lw=1.2, ms=4, mfc="none", label=label, **style)
             label = None
             chosen = own["chosen"].to_numpy(dtype=np.bool_)

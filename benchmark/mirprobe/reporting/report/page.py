@@ -165,7 +165,12 @@ def _task(
         "notes": notes_of(rows),
         "headers": [header for header, _ in ranked_cells(rows.iloc[0])],
         "rows": [
-            {"cells": ranked_cells(row), "bar": _bar(row, bounds)} for _, row in rows.iterrows()
+            {
+                "cells": ranked_cells(row),
+                "bar": _bar(row, bounds),
+                "wins": "" if pd.isna(row["layer_wins"]) else row["layer_wins"],
+            }
+            for _, row in rows.iterrows()
         ],
         "bounds": bounds,
         "figures": figures,
