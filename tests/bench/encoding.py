@@ -51,7 +51,7 @@ def harness(encoder: Encoder, tracks: list[Track], cache: Path) -> float:
     layers = ("4", "8", "12")
     embedder = Embedder("bench", encoder, Cache(cache), Encoding(layers=layers, batch=BATCH))
     begun = perf_counter()
-    for _ in embedder.embed(tracks, ["clip", "frame"]):
+    for _ in embedder.fill(tracks, ["clip", "frame"]):
         pass
     return perf_counter() - begun
 

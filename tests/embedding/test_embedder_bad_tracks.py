@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from helpers.embedded_tracks import BOTH, embed_all, embedder, naive
+from helpers.embedded_tracks import BOTH, embed, embed_all, embedder, naive
 from helpers.encoders_for_tests import Oracle
 
 from mirprobe.core.errors import TrackError
@@ -28,7 +28,7 @@ def test_bad_tracks_are_reported_and_the_others_go_on(
     mixed = list(tracks)
     for place, (name, path) in enumerate(bad.items()):
         mixed.insert(2 * place, Track(name, path, "group", Annotations()))
-    results = list(embedder(Oracle(), cache).embed(mixed, BOTH))
+    results = list(embed(embedder(Oracle(), cache), mixed, BOTH))
     assert sorted(track.id for track, _ in results) == sorted(track.id for track in mixed)
     errors = {track.id: str(found) for track, found in results if isinstance(found, TrackError)}
     assert set(errors) == set(bad)
@@ -52,7 +52,7 @@ def test_a_file_that_fails_while_it_is_hashed(
         return hashes(path)
 
     monkeypatch.setitem(cache.__dict__, "hashes", fail)
-    results = list(embedder(Oracle(), cache).embed(tracks, BOTH))
+    results = list(embed(embedder(Oracle(), cache), tracks, BOTH))
     assert [track.id for track, found in results if isinstance(found, TrackError)] == ["track-1"]
     assert len(results) == len(tracks)
 
@@ -79,7 +79,7 @@ def test_a_reader_that_stops_early_waits_for_nothing(
         return load(track, rate)
 
     monkeypatch.setattr(audio, "load", slow)
-    results = embedder(Oracle(window=None), cache).embed(tracks, BOTH)
+    results = embed(embedder(Oracle(window=None), cache), tracks, BOTH)
     assert next(results)[0] is tracks[0]
     results.close()  # type: ignore[attr-defined]
     assert finished == [tracks[0].id]

@@ -56,7 +56,7 @@ def failure(
 ) -> str:
     """The one line that a run over the tracks ends in, without the encoder's name."""
     with pytest.raises(EncoderError) as caught:
-        list(embedder(encoder, cache).embed(tracks, levels))
+        list(embed(embedder(encoder, cache), tracks, levels))
     message = str(caught.value)
     assert "\n" not in message
     assert message.startswith("encoder 'my:encoder' ")
@@ -85,7 +85,7 @@ def poked(value: float) -> Callable[[Tensor], Tensor]:
 
 
 def test_an_encoder_that_keeps_its_promises(cache: Cache, tracks: list[Track]) -> None:
-    results = list(embedder(oracle(), cache).embed(tracks, BOTH))
+    results = list(embed(embedder(oracle(), cache), tracks, BOTH))
     assert [track.id for track, _ in results] == [track.id for track in tracks]
     assert all(isinstance(found, Embedding) for _, found in results)
 
@@ -109,7 +109,7 @@ def test_values_beyond_float16(cache: Cache, tracks: list[Track], field: str, va
     assert message.endswith("beyond float16; use --dtype float32")
     assert "7e+04" in message
     few = tracks[:9]  # so that no window is encoded again, in a batch of another size
-    assert len(list(embedder(encoder, cache, dtype="float32").embed(few, BOTH))) == 9
+    assert len(list(embed(embedder(encoder, cache, dtype="float32"), few, BOTH))) == 9
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_frame_more_or_less_is_no_fault(
     for count in (399, 400, 401):
         fewer = on("sequence", lambda x, count=count: x[:, :count])  # type: ignore[misc]
         encoder = oracle(fewer, window=window, fingerprint=f"{count} of {window}")
-        results = [found for _, found in embedder(encoder, cache).embed(tracks, BOTH)]
+        results = [found for _, found in embed(embedder(encoder, cache), tracks, BOTH)]
         assert len(results) == 10
         for found in results:
             assert isinstance(found, Embedding)
@@ -195,7 +195,7 @@ def test_an_encoder_that_raises_on_its_third_batch(cache: Cache, tracks: list[Tr
             raise RuntimeError("out of memory\n  in layer 7")
         return tokens
 
-    results = embedder(oracle(fail), cache).embed(tracks, BOTH)
+    results = embed(embedder(oracle(fail), cache), tracks, BOTH)
     done = [next(results)[0].id for _ in range(4)]
     assert done == [f"track-{number}" for number in range(4)]
     with pytest.raises(EncoderError) as caught:
@@ -205,7 +205,7 @@ def test_an_encoder_that_raises_on_its_third_batch(cache: Cache, tracks: list[Tr
         "(2, 4000))"
     )
     mended = oracle()
-    assert len(list(embedder(mended, Cache(cache.root)).embed(tracks, BOTH))) == 10
+    assert len(list(embed(embedder(mended, Cache(cache.root)), tracks, BOTH))) == 10
     # of the four tracks of the first two batches, one is encoded again to compare it
     assert mended.calls == [(1, 4000), *[(2, 4000)] * 3]
 
@@ -246,7 +246,7 @@ def test_frames_that_do_not_come(
     for encoder in (oracle(fault, sources=("class",)), oracle(frame_rate=None)):
         assert failure(encoder, cache, tracks, levels).startswith("has no frames: they need a fra")
     clip_only = oracle(fault, sources=("class",))
-    assert len(list(embedder(clip_only, cache).embed(tracks, ["clip"]))) == 10
+    assert len(list(embed(embedder(clip_only, cache), tracks, ["clip"]))) == 10
 
 
 @pytest.mark.parametrize(

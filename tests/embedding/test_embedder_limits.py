@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from helpers.embedded_tracks import embed
 from helpers.encoders_for_tests import Oracle
 from helpers.small_encoders import Bands
 from helpers.tones import Tones
@@ -51,7 +52,7 @@ def cache(tmp_path: Path) -> Cache:
 
 def embedded(encoder: Any, cache: Cache, tracks: list[Track], **options: Any) -> list[Embedding]:
     embedder = Embedder("my:encoder", encoder, cache, Encoding(layers=encoder.layers, **options))
-    found = [embedding for _, embedding in embedder.embed(tracks, BOTH)]
+    found = [embedding for _, embedding in embed(embedder, tracks, BOTH)]
     assert len(found) == len(tracks)
     assert all(isinstance(embedding, Embedding) for embedding in found)
     return found  # type: ignore[return-value]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from helpers.embedded_tracks import embed
 from helpers.hear_modules import write_module
 from torch import Tensor
 
@@ -86,7 +87,7 @@ def test_tracks_are_stitched_in_time(make: Make, first: float, tmp_path: Path) -
     soundfile.write(tmp_path / "clicks.wav", samples, 1000, subtype="FLOAT")
     track = Track("clicks", tmp_path / "clicks.wav", "group", Annotations())
     embedder = Embedder("hear", encoder, Cache(tmp_path / "cache"), Encoding(layers=encoder.layers))
-    [(_, embedding)] = embedder.embed([track], ["clip", "frame"])
+    [(_, embedding)] = embed(embedder, [track], ["clip", "frame"])
     assert not isinstance(embedding, Exception)
     assert embedding.frames is not None
     heard = embedding.frames.read()[:, 0, 0]
@@ -197,7 +198,7 @@ def test_modules_that_fail_on_a_track(make: Make, fault: str, message: str, tmp_
         "hear:module=it", encoder, Cache(tmp_path / "c"), Encoding(layers=encoder.layers)
     )
     with pytest.raises(EncoderError, match=message) as caught:
-        list(embedder.embed([track], ["frame"]))
+        list(embed(embedder, [track], ["frame"]))
     assert str(caught.value).startswith("encoder 'hear:module=it' ")
 
 

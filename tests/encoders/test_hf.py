@@ -15,6 +15,7 @@ import torch
 
 pytest.importorskip("transformers", reason="transformers is not installed: mirprobe[hf]")
 
+from helpers.embedded_tracks import embed
 from helpers.hf_calls import changes, encode
 from helpers.small_hf_models import MAKERS, save_model, transformers
 
@@ -140,7 +141,7 @@ def test_tracks_are_stitched_in_time(models: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "clicks.wav", samples, 16_000, subtype="FLOAT")
     track = Track("clicks", tmp_path / "clicks.wav", "group", Annotations())
     embedder = Embedder("hf", encoder, Cache(tmp_path / "cache"), Encoding(layers=("0",)))
-    [(_, embedding)] = embedder.embed([track], ["clip", "frame"])
+    [(_, embedding)] = embed(embedder, [track], ["clip", "frame"])
     assert not isinstance(embedding, Exception)
     assert embedding.frames is not None
     assert embedding.clip is not None

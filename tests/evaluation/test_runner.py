@@ -61,7 +61,6 @@ def test_a_second_run_computes_nothing(bench: Workbench, monkeypatch: pytest.Mon
         raise AssertionError("computed again")
 
     monkeypatch.setattr("mirprobe.evaluation.cells.run_cell", refuse)
-    monkeypatch.setattr("mirprobe.evaluation.plan.Embedder.embed", refuse)
     monkeypatch.setattr("mirprobe.evaluation.plan.Embedder.compute", refuse)
     encoder = Bands()
     second = bench.run(encoder, tasks=BOTH)

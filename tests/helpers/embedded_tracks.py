@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import soundfile
 import torch
 from helpers.encoders_for_tests import Oracle
 
+from mirprobe.core.errors import TrackError
 from mirprobe.core.schema import Annotations, Embedding, Floating, Level, Track
 from mirprobe.data import audio
 from mirprobe.embedding.cache import Cache
-from mirprobe.embedding.embedder import Embedder
+from mirprobe.embedding.embedder import Embedder, read_embedding
 from mirprobe.embedding.track_encoder import Encoding
 from mirprobe.encoders.windows import layout_windows
 
@@ -40,10 +41,21 @@ def embedder(encoder: Any, cache: Cache, **options: Any) -> Embedder:
     return Embedder("oracle", encoder, cache, Encoding(**options))
 
 
+def embed(
+    embedder: Embedder, tracks: Sequence[Track], levels: Sequence[Level]
+) -> Iterator[tuple[Track, Embedding | TrackError]]:
+    """The embedding of each track, read from the cache, or the error of its audio."""
+    for track, filled in embedder.fill(tracks, levels):
+        if not isinstance(filled, TrackError):
+            yield track, read_embedding(embedder.cache, filled)
+        else:
+            yield track, filled
+
+
 def embed_all(
     embedder: Embedder, tracks: Sequence[Track], levels: Sequence[Level] = BOTH
 ) -> dict[str, Embedding]:
-    results = list(embedder.embed(tracks, levels))
+    results = list(embed(embedder, tracks, levels))
     assert sorted(track.id for track, _ in results) == sorted(track.id for track in tracks)
     found = {}
     for track, result in results:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from helpers.embedded_tracks import embed
 from helpers.small_vit1d import SMALL, small_checkpoint
 from torch import Tensor
 
@@ -102,7 +103,7 @@ def test_it_gives_the_embeddings_of_the_harness(
     encoder = TrainedViT1D(checkpoint=checkpoint)
     layers = encoder.layers[-1:]
     embedder = Embedder("vit1d", encoder, Cache(tmp_path), Encoding(layers=layers, dtype="float32"))
-    ((_, embedding),) = embedder.embed([track], ["clip", "frame"])
+    ((_, embedding),) = embed(embedder, [track], ["clip", "frame"])
     assert isinstance(embedding, Embedding)
     assert embedding.frames is not None
     assert embedding.clip is not None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -312,12 +312,6 @@ def _decoded_bytes(track: Track, sample_rate: int) -> int:
     return round(max(stop - track.start, 0) * sample_rate) * 4
 
 
-@cache
-def _measured(path: Path, size: int, mtime: int) -> Extent:
-    """The extent of a file in one state: a run asks for it with every encoder."""
-    return measure(path)
-
-
 def check_file(path: Path) -> Extent:
     """Refuse a file that is missing, empty or truncated, as far as its headers show.
 
@@ -334,7 +328,7 @@ def check_file(path: Path) -> Extent:
         size = stat.st_size
         if size == 0:
             raise TrackError(f"{path}: is empty; {_REPLACE}")
-        extent = _measured(path, size, stat.st_mtime_ns)
+        extent = measure(path, size, stat.st_mtime_ns)
     except OSError as error:
         reason = error.strerror or error
         raise TrackError(f"{path}: cannot be read ({reason}); check its permissions") from error

@@ -13,6 +13,7 @@ from __future__ import annotations
 import mmap
 import struct
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -72,13 +73,16 @@ _FORMS = (
 """Beginning of the file, of its ninth byte, and the chunks that follow."""
 
 
-def measure(path: Path) -> Extent:
-    """Compare a file with its container; `Extent()` for formats that state no length.
+@cache
+def measure(path: Path, size: int, mtime: int) -> Extent:
+    """Compare a file with its container, once for each size and time of modification.
+
+    Returns:
+        `Extent()` for formats that state no length.
 
     Raises:
         OSError: it cannot be read.
     """
-    size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(16)
         if head[:4] in (b"OggS", b"fLaC"):

@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 LAG = 60.0
 """Maximum seconds until a file of another machine is visible on NFS."""
 
-Result = tuple[Track, Embedding | TrackError]
 Keys = dict[Level, str]
 Missing = Sequence[tuple[Track, Keys]]
 Filled = tuple[Track, Keys | TrackError]
@@ -59,25 +58,19 @@ class Embedder:
         """Windows per call that the device has had memory for."""
         return self._tracks.batch
 
-    def embed(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Iterator[Result]:
-        """The embedding of each track, in no particular order, or the error of its audio.
+    def fill(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Iterator[Filled]:
+        """Embed the tracks that are not in the cache, and store their embeddings there.
 
         Args:
             tracks: what to embed.
             levels: the requested views: `clip`, `frame` or both.
 
+        Yields:
+            A track and the keys of its entries, in no particular order, or the error of its audio.
+
         Raises:
             EncoderError: the encoder failed or broke its contract; finished tracks are cached.
             StorageError: the cache cannot be read or written.
-        """
-        for track, filled in self.fill(tracks, levels):
-            yield track, filled if isinstance(filled, TrackError) else self.read(filled)
-
-    def fill(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Iterator[Filled]:
-        """Fill the cache with what `embed` yields. Raises as `embed`.
-
-        Yields:
-            A track and the keys of its entries, in no particular order, or the error of its audio.
         """
         keyed = self.keyed(tracks, levels)
         self.check_cached(keyed)
@@ -175,10 +168,6 @@ class Embedder:
                 yield from self._compute(missing, decoded)
         except EncoderError as error:
             raise type(error)(f"encoder '{self.name}' {error}") from error
-
-    def read(self, keys: Keys) -> Embedding:
-        """Read an embedding from the cache; see `read_embedding`."""
-        return read_embedding(self.cache, keys)
 
     def key(self, track: Track, level: Level) -> str:
         """The cache key of one view of a track.

@@ -26,9 +26,9 @@ from mirprobe.core.errors import (
     TrackError,
     UntrustedEncoderError,
 )
-from mirprobe.core.schema import Annotations, Embedding
+from mirprobe.core.schema import Annotations
 from mirprobe.embedding.cache import Cache
-from mirprobe.embedding.embedder import LAG, Embedder, Filled, Keyed, Keys, Missing, await_entries
+from mirprobe.embedding.embedder import LAG, Embedder, Filled, Keyed, Missing, await_entries
 from mirprobe.embedding.ray_worker import EncodingJob, RayWorker
 from mirprobe.embedding.track_encoder import Encoding
 
@@ -261,12 +261,6 @@ class ClusterEmbedder(Embedder):
 
     def check_cached(self, keyed: Keyed) -> None:
         """Do nothing: this machine may lack the weights or the device of the workers."""
-
-    def read(self, keys: Keys) -> Embedding:
-        """As `Embedder.read`, after the entries have become visible on this machine."""
-        if not all(self.cache.path(key).exists() for key in keys.values()):
-            await_entries(self.cache, keys, LAG)
-        return super().read(keys)
 
     def _job(self) -> EncodingJob:
         return EncodingJob(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.number_types import Precision
-from mirprobe.evaluation.config import AnyPrecision, RunConfig
+from mirprobe.evaluation.config import AnyPrecision
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,6 @@ class Resources:
 
     device: str
     precision: Precision
-
-
-def resolve(config: RunConfig) -> Resources:
-    """What `device` and `precision` of a configuration mean on this machine.
-
-    Raises:
-        ConfigError: the device is missing.
-    """
-    device = find_device(config.device)
-    return Resources(device, find_precision(config.precision, device))
 
 
 def find_device(name: str) -> str:

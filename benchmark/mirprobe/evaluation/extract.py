@@ -97,10 +97,6 @@ def _fill(plan: Plan, probed: ProbedEncoder, levels: list[Level], done: Extracti
         for draw in range(len(probed.draws)):
             embedder = plan.embedder(probed, draw)
             try:
-                filled = embedder.fill(plan.every_track, levels)
-                for track, error in plan.progress(embedder.name, filled):
-                    if isinstance(error, TrackError):
-                        plan.add_problems(done.problems, {track.id: str(error)})
-                plan.measure_throughput(embedder)
+                plan.fill(embedder, levels, plan.every_track, done.problems)
             finally:
                 done.encoded[name] += embedder.encoded

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, StorageError, TrackError, UntrustedEncoderError
-from mirprobe.core.schema import SPLITS, Level, Track
+from mirprobe.core.schema import SPLITS, Level
 from mirprobe.data.tracks import splits_hash
-from mirprobe.embedding.embedder import Embedder, Keys
+from mirprobe.embedding.embedder import Keys
 from mirprobe.embedding.remote_store import is_url
 from mirprobe.evaluation.cells import CellWork
 from mirprobe.evaluation.failures import noted
@@ -60,10 +60,10 @@ def find_cells(
                     )
                 if missing:
                     needed = sorted(set[Level]().union(*(views[name] for name in missing)))
-                    filled.append(_fill(plan, result, embedder, needed, plan.every_track))
+                    filled.append(plan.fill(embedder, needed, plan.every_track, result.problems))
                     if not draw:
                         perturbed = {
-                            name: _fill(plan, result, embedder, needed, disturbed)[0]
+                            name: plan.fill(embedder, needed, disturbed, result.problems)[0]
                             for name, disturbed in plan.perturbed.items()
                         }
             own = {n: tasks[n].task for n in missing}
@@ -142,25 +142,6 @@ def _probe_runs(
     return runs
 
 
-def _fill(
-    plan: Plan, result: RunResult, embedder: Embedder, levels: list[Level], tracks: Sequence[Track]
-) -> tuple[dict[str, Keys], dict[str, str]]:
-    """The keys of each track's embeddings in the cache, and why the other tracks are unusable.
-
-    No embedding is read yet: what stays in memory must not lie between what the encoder frees.
-    """
-    filled: dict[str, Keys] = {}
-    unusable: dict[str, str] = {}
-    for track, keys in plan.progress(embedder.name, embedder.fill(tracks, levels)):
-        if isinstance(keys, TrackError):
-            unusable[track.id] = str(keys)
-            plan.add_problems(result.problems, unusable)
-        else:
-            filled[track.id] = keys
-    plan.measure_throughput(embedder)
-    return filled, unusable
-
-
 def _works(
     plan: Plan,
     probed: ProbedEncoder,
@@ -176,7 +157,7 @@ def _works(
         probed: the encoder.
         tasks: of the cells.
         runs: their settings.
-        filled: of each draw, what `_fill` returned.
+        filled: of each draw, what `Plan.fill` returned.
         perturbed: perturbation -> track -> keys, of the first draw.
     """
     place = plan.cache.place if is_url(plan.cache.place) else Path(plan.cache.place).resolve()

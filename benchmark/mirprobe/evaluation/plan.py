@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import ConfigError, TrackError
-from mirprobe.core.schema import Track
+from mirprobe.core.schema import Level, Track
 from mirprobe.data.tracks import Tracks, limit_tracks, prepare_audio, tracks_of
 from mirprobe.embedding.cache import Cache
-from mirprobe.embedding.embedder import Embedder
+from mirprobe.embedding.embedder import Embedder, Keys
 from mirprobe.embedding.throughput import ThroughputStore
 from mirprobe.embedding.track_encoder import Encoding
 from mirprobe.evaluation.config import RunConfig
-from mirprobe.evaluation.device import Resources, resolve
+from mirprobe.evaluation.device import Resources, find_device, find_precision
 from mirprobe.evaluation.setup import ProbedEncoder, make_dataset, make_encoders
 from mirprobe.reporting.shared_cells import SharedCells
 
 if TYPE_CHECKING:
     from mirprobe.embedding.ray_cluster import RayWorkers
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -82,15 +80,6 @@ class Plan:
         """The measured speed of an encoder on this machine; NaN if it was never measured."""
         return self._speeds.get(probed.encoder)
 
-    def measure_throughput(self, embedder: Embedder) -> None:
-        """Measure the speed of an encoder that has just encoded something on this machine.
-
-        Raises:
-            StorageError: the cache's folder cannot be written.
-        """
-        if embedder.encoded and self.workers is None:
-            self._speeds.measure(embedder.name, embedder.encoder, embedder.batch)
-
     @property
     def _speeds(self) -> ThroughputStore:
         return ThroughputStore(self.cache.folder, self.resources.device, self.resources.precision)
@@ -105,9 +94,37 @@ class Plan:
 
         return ClusterEmbedder(*probed.draws[draw], self.cache, encoding, self.workers)
 
-    def progress(self, name: str, results: Iterable[T]) -> Iterable[T]:
-        """The results of an encoder's tracks, counted by a progress bar."""
-        return tqdm(results, name, len(self.every_track), leave=False, disable=None)
+    def fill(
+        self,
+        embedder: Embedder,
+        levels: Sequence[Level],
+        tracks: Sequence[Track],
+        problems: dict[str, str],
+    ) -> tuple[dict[str, Keys], dict[str, str]]:
+        """Embed tracks into the cache, with a progress bar, then measure the encoder's speed.
+
+        No embedding is read: what stays in memory must not lie between what the encoder frees.
+
+        Returns:
+            The keys of each track's embeddings, and why the other tracks are unusable.
+
+        Raises:
+            EncoderError: as for `Embedder.fill`.
+            StorageError: the cache's folder cannot be written.
+            TrackError: as for `add_problems`.
+        """
+        filled: dict[str, Keys] = {}
+        unusable: dict[str, str] = {}
+        results = embedder.fill(tracks, levels)
+        for track, keys in tqdm(results, embedder.name, len(tracks), leave=False, disable=None):
+            if isinstance(keys, TrackError):
+                unusable[track.id] = str(keys)
+                self.add_problems(problems, unusable)
+            else:
+                filled[track.id] = keys
+        if embedder.encoded and self.workers is None:
+            self._speeds.measure(embedder.name, embedder.encoder, embedder.batch)
+        return filled, unusable
 
     def add_problems(self, problems: dict[str, str], found: Mapping[str, str]) -> None:
         """Add tracks that cannot be used, with the reasons, to `problems`.
@@ -141,7 +158,8 @@ def planned(
         ConfigError: an unknown name, an unsuitable data set, or a missing package.
     """
     cache = Cache(config.cache_dir)
-    resources = resolve(config)
+    device = find_device(config.device)
+    resources = Resources(device, find_precision(config.precision, device))
     config = replace(config, precision=resources.precision)
     workers = _workers(config)
     try:

@@ -132,7 +132,6 @@ class ProbedEncoder:
     Attributes:
         name: in the rows of `scores.csv`: the one that was given to it, or its specification
             (`pca(ENCODER,DIM)` with components).
-        base_name: the specification of the encoder itself: the cache knows it by this name.
         encoder: the encoder itself; of a family of draws the first.
         draws: specification and encoder of each draw; one for an encoder that is no family.
         layers: the probed layers.
@@ -141,7 +140,6 @@ class ProbedEncoder:
     """
 
     name: str
-    base_name: str
     encoder: Encoder
     layers: tuple[str, ...]
     components: int | None
@@ -222,7 +220,7 @@ def make_encoders(
             raise ConfigError(f"{spec}: '{base}' has {dim} dimensions; keep 1 to {dim}")
         info["dim"] = dim if components is None else components
         draws = ((base, encoder), *_other_draws(base, encoder, config.draws))
-        found[name] = ProbedEncoder(name, base, encoder, layers, components, info, draws)
+        found[name] = ProbedEncoder(name, encoder, layers, components, info, draws)
     for name, fault in errors.items():
         if broken is None or not found:
             raise fault
