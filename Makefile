@@ -56,6 +56,7 @@ bench: $(VENV)/.ready-dev
 	PYTHONPATH=tests $(BIN)/python tests/bench/few_labels.py
 	PYTHONPATH=tests $(BIN)/python tests/bench/decoding.py
 	PYTHONPATH=tests $(BIN)/python tests/bench/report.py
+	$(BIN)/python tests/bench/second_run.py
 
 # Time and memory at scale, and a figure, in results/bench: about an hour.
 bench-scale: $(VENV)/.ready-dev

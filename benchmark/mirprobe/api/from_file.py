@@ -238,11 +238,11 @@ def _loaded(name: str, file: Path) -> Iterator[object]:
         if origin is None:
             for inner, loaded in list(sys.modules.items()):
                 inside = getattr(loaded, "__file__", None)
-                if inner.startswith(f"{name}.") and inside and file not in _parents(inside):
+                if (
+                    inner.startswith(f"{name}.")
+                    and inside
+                    and file not in Path(inside).resolve().parents
+                ):
                     yield inside
     elif origin is None or Path(origin).resolve() != file.resolve():
         yield origin or "Python itself"
-
-
-def _parents(file: str) -> list[Path]:
-    return list(Path(file).resolve().parents)

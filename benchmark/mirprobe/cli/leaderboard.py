@@ -10,6 +10,10 @@ import typer
 from mirprobe.cli.errors import OneLineErrors
 
 Runs = Annotated[list[Path], typer.Argument(help="Folders of runs, or zip files of them.")]
+Reference = Annotated[str | None, typer.Option(help="Encoder to compare the others with.")]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="Folder of leaderboard.csv and leaderboard.md.")
+]
 
 
 class _RunsFirst(OneLineErrors):
@@ -31,9 +35,7 @@ leaderboard_app = typer.Typer(
 @leaderboard_app.command("rank")
 def leaderboard_command(
     runs: Runs,
-    reference: Annotated[
-        str | None, typer.Option(help="Encoder to compare the others with.")
-    ] = None,
+    reference: Reference = None,
     with_published: Annotated[
         bool,
         typer.Option(
@@ -49,9 +51,7 @@ def leaderboard_command(
             "their encoders instead; writes agreement.csv.",
         ),
     ] = False,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of leaderboard.csv and leaderboard.md.")
-    ] = Path("results"),
+    output: Output = Path("results"),
 ) -> None:
     """Rank the encoders of one or more runs; writes leaderboard.csv and leaderboard.md."""
     from mirprobe.cli.tables import print_board, print_table
@@ -110,12 +110,8 @@ def _print_agreement(runs: list[Path], output: Path) -> None:
 @leaderboard_app.command("merge")
 def merge_command(
     runs: Runs,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of leaderboard.csv and leaderboard.md.")
-    ],
-    reference: Annotated[
-        str | None, typer.Option(help="Encoder to compare the others with.")
-    ] = None,
+    output: Output,
+    reference: Reference = None,
 ) -> None:
     """Rank runs of several people or machines together.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -145,8 +144,9 @@ class CellWork:
             StorageError: the cache or the temporary file cannot be read or written.
         """
         failures: dict[str, str] = {}
+        plugin, beside = f"task '{self.run.row['task']}'", f" (encoder '{self.encoder}')"
         # what a task does to torch must not reach the next cell of the process
-        with kept_torch_state(), self._noted(failures):
+        with kept_torch_state(), noted(failures, self.name, plugin, beside):
             cache = Cache(self.place, self.folder)
             cell = Cell(self.run.row["cell"], self.encoder, self.run.row["task"])
             controls: list[Score] = []
@@ -180,10 +180,6 @@ class CellWork:
             cell.problems.update(self.unusable)
             return cell_bytes(cell), failures
         return None, failures
-
-    def _noted(self, failures: dict[str, str]) -> AbstractContextManager[None]:
-        plugin, beside = f"task '{self.run.row['task']}'", f" (encoder '{self.encoder}')"
-        return noted(failures, self.name, plugin, beside)
 
     def _read(
         self, cache: Cache, tracks: Sequence[tuple[Track, Keys]], lag: float

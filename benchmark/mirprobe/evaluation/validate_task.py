@@ -44,15 +44,8 @@ def validate_task(task: Task, dataset: Dataset) -> Iterator[Check]:
     if not members.passed:
         return
     trial = _Trial(task, dataset)
-    steps = (
-        trial.tracks,
-        trial.targets,
-        trial.decoding,
-        trial.scores,
-        trial.perfection,
-        trial.shortcuts,
-    )
-    for check in steps:
+    steps = (trial.tracks, trial.targets, trial.decoding, trial.scores)
+    for check in (*steps, trial.perfection, trial.shortcuts):
         try:
             found = check()
         except KeyboardInterrupt:
@@ -212,6 +205,11 @@ class _Trial:
             for reference in self.references
         ]
 
+    def _decoded_first(self) -> list[Annotations]:
+        """Decoded by the first decoding with its first parameters."""
+        decoding, grid = next(iter(self.task.decodings.items()))
+        return self._decoded(DECODED, decoding, grid[0])
+
     def _logits(
         self, reference: Annotations, rate: float
     ) -> tuple[NDArray[np.float32], Floats | None]:
@@ -226,9 +224,7 @@ class _Trial:
 
         A regression's may be below 0.
         """
-        decoding, grid = next(iter(self.task.decodings.items()))
-        estimates = self._decoded(DECODED, decoding, grid[0])
-        found = self._score(estimates)
+        found = self._score(self._decoded_first())
         conditions = conditions_of(self.task)(self.references)
         if set(found) != set(self.task.metrics):
             return Check("scores", False, self._undeclared(found), "declare what `score` returns")
@@ -247,10 +243,9 @@ class _Trial:
         """No estimate scores better than the reference itself."""
         perfect = self._score(self.references)[self.task.main_metric]
         turned = self.references[1:] + self.references[:1]
-        decoding, grid = next(iter(self.task.decodings.items()))
         others = {
             "the references of other tracks": turned,
-            "the decoded targets": self._decoded(DECODED, decoding, grid[0]),
+            "the decoded targets": self._decoded_first(),
         }
         remedy = "`score` takes (references, estimates), and higher must be better"
         for what, estimates in others.items():
