@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from helpers.embedded_tracks import embed
 from helpers.encoders_for_tests import Oracle, only
 from torch import Tensor
 
