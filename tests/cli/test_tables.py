@@ -25,6 +25,15 @@ def test_a_table_is_as_wide_as_its_columns_need(capsys: pytest.CaptureFixture[st
     assert all(len(line) <= WIDTH for line in capsys.readouterr().out.splitlines())
 
 
+def test_no_column_is_cut_where_two_columns_wrap(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["encoder", "layer", "x" * 90]
+    cells = [["energy.py:Energy", "mfcc sequence", "1"]]
+    print_table(names, cells, text=names, wrapped=names[:2])
+    header, *lines = (line.rstrip() for line in capsys.readouterr().out.splitlines())
+    assert header.split() == names
+    assert [line.split() for line in lines] == [["energy.py:Energy", "mfcc", "1"], ["sequence"]]
+
+
 def test_tracks_of_one_reason_have_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     print_left_out({"a/1": "has no key", "a/2": "a.wav: is silent", "a/3": "has no key"})
     assert capsys.readouterr().out.splitlines() == [

@@ -35,19 +35,24 @@ def print_table(
         title: above the table.
     """
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    cells, least = list(rows), []
-    for index, header in enumerate(headers):
-        texts, whole = (header, *(row[index] for row in cells)), header not in wrapped
-        least.append(
-            max(len(part) for text in texts for part in ([text] if whole else text.split() or [""]))
-        )
+    cells = list(rows)
+    columns = [(header, *(row[index] for row in cells)) for index, header in enumerate(headers)]
+    whole = [max(map(len, own)) for own in columns]
+    least = [
+        max(len(word) for text in own for word in text.split() or [""])
+        if own[0] in wrapped
+        else size
+        for own, size in zip(columns, whole, strict=True)
+    ]
+    spare = WIDTH - sum(least) - 2 * (len(least) - 1)
+    for header, size, smallest in zip(headers, whole, least, strict=True):
+        more = max(0, min(spare, size - smallest))
+        spare -= more
         justify: Literal["left", "right"] = "left" if header in text else "right"
-        table.add_column(
-            header, justify=justify, no_wrap=whole, overflow="fold", min_width=least[-1]
-        )
+        table.add_column(header, justify=justify, width=smallest + more)
     for row in cells:
         table.add_row(*row)
-    CONSOLE.width = max(WIDTH, sum(least) + 2 * (len(least) - 1))
+    CONSOLE.width = WIDTH + max(0, -spare)
     CONSOLE.print(table)
     CONSOLE.width = WIDTH
 

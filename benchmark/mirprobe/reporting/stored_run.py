@@ -106,7 +106,7 @@ class StoredRun:
         if (encoder, task) not in self._cells:
             name = cell_file(encoder, task)
             path = self.root / name
-            if not path.parent.exists():
+            if not (self.root / "predictions").is_dir():
                 raise StorageError(
                     f"{self.path}: the run has scores, but no predictions; run it again for them"
                 )
