@@ -14,7 +14,7 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.plotting import INK, inline_svg
 from mirprobe.reporting.figures.common import looks
 from mirprobe.reporting.figures.layers import layer_scores
-from mirprobe.reporting.figures.plot import FIGURES
+from mirprobe.reporting.figures.plot import FIGURES, MISSING
 from mirprobe.reporting.run_collection import collect_runs
 
 
@@ -23,12 +23,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("shown") / "run", ["vit1d", "chroma", "$x_1$"])
 
 
-def test_a_curve_needs_subsets(run: Path) -> None:
-    with pytest.raises(ConfigError, match="no subsets of training tracks; run --train-tracks"):
-        mirprobe.plot("few-labels", run)
+@pytest.mark.parametrize("kind", MISSING)
+def test_what_a_run_does_not_contain(run: Path, kind: str) -> None:
+    with pytest.raises(ConfigError, match=f"these runs have {MISSING[kind]}"):
+        mirprobe.plot(kind, run)
 
 
-@pytest.mark.parametrize("kind", [name for name in FIGURES if name != "few-labels"])
+@pytest.mark.parametrize("kind", [name for name in FIGURES if name not in MISSING])
 def test_a_figure_names_its_data_and_fits_a_paper(run: Path, kind: str) -> None:
     figure = mirprobe.plot(kind, run)
     assert figure.get_size_inches()[0] == 7.0

@@ -46,7 +46,10 @@ def report_command(
 
 def plot_command(
     kind: Annotated[
-        str, typer.Argument(help="layers, scores, differences, confusion, cost or few-labels.")
+        str,
+        typer.Argument(
+            help="layers, scores, differences, confusion, cost, few-labels or perturbed."
+        ),
     ],
     runs: Runs,
     output: Annotated[

@@ -24,8 +24,9 @@ def agreement(one: StoredRun, other: StoredRun) -> pd.DataFrame:
 
     Encoders that were trained with labels for a task are left out of it. The interval is that of a
     bootstrap of test groups (percentiles of `DRAWS` draws of each run, in which all encoders have
-    the same tracks). Encoders, tasks and fitted probes are fixed. The noise of the draws lowers tau
-    where encoders are close, so that the interval is rather low.
+    the same tracks; runs on the same data have the same draws). Encoders, tasks and fitted probes
+    are fixed. The noise of the draws lowers tau where encoders are close, so that the interval is
+    rather low.
 
     Returns:
         One row per common task, and one of the mean ranks over these tasks if there are two or more
@@ -37,8 +38,10 @@ def agreement(one: StoredRun, other: StoredRun) -> pd.DataFrame:
         StorageError: a run lacks its references, or a file is damaged.
     """
     rows, values = [], []
+    # runs on the same test tracks have the same draws
+    seed = int(set(one.scores["data"]) != set(other.scores["data"]))
     for task in one.tasks:
-        own, theirs = _values(one, task, 0), _values(other, task, 1)
+        own, theirs = _values(one, task, 0), _values(other, task, seed)
         names = [name for name in own if name in theirs]
         if len(names) < 2:
             continue

@@ -14,6 +14,7 @@ from mirprobe.reporting.figures.cost import cost
 from mirprobe.reporting.figures.errors import confusion
 from mirprobe.reporting.figures.few_labels import few_labels
 from mirprobe.reporting.figures.layers import layers
+from mirprobe.reporting.figures.perturbed import perturbed
 from mirprobe.reporting.figures.scores import differences, scores
 from mirprobe.reporting.run_collection import AnyRun, collect_runs
 
@@ -27,6 +28,11 @@ FIGURES: dict[str, Callable[..., Figure | None]] = {
     "confusion": confusion,
     "cost": cost,
     "few-labels": few_labels,
+    "perturbed": perturbed,
+}
+MISSING = {
+    "few-labels": "no subsets of training tracks; run --train-tracks",
+    "perturbed": "no disturbed test audio; run --perturb",
 }
 LINE = 118  # characters of a caption
 
@@ -45,8 +51,9 @@ def plot(
     Args:
         kind: `layers` (score by layer and pooling), `scores` (with intervals and controls),
             `differences` (paired, to one encoder), `confusion` (kinds of errors in keys, chords,
-            beats and tags), `cost` (score against speed and parameters) or `few-labels` (score
-            against the number of training tracks).
+            beats and tags), `cost` (score against speed and parameters), `few-labels` (score
+            against the number of training tracks) or `perturbed` (score against the strength of an
+            effect on the test audio).
         runs: folders of runs or what `mirprobe.open_run` returns; or one of them.
         tasks: the tasks to show, in this order; all if empty.
         rename: encoder -> the name to show.
@@ -69,7 +76,7 @@ def plot(
     with style():
         figure = differences(shown, reference) if kind == "differences" else FIGURES[kind](shown)
         if figure is None:
-            raise ConfigError("these runs have no subsets of training tracks; run --train-tracks")
+            raise ConfigError(f"these runs have {MISSING[kind]}")
         if caption:
             _add_caption(figure)
     return figure

@@ -17,7 +17,9 @@ from mirprobe.reporting.figures.cost import cost
 from mirprobe.reporting.figures.errors import error_view
 from mirprobe.reporting.figures.few_labels import few_labels
 from mirprobe.reporting.figures.layers import layers
+from mirprobe.reporting.figures.perturbed import perturbed
 from mirprobe.reporting.ranks import mean_ranks
+from mirprobe.reporting.reading_order import readings_of
 from mirprobe.reporting.report.tracks import tracks_of
 from mirprobe.reporting.run_collection import RunCollection
 from mirprobe.reporting.stored_run import StoredRun
@@ -27,6 +29,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 FIGURES = {
     "layers": ("Score by layer and pooling", layers),
     "few": ("Few labels", few_labels),
+    "perturbed": ("Disturbed audio", perturbed),
     "cost": ("Cost against quality", cost),
 }
 
@@ -65,6 +68,7 @@ def page(collection: RunCollection) -> str:
     return environment.get_template("page.html").render(
         summary=_summary(collection, tables),
         overview=_overview(collection, tables),
+        readings=[_reading(row) for row in readings_of(collection).itertuples()],
         tasks=tasks,
         encoders=encoders_of(collection.board),
         runs=[_run(run) for run in collection.runs],
@@ -85,6 +89,11 @@ def _summary(collection: RunCollection, tables: Sequence[pd.DataFrame]) -> dict[
         "probes": sorted({f"{row.probe} probe, preset {row.preset}" for row in mains.itertuples()}),
         "few": bool(mains["n"].lt(30).any()),
     }
+
+
+def _reading(row: Any) -> list[str]:
+    tau = f"{_three(row.tau)} ({_three(row.low)} to {_three(row.high)})"
+    return [row.task, row.reading, row.other, str(row.encoders), tau, row.reversed]
 
 
 def _overview(collection: RunCollection, tables: Sequence[pd.DataFrame]) -> dict[str, Any]:
