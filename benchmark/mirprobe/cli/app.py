@@ -19,6 +19,7 @@ from mirprobe.cli.pretrain import pretrain_app
 from mirprobe.cli.rerun import rerun_command
 from mirprobe.cli.run import run_command
 from mirprobe.cli.show import plot_command, report_command, table_command
+from mirprobe.cli.symmetry import symmetry_command
 from mirprobe.cli.validate_plugins import validate_dataset_command, validate_task_command
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command("run")(run_command)
 app.command("rerun")(rerun_command)
 app.command("extract")(extract_command)
+app.command("symmetry")(symmetry_command)
 app.command("validate-encoder")(validate_encoder_command)
 app.command("validate-task")(validate_task_command)
 app.command("validate-dataset")(validate_dataset_command)

@@ -8,7 +8,7 @@ from itertools import combinations
 import pandas as pd
 
 from mirprobe.core.errors import MirprobeError
-from mirprobe.reporting.agreement import MEAN_RANK, agreement
+from mirprobe.reporting.agreement import agreement
 from mirprobe.reporting.run_collection import RunCollection
 from mirprobe.reporting.stored_run import StoredRun
 
@@ -32,16 +32,16 @@ def readings_of(collection: RunCollection) -> pd.DataFrame:
         if not common:
             continue
         try:
-            found = agreement(one, other).set_index("task")
+            table = agreement(one, other)
         except MirprobeError as error:  # runs of earlier versions lack references
             log.warning("%s", error)
             continue
+        found = {task: values for task, *values in table.to_numpy().tolist()}
         for key in common:
-            task = key[0]
-            if task in found.index and task != MEAN_RANK:
+            if key[0] in found:
                 names = [probe[key] for probe in probes]
-                values = found.loc[task].to_list()
-                rows.append((task, *names, *values, _reversed(collection, key, names)))
+                reverse = _reversed(collection, key, names)
+                rows.append((key[0], *names, *found[key[0]], reverse))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
