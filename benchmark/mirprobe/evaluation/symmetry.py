@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
-from mirprobe.core.errors import ConfigError, StorageError, TrackError
+from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe.data.perturb import parse_perturbations, text_of
-from mirprobe.embedding.embedder import Embedder
+from mirprobe.embedding.embedder import Embedder, read_embedding
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.plan import Plan, planned
@@ -94,13 +94,12 @@ def symmetry(
 
 def _vectors(plan: Plan, embedder: Embedder, text: str, problems: dict[str, str]) -> Vectors:
     tracks = [replace(track, perturbation=text) for track in plan.every_track]
+    filled, _ = plan.fill(embedder, ["clip"], tracks, problems)
     found: dict[str, NDArray[np.float32]] = {}
-    for track, embedding in plan.progress(embedder.name, embedder.embed(tracks, ["clip"])):
-        if isinstance(embedding, TrackError):
-            problems[track.id] = str(embedding)
-        else:
-            assert embedding.clip is not None
-            found[track.id] = embedding.clip.mean(axis=0, dtype=np.float32)
+    for track, keys in filled.items():
+        clip = read_embedding(plan.cache, keys).clip
+        assert clip is not None
+        found[track] = clip.mean(axis=0, dtype=np.float32)  # over windows
     return found
 
 
