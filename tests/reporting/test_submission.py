@@ -104,14 +104,23 @@ def hand_edit(folder: Path) -> None:
     (folder / "scores.csv").write_text(scores.replace("bands", "Bands"))
 
 
-def better_scores(folder: Path) -> None:
-    run = StoredRun(folder)
-    table = pd.read_csv(folder / "scores.csv", keep_default_na=False)
-    rows = (table["metric"] == "mirex") & table["selected"] & (table["task"] == "key")
-    table.loc[rows, "value"] = table.loc[rows, "value"].astype(float) - 0.5
-    assert run.tasks
-    table.to_csv(folder / "scores.csv", index=False)
-    RunFolder(folder).write_sums()
+def edited(edit: Callable[[pd.DataFrame, pd.Series[bool]], pd.DataFrame]) -> Callable[[Path], None]:
+    """Edits the table of scores; the second argument selects MIREX of the chosen probe."""
+
+    def change(folder: Path) -> None:
+        table = pd.read_csv(folder / "scores.csv", keep_default_na=False, dtype={"value": str})
+        rows = (table["metric"] == "mirex") & table["selected"] & (table["task"] == "key")
+        edit(table, rows).to_csv(folder / "scores.csv", index=False)
+        RunFolder(folder).write_sums()
+
+    return change
+
+
+better_scores = edited(lambda table, rows: table.assign(value=table["value"].mask(rows, "0.5")))
+blank_score = edited(lambda table, rows: table.assign(value=table["value"].mask(rows, "")))
+more_tracks = edited(lambda table, rows: table.assign(n=table["n"].mask(rows, 1000)))
+twice = edited(lambda table, rows: pd.concat([table, table[rows]]))
+no_groups = edited(lambda table, rows: table.assign(groups=""))
 
 
 def undefined(folder: Path) -> None:
@@ -152,6 +161,10 @@ def two_of_one_name(folder: Path) -> None:
     [
         (hand_edit, "complete", "scores.csv: was changed after the run"),
         (better_scores, "scores", "Bands x key: mirex is 1, not 0.5"),
+        (blank_score, "scores", "Bands x key: mirex is 1, not nan"),
+        (more_tracks, "scores", "Bands x key: mirex is over 6 tracks, not 1000"),
+        (twice, "complete", "scores.csv has a row twice"),
+        (no_groups, "tracks", "scores.csv does not count groups"),
         (undefined, "complete", "references.json.gz: damaged"),
         (audio, "alone", "one.wav is no file of a run"),
         (incomplete, "complete", "no such file: the run is incomplete"),

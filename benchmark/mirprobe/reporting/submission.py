@@ -88,6 +88,8 @@ def check(run: StoredRun) -> Iterator[Check]:
 def _complete(run: StoredRun) -> Check:
     """Every encoder has a cell of every task, and the run says how it was made."""
     failures = run.description.get("failures", {})
+    if run.scores.duplicated().any():
+        return Check("complete", False, "scores.csv has a row twice", "run again")
     for encoder in run.encoders:
         for task in run.scores[run.scores["encoder"] == encoder]["task"].unique():
             run.cell(encoder, str(task))
@@ -138,32 +140,29 @@ def _names(run: StoredRun) -> Check:
 def _scores(run: StoredRun) -> Check:
     """The scores of the selected probes follow from predictions and references."""
     mains = run.scores[(run.scores["kind"] == "probe") & run.scores["selected"]]
-    worst, where = 0.0, ""
-    for task in run.tasks:
-        for encoder in mains[mains["task"] == task]["encoder"].unique():
-            rows = mains[(mains["task"] == task) & (mains["encoder"] == encoder)]
-            means = rows.groupby("metric")["value"].mean()
-            fits = run.statistics(str(encoder), task)
-            for metric, stored in means.items():
-                value = float(np.mean([fit[str(metric)].value() for fit in fits]))
-                if np.isnan(value) and np.isnan(stored):
-                    if rows[rows["metric"] == metric]["main"].any():
-                        text = f"{encoder} x {task}: {metric} is undefined"
-                        return Check("scores", False, text, "test on more tracks")
-                    continue
-                apart = abs(value - stored)
-                if not apart <= worst:
-                    worst, where = (
-                        apart,
-                        f"{encoder} x {task}: {metric} is {value:.6g}, not {stored:.6g}",
-                    )
-    if not worst <= TOLERANCE:
-        return Check("scores", False, where, "run again with this version")
+    for (task, encoder), rows in mains.groupby(["task", "encoder"], sort=False):
+        fits = run.statistics(str(encoder), str(task))
+        for metric, own in rows.groupby("metric", sort=False):
+            found = [fit[str(metric)] for fit in fits]
+            value, stored = np.mean([one.value() for one in found]), own["value"].to_numpy().mean()
+            what = f"{encoder} x {task}: {metric}"
+            if np.isnan(value) and np.isnan(stored):
+                if own["main"].any():
+                    return Check("scores", False, f"{what} is undefined", "test on more tracks")
+            elif not abs(value - stored) <= TOLERANCE:
+                text = f"{what} is {value:.6g}, not {stored:.6g}"
+                return Check("scores", False, text, "run again with this version")
+            if {*own["n"]} != {one.tracks for one in found}:
+                text = f"{what} is over {found[0].tracks} tracks, not {own['n'].iloc[0]}"
+                return Check("scores", False, text, "run again with this version")
     return Check("scores", True, f"computed again from the predictions of {len(run.tasks)} tasks")
 
 
 def _tracks(run: StoredRun) -> Check:
-    groups = int(run.scores[run.scores["main"]]["groups"].min())
+    counts = run.scores[run.scores["main"]]["groups"].dropna()
+    if counts.empty:
+        return Check("tracks", False, "scores.csv does not count groups", "run again")
+    groups = int(counts.min())
     found = f"{groups} groups of test tracks"
     if groups < 2:
         return Check("tracks", False, f"{found}: there are no intervals", "test on more tracks")
