@@ -132,6 +132,11 @@ def test_a_built_in_name_is_taken(registry: Registry[Any], name: str) -> None:
         ("small:size=-1", "size is -1; it must not be negative"),
         ("small:size=0", "thing 'small:size=0' cannot be built (ValueError: no size at all); "),
         ("strict:colour=1", "thing 'strict:colour=1' cannot be built (it has no option 'colour', "),
+        (
+            "strict:a=1, b=c",
+            "thing 'strict:a=1, b=c' cannot be built (it has no option 'a', it has none); check "
+            "its options, and quote a value that holds a comma",
+        ),
     ],
 )
 def test_options_that_a_factory_refuses(

@@ -88,3 +88,12 @@ def test_a_cell_that_is_neither_text_nor_number(here: Path, value: object, kind:
     text(here / "my.yaml", "audio: recordings\ntable: labels.parquet\n")
     found = refusal(lambda: Folder(here, config=str(here / "my.yaml")))
     assert found.endswith(f"row 1: a cell holds {kind}; write text or numbers")
+
+
+def test_words_for_a_missing_value_are_named(here: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = ("a,train,None,rock", "b,valid,,nan", "c,test,x,N/A")
+    folder(here, "audio,split,group,genre", *rows)
+    assert "labels.csv: columns group, genre hold words such as nan or None" in caplog.text
+    caplog.clear()
+    folder(here, "audio,split,genre", "a,train,", "b,valid,", "c,test,none at all")
+    assert not caplog.records

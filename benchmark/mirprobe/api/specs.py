@@ -152,7 +152,8 @@ def build(kind: str, spec: str, factory: Callable[..., T], *args: Any, **options
             signature.bind(*args, **options)
         except TypeError as error:
             reason = _refused(kind, signature, len(args), options) or f"TypeError: {error}"
-            raise ConfigError(f"{described} ({reason}); check its options") from error
+            quote = ", and quote a value that holds a comma" if "," in spec else ""
+            raise ConfigError(f"{described} ({reason}); check its options{quote}") from error
     with plugin_errors(described, "check its options"):
         return factory(*args, **options)
 

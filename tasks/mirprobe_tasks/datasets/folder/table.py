@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,11 @@ import pandas as pd
 from mirprobe.api.dataset import is_text
 from mirprobe.core.errors import ConfigError
 from mirprobe_tasks.datasets.folder.faults import Faults
+
+log = logging.getLogger(__name__)
+
+_MISSING: set[Any] = {"nan", "NaN", "None", "null", "NULL", "<NA>", "N/A"}
+"""What other programs write for a missing value."""
 
 Cell = str | tuple[str, ...]
 """Content of a cell without surrounding blanks; several values for a Parquet list."""
@@ -54,6 +60,14 @@ def read_table(path: Path, delimiter: str, faults: Faults) -> Table:
     for where, cells in ((f"{path.name} header", {"": table.header}), *table.rows):
         if not all(map(_is_plain, cells.values())):
             faults.add("has a line break or a NUL in a field; close the quote before it", where)
+    text = [name for name in table.header if any(_MISSING & {row[name]} for _, row in table.rows)]
+    if text:
+        log.warning(
+            "%s: columns %s hold words such as nan or None, which are read as values; leave cells "
+            "empty where a value is missing",
+            path.name,
+            ", ".join(text),
+        )
     double = {name for name in table.header if table.header.count(name) > 1}
     if double:
         raise ConfigError(f"{path}: has two columns '{min(double)}'; rename one")
