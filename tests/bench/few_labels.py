@@ -19,7 +19,8 @@ from helpers.tones import Tones
 from mirprobe.api.task import Task
 from mirprobe.core.schema import Annotations, Beats, Embedding, Split, Track
 from mirprobe.metrics.key import KEYS
-from mirprobe.probing.cell import ProbeRun, run_cell
+from mirprobe.probing.cell import run_cell
+from mirprobe.probing.probe_run import ProbeRun
 from mirprobe.probing.probes import probe_config
 from mirprobe.probing.subsets import FewLabels
 from mirprobe_tasks.beat import Beat

@@ -12,7 +12,7 @@ from helpers.in_memory import InMemory
 from helpers.stub_task import LABELS
 
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Split, Track
-from mirprobe.probing.cell import ProbeRun
+from mirprobe.probing.probe_run import ProbeRun
 from mirprobe.probing.probes import AdamWConfig, ProbeConfig
 from mirprobe.probing.results import Cell
 

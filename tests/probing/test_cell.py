@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from mirprobe.core.bootstrap import Statistic, weighted_mean
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floats, Split
-from mirprobe.probing.cell import ProbeRun, run_cell
+from mirprobe.probing.cell import run_cell
 from mirprobe.probing.chance_ceiling import CHANCE_DRAWS
+from mirprobe.probing.probe_run import ProbeRun
 from mirprobe.probing.probes import LbfgsConfig
 
 

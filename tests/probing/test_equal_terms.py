@@ -14,8 +14,9 @@ from helpers.stub_task import LABELS, StubTask
 from sklearn.decomposition import PCA
 
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Split, Track
-from mirprobe.probing.cell import ProbeRun, run_cell
+from mirprobe.probing.cell import run_cell
 from mirprobe.probing.probe_rows import fixed_variants
+from mirprobe.probing.probe_run import ProbeRun
 from mirprobe.probing.probes import LbfgsConfig
 from mirprobe.probing.selection import EQUAL_DIM
 

@@ -21,7 +21,8 @@ from mirprobe.core.errors import StorageError
 from mirprobe.core.intervals import ROWS
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floating, Floats, Split, Track
 from mirprobe.probing import batches, logits, probe_rows
-from mirprobe.probing.cell import ProbeRun, run_cell
+from mirprobe.probing.cell import run_cell
+from mirprobe.probing.probe_run import ProbeRun
 from mirprobe.probing.probes import AdamWConfig, Fit, Probes
 from mirprobe.probing.results import Cell
 from mirprobe.probing.scoring import Scorer

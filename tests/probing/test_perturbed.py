@@ -19,7 +19,8 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Score, Track
 from mirprobe.evaluation.perturbed_annotations import moved_tracks
 from mirprobe.metrics.key import KEYS
-from mirprobe.probing.cell import ProbeRun, run_cell
+from mirprobe.probing.cell import run_cell
+from mirprobe.probing.probe_run import ProbeRun
 from mirprobe.probing.probes import probe_config
 from mirprobe.reporting.perturbed import perturbed_scores, perturbed_tables
 from mirprobe_tasks.key import Key

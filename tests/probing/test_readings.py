@@ -17,9 +17,10 @@ from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Level, Loss
 from mirprobe.probing.adamw import train_adamw
 from mirprobe.probing.batches import Examples
-from mirprobe.probing.cell import ProbeRun, run_cell
+from mirprobe.probing.cell import run_cell
 from mirprobe.probing.knn import train_knn
 from mirprobe.probing.pooling import mean_of_parts, pool_over_time
+from mirprobe.probing.probe_run import ProbeRun
 from mirprobe.probing.probes import AdamWConfig, KnnConfig, ProbeConfig, probe_config
 from mirprobe.probing.subsets import FewLabels
 

@@ -12,7 +12,8 @@ from helpers.stub_task import StubTask
 from probing.test_equal_terms import ROW, make_tracks
 
 from mirprobe.core.schema import Level
-from mirprobe.probing.cell import ProbeRun, run_cell
+from mirprobe.probing.cell import run_cell
+from mirprobe.probing.probe_run import ProbeRun
 from mirprobe.probing.probes import KnnConfig, LbfgsConfig, ProbeConfig
 from mirprobe.probing.readings import code_length, retrieval
 

@@ -15,8 +15,9 @@ from scipy.special import ndtr
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Level, Split, Track
 from mirprobe.probing.batches import Examples
-from mirprobe.probing.cell import ProbeRun, run_cell
+from mirprobe.probing.cell import run_cell
 from mirprobe.probing.lbfgs import train_lbfgs
+from mirprobe.probing.probe_run import ProbeRun
 from mirprobe.probing.probes import LbfgsConfig
 from mirprobe.probing.subsets import FewLabels, begin, nested_order
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from mirprobe.data.containers import Extent, measure
 from mirprobe.data.flac import last_sample
 from mirprobe.data.mp3 import count_frames, decode_whole
 from mirprobe.data.perturb import RATE, perturb
+from mirprobe.data.resampling import Block, resample_blocks
 
 Decoded = NDArray[np.float32] | TrackError
 
@@ -30,7 +31,6 @@ AHEAD_BYTES = 256 << 20
 
 _BLOCK = 1 << 18  # frames decoded at a time: 6 s at 44.1 kHz
 _LOWEST_RATE = 1000  # Hz
-_GROWTH = 1 << 24  # samples by which the result grows
 _SHORT = 0.025  # seconds that a file may end before its header says
 _LOOK_AHEAD = 8  # such tracks, in addition to the next one
 _UNKNOWN = 1 << 62  # frames that libsndfile reports for a stream without a length
@@ -90,7 +90,7 @@ def decode(track: Track, sample_rate: int) -> NDArray[np.float32]:
                     f"of {source.frames / source.rate:.3f} s; correct its start and stop"
                 )
             blocks = source.read(first, last)
-            resampled, seen = _resample(blocks, source.rate, last - first, sample_rate)
+            resampled, seen = resample_blocks(blocks, source.rate, last - first, sample_rate)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise TrackError(f"{path}: cannot be decoded ({error}); {_REPLACE}") from error
     if seen.frames < last - first - _SHORT * seen.rate:
@@ -110,10 +110,6 @@ def decode(track: Track, sample_rate: int) -> NDArray[np.float32]:
             f"{path}: no sample is left of {seen.frames} at {sample_rate} Hz; {_REPLACE}"
         )
     return resampled
-
-
-Block = NDArray[np.float32]
-"""(frames, channels)."""
 
 
 @dataclass(frozen=True)
@@ -194,63 +190,6 @@ def _blocks(file: soundfile.SoundFile, first: int, last: int) -> Iterator[Block]
 def _read(file: soundfile.SoundFile, frames: int) -> Block:
     block: Block = file.read(min(_BLOCK, frames), dtype="float32", always_2d=True)
     return block
-
-
-@dataclass
-class _Seen:
-    """What the blocks of a track were like.
-
-    Attributes:
-        rate: of the file, in Hz.
-        frames: decoded.
-        channel_peak: largest absolute sample of any channel.
-        peak: the same after averaging the channels.
-        finite: whether all were numbers.
-    """
-
-    rate: int
-    frames: int = 0
-    channel_peak: float = 0.0
-    peak: float = 0.0
-    finite: bool = True
-
-
-@np.errstate(invalid="ignore", over="ignore")  # of samples that `load` refuses
-def _resample(
-    blocks: Iterable[Block], rate: int, frames: int, sample_rate: int
-) -> tuple[NDArray[np.float32], _Seen]:
-    """Blocks of `frames` frames together as mono at `sample_rate`, and what was seen in them.
-
-    The stream gives the same samples as soxr's resampling in one go.
-    """
-    seen = _Seen(rate)
-    stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
-    wanted = -(-frames * sample_rate // rate) + 1
-    resampled = np.empty(min(wanted, _GROWTH), dtype=np.float32)
-    length = 0
-
-    def add(mono: NDArray[np.float32], last: bool) -> None:
-        nonlocal length
-        part = stream.resample_chunk(mono, last=last)
-        if length + len(part) > len(resampled):  # never as much as a header claims at once
-            resampled.resize(min(wanted, length + len(part) + _GROWTH), refcheck=False)
-        resampled[length : length + len(part)] = part
-        length += len(part)
-
-    for block in blocks:
-        mono = block.mean(axis=1, dtype=np.float32)
-        seen.frames += len(block)
-        seen.channel_peak = max(seen.channel_peak, _peak(block))
-        seen.peak = max(seen.peak, _peak(mono))
-        seen.finite &= bool(np.isfinite(mono).all())
-        add(mono, last=seen.frames == frames)
-    if seen.frames < frames:  # cut short
-        add(np.empty(0, dtype=np.float32), last=True)
-    return resampled[:length], seen
-
-
-def _peak(samples: NDArray[np.float32]) -> float:
-    return float(max(samples.max(initial=0.0), -samples.min(initial=0.0)))
 
 
 def decoded_as(track: Track) -> list[str]:

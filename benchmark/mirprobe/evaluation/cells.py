@@ -20,7 +20,8 @@ from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import LAG, Keys, await_entries, read_embedding
 from mirprobe.encoders.torch_state import kept_torch_state
 from mirprobe.evaluation.failures import noted
-from mirprobe.probing.cell import ProbeRun, run_cell
+from mirprobe.probing.cell import run_cell
+from mirprobe.probing.probe_run import ProbeRun
 from mirprobe.probing.results import Cell
 from mirprobe.probing.subsets import FULL
 from mirprobe.reporting.cell_file import cell_bytes

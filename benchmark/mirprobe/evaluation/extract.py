@@ -15,7 +15,7 @@ from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.evaluation.setup import ProbedEncoder, make_task
-from mirprobe.probing.cell import views_of
+from mirprobe.probing.probe_run import views_of
 from mirprobe.probing.probes import probe_config
 
 Views = Literal["clip", "frame", "both"]

@@ -18,7 +18,7 @@ from mirprobe.evaluation.plan import Plan
 from mirprobe.evaluation.provenance import HashedTask, cell_key, groups_hash
 from mirprobe.evaluation.run_result import RunResult
 from mirprobe.evaluation.setup import ProbedEncoder, few_labels
-from mirprobe.probing.cell import ProbeRun
+from mirprobe.probing.probe_run import ProbeRun
 from mirprobe.probing.probes import probe_config
 from mirprobe.probing.results import Cell
 

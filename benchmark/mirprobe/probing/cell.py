@@ -11,28 +11,24 @@ components. It is never selected.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, get_args
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mirprobe.api.specs import nearest
 from mirprobe.api.task import Task
-from mirprobe.core.annotations import check_annotation
-from mirprobe.core.errors import ConfigError, TrackError
+from mirprobe.core.errors import ConfigError
 from mirprobe.core.parallel import torch_threads
-from mirprobe.core.schema import SPLITS, Embedding, Floats, Frames, Level, Loss, Split, Track
+from mirprobe.core.schema import SPLITS, Embedding, Loss, Split, Track
 from mirprobe.probing.adamw import train_adamw
 from mirprobe.probing.batches import Examples, shuffle_targets
 from mirprobe.probing.chance_ceiling import CHANCE_SEED, score_ceiling, score_chance
 from mirprobe.probing.knn import train_knn
 from mirprobe.probing.lbfgs import train_lbfgs
 from mirprobe.probing.pca import Projection
-from mirprobe.probing.pooling import joined, mean_of_parts, pool_over_time
+from mirprobe.probing.prepare import prepare_split, variants_of
 from mirprobe.probing.probe_rows import (
-    WEIGHTED,
     Inputs,
     every_variant,
     fixed_variants,
@@ -42,83 +38,14 @@ from mirprobe.probing.probe_rows import (
     score_reduced,
     score_subset,
 )
-from mirprobe.probing.probes import AdamWConfig, Fitted, KnnConfig, LbfgsConfig, ProbeConfig
+from mirprobe.probing.probe_run import ProbeRun
+from mirprobe.probing.probes import Fitted, KnnConfig, LbfgsConfig, ProbeConfig
 from mirprobe.probing.readings import has_reading, score_code, score_retrieval
 from mirprobe.probing.results import Cell
 from mirprobe.probing.scoring import Scorer
 from mirprobe.probing.scratch import Scratch, scratch
 from mirprobe.probing.selection import EQUAL_DIM
 from mirprobe.probing.split_data import SplitData
-from mirprobe.probing.subsets import FULL, FewLabels
-
-
-@dataclass(frozen=True)
-class ProbeRun:
-    """The settings of a cell, in addition to the task and the embeddings.
-
-    Attributes:
-        layers: probed layers of the encoder, in the order of the embeddings.
-        sources: of its clip-level vectors, in the order of the embeddings.
-        frame_rate: frames a second; None without frames.
-        config: of the probes.
-        seeds: of the probes' initial weights. Probes at the optimum of a convex problem do not
-            depend on it: they have the first seed only.
-        row: the fields of `Score` that are the same in all rows, `encoder`, `task` and `cell`
-            among them.
-        few: subsets of the training split that are probed too.
-        readings: `retrieval`, `code`: what else is scored, in the tasks that have it.
-        pooling: of clip tasks over time: `mean` for the encoder's clip-level vectors, `mean+std`
-            and `max` for those of its frames.
-        conditions: what follows the task's own in the column of that name.
-        components: how many principal components of the training split to probe; None for the
-            whole embeddings.
-        folder: whose disk holds clip vectors and logits while the cell is computed; None for the
-            system's folder of temporary files.
-        device: of the training.
-        threads: of the training, and processes that decode; no result depends on it.
-        controls: whether to score chance and ceiling, which do not depend on the embeddings.
-    """
-
-    layers: tuple[str, ...]
-    sources: tuple[str, ...]
-    frame_rate: float | None
-    config: ProbeConfig
-    seeds: tuple[int, ...]
-    row: Mapping[str, Any]
-    few: FewLabels = FULL
-    readings: tuple[str, ...] = ()
-    pooling: tuple[str, ...] = ("mean",)
-    conditions: str = ""
-    components: int | None = None
-    folder: Path | None = None
-    device: str = "cpu"
-    threads: int = 1
-    controls: bool = True
-
-    @property
-    def weighted(self) -> bool:
-        """Whether a probe reads a weighted sum of all layers."""
-        return isinstance(self.config, AdamWConfig) and self.config.weighted
-
-    @property
-    def parts(self) -> int:
-        """Parts of a track of which a probe reads a weighted sum; 0 for other probes."""
-        return _parts(self.config)
-
-    def views(self, level: Level) -> set[Level]:
-        """The views of embeddings that a task of this level reads."""
-        return views_of(level, self.config, self.pooling)
-
-
-def _parts(config: ProbeConfig) -> int:
-    return config.parts if isinstance(config, AdamWConfig) else 0
-
-
-def views_of(level: Level, config: ProbeConfig, pooling: Sequence[str]) -> set[Level]:
-    """The views of embeddings that probes of a task of this level read."""
-    if level == "frame" or _parts(config):
-        return {"frame"}
-    return {"clip" if name == "mean" else "frame" for name in pooling}
 
 
 def run_cell(
@@ -161,7 +88,9 @@ def _run(
     perturbed: Mapping[str, Iterable[tuple[Track, Embedding]]],
 ) -> Cell:
     cell = Cell(run.row["cell"], run.row["encoder"], run.row["task"])
-    splits = {split: _prepare(task, tracks[split], run, room, cell.problems) for split in SPLITS}
+    splits = {
+        split: prepare_split(task, tracks[split], run, room, cell.problems) for split in SPLITS
+    }
     for name, split in splits.items():
         if not split.ids:
             why = next(iter(cell.problems.values()), "it is empty")
@@ -193,13 +122,13 @@ def _run(
 
         return probes, on_shuffled
 
-    variants = _variants(task, run)
+    variants = variants_of(task, run)
     with torch_threads(1):
         row = {**run.row, "train_tracks": len(train.ids)}
         scorer = Scorer(task, valid, test, row, run.seeds, cell, room, run.threads)
         selected = score_probes(scorer, *fit(train, valid, run.config), variants)
         for text, own in perturbed.items():
-            disturbed = _prepare(task, own, run, room, {})
+            disturbed = prepare_split(task, own, run, room, {})
             if projection is not None:
                 disturbed = replace(disturbed, frames=projection.of(disturbed.frames))
             if disturbed.ids:
@@ -213,7 +142,7 @@ def _run(
         if run.controls and task.level == "frame":
             score_ceiling(scorer)
         if "retrieval" in run.readings and has_reading("retrieval", task):
-            score_retrieval(scorer, _variants(task, replace(run, config=KnnConfig(()))))
+            score_retrieval(scorer, variants_of(task, replace(run, config=KnnConfig(()))))
         if "code" in run.readings and has_reading("code", task):
 
             def on_part(part: SplitData, check: SplitData, variant: int) -> Fitted:
@@ -295,79 +224,3 @@ def _train(
         device=run.device,
         progress=progress,
     )
-
-
-def _prepare(
-    task: Task,
-    tracks: Iterable[tuple[Track, Embedding]],
-    run: ProbeRun,
-    room: Scratch,
-    problems: dict[str, str],
-) -> SplitData:
-    members = len(run.layers) if run.weighted else run.parts or 1
-    split = SplitData([], [], [], [], [], [], members)
-    for track, embedding in tracks:
-        rows, times = _rows(task, embedding, run)
-        try:
-            check_annotation(track.annotations, task.annotation, embedding.duration)
-            target = task.targets(track.annotations, times)
-        except TrackError as error:
-            problems[track.id] = f"{task.name}: {error}"
-            continue
-        target = target if times is not None else target[None]
-        if len(target) != rows.shape[0]:
-            raise ConfigError(
-                f"task '{task.name}': {len(target)} targets for {rows.shape[0]} frames of track "
-                f"'{track.id}'; give one a frame"
-            )
-        if task.loss == "regression" and not np.isfinite(target).all():
-            raise ConfigError(
-                f"task '{task.name}': a target of track '{track.id}' is not finite; give numbers, "
-                "or raise a TrackError to leave the track out"
-            )
-        split.ids.append(track.id)
-        split.references.append(track.annotations)
-        split.times.append(times)
-        # only vectors of usable tracks are kept: those of a split are joined
-        split.frames.append(room.keep(rows) if isinstance(rows, np.ndarray) else rows)
-        split.targets.append(target)
-        split.groups.append(track.group or track.id)
-    if task.level == "clip" and split.ids:
-        split.frames[:] = [room.joined(split.frames)]
-        split.targets[:] = [np.concatenate(split.targets)]
-    return split
-
-
-def _rows(
-    task: Task, embedding: Embedding, run: ProbeRun
-) -> tuple[Frames | NDArray[np.float32], Floats | None]:
-    """The examples of one track, (time, variants, dim), and their times (None for a clip)."""
-    if task.level == "frame":
-        assert embedding.frames is not None
-        assert run.frame_rate is not None
-        return embedding.frames, np.arange(embedding.frames.shape[0]) / run.frame_rate
-    rows = []
-    if "clip" in run.views(task.level):
-        assert embedding.clip is not None
-        mean = embedding.clip.mean(axis=0, dtype=np.float32)  # over windows: (sources, layers, dim)
-        rows.append(mean.reshape(-1, mean.shape[-1]))
-    if "frame" in run.views(task.level):
-        assert embedding.frames is not None
-        others = [name for name in run.pooling if name != "mean" and not run.parts]
-        rows += [pool_over_time(embedding.frames, name) for name in others]
-        if run.parts:
-            rows += [*mean_of_parts(embedding.frames, run.parts)]
-    return joined(rows)[None], None
-
-
-def _variants(task: Task, run: ProbeRun) -> list[tuple[str, str]]:
-    """(layer, source) of each variant, in the order of `_rows`."""
-    sources: tuple[str, ...] = ("sequence",)
-    if task.level == "clip" and run.parts:
-        sources = ("attention",)
-    elif task.level == "clip":
-        own = run.sources if "mean" in run.pooling else ()
-        sources = *own, *(name for name in run.pooling if name != "mean")
-    if run.weighted:
-        return [(WEIGHTED, source) for source in sources]
-    return [(layer, source) for source in sources for layer in run.layers]
