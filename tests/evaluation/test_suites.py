@@ -27,6 +27,7 @@ limit: 7
 perturb: [gain=-6]
 pca: 8
 drop_leaks: test
+perturb_train: true
 strict: true
 precision: bf16
 engine: ray
@@ -73,6 +74,7 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         perturb=("gain=-6",),
         pca=8,
         drop_leaks="test",
+        perturb_train=True,
         strict=True,
         precision="bf16",
         engine="ray",

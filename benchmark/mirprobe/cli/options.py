@@ -25,6 +25,7 @@ PANELS = {
         "test_dataset",
         "test_tracks",
         "perturb",
+        "perturb_train",
         "drop_leaks",
         "strict",
     ),

@@ -82,7 +82,7 @@ def print_board(board: pd.DataFrame, scores: pd.DataFrame) -> None:
         print_table(
             [name for name, _ in curves[0]],
             [[text for _, text in row] for row in curves],
-            text=("encoder", "perturbation"),
+            text=("encoder", "perturbation", "trained on"),
             wrapped=("encoder",),
             title=title,
         )

@@ -186,7 +186,8 @@ class Score:
             principal components; see `fixed`); or `few` (the selected probe of a subset of the
             training split; see `subset`) and its control `few-shuffled`; or `perturbed` (the
             selected probe on disturbed test audio; see `perturbation`) and `perturbed-change` (its
-            difference to the undisturbed test audio, with a paired interval); or
+            difference to the undisturbed test audio, with a paired interval), or `retrained` and
+            `retrained-change` (probes that were trained on disturbed audio too); or
             `retrieval` and `code` (see `probing.readings`) and their controls with `-shuffled`.
         layer: of the encoder, or `weighted` for a weighted sum of all; empty for `chance` and
             `ceiling`.

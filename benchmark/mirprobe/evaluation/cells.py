@@ -109,8 +109,8 @@ class CellWork:
         place: of the cache.
         folder: of the local files of the cache.
         fingerprint: of the encoder itself, without principal components.
-        perturbed: perturbation -> the usable test tracks with it, with the keys of the entries of
-            the first draw.
+        perturbed: perturbation -> the usable tracks with it, of the test split or of all, with the
+            keys of the entries of the first draw.
     """
 
     task: Task
@@ -122,7 +122,7 @@ class CellWork:
     place: Path | str
     folder: Path
     fingerprint: str
-    perturbed: Mapping[str, Sequence[tuple[Track, Keys]]] = field(default_factory=dict)
+    perturbed: Mapping[str, Splits] = field(default_factory=dict)
 
     @property
     def encoder(self) -> str:
@@ -165,7 +165,7 @@ class CellWork:
                 if resample:  # subsets are those of the data set's own split
                     run = replace(run, few=FULL)
                 disturbed = {
-                    text: self._read(cache, own, lag)
+                    text: {split: self._read(cache, one, lag) for split, one in own.items()}
                     for text, own in self.perturbed.items()
                     if not draw and not resample
                 }

@@ -94,6 +94,8 @@ class RunConfig:
             tempo=0.8,1.25, noise=30,10 (dB), gain=-12 (dB), lowpass=4000 (Hz), mp3=64 (kbit/s),
             opus=24 (kbit/s), reverb=2 (seconds). Keys, chords, notes and times move along. The
             selected probe, trained on undisturbed audio, is scored again on each.
+        perturb_train: Train probes on disturbed audio too: for each perturbation another probe,
+            whose training, validation and test tracks have it.
         drop_leaks: Given as test, leaves out test tracks with equal or near-equal audio in the
             other splits, or of a group in them; see `mirprobe data audit`. Every row says how many.
         strict: Stop at the first track that cannot be used.
@@ -131,6 +133,7 @@ class RunConfig:
     limit: int | None = None
     test_limit: int | None = None
     perturb: tuple[str, ...] = ()
+    perturb_train: bool = False
     drop_leaks: DropLeaks | None = None
     strict: bool = False
     data_home: Path = DATA_HOME
@@ -165,6 +168,8 @@ class RunConfig:
                 "without resamples"
             )
         _ = self.reading_names, self.pooling_names  # an unknown one is refused
+        if self.perturb_train and not self.perturb:
+            raise ConfigError("perturb_train needs perturb; give the effects on the audio")
         if self.probe == "attentive" and self.pooling_names != ("mean",):
             raise ConfigError("probe 'attentive' learns its own pooling; drop pooling")
         if self.probe == "attentive" and "retrieval" in self.reading_names:

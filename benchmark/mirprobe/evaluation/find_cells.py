@@ -9,7 +9,7 @@ from pathlib import Path
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, StorageError, TrackError, UntrustedEncoderError
 from mirprobe.core.schema import SPLITS, Level
-from mirprobe.data.tracks import splits_hash
+from mirprobe.data.tracks import splits_hash, tracks_of
 from mirprobe.embedding.embedder import Keys
 from mirprobe.embedding.remote_store import is_url
 from mirprobe.evaluation.cells import CellWork
@@ -63,7 +63,9 @@ def find_cells(
                     filled.append(plan.fill(embedder, needed, plan.every_track, result.problems))
                     if not draw:
                         perturbed = {
-                            name: plan.fill(embedder, needed, disturbed, result.problems)[0]
+                            name: plan.fill(
+                                embedder, needed, tracks_of(disturbed), result.problems
+                            )[0]
                             for name, disturbed in plan.perturbed.items()
                         }
             own = {n: tasks[n].task for n in missing}
@@ -180,7 +182,10 @@ def _works(
             plan.cache.folder.resolve(),
             probed.encoder.fingerprint,
             {
-                text: [(t, keys[t.id]) for t in plan.perturbed[text] if t.id in keys]
+                text: {
+                    split: [(t, keys[t.id]) for t in own if t.id in keys]
+                    for split, own in plan.perturbed[text].items()
+                }
                 for text, keys in perturbed.items()
             },
         )

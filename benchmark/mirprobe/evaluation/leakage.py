@@ -51,7 +51,7 @@ def audited(plan: Plan) -> tuple[Plan, dict[str, str]]:
             "splits, by group"
         )
     perturbed = {
-        text: [track for track in own if track.id not in dropped]
+        text: {**own, "test": [track for track in own["test"] if track.id not in dropped]}
         for text, own in plan.perturbed.items()
     }
     return replace(plan, tracks=kept, perturbed=perturbed, dropped=len(dropped)), dropped

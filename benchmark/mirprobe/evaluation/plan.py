@@ -42,7 +42,7 @@ class Plan:
         broken: name -> reason of the encoders that could not be built.
         workers: the workers of a cluster that encode; None if this process encodes.
         shared: whether cells that other runs have finished are used.
-        perturbed: perturbation -> the test tracks with it.
+        perturbed: perturbation -> the test tracks with it, or the tracks of all splits.
         dropped: number of test tracks that are left out because they leak; None if not sought.
     """
 
@@ -55,7 +55,7 @@ class Plan:
     broken: Mapping[str, str]
     workers: RayWorkers | None
     shared: bool = True
-    perturbed: Mapping[str, Sequence[Track]] = field(default_factory=dict)
+    perturbed: Mapping[str, Tracks] = field(default_factory=dict)
     dropped: int | None = None
 
     @property

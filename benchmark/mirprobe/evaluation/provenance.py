@@ -70,7 +70,7 @@ def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str, gro
         [folder_hash(HARNESS / name) for name in ("core", "metrics", "probing")],
         [encoder.fingerprint for _, encoder in probed.draws],
         [config.resamples, config.folds],
-        [config.perturb, VERSION],
+        [config.perturb, config.perturb_train, VERSION],
         [config.reading_names, config.pooling_names],
         [config.train_sizes, config.shot_sizes, config.repeats, config.valid_tracks],
         [probed.fingerprint, encoder.sources, encoder.frame_rate, probed.layers],

@@ -18,6 +18,7 @@ from mirprobe.api.task import Task
 from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import ConfigError, plugin_errors
 from mirprobe.core.hashing import digest
+from mirprobe.core.schema import SPLITS
 from mirprobe.data.paths import joined_specs
 from mirprobe.data.perturb import parse_perturbations, text_of
 from mirprobe.evaluation.cells import CellWork, compute_cells
@@ -88,8 +89,9 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
         with plugin_errors(f"task '{name}' cannot make targets", "correct its method `targets`"):
             few.require(task, plan.tracks["train"])
     fields = {task.annotation for task in tasks.values()}
+    disturbed = SPLITS if config.perturb_train else SPLITS[-1:]
     perturbed = {
-        text_of(one): moved_tracks(plan.tracks["test"], one, fields)
+        text_of(one): {split: moved_tracks(plan.tracks[split], one, fields) for split in disturbed}
         for one in parse_perturbations(config.perturb)
     }
     plan = replace(plan, perturbed=perturbed)

@@ -36,6 +36,7 @@ from mirprobe.probing.probe_rows import (
     score_perturbed,
     score_probes,
     score_reduced,
+    score_retrained,
     score_subset,
 )
 from mirprobe.probing.probe_run import ProbeRun
@@ -53,7 +54,7 @@ def run_cell(
     tracks: Mapping[Split, Iterable[tuple[Track, Embedding]]],
     run: ProbeRun,
     progress: str = "",
-    perturbed: Mapping[str, Iterable[tuple[Track, Embedding]]] | None = None,
+    perturbed: Mapping[str, Mapping[Split, Iterable[tuple[Track, Embedding]]]] | None = None,
 ) -> Cell:
     """Train probes, choose on validation and score on test.
 
@@ -65,7 +66,8 @@ def run_cell(
         tracks: of each split, with their embeddings; each is asked for once.
         run: the settings.
         progress: label of the progress bar.
-        perturbed: perturbation -> test tracks with it, and their embeddings.
+        perturbed: perturbation -> test tracks with it, and their embeddings; with tracks of all
+            splits, probes are trained on them too.
 
     Raises:
         ConfigError: a split has no usable track, or the task's loss is unknown.
@@ -85,7 +87,7 @@ def _run(
     run: ProbeRun,
     room: Scratch,
     progress: str,
-    perturbed: Mapping[str, Iterable[tuple[Track, Embedding]]],
+    perturbed: Mapping[str, Mapping[Split, Iterable[tuple[Track, Embedding]]]],
 ) -> Cell:
     cell = Cell(run.row["cell"], run.row["encoder"], run.row["task"])
     splits = {
@@ -128,11 +130,20 @@ def _run(
         scorer = Scorer(task, valid, test, row, run.seeds, cell, room, run.threads)
         selected = score_probes(scorer, *fit(train, valid, run.config), variants)
         for text, own in perturbed.items():
-            disturbed = prepare_split(task, own, run, room, {})
+            disturbed = {
+                split: prepare_split(task, one, run, room, {}) for split, one in own.items()
+            }
             if projection is not None:
-                disturbed = replace(disturbed, frames=projection.of(disturbed.frames))
-            if disturbed.ids:
-                score_perturbed(scorer, selected, disturbed, text)
+                disturbed = {
+                    split: replace(one, frames=projection.of(one.frames))
+                    for split, one in disturbed.items()
+                }
+            if not all(one.ids for one in disturbed.values()):
+                continue
+            score_perturbed(scorer, selected, disturbed["test"], text)
+            if "train" in disturbed:
+                probes, _ = fit(disturbed["train"], disturbed["valid"], run.config)
+                score_retrained(scorer, probes, variants, disturbed, text)
         if reduced := _equal_components(train, variants):
             inputs, variant = reduced
             probes = _train(task, inputs(train), inputs(valid), run.config, run, progress)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mirprobe.core.schema import Annotations, Floats
+from mirprobe.core.schema import Annotations, Floats, Split
 from mirprobe.probing.batches import Examples
 from mirprobe.probing.logits import Logits, StoredLogits
 from mirprobe.probing.probes import Fitted
@@ -131,11 +131,40 @@ def score_perturbed(scorer: Scorer, selected: Selected, split: SplitData, text: 
         split: the usable disturbed test tracks.
         text: the perturbation.
     """
-    row = {**scorer.row, "perturbation": text}
     logits = _predict(scorer, split, selected.scored.probes, every_variant)
     found = replace(selected.scored, test=logits)
-    own = replace(scorer, row=row, test=split)
-    after = _add(own, "perturbed", found, selected.chosen, selected.variant, stored=False)
+    own = replace(scorer, row={**scorer.row, "perturbation": text}, test=split)
+    _add_disturbed(own, scorer, "perturbed", replace(selected, scored=found))
+
+
+def score_retrained(
+    scorer: Scorer,
+    probes: Fitted,
+    variants: Sequence[Variant],
+    splits: Mapping[Split, SplitData],
+    text: str,
+) -> None:
+    """Score probes that were trained on disturbed tracks, and the change of the main metric.
+
+    Args:
+        scorer: of the cell.
+        probes: of every variant.
+        variants: layer and source of each variant.
+        splits: the usable disturbed tracks of every split; validation chooses among the probes.
+        text: the perturbation.
+    """
+    row = {**scorer.row, "perturbation": text}
+    own = replace(scorer, row=row, valid=splits["valid"], test=splits["test"])
+    decodings = scorer.task.decodings
+    found = _scored(own, probes, every_variant, decodings)
+    chosen = found.best(product(decodings, range(len(variants))))
+    _add_disturbed(own, scorer, "retrained", Selected(found, chosen, variants[chosen[1]]))
+
+
+def _add_disturbed(own: Scorer, scorer: Scorer, kind: str, selected: Selected) -> None:
+    """Add the rows of probes on disturbed test tracks, which `own` has."""
+    found = selected.scored
+    after = _add(own, kind, found, selected.chosen, selected.variant, stored=False)
     choices, before = found.of(*selected.chosen), scorer.cell.chosen()  # one a seed
     for seed, (choice, one) in enumerate(zip(choices, before, strict=True)):
         own.add_change(
@@ -146,7 +175,7 @@ def score_perturbed(scorer: Scorer, selected: Selected, split: SplitData, text: 
             decoding=one.decoding,
             parameters=one.parameters,
             learning_rate=nan,
-            kind="perturbed-change",
+            kind=f"{kind}-change",
             layer=selected.variant[0],
             source=selected.variant[1],
             seed=scorer.seeds[seed],

@@ -37,6 +37,7 @@ def perturbed(collection: RunCollection, tables: list[pd.DataFrame] | None = Non
     tables = collection.tables() if tables is None else tables
     if points.empty:
         return None
+    points = points[points["training"] == "undisturbed"].copy()
     points[["effect", "strength"]] = points["perturbation"].str.split("=", expand=True)
     points["strength"] = points["strength"].astype(float)
     points = points.merge(collection.mains[[*ENTRY, "table"]], on=ENTRY)
