@@ -130,6 +130,33 @@ def test_the_same_seed_gives_the_same_bytes(bench: Workbench, tmp_path: Path) ->
     assert scores(different) != scores(there)
 
 
+def test_the_batch_size_is_that_of_the_calls_and_changes_no_folder(
+    bench: Workbench, tmp_path: Path
+) -> None:
+    class Batches(Bands):
+        window: float | None = 1.0
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.sizes: set[int] = set()
+
+        def __call__(self, audio: Tensor) -> Tokens:
+            self.sizes.add(len(audio))
+            return super().__call__(audio)
+
+    folders = set()
+    for size in (1, 3):
+        encoder = Batches()
+        own = {"cache_dir": tmp_path / f"cache{size}", "results_dir": tmp_path / f"results{size}"}
+        result = bench.run(encoder, batch_size=size, **own)
+        folders.add(result.folder.path.name)
+        assert size in encoder.sizes
+        assert max(encoder.sizes) <= max(size, 4)  # checks of the encoder have their own batches
+    assert len(folders) == 1
+    with pytest.raises(ConfigError, match="batch_size is 0; it must be at least 1"):
+        bench.config("mfcc", batch_size=0)
+
+
 def test_the_folders_name_is_that_of_the_work(bench: Workbench) -> None:
     config = bench.config("Bands")
     elsewhere = replace(config, cache_dir=Path("x"), results_dir=Path("y"), strict=True)

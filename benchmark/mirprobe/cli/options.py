@@ -43,7 +43,7 @@ PANELS = {
         "folds",
     ),
     "Where": ("device", "engine", "jobs", "data_home", "cache_dir", "results_dir"),
-    "How": ("dtype", "precision"),
+    "How": ("dtype", "precision", "batch_size"),
 }
 """Headings of the options in `--help`."""
 

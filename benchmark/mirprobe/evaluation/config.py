@@ -84,6 +84,7 @@ class RunConfig:
         dtype: Number type of the cached embeddings.
         precision: Number type of the encoders' arithmetic. bf16 and fp16 use torch's autocast;
             auto is bf16 on a GPU that supports it and 32 elsewhere.
+        batch_size: Windows in one call of an encoder; halved when the device runs out of memory.
         engine: Where encoders run: in this process, or on the workers of a Ray cluster. With ray,
             cached embeddings are not compared with the encoder.
         jobs: Processes that train probes and score; 0 for one per core. No result depends on it.
@@ -128,6 +129,7 @@ class RunConfig:
     device: str = "auto"
     dtype: Dtype = "float16"
     precision: AnyPrecision = "32"
+    batch_size: int = 16
     engine: Engine = "local"
     jobs: int = 0
     limit: int | None = None
@@ -180,7 +182,7 @@ class RunConfig:
         subsets = self.train_sizes + self.shot_sizes
         if subsets and self.folds:
             raise ConfigError("train_tracks and shots need the splits of the data set; drop folds")
-        for name in ("limit", "test_limit", "pca", "draws", "resamples", "repeats"):
+        for name in ("limit", "test_limit", "pca", "draws", "resamples", "repeats", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 1")

@@ -87,7 +87,10 @@ class Plan:
     def embedder(self, probed: ProbedEncoder, draw: int = 0) -> Embedder:
         """A draw of an encoder with the cache around it."""
         own = self.resources
-        encoding = Encoding(probed.layers, own.device, self.config.dtype, own.precision)
+        config = self.config
+        encoding = Encoding(
+            probed.layers, own.device, config.dtype, own.precision, config.batch_size
+        )
         if self.workers is None:
             return Embedder(*probed.draws[draw], self.cache, encoding)
         from mirprobe.embedding.ray_cluster import ClusterEmbedder

@@ -19,7 +19,7 @@ from mirprobe.evaluation.config import RunConfig
 
 SUITE = "suite.yaml"
 FOLDERS = ("data_home", "cache_dir", "results_dir")
-OF_THE_MACHINE = ("device", "engine", "jobs", "strict", *FOLDERS)
+OF_THE_MACHINE = ("device", "batch_size", "engine", "jobs", "strict", *FOLDERS)
 """Fields of a configuration that change no score."""
 
 
