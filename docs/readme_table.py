@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
+
 from mirprobe.core.markdown import markdown_table
 from mirprobe.reporting.leaderboard import leaderboard, read_pairs, read_runs
 
@@ -17,30 +19,26 @@ BETWEEN = re.compile(r"(?<=<!-- table -->\n).*(?=<!-- /table -->)", re.DOTALL)
 
 
 def readme_table() -> str:
-    """Main metric and interval of each encoder in each task, in the order of the first task."""
+    """A table for each data set: main metric and interval of each encoder, sorted by the first."""
     runs = [run for run in RUNS if run.is_dir()]
     board = leaderboard(read_runs(runs), None, read_pairs(runs))
-    board = board[board["main"]]
-    columns = board[["task", "dataset", "metric"]].drop_duplicates().to_numpy().tolist()
+    return "\n".join(_table(own) for _, own in board[board["main"]].groupby("dataset", sort=False))
+
+
+def _table(board: pd.DataFrame) -> str:
+    columns = board[["task", "metric"]].drop_duplicates().to_numpy().tolist()
     rows = []
     for encoder in dict.fromkeys(board["encoder"]):
-        own = board[board["encoder"] == encoder].set_index(["task", "dataset"])
+        own = board[board["encoder"] == encoder].set_index("task")
         cells = []
-        for task, dataset, _ in columns:
-            if (task, dataset) not in own.index:
-                cells.append("")
-                continue
-            found = own.loc[[(task, dataset)]].iloc[0]
+        for task, _ in columns:
+            found = own.loc[task]
             value = f"**{found['value']:.3f}**" if found["rank"] == 1 else f"{found['value']:.3f}"
             mark = "" if found["rank"] > 0 else " †"  # trained with labels: no rank
             cells.append(f"{value} ({found['low']:.3f} to {found['high']:.3f}){mark}")
         rows.append([f"`{encoder}`", *cells])
-    counts = board.groupby(["task", "dataset"])["n"].max()
-    heads = [
-        f"{task}, {metric} ({dataset}, {counts[task, dataset]} tracks)"
-        for task, dataset, metric in columns
-    ]
-    return markdown_table(["encoder", *heads], rows)
+    first = f"{board['dataset'].iloc[0]}, {board['n'].max()} test tracks"
+    return markdown_table([first, *(f"{task}, {metric}" for task, metric in columns)], rows)
 
 
 def with_table(page: str) -> str:
