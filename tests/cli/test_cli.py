@@ -248,7 +248,7 @@ def test_cache_info_verify_prune(here: Path) -> None:
     run_tones("--encoder", "bands", "--task", "key")
     header, row, _ = call("cache", "info").stdout.splitlines()
     assert header.split() == ["encoder", "view", "entries", "size"]
-    assert row.split()[:3] == ["bands", "clip", "12"]  # those of valid and test sound in train
+    assert row.split()[:3] == ["bands", "clip", "24"]  # those of valid and test sound in train
     assert row.endswith(" kB")
     assert "12 entries, 0 leftovers" in call("cache", "info").stdout
     assert call("cache", "verify").stdout == "12 entries, 0 broken\n"

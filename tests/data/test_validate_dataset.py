@@ -103,7 +103,7 @@ def with_beats_outside(tones: Pieces) -> Splits:
         (
             lambda tones: changed(tones, 0, audio=Path("none.wav")),
             "audio",
-            "track 'test-18': none.wav: no such audio file",
+            f"track 'test-18': {Path('none.wav').absolute()}: no such audio file",
         ),
         (
             lambda tones: changed(tones, 0, audio=tones.splits()["train"][0].audio),

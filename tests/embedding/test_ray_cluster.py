@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.evaluation.extract import Extraction, Views, extract
-from mirprobe.evaluation.plan import Plan
 from mirprobe.evaluation.runner import run
 from mirprobe.probing import probes
 
@@ -173,17 +172,18 @@ def test_a_worker_that_is_killed_from_outside(
 ) -> None:
     taken = 0
 
-    def progress(plan: Plan, spec: str, results: Iterable[Any]) -> Iterator[Any]:
+    whole = cluster.ClusterEmbedder.fill
+
+    def killing(embedder: cluster.ClusterEmbedder, *what: Any) -> Iterator[Any]:
         nonlocal taken
-        for result in results:
+        for result in whole(embedder, *what):
             if not taken:
-                assert plan.workers is not None
-                ray.kill(plan.workers.actors[0], no_restart=False)
+                ray.kill(embedder.workers.actors[0], no_restart=False)
             taken += 1
             yield result
 
     monkeypatch.setattr(cluster, "CHUNK", 3)
-    monkeypatch.setattr(Plan, "progress", progress)
+    monkeypatch.setattr(cluster.ClusterEmbedder, "fill", killing)
     done = fill(bench, PLAIN)
     assert (done.encoded, done.failures, taken) == ({PLAIN: 24}, {}, 24)
     assert len(entries(bench.root / "cache")) == 48
@@ -284,7 +284,7 @@ def test_a_cache_at_an_address(bench: Workbench, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_gpu_that_the_cluster_lacks(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirprobe.evaluation.device.find_device", lambda name: "cpu")
+    monkeypatch.setattr("mirprobe.evaluation.plan.find_device", lambda name: "cpu")
     monkeypatch.setattr(cluster, "RayWorkers", WORKERS)
     with pytest.raises(ConfigError, match="the Ray cluster has no GPU; give --device auto"):
         fill(bench, PLAIN, device="cuda")

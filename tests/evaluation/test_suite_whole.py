@@ -112,7 +112,8 @@ def test_the_whole_suite(home: Path) -> None:
     stamps = {path: path.stat().st_mtime_ns for path in Path("results").rglob("*.json.gz")}
     again = call(*words)
     assert again.exit_code == 1
-    key, chord = again.stderr.splitlines()
+    warned = [line for line in again.stderr.splitlines() if "equal audio in" in line]
+    key, chord = (line for line in again.stderr.splitlines() if line not in warned)
     assert key.startswith(
         "error: key on fma_keys -> giantsteps_key: data set 'fma_keys' is missing: no index "
     )

@@ -38,6 +38,7 @@ test_limit: 5
 train_tracks: [30, all, 3]
 shots: 2
 repeats: 3
+batch_size: 4
 readings: [code, retrieval]
 pooling: [mean, max]
 valid_tracks: all
@@ -85,6 +86,7 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         train_tracks=("30", "all", "3"),
         shots=("2",),
         repeats=3,
+        batch_size=4,
         readings=("code", "retrieval"),
         pooling=("mean", "max"),
         valid_tracks="all",
@@ -117,7 +119,7 @@ def test_options_win_over_the_suite(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("tsks: [key]", "unknown field 'tsks'; did you mean 'tasks'?"),
-        ("3: [key]", "unknown field '3'; known: cache_dir, "),
+        ("3: [key]", "unknown field '3'; known: batch_size, "),
         ("preset: papper", "unknown preset 'papper'; did you mean 'paper'?"),
         ("probe: liner", "unknown probe 'liner'; did you mean 'linear'?"),
         ("dtype: float8", "unknown dtype 'float8'; did you mean 'float"),

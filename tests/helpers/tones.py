@@ -62,7 +62,7 @@ class Tones:
 
     def _audio(self, track: Track) -> Floats:
         time = np.arange(round(self.seconds * RATE)) / RATE
-        audio = np.random.default_rng(0).normal(0, 1e-3, len(time))
+        audio = np.random.default_rng(list(track.id.encode())).normal(0, 1e-3, len(time))
         chords, beats = track.annotations.chords, track.annotations.beats
         assert chords is not None
         assert beats is not None

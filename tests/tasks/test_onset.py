@@ -82,7 +82,7 @@ def test_scores_are_means_over_pieces_that_have_onsets() -> None:
     ("annotations", "message"),
     [
         (Annotations(), "no onsets"),
-        (onsets([1.0, 0.5]), r"onset 1 at 0.500 s must come after .* sort the onsets"),
+        (onsets([1.0, 0.5]), r"onset 1 at 0.500 s must come after .* sort the times"),
         (onsets([1.0, 1.0]), "onset 1 at 1.000 s"),
         (onsets([-0.1, 0.5]), "onset 0 at -0.100 s"),
         (onsets([0.5, float("nan")]), "onset 1 at nan s"),
