@@ -248,17 +248,17 @@ def test_cache_info_verify_prune(here: Path) -> None:
     run_tones("--encoder", "bands", "--task", "key")
     header, row, _ = call("cache", "info").stdout.splitlines()
     assert header.split() == ["encoder", "view", "entries", "size"]
-    assert row.split()[:3] == ["bands", "clip", "24"]  # those of valid and test sound in train
+    assert row.split()[:3] == ["bands", "clip", "24"]
     assert row.endswith(" kB")
-    assert "12 entries, 0 leftovers" in call("cache", "info").stdout
-    assert call("cache", "verify").stdout == "12 entries, 0 broken\n"
+    assert "24 entries, 0 leftovers" in call("cache", "info").stdout
+    assert call("cache", "verify").stdout == "24 entries, 0 broken\n"
     entry = next((here / "embeddings_cache" / "entries").rglob("*.safetensors"))
     entry.write_bytes(entry.read_bytes()[:-1])
     verified = call("cache", "verify")
-    assert (verified.exit_code, verified.stdout) == (1, "12 entries, 1 broken\n")
-    assert call("cache", "info").stdout.splitlines()[-1] == "11 entries, 1 leftovers"
+    assert (verified.exit_code, verified.stdout) == (1, "24 entries, 1 broken\n")
+    assert call("cache", "info").stdout.splitlines()[-1] == "23 entries, 1 leftovers"
     assert call("cache", "prune", "--encoder", "other").stdout.startswith("1 files deleted")
-    assert call("cache", "prune", "--encoder", "bands").stdout.startswith("12 files deleted")
+    assert call("cache", "prune", "--encoder", "bands").stdout.startswith("24 files deleted")
 
 
 def test_help_and_a_mistake_in_a_process_of_their_own(tmp_path: Path) -> None:

@@ -174,7 +174,7 @@ def test_a_worker_that_is_killed_from_outside(
 
     whole = cluster.ClusterEmbedder.fill
 
-    def killing(embedder: cluster.ClusterEmbedder, *what: Any) -> Iterator[Any]:
+    def killing(embedder: Any, *what: Any) -> Iterator[Any]:
         nonlocal taken
         for result in whole(embedder, *what):
             if not taken:
