@@ -49,10 +49,11 @@ def log(driver: webdriver.Chrome, kind: str) -> list[dict[str, Any]]:
 
 
 def requests(driver: webdriver.Chrome) -> list[str]:
-    """The addresses that pages asked for since the last call."""
+    """The addresses that pages asked for since the last call, except those of the browser's own."""
     events = [json.loads(one["message"])["message"] for one in log(driver, "performance")]
     return [
         event["params"]["request"]["url"]
         for event in events
         if event["method"] == "Network.requestWillBeSent"
+        and not event["params"]["request"]["url"].startswith("chrome://")
     ]

@@ -158,7 +158,8 @@ def test_one_test_track_and_one_encoder_show_nothing(
     with pytest.raises(ConfigError, match="no scores of task 'keys'; did you mean 'key'"):
         compare(opened(runs, "bands", "dull"), "Bands", ["keys"])
     monkeypatch.setitem(probes.PRESETS, "standard", QUICK)
-    one = Workbench(tmp_path, tones).run(Bands(), Summary(), limit=1).folder.path
+    bench = Workbench(tmp_path, tones)
+    one = bench.run(Bands(), Summary(), limit=1, dtype="float32").folder.path
     table = compare([StoredRun(one)], "Bands")
     assert table["reason"].tolist() == [
         "one group of test tracks shows no difference; test on more"
