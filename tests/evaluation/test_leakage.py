@@ -72,6 +72,16 @@ def test_test_tracks_that_leak_are_left_out_and_counted(tmp_path: Path) -> None:
     assert leaderboard(result.scores)["tracks"].iloc[0] == left
 
 
+def test_rows_say_that_no_track_was_left_out(tmp_path: Path) -> None:
+    dataset = Leaking(tmp_path / "audio")
+    dataset.copies = 0
+    bench = Workbench(tmp_path, dataset)
+    unaudited = bench.run(Bands(), tasks=("key",)).scores
+    audited = bench.run(Bands(), tasks=("key",), drop_leaks="test").scores
+    assert not unaudited["conditions"].str.contains("leaking").any()
+    assert audited["conditions"].str.endswith("0 leaking tracks left out").all()
+
+
 def test_a_test_split_of_copies(tmp_path: Path) -> None:
     dataset = Leaking(tmp_path / "audio")
     dataset.copies = 6

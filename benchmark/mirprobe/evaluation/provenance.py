@@ -71,6 +71,7 @@ def cell_key(config: RunConfig, probed: ProbedEncoder, task: str, data: str, gro
         [encoder.fingerprint for _, encoder in probed.draws],
         [config.resamples, config.folds],
         [config.perturb, config.perturb_train, VERSION],
+        config.drop_leaks,
         [config.reading_names, config.pooling_names],
         [config.train_sizes, config.shot_sizes, config.repeats, config.valid_tracks],
         [probed.fingerprint, encoder.sources, encoder.frame_rate, probed.layers],
