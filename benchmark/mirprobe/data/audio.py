@@ -34,9 +34,7 @@ _LOWEST_RATE = 1000  # Hz
 _SHORT = 0.025  # seconds that a file may end before its header says
 _LOOK_AHEAD = 8  # such tracks, in addition to the next one
 _UNKNOWN = 1 << 62  # frames that libsndfile reports for a stream without a length
-_CANCELLED = (
-    1e-3  # of the peak of the channels: rounding leaves less than that of channels that cancel
-)
+_CANCELLED = 1e-3  # of the channels' peak: rounding leaves less of channels that cancel
 _LOUDEST = 100.0  # of full scale: integers that were written as floating-point numbers
 _MP3_BEFORE = 100 * 1152  # samples: a frame may need the bytes of frames before it (bit reservoir)
 _MP3_SLACK = 4  # frames of an MP3 file that its encoder's delay and padding may take

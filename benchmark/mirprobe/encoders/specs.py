@@ -24,7 +24,7 @@ _COMBINATION = re.compile(r"\s*([A-Za-z_]\w*)\((.*)\)\s*", re.DOTALL)
 _OPTION = re.compile(r"\s*[A-Za-z_]\w*\s*=")
 _COMBINATORS = ("concat", "layers", "pool")
 _BUILT_IN = ("mirprobe.encoders.spectral", "mirprobe.encoders.vit1d")
-"""Modules of encoders that run no code or weights of others, but for torch and librosa."""
+"""Modules of the encoders whose output depends only on this package, torch and librosa."""
 
 
 def make_encoder(spec: str) -> Encoder:

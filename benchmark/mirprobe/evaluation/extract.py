@@ -15,7 +15,7 @@ from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.evaluation.setup import ProbedEncoder, make_task
-from mirprobe.probing.probe_run import views_of
+from mirprobe.probing.probe_run import all_views, views_of
 from mirprobe.probing.probes import probe_config
 
 Views = Literal["clip", "frame", "both"]
@@ -84,8 +84,7 @@ def _levels(plan: Plan, level: Views | None) -> list[Level]:
         config = plan.config
         probe = probe_config(config.preset, config.probe)
         tasks = (make_task(name, plan.dataset) for name in config.tasks)
-        views = (views_of(task.level, probe, config.pooling_names) for task in tasks)
-        return sorted(set[Level]().union(*views))
+        return all_views(views_of(task.level, probe, config.pooling_names) for task in tasks)
     return ["clip", "frame"] if level == "both" else [level]
 
 

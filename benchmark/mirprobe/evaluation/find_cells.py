@@ -8,17 +8,16 @@ from pathlib import Path
 
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, StorageError, TrackError, UntrustedEncoderError
-from mirprobe.core.schema import SPLITS, Level
-from mirprobe.data.tracks import splits_hash, tracks_of
+from mirprobe.data.tracks import Tracks, splits_hash, tracks_of
 from mirprobe.embedding.embedder import Keys
 from mirprobe.embedding.remote_store import is_url
-from mirprobe.evaluation.cells import CellWork
+from mirprobe.evaluation.cells import CellWork, Splits
 from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.plan import Plan
 from mirprobe.evaluation.provenance import HashedTask, cell_key, groups_hash
 from mirprobe.evaluation.run_result import RunResult
 from mirprobe.evaluation.setup import ProbedEncoder, few_labels
-from mirprobe.probing.probe_run import ProbeRun
+from mirprobe.probing.probe_run import ProbeRun, all_views
 from mirprobe.probing.probes import probe_config
 from mirprobe.probing.results import Cell
 
@@ -41,7 +40,7 @@ def find_cells(
         cells.update(_read_cells(plan, result, probed, runs))
         missing = {name: run for name, run in runs.items() if name not in cells}
         views = {name: run.views(tasks[name].task.level) for name, run in runs.items()}
-        levels = sorted(set[Level]().union(*views.values()))
+        levels = all_views(views.values())
         try:
             filled = []
             perturbed: dict[str, dict[str, Keys]] = {}
@@ -59,7 +58,7 @@ def find_cells(
                         plan.shared_cells.folder,
                     )
                 if missing:
-                    needed = sorted(set[Level]().union(*(views[name] for name in missing)))
+                    needed = all_views(views[name] for name in missing)
                     filled.append(plan.fill(embedder, needed, plan.every_track, result.problems))
                     if not draw:
                         perturbed = {
@@ -108,6 +107,7 @@ def _probe_runs(
     runs = {}
     for name, task in tasks.items():
         pooling = config.pooling_names if task.task.level == "clip" else ("mean",)
+        probe = config.probe if pooling == ("mean",) else f"{config.probe} {','.join(pooling)}"
         run = ProbeRun(
             layers=probed.layers,
             sources=encoder.sources,
@@ -118,7 +118,7 @@ def _probe_runs(
                 "encoder": probed.name,
                 "task": name,
                 "dataset": config.data,
-                "probe": " ".join([config.probe, *[",".join(pooling)] * (pooling != ("mean",))]),
+                "probe": probe,
                 "preset": config.preset,
                 "fingerprint": probed.fingerprint,
                 "splits": splits,
@@ -134,7 +134,7 @@ def _probe_runs(
             device=plan.resources.device if plan.resources.device.startswith("cuda") else "cpu",
         )
         if "frame" in run.views(task.task.level) and encoder.frame_rate is None:
-            what = "task" if task.task.level == "frame" else f"{run.row['probe']} probe of task"
+            what = "task" if task.task.level == "frame" else f"{probe} probe of task"
             result.failures[f"{probed.name} x {name}"] = (
                 f"{what} '{name}' needs frames, and encoder '{probed.name}' has none (frame_rate "
                 "is None)"
@@ -167,13 +167,7 @@ def _works(
     return [
         CellWork(
             task,
-            [
-                {
-                    split: [(t, keys[t.id]) for t in plan.tracks[split] if t.id in keys]
-                    for split in SPLITS
-                }
-                for keys, _ in filled
-            ],
+            [_with_keys(plan.tracks, keys) for keys, _ in filled],
             plan.config.resamples,
             plan.config.folds,
             unusable,
@@ -181,13 +175,15 @@ def _works(
             place,
             plan.cache.folder.resolve(),
             probed.encoder.fingerprint,
-            {
-                text: {
-                    split: [(t, keys[t.id]) for t in own if t.id in keys]
-                    for split, own in plan.perturbed[text].items()
-                }
-                for text, keys in perturbed.items()
-            },
+            {text: _with_keys(plan.perturbed[text], keys) for text, keys in perturbed.items()},
         )
         for name, task in tasks.items()
     ]
+
+
+def _with_keys(tracks: Tracks, keys: Mapping[str, Keys]) -> Splits:
+    """The usable tracks of each split, with the keys of their entries."""
+    return {
+        split: [(track, keys[track.id]) for track in own if track.id in keys]
+        for split, own in tracks.items()
+    }

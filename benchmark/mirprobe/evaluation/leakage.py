@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.data.audit import leaks, same_files
+from mirprobe.data.tracks import Tracks
 from mirprobe.evaluation.plan import Plan
 
 log = logging.getLogger(__name__)
@@ -44,14 +45,15 @@ def audited(plan: Plan) -> tuple[Plan, dict[str, str]]:
         for (track, split), (other, their) in (sides, sides[::-1]):
             if split == "test":
                 dropped.setdefault(track, f"leaks, {their} '{other}': {leak.what}")
-    kept = {**tracks, "test": [track for track in tracks["test"] if track.id not in dropped]}
+
+    def without_leaks(own: Tracks) -> Tracks:
+        return {**own, "test": [track for track in own["test"] if track.id not in dropped]}
+
+    kept = without_leaks(tracks)
     if not kept["test"]:
         raise ConfigError(
             f"data set '{name}': all test tracks leak, so that drop_leaks leaves none; make other "
             "splits, by group"
         )
-    perturbed = {
-        text: {**own, "test": [track for track in own["test"] if track.id not in dropped]}
-        for text, own in plan.perturbed.items()
-    }
+    perturbed = {text: without_leaks(own) for text, own in plan.perturbed.items()}
     return replace(plan, tracks=kept, perturbed=perturbed, dropped=len(dropped)), dropped

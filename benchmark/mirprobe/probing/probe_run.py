@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,3 +79,8 @@ def views_of(level: Level, config: ProbeConfig, pooling: Sequence[str]) -> set[L
     if level == "frame" or _parts(config):
         return {"frame"}
     return {"clip" if name == "mean" else "frame" for name in pooling}
+
+
+def all_views(views: Iterable[set[Level]]) -> list[Level]:
+    """The views that any of several tasks reads, sorted."""
+    return sorted(set[Level]().union(*views))
