@@ -2,8 +2,13 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 import threading
+import time
+from collections.abc import Callable
 from operator import neg, pow
+from pathlib import Path
 
 import pytest
 import torch
@@ -72,3 +77,31 @@ def test_a_process_of_its_own_leaves_the_pool_usable() -> None:
     with pytest.raises(KilledError, match=r"^end: its process was killed"):
         in_process("end", os._exit, 3)
     assert list(parallel_map(math.sqrt, [(4.0,), (9.0,)], 2, "roots")) == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("call", "workers"),
+    [("list(parallel_map(exec, [(nap,)] * 2, 2, 'naps'))", 2), ("in_process('nap', exec, nap)", 1)],
+)
+def test_workers_end_with_a_killed_parent(call: str, workers: int, tmp_path: Path) -> None:
+    nap = "import os, time; open(f'{os.getpid()}.pid', 'x').close(); time.sleep(600)"
+    code = f"from mirprobe.core.parallel import in_process, parallel_map; nap = {nap!r}; {call}"
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) as parent:
+        _wait(lambda: len(list(tmp_path.glob("*.pid"))) == workers)
+        parent.kill()
+    _wait(lambda: not any(_runs(int(file.stem)) for file in tmp_path.glob("*.pid")))
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -16,6 +19,9 @@ from mirprobe.core.errors import ConfigError, KilledError
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+PARENT_CHECK = 1.0
+"""Seconds between two looks of a worker process at its parent."""
 
 Packed = tuple[list[str], bytes]
 """The search path of a process, and a function of it in a form for another one."""
@@ -38,6 +44,24 @@ def call_packed(path: Sequence[str], function: bytes, *arguments: Any) -> Any:
 
     sys.path[:] = path  # in its order: a module beside a file precedes an installed one
     return cloudpickle.loads(function)(*arguments)
+
+
+def _worker_call(parent: int, function: Any, *arguments: Any) -> Any:
+    """Call a function in a worker process, which ends when its parent has died.
+
+    A killed parent cannot end its workers. They would finish their calls and then wait for more,
+    with all their memory.
+    """
+    if os.getpid() != parent and not any(t.name == "parent" for t in threading.enumerate()):
+        threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()
+    return function(*arguments)
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has another id than at the start."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK)
+    os._exit(1)
 
 
 def parallel_map(
@@ -79,7 +103,7 @@ def parallel_map(
     order = "generator" if ordered else "generator_unordered"
     # without memory maps, so that arguments may be changed as in this process
     results = joblib.Parallel(n_jobs=workers, return_as=order, max_nbytes=None)(
-        joblib.delayed(function)(*call) for call in calls
+        joblib.delayed(_worker_call)(os.getpid(), function, *call) for call in calls
     )
     if progress:
         results = tqdm(results, title, len(calls), unit=unit, leave=False, disable=None)
@@ -141,7 +165,7 @@ def in_process(title: str, function: Any, *arguments: Any) -> Any:
 
     executor = ProcessPoolExecutor(max_workers=1)  # not the one that joblib keeps
     try:
-        return executor.submit(function, *arguments).result()
+        return executor.submit(_worker_call, os.getpid(), function, *arguments).result()
     except TerminatedWorkerError as error:
         raise KilledError(
             f"{title}: its process was killed, perhaps for lack of memory; make memory free, or "
