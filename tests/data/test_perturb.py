@@ -82,7 +82,7 @@ def test_closed_forms() -> None:
     )
 
 
-@pytest.mark.parametrize("name", EFFECTS)
+@pytest.mark.parametrize("name", [name for name, effect in EFFECTS.items() if effect.apply])
 def test_an_effect_depends_on_audio_and_strength_alone(name: str) -> None:
     strength = {"lowpass": 3000, "mp3": 64, "opus": 24, "tempo": 1.25}.get(name, 2)
     first, again = (perturb(sine(), f"{name}={strength}") for _ in range(2))
@@ -117,7 +117,6 @@ def test_transposed_labels(label: str, semitones: int, expected: str) -> None:
 def moved(annotations: Annotations, text: str, *fields: str) -> Annotations:
     [perturbation] = parse_perturbations([text])
     [track] = moved_tracks([Track("a", Path("a"), "a", annotations)], perturbation, fields)
-    assert track.perturbation == text
     return track.annotations
 
 

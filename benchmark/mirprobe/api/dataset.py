@@ -108,6 +108,24 @@ class Downloadable(Protocol):
         ...
 
 
+@runtime_checkable
+class Playable(Protocol):
+    """A data set that renders its audio, and can play a track transposed or at another tempo."""
+
+    def played(self, track: Track, effect: str, strength: float) -> Path:
+        """The audio file of a track with an effect; `prepare` renders it.
+
+        Args:
+            track: one of `splits()`.
+            effect: `transpose` or `tempo`.
+            strength: semitones, or how many times as fast.
+
+        Raises:
+            ConfigError: the track cannot be played so.
+        """
+        ...
+
+
 def is_text(name: str) -> bool:
     """Whether a name can be written as one line of UTF-8; names of files on a disk need not."""
     surrogates = any("\ud800" <= letter <= "\udfff" for letter in name)

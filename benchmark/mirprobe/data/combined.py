@@ -6,11 +6,13 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import SPLITS, Split, Track
+from mirprobe.data.perturbed_tracks import played_audio
 from mirprobe.data.tracks import read_splits
 
 log = logging.getLogger(__name__)
@@ -62,15 +64,25 @@ class CombinedDataset:
 
     def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:
         """Make the audio of `tracks` exist, data set by data set."""
-        wanted = {track.id for track in tracks}
+        wanted = {track.id: track for track in tracks}
         chosen: dict[int, list[Member]] = {}
-        for member in (member for members in self.members.values() for member in members):
-            if member.track.id in wanted:
-                chosen.setdefault(id(member.origin), []).append(member)
+        for member in self._by_id.values():
+            if track := wanted.get(member.track.id):
+                own = replace(member.own, audio=track.audio)
+                chosen.setdefault(id(member.origin), []).append(replace(member, own=own))
         for members in chosen.values():
             names = {member.own.id: member.track.id for member in members}
             for ready in members[0].origin.prepare([member.own for member in members]):
                 yield names[ready]
+
+    def played(self, track: Track, effect: str, strength: float) -> Path:
+        """The audio file of a track as its data set plays it; see `Playable`."""
+        member = self._by_id[track.id]
+        return played_audio(member.origin, member.own, effect, strength)
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Member]:
+        return {one.track.id: one for members in self.members.values() for one in members}
 
 
 class JoinedDataset(CombinedDataset):

@@ -1,7 +1,8 @@
 """Disturbed audio: effects of a strength, the same for the same audio on every run.
 
 Every effect works on mono samples at `RATE`, whatever rate an encoder has. An effect keeps the
-length of the audio and the times in it, except `tempo`.
+length of the audio and the times in it, except `tempo`. An exact effect is no effect on samples:
+the data set plays its music anew, transposed or faster.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ RATE = 44_100
 
 VERSION = 1
 """Of the effects: part of the keys of cached embeddings of disturbed audio."""
+
+EXACT = "exact-"
+"""Begins the names of effects that the data set renders."""
 
 _OPUS_RATE = 48_000
 _MP3_RATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
@@ -144,9 +148,12 @@ def _random(samples: Samples) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class _Effect:
-    """A function of samples and strength, the strengths it takes, and the module it needs."""
+    """A function of samples and strength, the strengths it takes, and the module it needs.
 
-    apply: Callable[[Samples, float], Samples]
+    The function is None if the data set applies the effect, as it renders the audio.
+    """
+
+    apply: Callable[[Samples, float], Samples] | None
     low: float
     high: float
     takes: str
@@ -158,6 +165,8 @@ class _Effect:
 EFFECTS: dict[str, _Effect] = {
     "transpose": _Effect(transpose, -24, 24, "semitones", module="python_stretch"),
     "tempo": _Effect(tempo, 0.25, 4, "times the tempo", module="python_stretch"),
+    f"{EXACT}transpose": _Effect(None, -24, 24, "semitones"),
+    f"{EXACT}tempo": _Effect(None, 0.25, 4, "times the tempo"),
     "noise": _Effect(noise, -60, 120, "dB of signal to noise"),
     "gain": _Effect(gain, -120, 60, "dB"),
     "lowpass": _Effect(lowpass, 20, RATE / 2 - 1, "Hz"),
@@ -227,7 +236,14 @@ def text_of(perturbation: tuple[str, float]) -> str:
     return f"{perturbation[0]}={perturbation[1]:g}"
 
 
+def plain_name(name: str) -> str:
+    """The name of an effect without the prefix of the exact ones."""
+    return name.removeprefix(EXACT)
+
+
 def perturb(samples: Samples, perturbation: str) -> Samples:
     """Samples at `RATE` with an effect; `perturbation` is what `text_of` returns."""
     name, _, strength = perturbation.partition("=")
-    return EFFECTS[name].apply(samples, float(strength))
+    apply = EFFECTS[name].apply
+    assert apply is not None, perturbation
+    return apply(samples, float(strength))

@@ -93,7 +93,8 @@ class RunConfig:
         test_limit: Use only this many tracks of the test split.
         perturb: Effect on the test audio, NAME=STRENGTH,...: transpose=-6..6 (semitones),
             tempo=0.8,1.25, noise=30,10 (dB), gain=-12 (dB), lowpass=4000 (Hz), mp3=64 (kbit/s),
-            opus=24 (kbit/s), reverb=2 (seconds). Keys, chords, notes and times move along. The
+            opus=24 (kbit/s), reverb=2 (seconds); or exact-transpose and exact-tempo, rendered by
+            studio and scores. Keys, chords, notes and times move along. The
             selected probe, trained on undisturbed audio, is scored again on each.
         perturb_train: Train probes on disturbed audio too: for each perturbation another probe,
             whose training, validation and test tracks have it.

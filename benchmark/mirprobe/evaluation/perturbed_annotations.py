@@ -10,7 +10,7 @@ import numpy as np
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Annotations, Beats, Segments, Track
-from mirprobe.data.perturb import text_of
+from mirprobe.data.perturb import plain_name, text_of
 from mirprobe.metrics.pitch import midi_number
 from mirprobe.metrics.pitch_classes import PITCHES
 
@@ -24,7 +24,7 @@ def moved_tracks(
     """Tracks whose audio is disturbed, with the annotations that fit it.
 
     Args:
-        tracks: undisturbed ones.
+        tracks: with disturbed audio and the annotations of the undisturbed.
         perturbation: name and strength.
         fields: of the annotations, or keys of `extra`, that tasks read; the others are dropped.
 
@@ -32,6 +32,7 @@ def moved_tracks(
         ConfigError: a field cannot be moved along.
     """
     text = text_of(perturbation)
+    name, strength = perturbation
     moved = []
     for track in tracks:
         values: dict[str, Any] = {}
@@ -40,16 +41,16 @@ def moved_tracks(
             if value is None:
                 continue
             try:
-                values[field] = _moved(field, value, *perturbation)
+                values[field] = _moved(field, value, plain_name(name), strength)
             except (ValueError, TypeError, AttributeError) as error:
                 raise ConfigError(
                     f"perturb '{text}': '{field}' of track '{track.id}' cannot be moved along "
                     f"({error}); leave out the perturbation, or the task that reads it"
                 ) from error
-        known = {name: value for name, value in values.items() if name in vars(track.annotations)}
-        extra = {name: value for name, value in values.items() if name not in known}
+        known = {key: value for key, value in values.items() if key in vars(track.annotations)}
+        extra = {key: value for key, value in values.items() if key not in known}
         annotations = replace(Annotations(), **known, extra=extra or None)
-        moved.append(replace(track, annotations=annotations, perturbation=text))
+        moved.append(replace(track, annotations=annotations))
     return moved
 
 

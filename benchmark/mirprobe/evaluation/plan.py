@@ -75,6 +75,9 @@ class Plan:
             ConfigError: the data set raised any other error.
         """
         prepare_audio(self.dataset, self.every_track)
+        for tracks in self.perturbed.values():
+            played = [track for track in tracks_of(tracks) if not track.perturbation]
+            prepare_audio(self.dataset, played)
 
     def speed(self, probed: ProbedEncoder) -> float:
         """The measured speed of an encoder on this machine; NaN if it was never measured."""

@@ -21,6 +21,7 @@ from mirprobe.core.hashing import digest
 from mirprobe.core.schema import SPLITS
 from mirprobe.data.paths import joined_specs
 from mirprobe.data.perturb import parse_perturbations, text_of
+from mirprobe.data.perturbed_tracks import disturbed_tracks
 from mirprobe.evaluation.cells import CellWork, compute_cells
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
@@ -91,7 +92,12 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
     fields = {task.annotation for task in tasks.values()}
     disturbed = SPLITS if config.perturb_train else SPLITS[-1:]
     perturbed = {
-        text_of(one): {split: moved_tracks(plan.tracks[split], one, fields) for split in disturbed}
+        text_of(one): {
+            split: moved_tracks(
+                disturbed_tracks(plan.dataset, plan.tracks[split], one), one, fields
+            )
+            for split in disturbed
+        }
         for one in parse_perturbations(config.perturb)
     }
     plan = replace(plan, perturbed=perturbed)

@@ -16,6 +16,8 @@ from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe.data.perturb import parse_perturbations, text_of
+from mirprobe.data.perturbed_tracks import disturbed_tracks
+from mirprobe.data.tracks import Tracks, tracks_of
 from mirprobe.embedding.embedder import Embedder, read_embedding
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
@@ -66,20 +68,28 @@ def symmetry(
         ConfigError: an unknown name, no perturbation, or a split without usable tracks.
         StorageError: the cache cannot be written.
     """
-    perturbations = [text_of(one) for one in parse_perturbations(config.perturb)]
+    perturbations = parse_perturbations(config.perturb)
     if not perturbations:
         raise ConfigError("nothing to compare with; give --perturb, such as transpose=-2,2")
     with planned(config, encoders=encoders, dataset=dataset) as plan:
         done = Symmetry(pd.DataFrame(columns=COLUMNS), failures=dict(plan.broken))
+        perturbed: dict[str, Tracks] = {
+            text_of(one): {
+                split: disturbed_tracks(plan.dataset, own, one)
+                for split, own in plan.tracks.items()
+            }
+            for one in perturbations
+        }
+        plan = replace(plan, perturbed=perturbed)
         plan.prepare()
         rows: list[dict[str, Any]] = []
         for name, probed in plan.encoders.items():
             fatal = (ConfigError, StorageError)
             with noted(done.failures, name, f"encoder '{name}'", fatal=fatal):
                 embedder = plan.embedder(probed)
-                before = _vectors(plan, embedder, "", done.problems)
-                for text in perturbations:
-                    after = _vectors(plan, embedder, text, done.problems)
+                before = _vectors(plan, embedder, plan.tracks, done.problems)
+                for text, tracks in perturbed.items():
+                    after = _vectors(plan, embedder, tracks, done.problems)
                     places = [
                         (layer, source) for source in probed.encoder.sources
                         for layer in probed.layers
@@ -92,9 +102,8 @@ def symmetry(
     return done
 
 
-def _vectors(plan: Plan, embedder: Embedder, text: str, problems: dict[str, str]) -> Vectors:
-    tracks = [replace(track, perturbation=text) for track in plan.every_track]
-    filled, _ = plan.fill(embedder, ["clip"], tracks, problems)
+def _vectors(plan: Plan, embedder: Embedder, tracks: Tracks, problems: dict[str, str]) -> Vectors:
+    filled, _ = plan.fill(embedder, ["clip"], tracks_of(tracks), problems)
     found: dict[str, NDArray[np.float32]] = {}
     for track, keys in filled.items():
         clip = read_embedding(plan.cache, keys).clip

@@ -6,20 +6,25 @@ import hashlib
 import importlib.metadata
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from mirprobe.core.atomic_write import write_whole
+from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Floats
-from mirprobe_tasks.music.midi import part_to_midi
+from mirprobe_tasks.music.midi import TICK, part_to_midi
 from mirprobe_tasks.music.mix import Mix
-from mirprobe_tasks.music.notes import Part
+from mirprobe_tasks.music.notes import Note, Part
 from mirprobe_tasks.music.sound_fonts import studio_font
 
 SAMPLE_RATE = 22_050
 """Sample rate of the rendered files, in Hz."""
+
+UNCHANGED = "tempo", 1.0
+"""Effect and strength that `played` returns the parts of."""
 
 _RECIPE = 1  # increase it when a change here changes the audio
 
@@ -59,6 +64,37 @@ def render_parts(parts: Sequence[Part], mix: Mix, duration: float) -> Floats:
         audio = synthesise(studio_font(), midi, length)
         dry += audio * 10 ** (part.gain / 20) / loudness(audio)
     return record(dry, mix)
+
+
+def played(
+    parts: Sequence[Part], duration: float, effect: str, strength: float
+) -> tuple[tuple[Part, ...], float]:
+    """Parts and their duration, transposed by semitones or `strength` times as fast.
+
+    Drums are not transposed. Times are rounded to MIDI ticks.
+
+    Raises:
+        ConfigError: semitones are not whole, or a note would leave the range of MIDI.
+    """
+    semitones, factor = (strength, 1.0) if effect == "transpose" else (0.0, strength)
+    if semitones != round(semitones):
+        raise ConfigError(f"perturb 'exact-transpose={strength:g}': give whole semitones")
+
+    def moved(note: Note, pitched: bool) -> Note:
+        start, end = (round(time / factor / TICK) * TICK for time in (note.start, note.end))
+        pitch = note.pitch + round(semitones) * pitched
+        if not 0 <= pitch < 128:
+            raise ConfigError(
+                f"perturb 'exact-transpose={strength:g}': note {note.pitch} leaves the range of "
+                "MIDI, 0 to 127; give fewer semitones"
+            )
+        return replace(note, start=start, end=max(end, start + TICK), pitch=pitch)
+
+    own = [
+        replace(part, notes=tuple(moved(note, part.role != "drums") for note in part.notes))
+        for part in parts
+    ]
+    return tuple(own), duration / factor
 
 
 def synthesise(font: bytes, midi: bytes, length: int, rate: int = SAMPLE_RATE) -> Floats:

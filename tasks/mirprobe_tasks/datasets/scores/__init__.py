@@ -34,7 +34,13 @@ from mirprobe_tasks.datasets.scores.music21_corpus import read_corpus, version
 from mirprobe_tasks.datasets.scores.perform import Performance, perform
 from mirprobe_tasks.datasets.scores.planning import PlannedTrack, plan_tracks
 from mirprobe_tasks.datasets.scores.works import Work, read_works, write_works
-from mirprobe_tasks.music.rendering import audio_file_name, render_parts, write_flac
+from mirprobe_tasks.music.rendering import (
+    UNCHANGED,
+    audio_file_name,
+    played,
+    render_parts,
+    write_flac,
+)
 
 __all__ = ["Scores"]
 
@@ -77,8 +83,9 @@ class Scores:
             )
         self._root = Path(root)
         self._versions = versions
-        self._played: dict[str, Performance] = {}
+        self._performed: dict[str, Performance] = {}
         self._splits: Mapping[Split, Sequence[Track]] = {}
+        self._effects: dict[Path, tuple[str, float]] = {}
 
     def splits(self) -> Mapping[Split, Sequence[Track]]:
         """The tracks of each split, performed but not rendered. The first call reads the corpus.
@@ -104,11 +111,23 @@ class Scores:
         """
         yield from render_missing(tracks, self._job)
 
+    def played(self, track: Track, effect: str, strength: float) -> Path:
+        """The audio file of a track, transposed or at another tempo; see `Playable`."""
+        own = self._performance(track)
+        parts, duration = played(own.parts, own.duration, effect, strength)
+        path = self._root / audio_file_name(track.id, parts, own.mix, duration)
+        self._effects[path] = effect, strength
+        return path
+
     def _job(self, track: Track) -> Render:
+        own = self._performance(track)
+        return partial(_render, own, track.audio, self._effects.get(track.audio, UNCHANGED))
+
+    def _performance(self, track: Track) -> Performance:
         self.splits()  # the first call performs the tracks
-        if track.id not in self._played:
+        if track.id not in self._performed:
             raise ConfigError(f"scores: unknown track {track.id!r}; take tracks from splits()")
-        return partial(_render, self._played[track.id], track.audio)
+        return self._performed[track.id]
 
     def _works(self) -> Sequence[Work]:
         path = self._root / f"works-{digest(version(), _REVISION)[:8]}.json"
@@ -118,15 +137,16 @@ class Scores:
 
     def _track(self, planned: PlannedTrack) -> Track:
         id = f"{planned.work.id}-{planned.version}"
-        played = perform(planned.work, planned.passage, planned.version, planned.key)
-        self._played[id] = played
+        own = perform(planned.work, planned.passage, planned.version, planned.key)
+        self._performed[id] = own
         return Track(
             id=id,
-            audio=self._root / audio_file_name(id, played.parts, played.mix, played.duration),
+            audio=self._root / audio_file_name(id, own.parts, own.mix, own.duration),
             group=planned.work.group,
-            annotations=played.annotations,
+            annotations=own.annotations,
         )
 
 
-def _render(played: Performance, path: Path) -> None:
-    write_flac(path, render_parts(played.parts, played.mix, played.duration))
+def _render(own: Performance, path: Path, effect: tuple[str, float]) -> None:
+    parts, duration = played(own.parts, own.duration, *effect)
+    write_flac(path, render_parts(parts, own.mix, duration))

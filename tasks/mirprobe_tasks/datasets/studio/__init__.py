@@ -37,7 +37,13 @@ from mirprobe.core.schema import SPLITS, Floats, Split, Track
 from mirprobe_tasks.datasets.render_missing import Render, render_missing
 from mirprobe_tasks.datasets.studio import compose, version1
 from mirprobe_tasks.datasets.studio.piece import BLOCK, TAGS, Piece
-from mirprobe_tasks.music.rendering import audio_file_name, render_parts, write_flac
+from mirprobe_tasks.music.rendering import (
+    UNCHANGED,
+    audio_file_name,
+    played,
+    render_parts,
+    write_flac,
+)
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +119,7 @@ class Studio:
         self._root = Path(root)
         self._shares = shares(_SIZES[version] if size is None else size, version)
         self._compose = partial(_COMPOSERS[version], seed=seed)
+        self._effects: dict[Path, tuple[str, float]] = {}
         code = [
             folder_hash(Path(__file__).parent),
             folder_hash(Path(__file__).parents[2] / "music"),
@@ -158,6 +165,12 @@ class Studio:
             except StorageError as error:
                 log.info("studio: each run composes its pieces (%s)", error)
 
+    def played(self, track: Track, effect: str, strength: float) -> Path:
+        """The audio file of a track, transposed or at another tempo; see `Playable`."""
+        path = self._root / file_name(self._composition(track)(), (effect, strength))
+        self._effects[path] = effect, strength
+        return path
+
     def _track(self, split: Split, index: int) -> Track:
         piece = self._compose(split, index)
         return Track(
@@ -168,22 +181,28 @@ class Studio:
         )
 
     def _job(self, track: Track) -> Render:
+        effect = self._effects.get(track.audio, UNCHANGED)
+        return partial(_render, self._composition(track), track.audio, effect)
+
+    def _composition(self, track: Track) -> Callable[[], Piece]:
         *_, name, number = ["", *track.id.split("-")][-2:]
         split = next((split for split in SPLITS if split == name), None)
         if split is None or not number.isdigit():
             raise ConfigError(f"studio: unknown track {track.id!r}; take tracks from splits()")
-        return partial(_render, partial(self._compose, split, int(number)), track.audio)
+        return partial(self._compose, split, int(number))
 
 
-def file_name(piece: Piece) -> str:
-    """Name of the piece's audio file."""
-    return audio_file_name(piece.id, piece.parts, piece.mix, piece.grid.duration)
+def file_name(piece: Piece, effect: tuple[str, float] = UNCHANGED) -> str:
+    """Name of the piece's audio file, with an effect and its strength as in `played`."""
+    parts, duration = played(piece.parts, piece.grid.duration, *effect)
+    return audio_file_name(piece.id, parts, piece.mix, duration)
 
 
-def render(piece: Piece) -> Floats:
-    """(samples,) audio of a piece at `rendering.SAMPLE_RATE`."""
-    return render_parts(piece.parts, piece.mix, piece.grid.duration)
+def render(piece: Piece, effect: tuple[str, float] = UNCHANGED) -> Floats:
+    """(samples,) audio of a piece at `rendering.SAMPLE_RATE`, with an effect as in `played`."""
+    parts, duration = played(piece.parts, piece.grid.duration, *effect)
+    return render_parts(parts, piece.mix, duration)
 
 
-def _render(compose_piece: Callable[[], Piece], path: Path) -> None:
-    write_flac(path, render(compose_piece()))
+def _render(compose_piece: Callable[[], Piece], path: Path, effect: tuple[str, float]) -> None:
+    write_flac(path, render(compose_piece(), effect))
