@@ -15,7 +15,8 @@ from helpers.small_encoders import Bands
 from helpers.tones import RATE, Tones
 from helpers.workbench import Workbench
 
-from mirprobe.core.errors import ConfigError
+from mirprobe.api.encoder import EncoderInfo, info_of
+from mirprobe.core.errors import ConfigError, PluginError
 from mirprobe.core.schema import Floats, Split, Track
 from mirprobe.reporting.leaderboard import leaderboard
 
@@ -70,6 +71,36 @@ def test_test_tracks_that_leak_are_left_out_and_counted(tmp_path: Path) -> None:
     assert result.scores["conditions"].str.endswith(f"{len(dropped)} leaking tracks left out").all()
     assert set(result.scores.loc[result.scores["main"], "n"]) == {left}
     assert leaderboard(result.scores)["tracks"].iloc[0] == left
+
+
+class Trained(Bands):
+    """An encoder that was trained on two of the test tracks."""
+
+    info = EncoderInfo(training_ids=("test-1", "train-0", "test-4", "elsewhere"))
+
+
+def test_an_encoder_that_was_trained_on_test_tracks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset = Leaking(tmp_path / "audio")
+    dataset.copies = 0
+    bench = Workbench(tmp_path, dataset)
+    bench.run(Bands(), Trained(), tasks=("key",))
+    [line] = [own.message for own in caplog.records if "declares" in own.message]
+    assert line.startswith("encoder 'Trained' declares that it was trained on 2 of 6 test tracks")
+    without = bench.run(Bands(), tasks=("key",), drop_leaks="test").problems
+    result = bench.run(Bands(), Trained(), tasks=("key",), drop_leaks="test")
+    assert {track for track in result.problems if track not in without} <= {"test-1", "test-4"}
+    assert {"test-1", "test-4"} <= set(result.problems)
+    assert set(result.scores.loc[result.scores["main"], "n"]) == {6 - len(result.problems)}
+
+
+def test_names_that_are_text() -> None:
+    class Wrong(Bands):
+        info = EncoderInfo(trained_on="magnatagatune")  # type: ignore[arg-type]
+
+    with pytest.raises(PluginError, match="trained_on of its info is text; give a tuple"):
+        info_of("Wrong", Wrong())
 
 
 def test_rows_say_that_no_track_was_left_out(tmp_path: Path) -> None:

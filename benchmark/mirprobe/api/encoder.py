@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import nan
@@ -87,12 +87,15 @@ class EncoderInfo:
         trained_on: names of the data sets with whose audio it was trained, such as `magnatagatune`,
             or of other corpora; empty if there are none, None if that is not declared. On these
             data sets it is marked, and ranked apart.
+        training_ids: of tracks that it was trained on; default none. A run warns of test tracks
+            among them, and leaves them out with `--drop-leaks test`.
     """
 
     parameters: int | None = None
     licence: str = ""
     supervised: tuple[str, ...] = ()
     trained_on: tuple[str, ...] | None = None
+    training_ids: Collection[str] = ()
 
 
 About = EncoderInfo  # former name
@@ -137,13 +140,18 @@ def info_of(name: str, encoder: Encoder) -> EncoderInfo:
         encoder: its weights are not loaded.
 
     Raises:
-        PluginError: the attribute is not an `EncoderInfo`.
+        PluginError: the attribute is not an `EncoderInfo`, or one of its fields is text.
     """
     former: object = getattr(encoder, "about", EncoderInfo())  # former name of the attribute
     found = OptionalMember("info", former)(encoder)
     if not isinstance(found, EncoderInfo):
         kind = type(found).__name__
         raise PluginError(f"encoder '{name}': its info is a {kind}, not an EncoderInfo")
+    for field in ("supervised", "trained_on", "training_ids"):
+        if isinstance(getattr(found, field), str):
+            raise PluginError(
+                f"encoder '{name}': {field} of its info is text; give a tuple of names"
+            )
     return found
 
 
@@ -173,6 +181,7 @@ def combined_info(parts: Sequence[EncoderInfo]) -> EncoderInfo:
         " AND ".join(dict.fromkeys(part.licence for part in parts if part.licence)),
         tuple(dict.fromkeys(task for part in parts for task in part.supervised)),
         corpora if corpora or len(known) == len(parts) else None,
+        frozenset(id for part in parts for id in part.training_ids),
     )
 
 

@@ -16,7 +16,9 @@ log = logging.getLogger(__name__)
 def audited(plan: Plan) -> tuple[Plan, dict[str, str]]:
     """The plan without test tracks that leak, if its configuration wants that.
 
-    Otherwise a warning says how many pairs of tracks of different splits have equal files.
+    A test track leaks if a track of another split has equal or near-equal audio or is of its group,
+    or if an encoder declares that it was trained on it. Otherwise warnings say how many pairs of
+    tracks of different splits have equal files, and which encoders heard test tracks.
 
     Args:
         plan: its audio exists.
@@ -28,7 +30,16 @@ def audited(plan: Plan) -> tuple[Plan, dict[str, str]]:
         ConfigError: no test track is left.
     """
     name, tracks = plan.dataset.name, plan.tracks
+    test = {track.id for track in tracks["test"]}
+    heard = {name: test & one.training_ids for name, one in plan.encoders.items()}
     if plan.config.drop_leaks is None:
+        for encoder, own in heard.items():
+            if own:
+                log.warning(
+                    "encoder '%s' declares that it was trained on %d of %d test tracks of '%s', "
+                    "such as '%s': its scores may be too high; --drop-leaks test leaves them out",
+                    *(encoder, len(own), len(test), name, min(own)),
+                )
         found = list(same_files(tracks, plan.cache.hashes))
         if found:
             (one, left), (other, right) = found[0].first, found[0].second
@@ -45,6 +56,9 @@ def audited(plan: Plan) -> tuple[Plan, dict[str, str]]:
         for (track, split), (other, their) in (sides, sides[::-1]):
             if split == "test":
                 dropped.setdefault(track, f"leaks, {their} '{other}': {leak.what}")
+    for encoder, own in heard.items():
+        for track in sorted(own):
+            dropped.setdefault(track, f"leaks, encoder '{encoder}' was trained on it")
 
     def without_leaks(own: Tracks) -> Tracks:
         return {**own, "test": [track for track in own["test"] if track.id not in dropped]}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mirprobe.api.dataset import Dataset
-from mirprobe.api.encoder import Encoder, draw_option_of, info_columns
+from mirprobe.api.encoder import Encoder, draw_option_of, info_columns, info_of
 from mirprobe.api.registry import TASKS
 from mirprobe.api.specs import nearest, split_name, with_option
 from mirprobe.api.task import Task
@@ -137,6 +137,7 @@ class ProbedEncoder:
         layers: the probed layers.
         components: how many principal components are probed; None for the whole embeddings.
         info: the columns of `scores.csv` that describe it.
+        training_ids: of the tracks that it declares to be trained on.
     """
 
     name: str
@@ -145,6 +146,7 @@ class ProbedEncoder:
     components: int | None
     info: Mapping[str, Any]
     draws: tuple[tuple[str, Encoder], ...]
+    training_ids: frozenset[str]
 
     @property
     def dim(self) -> int:
@@ -204,6 +206,7 @@ def make_encoders(
             else:
                 encoder = checked_encoder(base)
             info = info_columns(base, encoder)
+            heard = frozenset(info_of(base, encoder).training_ids)
         except PluginError as raised:
             errors[name] = raised
             continue
@@ -220,7 +223,7 @@ def make_encoders(
             raise ConfigError(f"{spec}: '{base}' has {dim} dimensions; keep 1 to {dim}")
         info["dim"] = dim if components is None else components
         draws = ((base, encoder), *_other_draws(base, encoder, config.draws))
-        found[name] = ProbedEncoder(name, encoder, layers, components, info, draws)
+        found[name] = ProbedEncoder(name, encoder, layers, components, info, draws, heard)
     for name, fault in errors.items():
         if broken is None or not found:
             raise fault
