@@ -181,7 +181,7 @@ def combined_info(parts: Sequence[EncoderInfo]) -> EncoderInfo:
         " AND ".join(dict.fromkeys(part.licence for part in parts if part.licence)),
         tuple(dict.fromkeys(task for part in parts for task in part.supervised)),
         corpora if corpora or len(known) == len(parts) else None,
-        frozenset(id for part in parts for id in part.training_ids),
+        tuple(id for part in parts for id in part.training_ids),
     )
 
 
