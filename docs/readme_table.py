@@ -20,9 +20,10 @@ BETWEEN = re.compile(r"(?<=<!-- table -->\n).*(?=<!-- /table -->)", re.DOTALL)
 
 def readme_table() -> str:
     """A table for each data set: main metric and interval of each encoder, sorted by the first."""
-    runs = [run for run in RUNS if run.is_dir()]
-    board = leaderboard(read_runs(runs), None, read_pairs(runs))
-    return "\n".join(_table(own) for _, own in board[board["main"]].groupby("dataset", sort=False))
+    boards = [
+        leaderboard(read_runs([run]), None, read_pairs([run])) for run in RUNS if run.is_dir()
+    ]
+    return "\n".join(_table(board[board["main"]]) for board in boards)
 
 
 def _table(board: pd.DataFrame) -> str:
