@@ -46,7 +46,7 @@ def scores(collection: RunCollection) -> Figure:
         )
         controls(own, kept, vertical=True)
         _encoders(own, list(kept["encoder"]))
-        own.set_title(title_of(collection, rows))
+        own.set_title(title_of(collection, rows), loc="right")  # space is left of the names
     legend(figure, axes)
     what = f"Main metric on the test tracks. Bars: 95 % intervals over {contents_of(tables)}."
     figure.set_label(caption_of(tables, what))
@@ -94,7 +94,8 @@ def differences(collection: RunCollection, reference: str | None = None) -> Figu
             )  # fmt: skip
         axis.axvline(0, color=GREY, lw=0.9)
         _encoders(axis, list(own["encoder"]))
-        axis.set_title(f"{title_of(collection, rows)}, difference to {literal(anchor)}")
+        title = f"{title_of(collection, rows)}, difference to {literal(anchor)}"
+        axis.set_title(title, loc="right")
     legend(figure, axes)
     what = (
         "Difference in the main metric on the same test tracks. Bars: paired 95 % intervals. "
