@@ -15,7 +15,7 @@ from mirprobe.core.schema import Level
 from mirprobe.probing.cell import run_cell
 from mirprobe.probing.probe_run import ProbeRun
 from mirprobe.probing.probes import KnnConfig, LbfgsConfig, ProbeConfig
-from mirprobe.probing.readings import code_length, retrieval
+from mirprobe.probing.retrieval_and_code import code_length, retrieval
 
 
 def ring(*degrees: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from helpers.shown_runs import write_run
 
 from mirprobe.core.plotting import style
 from mirprobe.reporting.figures.perturbed import perturbed
-from mirprobe.reporting.reading_order import readings_of
+from mirprobe.reporting.probe_agreement import probe_agreement
 from mirprobe.reporting.report.page import page
 from mirprobe.reporting.run_collection import RunCollection, collect_runs
 from mirprobe.reporting.stored_run import StoredRun
@@ -68,7 +68,7 @@ def test_the_page_has_the_curves_and_says_where_readings_disagree(
     runs = [StoredRun(write_run(tmp_path / str(n), encoders, ("key",), seed=n)) for n in range(2)]
     runs[1].__dict__["scores"] = runs[1].scores.assign(probe="knn")
     both = collect_runs(runs)
-    [row] = readings_of(both).to_dict("records")
+    [row] = probe_agreement(both).to_dict("records")
     assert (row["task"], row["reading"], row["other"]) == ("key", "linear", "knn")
     values = [rows.set_index("encoder")["value"] for rows in both.tables()]
     swapped = [tuple(pair.split(" > ")) for pair in str(row["reversed"]).split(", ")]

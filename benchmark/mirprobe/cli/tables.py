@@ -64,8 +64,8 @@ def print_board(board: pd.DataFrame, scores: pd.DataFrame) -> None:
         board: result of `leaderboard`.
         scores: the rows that it was made from.
     """
+    from mirprobe.reporting.extra_tables import tables_beside
     from mirprobe.reporting.ranks import mean_ranks
-    from mirprobe.reporting.readings import tables_beside
     from mirprobe.reporting.tables import rows_of
 
     for title, rows, notes in rows_of(board):

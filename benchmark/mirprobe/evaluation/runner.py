@@ -33,8 +33,8 @@ from mirprobe.evaluation.provenance import HashedTask, data_hash, describe, task
 from mirprobe.evaluation.run_files import OF_THE_MACHINE, SUITE, copy_plugins, suite_text
 from mirprobe.evaluation.run_result import RunResult
 from mirprobe.evaluation.setup import few_labels, make_task, require_complete
-from mirprobe.probing.readings import has_reading
 from mirprobe.probing.results import Cell
+from mirprobe.probing.retrieval_and_code import has_reading
 from mirprobe.reporting.paired_differences import differences
 from mirprobe.reporting.reference_annotations import REFERENCES, references_bytes
 from mirprobe.reporting.run_folder import RunFolder, write_splits

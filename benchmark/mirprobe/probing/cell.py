@@ -41,8 +41,8 @@ from mirprobe.probing.probe_rows import (
 )
 from mirprobe.probing.probe_run import ProbeRun
 from mirprobe.probing.probes import Fitted, KnnConfig, LbfgsConfig, ProbeConfig
-from mirprobe.probing.readings import has_reading, score_code, score_retrieval
 from mirprobe.probing.results import Cell
+from mirprobe.probing.retrieval_and_code import has_reading, score_code, score_retrieval
 from mirprobe.probing.scoring import Scorer
 from mirprobe.probing.scratch import Scratch, scratch
 from mirprobe.probing.selection import EQUAL_DIM

@@ -13,10 +13,10 @@ from mirprobe.core.intervals import FEW
 from mirprobe.core.markdown import markdown_table
 from mirprobe.probing.selection import EQUAL_DIM
 from mirprobe.reporting.equal_terms import EQUAL, PCA, order_note
+from mirprobe.reporting.extra_tables import tables_beside
 from mirprobe.reporting.leaderboard import CONTROLS, is_supervised, is_trained_on
 from mirprobe.reporting.published import table_of
 from mirprobe.reporting.ranks import RANKED_TOGETHER, TABLE, mean_ranks
-from mirprobe.reporting.readings import tables_beside
 
 UNDEFINED = "the metric is undefined on these test tracks"
 NO_SPREAD = "no spread"

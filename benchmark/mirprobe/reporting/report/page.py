@@ -18,8 +18,8 @@ from mirprobe.reporting.figures.errors import error_view
 from mirprobe.reporting.figures.few_labels import few_labels
 from mirprobe.reporting.figures.layers import layers
 from mirprobe.reporting.figures.perturbed import perturbed
+from mirprobe.reporting.probe_agreement import probe_agreement
 from mirprobe.reporting.ranks import mean_ranks
-from mirprobe.reporting.reading_order import readings_of
 from mirprobe.reporting.report.tracks import tracks_of
 from mirprobe.reporting.run_collection import RunCollection
 from mirprobe.reporting.stored_run import StoredRun
@@ -68,7 +68,7 @@ def page(collection: RunCollection) -> str:
     return environment.get_template("page.html").render(
         summary=_summary(collection, tables),
         overview=_overview(collection, tables),
-        readings=[_reading(row) for row in readings_of(collection).itertuples()],
+        readings=[_reading(row) for row in probe_agreement(collection).itertuples()],
         tasks=tasks,
         encoders=encoders_of(collection.board),
         runs=[_run(run) for run in collection.runs],

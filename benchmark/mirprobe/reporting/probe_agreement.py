@@ -18,7 +18,7 @@ COLUMNS = ["task", "reading", "other", "encoders", "tau", "low", "high", "revers
 _DATA = ["task", "dataset", "splits", "data"]
 
 
-def readings_of(collection: RunCollection) -> pd.DataFrame:
+def probe_agreement(collection: RunCollection) -> pd.DataFrame:
     """The agreement of each two runs with other probes or poolings on the same data.
 
     Returns:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 from helpers.score_rows import ROW
 
-from mirprobe.reporting.readings import reading_tables, tables_beside
+from mirprobe.reporting.extra_tables import reading_tables, tables_beside
 
 
 def test_a_table_has_the_readings_of_each_encoder_best_first() -> None:
