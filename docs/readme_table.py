@@ -19,27 +19,29 @@ BETWEEN = re.compile(r"(?<=<!-- table -->\n).*(?=<!-- /table -->)", re.DOTALL)
 
 
 def readme_table() -> str:
-    """A table for each data set: main metric and interval of each encoder, sorted by the first."""
+    """Main metric and interval of each encoder, a line for each data set, in the first's order."""
     boards = [
         leaderboard(read_runs([run]), None, read_pairs([run])) for run in RUNS if run.is_dir()
     ]
-    return "\n".join(_table(board[board["main"]]) for board in boards)
-
-
-def _table(board: pd.DataFrame) -> str:
-    columns = board[["task", "metric"]].drop_duplicates().to_numpy().tolist()
+    mains = [board[board["main"]] for board in boards]
+    tasks = mains[0][["task", "metric"]].drop_duplicates().to_numpy().tolist()
+    data = (f"{board['dataset'].iloc[0]} ({board['n'].max()} test tracks)" for board in mains)
+    cells = [
+        {(row["encoder"], row["task"]): _score(row) for _, row in own.iterrows()} for own in mains
+    ]
     rows = []
-    for encoder in dict.fromkeys(board["encoder"]):
-        own = board[board["encoder"] == encoder].set_index("task")
-        cells = []
-        for task, _ in columns:
-            found = own.loc[task]
-            value = f"**{found['value']:.3f}**" if found["rank"] == 1 else f"{found['value']:.3f}"
-            mark = "" if found["rank"] > 0 else " †"  # trained with labels: no rank
-            cells.append(f"{value} ({found['low']:.3f} to {found['high']:.3f}){mark}")
-        rows.append([f"`{encoder}`", *cells])
-    first = f"{board['dataset'].iloc[0]}, {board['n'].max()} test tracks"
-    return markdown_table([first, *(f"{task}, {metric}" for task, metric in columns)], rows)
+    for encoder in dict.fromkeys(mains[0]["encoder"]):
+        lines = ([own.get((encoder, task), "") for own in cells] for task, _ in tasks)
+        rows.append([f"`{encoder}`", *("<br>".join(filter(None, line)) for line in lines)])
+    headers = ["<br>".join(data), *(f"{task}, {metric}" for task, metric in tasks)]
+    return markdown_table(headers, rows)
+
+
+def _score(row: pd.Series) -> str:
+    """Value and interval; bold if it is the best, † if the encoder was trained with labels."""
+    value = f"**{row['value']:.3f}**" if row["rank"] == 1 else f"{row['value']:.3f}"
+    mark = "" if row["rank"] > 0 else " †"  # no rank
+    return f"{value} ({row['low']:.3f} to {row['high']:.3f}){mark}"
 
 
 def with_table(page: str) -> str:
