@@ -52,7 +52,7 @@ def test_list_entries(cache: Cache) -> None:
 
 def test_list_entries_of_an_empty_cache(tmp_path: Path) -> None:
     assert list(list_entries(Cache(tmp_path / "none"))) == []
-    assert prune_candidates(Cache(tmp_path / "none"), now=NOW, max_gb=0) == []
+    assert prune_candidates(Cache(tmp_path / "none"), now=NOW, max_gb=0) == {}
 
 
 def test_an_unreadable_item_is_counted_without_a_name(cache: Cache) -> None:
@@ -65,14 +65,14 @@ def test_an_unreadable_item_is_counted_without_a_name(cache: Cache) -> None:
 
 
 def test_nothing_is_doomed_without_a_criterion(cache: Cache) -> None:
-    assert prune_candidates(cache, now=NOW) == []
+    assert prune_candidates(cache, now=NOW) == {}
 
 
 def test_an_encoder_is_doomed(cache: Cache) -> None:
     assert set(prune_candidates(cache, now=NOW, encoder="mfcc")) == paths(
         cache, ("mfcc", "clip"), ("mfcc", "frame")
     )
-    assert prune_candidates(cache, now=NOW, encoder="mf") == []
+    assert prune_candidates(cache, now=NOW, encoder="mf") == {}
 
 
 @pytest.mark.parametrize(("days", "count"), [(0.5, 3), (1.5, 2), (3.5, 1), (5.5, 0)])

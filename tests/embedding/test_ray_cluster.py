@@ -53,7 +53,7 @@ def _cluster() -> Iterator[None]:
         # each process imports torch: one start of them for all tests
         shared = cluster.RayWorkers("auto")
         patch.setattr(shared, "close", lambda: None)
-        patch.setattr(cluster, "RayWorkers", lambda device: shared)
+        patch.setattr(cluster, "RayWorkers", lambda *options: shared)
         yield
         WORKERS.close(shared)
         ray.shutdown()
@@ -182,7 +182,7 @@ def test_a_worker_that_is_killed_from_outside(
             taken += 1
             yield result
 
-    monkeypatch.setattr(cluster, "CHUNK", 3)
+    monkeypatch.setattr(cluster.RayWorkers("auto"), "chunk", 3)
     monkeypatch.setattr(cluster.ClusterEmbedder, "fill", killing)
     done = fill(bench, PLAIN)
     assert (done.encoded, done.failures, taken) == ({PLAIN: 24}, {}, 24)
@@ -301,3 +301,25 @@ def test_an_encoder_that_always_kills_its_worker_ends_there(
     assert list(done.failures) == [spec]
     assert done.failures[spec].startswith(f"encoder '{spec}': its worker died 2 times")
     assert done.encoded[PLAIN] == 24
+
+
+def test_several_workers_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Remote:
+        def options(self, **options: Any) -> Remote:
+            asked.append(options)
+            return self
+
+        def remote(self) -> str:
+            return "worker"
+
+    resources = {"GPU": 2.0, "CPU": 8.0}
+    monkeypatch.setattr(ray, "cluster_resources", lambda: resources)
+    monkeypatch.setattr(ray, "available_resources", lambda: resources)
+    monkeypatch.setattr(ray, "remote", lambda worker: Remote())
+    for per_gpu, workers in ((1, 2), (4, 8)):
+        own = WORKERS("auto", per_gpu)
+        own.start()
+        assert (own.device, own.actors) == ("cuda", ["worker"] * workers)
+    assert [options["num_gpus"] for options in asked] == [1, 0.25]

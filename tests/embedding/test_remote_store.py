@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.embedding.cache import Cache
+from mirprobe.embedding.prune import DAY, list_entries, prune_candidates
 from mirprobe.embedding.remote_store import RemoteStore, local_folder
+from mirprobe.evaluation.config import RunConfig
 
 ARRAY = np.arange(600, dtype=np.float16).reshape(100, 2, 3)
 ABOUT = {"encoder": "mfcc", "track": "Für Elise", "duration": "1.0"}
@@ -173,3 +178,57 @@ def test_without_fsspec(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(ConfigError, match=r"pip install 'mirprobe\[remote\]'"):
         Cache("s3://bucket")
+
+
+def test_entries_are_listed_and_deleted_at_the_address(address: str, tmp_path: Path) -> None:
+    folder = tmp_path / "local"
+    cache = Cache(address, folder)
+    for number, encoder in enumerate(("mfcc", "mfcc", "chroma")):
+        cache.put(f"{number}" * 32, ARRAY, {**ABOUT, "encoder": encoder, "view": "clip"})
+    other = Cache(address, tmp_path / "other")
+    found = {item.path.stem: item for item in list_entries(other)}
+    assert [found[f"{n}" * 32].encoder for n in range(3)] == ["mfcc", "mfcc", "chroma"]
+    assert all(item.size == cache.path(key).stat().st_size for key, item in found.items())
+    assert max(abs(item.written - time.time()) for item in found.values()) < 600
+    assert prune_candidates(cache, now=time.time()) == {}
+    assert len(prune_candidates(cache, now=time.time() + DAY, older_than_days=0.5)) == 3
+
+    def command(*options: str) -> str:
+        places = ["--cache-dir", address, "--local-dir", str(folder)]
+        done = CliRunner().invoke(app, ["cache", *options, *places])
+        assert (done.exit_code, done.stderr) == (0, "")
+        return done.stdout.splitlines()[-1]
+
+    assert command("info") == "3 entries, 0 leftovers"
+    assert command("prune", "--encoder", "mfcc", "--dry-run").startswith("2 files would be deleted")
+    assert len(stored(address)) == 3
+    assert command("prune", "--encoder", "mfcc").startswith("2 files deleted")
+    assert [*stored(address)] == [f"/entries/22/{'2' * 32}.safetensors"]
+    assert [path.stem for path in cache.entries()] == ["2" * 32]
+    assert command("verify") == "1 entries, 0 broken"
+
+
+def test_broken_and_half_written_files_at_an_address(tmp_path: Path) -> None:
+    cache = Cache(f"file://{tmp_path}/there", tmp_path / "local")
+    broken = tmp_path / "there" / "entries" / "ab" / f"{KEY}.safetensors"
+    half = broken.with_name(".123.tmp")
+    broken.parent.mkdir(parents=True)
+    for content in (b"", b"text", b"\xff" * 100):
+        broken.write_bytes(content)
+        [item] = list_entries(cache)
+        assert (item.encoder, item.size) == ("", len(content))
+    half.write_bytes(b"half")
+    assert prune_candidates(cache, now=time.time()) == {}
+    [(path, size)] = prune_candidates(cache, now=time.time() + DAY).items()
+    assert size == 4
+    cache.remove(path)
+    assert [*broken.parent.iterdir()] == [broken]
+
+
+def test_a_local_folder_of_choice(tmp_path: Path) -> None:
+    own = RunConfig(cache_dir="memory://x", local_dir=tmp_path)
+    assert own.local_folder == tmp_path
+    assert RunConfig(cache_dir="memory://x").local_folder == Path("embeddings_cache")
+    assert RunConfig(cache_dir=tmp_path).local_folder == tmp_path
+    with pytest.raises(ConfigError, match="local_dir is for a cache at an address"):
+        RunConfig(cache_dir=tmp_path, local_dir=tmp_path)

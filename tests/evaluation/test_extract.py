@@ -142,10 +142,3 @@ def test_without_ray(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     with pytest.raises(ConfigError, match=r"pip install 'mirprobe\[ray\]'"):
         extract(bench.config("bands", engine="ray"), dataset=bench.dataset)
-
-
-@pytest.mark.parametrize("command", ["info", "verify", "prune"])
-def test_an_address_is_not_looked_after(bench: Workbench, command: str) -> None:
-    result = CliRunner().invoke(app, ["cache", command, "--cache-dir", "memory://x"])
-    assert result.exit_code == 2
-    assert result.stderr.startswith("error: memory://x: use the store's own tools for an address")

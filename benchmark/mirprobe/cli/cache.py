@@ -24,7 +24,7 @@ cache_app = typer.Typer(
 
 
 @cache_app.command()
-@options_from(RunConfig, only=("cache_dir",))
+@options_from(RunConfig, only=("cache_dir", "local_dir"))
 def info(**given: Any) -> None:
     """Entries and size by encoder and view."""
     from mirprobe.embedding.prune import list_entries
@@ -44,13 +44,15 @@ def info(**given: Any) -> None:
 
 
 @cache_app.command()
-@options_from(RunConfig, only=("cache_dir",))
+@options_from(RunConfig, only=("cache_dir", "local_dir"))
 def verify(**given: Any) -> None:
     """Compare every entry with its checksum. Sets broken ones aside; exit status 1 if any is."""
     from tqdm import tqdm
 
+    from mirprobe.embedding.prune import list_entries
+
     cache = _open(given)
-    paths = list(cache.entries())
+    paths = [item.path for item in list_entries(cache)]
     progress = tqdm(paths, "verifying", leave=False, disable=None)
     broken = sum(cache.get(path.stem) is None for path in progress)
     typer.echo(f"{len(paths)} entries, {broken} broken")
@@ -59,7 +61,7 @@ def verify(**given: Any) -> None:
 
 
 @cache_app.command()
-@options_from(RunConfig, only=("cache_dir",))
+@options_from(RunConfig, only=("cache_dir", "local_dir"))
 def prune(
     encoder: Annotated[str | None, typer.Option(help="Delete entries of this encoder.")] = None,
     older_than: Annotated[
@@ -82,13 +84,10 @@ def prune(
     paths = prune_candidates(
         cache, now=now, encoder=encoder, older_than_days=older_than, max_gb=max_gb
     )
-    freed = 0
-    for path in tqdm(paths, "pruning", leave=False, disable=None):
-        freed += path.stat().st_size
-        if not dry_run:
-            path.unlink()
+    for path in () if dry_run else tqdm(paths, "pruning", leave=False, disable=None):
+        cache.remove(path)
     would = "would be " if dry_run else ""
-    typer.echo(f"{len(paths)} files {would}deleted, {_size(freed)} {would}freed")
+    typer.echo(f"{len(paths)} files {would}deleted, {_size(sum(paths.values()))} {would}freed")
 
 
 def _size(count: int) -> str:
@@ -98,21 +97,16 @@ def _size(count: int) -> str:
 
 
 def _open(given: dict[str, Any]) -> Cache:
-    """The cache in an existing folder.
+    """The cache at an address or in an existing folder.
 
     Raises:
-        ConfigError: the folder is missing, or an address was given.
+        ConfigError: the folder is missing.
     """
     from mirprobe.embedding.cache import Cache
     from mirprobe.embedding.remote_store import is_url
     from mirprobe.evaluation.config import make_config
 
-    cache_dir = make_config(given).cache_dir
-    if is_url(cache_dir):
-        raise ConfigError(
-            f"{cache_dir}: use the store's own tools for an address; --cache-dir "
-            f"{Cache(cache_dir).root} selects the copies of its entries on this machine"
-        )
-    if not Path(cache_dir).is_dir():
-        raise ConfigError(f"{cache_dir}: no such cache folder; name it with --cache-dir")
-    return Cache(cache_dir)
+    config = make_config(given)
+    if not is_url(config.cache_dir) and not Path(config.cache_dir).is_dir():
+        raise ConfigError(f"{config.cache_dir}: no such cache folder; name it with --cache-dir")
+    return Cache(config.cache_dir, config.local_folder)

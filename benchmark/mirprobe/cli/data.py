@@ -25,7 +25,7 @@ data_app = typer.Typer(
     cls=OneLineErrors, help="List, fetch and check data sets.", no_args_is_help=True
 )
 
-FOLDERS = ("data_home", "cache_dir")
+FOLDERS = ("data_home", "cache_dir", "local_dir")
 SHOWN = 10
 """Number of missing files that `status` lists."""
 
@@ -180,10 +180,9 @@ def _named(name: str) -> AbstractContextManager[None]:
 def folders_of(given: dict[str, Any]) -> DataFolders:
     """The folders of data sets that the options `FOLDERS` name."""
     from mirprobe.data.paths import DataFolders
-    from mirprobe.embedding.remote_store import local_folder
 
     config = make_config(given)
-    return DataFolders(local_folder(config.cache_dir), config.data_home)
+    return DataFolders(config.local_folder, config.data_home)
 
 
 def _number(value: float | None) -> str:

@@ -68,7 +68,7 @@ def inspect_command(
     typer.echo(f"figure: {output}; arrays: {arrays}")
 
 
-@options_from(RunConfig, only=("dataset", "limit", "device", "data_home", "cache_dir"))
+@options_from(RunConfig, only=("dataset", "limit", "device", "data_home", "cache_dir", "local_dir"))
 def emergence_command(
     checkpoint: Checkpoint = None,
     output: Annotated[

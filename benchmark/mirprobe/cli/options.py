@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import typer
 
-from mirprobe.evaluation.config import alternatives, choices_of
+from mirprobe.evaluation.field_types import alternatives, choices_of
 
 PANELS = {
     "What": ("encoders", "tasks"),
@@ -42,7 +42,17 @@ PANELS = {
         "resamples",
         "folds",
     ),
-    "Where": ("device", "engine", "jobs", "data_home", "cache_dir", "results_dir"),
+    "Where": (
+        "device",
+        "engine",
+        "gpu_workers",
+        "chunk",
+        "jobs",
+        "data_home",
+        "cache_dir",
+        "local_dir",
+        "results_dir",
+    ),
     "How": ("dtype", "precision", "batch_size"),
 }
 """Headings of the options in `--help`."""

@@ -13,7 +13,7 @@ from mirprobe.evaluation.config import RunConfig
 _SHOWN = 10
 
 
-@options_from(RunConfig, only=("device", "jobs", "data_home", "cache_dir"))
+@options_from(RunConfig, only=("device", "jobs", "data_home", "cache_dir", "local_dir"))
 def rerun_command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")], **given: Any
 ) -> None:

@@ -15,6 +15,7 @@ from mirprobe.evaluation.config import RunConfig, make_config
 OPTIONS = (
     "encoders", "dataset", "train_dataset", "test_dataset", "test_tracks", "perturb", "layers",
     "limit", "test_limit", "device", "dtype", "precision", "engine", "data_home", "cache_dir",
+    "local_dir",
 )  # fmt: skip
 HEADERS = {
     "cosine": "cosine",

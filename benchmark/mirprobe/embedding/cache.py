@@ -79,6 +79,7 @@ class Cache:
         place: as given.
         folder: as given, or the default.
         root: the folder of the entries, or of their copies.
+        remote: the files at the address, or None.
 
     Raises:
         ConfigError: no file system supports the address, or its package is not installed.
@@ -87,10 +88,10 @@ class Cache:
     def __init__(self, place: Path | str, folder: Path | None = None) -> None:
         self.place = place
         self.folder = local_folder(place) if folder is None else folder
-        self._remote = RemoteStore(str(place)) if is_url(place) else None
+        self.remote = RemoteStore(str(place)) if is_url(place) else None
         self.root = self.folder
-        if self._remote is not None:
-            self.root = self.folder / "copies" / digest(self._remote.url)[:12]
+        if self.remote is not None:
+            self.root = self.folder / "copies" / digest(self.remote.url)[:12]
         self._open: dict[str, Entry] = {}
 
     def path(self, key: str) -> Path:
@@ -103,8 +104,8 @@ class Cache:
         Raises:
             StorageError: the address does not answer.
         """
-        if self._remote is not None:
-            return self._remote.exists(_name(key))
+        if self.remote is not None:
+            return self.remote.exists(_name(key))
         return self.path(key).exists()
 
     def get(self, key: str) -> Entry | None:
@@ -138,8 +139,8 @@ class Cache:
         array = np.ascontiguousarray(array)
         described = {**metadata, "checksum": _checksum(array, metadata)}
         content = _saved(array, described)
-        if self._remote is not None:  # before the copy, so that every copy has an entry
-            self._remote.write(_name(key), content)
+        if self.remote is not None:  # before the copy, so that every copy has an entry
+            self.remote.write(_name(key), content)
         write_whole(path, content)
         self._open[key] = Entry(path, array.shape, dict(metadata))
         return self._open[key]
@@ -152,8 +153,8 @@ class Cache:
         """
         for key in keys:
             self._open.pop(key, None)
-            if self._remote is not None:
-                self._remote.delete(_name(key))
+            if self.remote is not None:
+                self.remote.delete(_name(key))
             try:
                 self.path(key).unlink(missing_ok=True)
             except OSError as error:
@@ -161,9 +162,19 @@ class Cache:
                     f"{self.path(key)}: cannot be deleted ({error}); delete it, it is wrong"
                 ) from error
 
+    def remove(self, path: Path) -> None:
+        """Delete a file of the cache, at the address too.
+
+        Raises:
+            StorageError: the address does not answer, or refuses.
+        """
+        if self.remote is not None and path.is_relative_to(self.root):
+            self.remote.delete(path.relative_to(self.root).as_posix())
+        path.unlink(missing_ok=True)
+
     def _fetched(self, key: str) -> bool:
         """Whether the address has the entry; if so, make the local copy."""
-        content = None if self._remote is None else self._remote.read(_name(key))
+        content = None if self.remote is None else self.remote.read(_name(key))
         if content is not None:
             write_whole(self.path(key), content)
         return content is not None

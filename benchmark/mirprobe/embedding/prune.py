@@ -5,21 +5,26 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from mirprobe.core.hashing import digest
-from mirprobe.embedding.cache import BROKEN, Cache
+from mirprobe.embedding.cache import BROKEN, SUFFIX, Cache
 
 DAY = 86_400.0
+_LONGEST_HEADER = 1_000_000  # bytes: a broken one may claim any length
 
 
 @dataclass(frozen=True)
 class EntryInfo:
-    """The file of a cache entry and its metadata, which are empty if it cannot be read."""
+    """The file of a cache entry and its metadata, which are empty if it cannot be read.
+
+    The path is that of the local copy if the entry is at an address; it need not exist.
+    """
 
     path: Path
     size: int
@@ -30,16 +35,40 @@ class EntryInfo:
 
 
 def list_entries(cache: Cache) -> Iterator[EntryInfo]:
-    """Every entry; only its header is read."""
-    for path in cache.entries():
-        try:
+    """Every entry; only its header is read.
+
+    Raises:
+        StorageError: the address does not answer, or refuses.
+    """
+    for path, size, written in _entries(cache):
+        metadata = _metadata(cache, path)
+        described = (str(metadata.get(name, "")) for name in ("encoder", "fingerprint", "view"))
+        yield EntryInfo(path, size, written, *described)
+
+
+def _entries(cache: Cache) -> Iterator[tuple[Path, int, float]]:
+    if cache.remote is None:
+        for path in cache.entries():
+            stat = path.stat()
+            yield path, stat.st_size, stat.st_mtime
+        return
+    for name, size, written in cache.remote.files("entries"):
+        if name.endswith(SUFFIX):
+            yield cache.root / name, size, written
+
+
+def _metadata(cache: Cache, path: Path) -> Mapping[str, Any]:
+    """That in the header; empty if it cannot be read. `verify` reports such entries."""
+    try:
+        if cache.remote is None:
             with safe_open(path, framework="numpy") as file:
-                metadata = file.metadata() or {}
-        except (SafetensorError, OSError):
-            metadata = {}  # `mirprobe cache verify` reports and sets aside broken entries
-        stat = path.stat()
-        described = (metadata.get(name, "") for name in ("encoder", "fingerprint", "view"))
-        yield EntryInfo(path, stat.st_size, stat.st_mtime, *described)
+                return file.metadata() or {}
+        name = path.relative_to(cache.root).as_posix()
+        length = int.from_bytes(cache.remote.part(name, 0, 8), "little")
+        header = json.loads(cache.remote.part(name, 8, 8 + min(length, _LONGEST_HEADER)))
+        return dict(header["__metadata__"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def prune_candidates(
@@ -49,7 +78,7 @@ def prune_candidates(
     encoder: str | None = None,
     older_than_days: float | None = None,
     max_gb: float | None = None,
-) -> list[Path]:
+) -> dict[Path, int]:
     """The files that `prune` deletes: all leftovers, and entries that match any criterion.
 
     The finished cells of an encoder are deleted with its entries, and old ones like old entries.
@@ -60,13 +89,22 @@ def prune_candidates(
         encoder: entries of this encoder.
         older_than_days: entries written longer ago.
         max_gb: the oldest of the remaining entries, until this many gigabytes are left.
+
+    Returns:
+        File -> size in bytes.
+
+    Raises:
+        StorageError: the address does not answer, or refuses.
     """
-    paths = [
-        path
+    paths = {
+        path: path.stat().st_size
         for path in cache.leftovers()
         # a recent temporary file may belong to a running process
         if path.suffix == BROKEN or now - path.stat().st_mtime > DAY / 24
-    ]
+    }
+    for name, size, written in () if cache.remote is None else cache.remote.files("entries"):
+        if name.endswith(".tmp") and now - written > DAY / 24:
+            paths[cache.root / name] = size
     left, fingerprints = [], set()
 
     def old(written: float) -> bool:
@@ -77,23 +115,24 @@ def prune_candidates(
         if named:
             fingerprints.add(digest(item.fingerprint))  # the name of its folder of cells
         if named or old(item.written):
-            paths.append(item.path)
+            paths[item.path] = item.size
         else:
             left.append(item)
-    paths += [
-        path
-        for path in sorted(cache.cells.glob("*/*"))
-        if path.parent.name in fingerprints
-        or old(path.stat().st_mtime)
-        or (encoder is not None and _encoder_of(path) in (encoder, f"pca({encoder}"))
-    ]
+    for path in sorted(cache.cells.glob("*/*")):
+        stat = path.stat()
+        if (
+            path.parent.name in fingerprints
+            or old(stat.st_mtime)
+            or (encoder is not None and _encoder_of(path) in (encoder, f"pca({encoder}"))
+        ):
+            paths[path] = stat.st_size
     if max_gb is not None:
         left.sort(key=lambda item: item.written, reverse=True)
         total = 0
         for item in left:
             total += item.size
             if total > max_gb * 1e9:
-                paths.append(item.path)
+                paths[item.path] = item.size
     return paths
 
 

@@ -34,9 +34,6 @@ from mirprobe.embedding.track_encoder import Encoding
 
 log = logging.getLogger(__name__)
 
-CHUNK = 16
-"""Tracks per call of a worker; all of them are encoded again if the worker dies."""
-
 RETRIES = 3
 """How often a chunk is repeated after its worker died."""
 
@@ -45,7 +42,7 @@ ANSWER = 5.0
 
 
 class RayWorkers:
-    """Worker processes of a Ray cluster: one per free GPU, or one per free core without GPUs.
+    """Worker processes of a Ray cluster: some per free GPU, or one per free core without GPUs.
 
     They are started when they are first needed. The cluster is the one that this program is
     connected to; else that of `RAY_ADDRESS`, or one that runs on this machine; else one is started
@@ -53,10 +50,14 @@ class RayWorkers:
 
     Args:
         device: `auto`, `cpu` or `cuda`.
+        per_gpu: workers of each GPU.
+        chunk: tracks per call of a worker; all of them are encoded again if the worker dies.
     """
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, per_gpu: int = 1, chunk: int = 16) -> None:
         self._wanted = device
+        self._per_gpu = per_gpu
+        self.chunk = chunk
         self._connected = False
         self._count = 0
         self.actors: list[Any] = []
@@ -77,7 +78,7 @@ class RayWorkers:
         if self._wanted == "cuda" and not gpus:
             raise ConfigError("device 'cuda': the Ray cluster has no GPU; give --device auto")
         self.device = "cuda" if gpus else "cpu"
-        room = int(free.get("GPU" if gpus else "CPU", 0))
+        room = int(free.get("GPU", 0) * self._per_gpu if gpus else free.get("CPU", 0))
         if not self._count:
             self._count = max(1, room)
             what = "GPU" if gpus else "CPU core"
@@ -86,7 +87,7 @@ class RayWorkers:
                 log.warning("Ray: the cluster is busy; waiting until a worker finds room")
         worker = ray.remote(RayWorker).options(
             num_cpus=1,
-            num_gpus=int(gpus),
+            num_gpus=1 / self._per_gpu if gpus else 0,
             max_restarts=-1,
             max_task_retries=RETRIES,
         )
@@ -242,7 +243,7 @@ class ClusterEmbedder(Embedder):
     def compute(self, missing: Missing) -> Iterator[Filled]:
         """As `Embedder.compute`, in chunks on all workers."""
         self.workers.start()
-        size = max(1, min(CHUNK, -(-len(missing) // len(self.workers.actors))))
+        size = max(1, min(self.workers.chunk, -(-len(missing) // len(self.workers.actors))))
         # workers do not need annotations
         tracks = [(replace(track, annotations=Annotations()), keys) for track, keys in missing]
         chunks = [tracks[first : first + size] for first in range(0, len(tracks), size)]

@@ -109,6 +109,29 @@ class RemoteStore:
             self._files.pipe_file(temporary, content)
             self._files.mv(temporary, path)
 
+    def files(self, folder: str) -> Iterator[tuple[str, int, float]]:
+        """Name, size in bytes, and time in seconds since the epoch, of each file in a folder.
+
+        Raises:
+            StorageError: the store does not answer, or refuses.
+        """
+        with self._fails("listed", folder):
+            self._files.invalidate_cache()
+            found = self._files.find(self._path(folder), detail=True)
+            for path, facts in found.items():
+                written = self._files.modified(path).timestamp()
+                yield str(path)[len(self._root) + 1 :], int(facts["size"]), written
+
+    def part(self, name: str, start: int, stop: int) -> bytes:
+        """Bytes `start` to `stop` of a file.
+
+        Raises:
+            StorageError: the store does not answer, or refuses.
+        """
+        with self._fails("read", name):
+            content: bytes = self._files.cat_file(self._path(name), start=start, end=stop)
+        return content
+
     def delete(self, name: str) -> None:
         """Delete a file if it exists.
 

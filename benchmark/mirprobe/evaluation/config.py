@@ -6,17 +6,17 @@ knows whether torch is needed.
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_type_hints
 
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.number_types import Dtype, Precision
 from mirprobe.data.paths import DATA_HOME
 from mirprobe.embedding.remote_store import CACHE, is_url
+from mirprobe.evaluation.field_types import cast_field, choices_of
 
 QUICK_ENCODERS = ("vit1d", "logmel", "mfcc", "chroma", "vit1d-random")
 QUICK_TASKS = ("tagging", "key", "chord", "beat")
@@ -31,6 +31,12 @@ ValidTracks = Literal["scaled", "all"]
 DropLeaks = Literal["test"]
 AnyPrecision = Literal["auto", Precision]
 Engine = Literal["local", "ray"]
+
+
+_FROM_ONE = (
+    "limit", "test_limit", "pca", "draws", "resamples", "repeats", "batch_size", "gpu_workers",
+    "chunk",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,6 +93,8 @@ class RunConfig:
         batch_size: Windows in one call of an encoder; halved when the device runs out of memory.
         engine: Where encoders run: in this process, or on the workers of a Ray cluster. With ray,
             cached embeddings are not compared with the encoder.
+        gpu_workers: Workers for each GPU, with engine ray.
+        chunk: Tracks in one call of a worker, with engine ray.
         jobs: Processes that train probes and score; 0 for one per core. No result depends on it.
         limit: Use only this many tracks of each split, the first ones: for a trial. It limits the
             test split too, unless test_limit is given. To train on fewer tracks give train_tracks.
@@ -104,6 +112,8 @@ class RunConfig:
         data_home: Folder with one folder per data set, for data sets that are not generated.
         cache_dir: Folder of the embeddings and of generated audio; or an address of embeddings
             that fsspec can open, such as s3://bucket/path.
+        local_dir: With cache_dir at an address, the folder on this machine of generated audio,
+            hashes, finished cells and copies of embeddings. embeddings_cache if none is given.
         results_dir: Folder that gets the folder of the run.
     """
 
@@ -132,6 +142,8 @@ class RunConfig:
     precision: AnyPrecision = "32"
     batch_size: int = 16
     engine: Engine = "local"
+    gpu_workers: int = 1
+    chunk: int = 16
     jobs: int = 0
     limit: int | None = None
     test_limit: int | None = None
@@ -141,6 +153,7 @@ class RunConfig:
     strict: bool = False
     data_home: Path = DATA_HOME
     cache_dir: Path | str = CACHE
+    local_dir: Path | None = None
     results_dir: Path = Path("results")
 
     def __post_init__(self) -> None:
@@ -183,7 +196,12 @@ class RunConfig:
         subsets = self.train_sizes + self.shot_sizes
         if subsets and self.folds:
             raise ConfigError("train_tracks and shots need the splits of the data set; drop folds")
-        for name in ("limit", "test_limit", "pca", "draws", "resamples", "repeats", "batch_size"):
+        if self.local_dir is not None and not is_url(self.cache_dir):
+            raise ConfigError(
+                f"local_dir is for a cache at an address, and '{self.cache_dir}' is a folder; drop "
+                "one of them"
+            )
+        for name in _FROM_ONE:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 1")
@@ -239,6 +257,11 @@ class RunConfig:
         return _counts("shots", self.shots or ())
 
     @property
+    def local_folder(self) -> Path:
+        """The folder of generated audio, hashes and finished cells."""
+        return Path(self.cache_dir) if not is_url(self.cache_dir) else self.local_dir or CACHE
+
+    @property
     def data(self) -> str:
         """The name of the data in tables: a specification, or `TRAIN -> TEST`."""
         return self.dataset or f"{self.train_dataset} -> {self.test_dataset}"
@@ -286,47 +309,6 @@ def make_config(values: Mapping[str, Any], origin: str = "") -> RunConfig:
         for name in values:
             if name not in hints:
                 raise ConfigError(f"unknown field '{name}'; {nearest(str(name), hints)}")
-        return RunConfig(**{name: _cast(name, values[name], hints[name]) for name in values})
+        return RunConfig(**{name: cast_field(name, values[name], hints[name]) for name in values})
     except ConfigError as error:
         raise ConfigError(f"{origin}{error}") from error
-
-
-def alternatives(hint: Any) -> tuple[Any, ...]:
-    """The members of a union; any other type is the only one."""
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-
-
-def choices_of(hint: Any) -> tuple[str, ...]:
-    """The values of a `Literal`, or of one in a union; empty for other types."""
-    literals = [kind for kind in alternatives(hint) if get_origin(kind) is Literal]
-    return tuple(choice for kind in literals for choice in get_args(kind))
-
-
-def _cast(name: str, value: Any, hint: Any) -> Any:
-    """A plain value in the annotated type of its field.
-
-    Raises:
-        ConfigError: it is of another type. A bool is not accepted as an int.
-    """
-    takes = []
-    for kind in alternatives(hint):
-        if get_origin(kind) is tuple:
-            (item, _), items = get_args(kind), value if isinstance(value, list | tuple) else [value]
-            if item is str:  # YAML reads the layers [4, 8] as numbers
-                items = [str(one) if type(one) is int else one for one in items]
-            if all(type(one) is item for one in items):
-                return tuple(items)
-            takes = [f"a list of {item.__name__}"]
-        elif get_origin(kind) is Literal:  # YAML reads the precision 32 as a number
-            if type(value) is str or str(value) in get_args(kind):
-                return str(value)
-            takes.append("str")
-        elif kind is Path:
-            if isinstance(value, Path) or (isinstance(value, str) and not is_url(value)):
-                return Path(value)
-            takes.append("Path")
-        elif type(value) is kind:
-            return value
-        else:
-            takes.append("null" if kind is type(None) else kind.__name__)
-    raise ConfigError(f"field '{name}' is {value!r}; it takes {' or '.join(takes)}")

@@ -163,7 +163,7 @@ def planned(
     Raises:
         ConfigError: an unknown name, an unsuitable data set, or a missing package.
     """
-    cache = Cache(config.cache_dir)
+    cache = Cache(config.cache_dir, config.local_folder)
     device = find_device(config.device)
     resources = Resources(device, find_precision(config.precision, device))
     config = replace(config, precision=resources.precision)
@@ -187,4 +187,4 @@ def _workers(config: RunConfig) -> RayWorkers | None:
         raise ConfigError("engine 'ray' needs Ray; pip install 'mirprobe[ray]'")
     from mirprobe.embedding.ray_cluster import RayWorkers
 
-    return RayWorkers(config.device)
+    return RayWorkers(config.device, config.gpu_workers, config.chunk)

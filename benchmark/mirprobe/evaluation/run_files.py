@@ -18,8 +18,10 @@ from mirprobe.encoders.specs import file_specs, split_pca
 from mirprobe.evaluation.config import RunConfig
 
 SUITE = "suite.yaml"
-FOLDERS = ("data_home", "cache_dir", "results_dir")
-OF_THE_MACHINE = ("device", "batch_size", "engine", "jobs", "strict", *FOLDERS)
+FOLDERS = ("data_home", "cache_dir", "local_dir", "results_dir")
+OF_THE_MACHINE = (
+    "device", "batch_size", "engine", "gpu_workers", "chunk", "jobs", "strict", *FOLDERS,
+)  # fmt: skip
 """Fields of a configuration that change no score."""
 
 

@@ -15,7 +15,6 @@ from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, PluginError, plugin_errors
 from mirprobe.data.combined import CrossedDataset, JoinedDataset
 from mirprobe.data.paths import DataFolders, joined_specs
-from mirprobe.embedding.remote_store import local_folder
 from mirprobe.encoders.declaration import CheckedEncoder
 from mirprobe.encoders.specs import checked_encoder, split_pca
 from mirprobe.evaluation.config import RunConfig
@@ -36,7 +35,7 @@ def make_dataset(config: RunConfig, instances: Mapping[str, Dataset] | None = No
         ConfigError: a name or an option is unknown, or the data sets cannot be combined.
     """
 
-    folders = DataFolders(local_folder(config.cache_dir), config.data_home)
+    folders = DataFolders(config.local_folder, config.data_home)
 
     def side(spec: str) -> Dataset:
         if instances and spec in instances:
