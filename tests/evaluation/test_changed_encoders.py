@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -215,6 +216,17 @@ class Exiting(Bands):
         sys.exit(0)
 
 
+class Leaving(Bands):
+    """Ends its process, after a child of its own has ended so."""
+
+    def __call__(self, audio: Tensor) -> Tokens:
+        child = os.fork()
+        if not child:
+            os._exit(3)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+        os._exit(0)
+
+
 class Panicking(Bands):
     def __call__(self, audio: Tensor) -> Tokens:
         raise BaseException("panic")  # as pyo3's PanicException
@@ -237,12 +249,17 @@ class Frail(Bands):
         return object.__getattribute__(self, name)
 
 
-def test_an_encoder_that_exits_costs_only_itself(tones: Tones, tmp_path: Path) -> None:
-    result = Workbench(tmp_path, tones).run(Exiting(), Frail(), Bands())
+@pytest.mark.parametrize("encoder", [Exiting, Leaving])
+def test_an_encoder_that_exits_costs_only_itself(
+    encoder: type[Bands], tones: Tones, tmp_path: Path
+) -> None:
+    before = os._exit
+    result = Workbench(tmp_path, tones).run(encoder(), Frail(), Bands())
     (failure,) = result.failures.items()
-    assert failure[0] == "Exiting"
-    assert failure[1].startswith("encoder 'Exiting' raised SystemExit: 0 (windows of shape")
+    assert failure[0] == encoder.__name__
+    assert failure[1].startswith(f"encoder '{failure[0]}' raised SystemExit: 0 (windows of shape")
     assert set(result.scores["encoder"]) == {"Frail", "Bands"}
+    assert os._exit is before
 
 
 @pytest.mark.parametrize("attribute", ["dim", "info", "built", "imported", "panics"])

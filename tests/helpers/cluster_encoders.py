@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 from helpers.small_encoders import Bands
@@ -38,7 +39,7 @@ class Dying(Bands):
         deaths = len(list(self.folder.glob("death-*")))
         if self.calls >= 2 and deaths < self.times:
             (self.folder / f"death-{os.getpid()}").touch()
-            os._exit(1)
+            os.kill(os.getpid(), signal.SIGKILL)
         return super().__call__(audio)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from os import _exit  # plug-ins run with another `os._exit`
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -61,7 +62,7 @@ def _end_with(parent: int) -> None:
     """End this process when its parent has another id than at the start."""
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK)
-    os._exit(1)
+    _exit(1)
 
 
 def parallel_map(

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 
 _SEEDS = count()
+_EXIT, _PROCESS = os._exit, os.getpid()
 
 
 @contextmanager
@@ -22,10 +23,12 @@ def kept_torch_state() -> Iterator[None]:
     """Restore settings of torch, numpy and logging, torch's random state, folder and streams.
 
     Within, torch's generators start from another seed each time: what an encoder draws depends on
-    nothing else that runs in the process, and two calls of a random encoder differ.
+    nothing else that runs in the process, and two calls of a random encoder differ. `os._exit`
+    raises SystemExit, which ends the plug-in and not the run.
     """
     before = [get() for get, _ in _SETTINGS]
     cuda: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    os._exit = _exit_of_plugin
     devices = list(range(torch.cuda.device_count())) if cuda else []
     with torch.random.fork_rng(devices=devices):
         seed = next(_SEEDS)
@@ -38,6 +41,12 @@ def kept_torch_state() -> Iterator[None]:
             for (get, set_), value in zip(_SETTINGS, before, strict=True):
                 if get() != value:
                     set_(value)
+
+
+def _exit_of_plugin(status: int) -> NoReturn:
+    if os.getpid() != _PROCESS:  # of a child that the plug-in has forked
+        _EXIT(status)
+    raise SystemExit(status)
 
 
 def _set_default_device(device: torch.device) -> None:
@@ -64,6 +73,7 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (os.getcwd, os.chdir),  # the folders of a run may be relative to it
     (lambda: logging.root.manager.disable, logging.disable),
     *(_attribute(sys, name) for name in ("stdout", "stderr")),
+    _attribute(os, "_exit"),
     *(
         _attribute(torch.backends.cudnn, name)
         for name in ("enabled", "benchmark", "deterministic", "allow_tf32")
