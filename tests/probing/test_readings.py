@@ -11,7 +11,7 @@ import pytest
 import torch
 from helpers.in_memory import InMemory
 from helpers.stub_task import StubTask
-from probing.test_equal_terms import ROW, make_tracks
+from probing.test_fixed_layers import ROW, make_tracks
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Level, Loss

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.stub_task import StubTask
-from probing.test_equal_terms import ROW, make_tracks
+from probing.test_fixed_layers import ROW, make_tracks
 
 from mirprobe.core.schema import Level
 from mirprobe.probing.cell import run_cell

@@ -149,7 +149,7 @@ def audit_command(
     Of several data sets, tracks of different data sets are compared too. Exit status 1 if there are
     any pairs, or if audio cannot be read.
     """
-    from mirprobe.data.audit import leaks
+    from mirprobe.data.find_leaks import leaks
     from mirprobe.data.tracks import prepare_audio, read_splits, tracks_of
 
     sides: dict[str, Sequence[Track]] = {}

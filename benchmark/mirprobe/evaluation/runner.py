@@ -24,9 +24,9 @@ from mirprobe.data.perturb import parse_perturbations, text_of
 from mirprobe.data.perturbed_tracks import disturbed_tracks
 from mirprobe.evaluation.cells import CellWork, compute_cells
 from mirprobe.evaluation.config import RunConfig
+from mirprobe.evaluation.drop_leaks import audited
 from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.find_cells import find_cells
-from mirprobe.evaluation.leakage import audited
 from mirprobe.evaluation.perturbed_annotations import moved_tracks
 from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.evaluation.provenance import HashedTask, data_hash, describe, task_key

@@ -22,7 +22,7 @@ from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.api.specs import require_scores, spec_name
 from mirprobe.core.errors import ConfigError
 from mirprobe.probing.selection import best_on_validation
-from mirprobe.reporting.equal_terms import equal_terms
+from mirprobe.reporting.fixed_layers import equal_terms
 from mirprobe.reporting.ranks import ENTRY, RANKED_TOGETHER, RANKS, add_ranks, holm, with_p
 from mirprobe.reporting.run_tables import (
     DIFFERENCES,

@@ -12,8 +12,8 @@ from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.core.intervals import FEW
 from mirprobe.core.markdown import markdown_table
 from mirprobe.probing.selection import EQUAL_DIM
-from mirprobe.reporting.equal_terms import EQUAL, PCA, order_note
 from mirprobe.reporting.extra_tables import tables_beside
+from mirprobe.reporting.fixed_layers import EQUAL, PCA, order_note
 from mirprobe.reporting.leaderboard import CONTROLS, is_supervised, is_trained_on
 from mirprobe.reporting.published import table_of
 from mirprobe.reporting.ranks import RANKED_TOGETHER, TABLE, mean_ranks

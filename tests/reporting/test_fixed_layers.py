@@ -8,7 +8,7 @@ from helpers.paths import ROOT
 from helpers.score_rows import INFO, ROW, frame
 
 from mirprobe.core.schema import Score
-from mirprobe.reporting.equal_terms import order_note
+from mirprobe.reporting.fixed_layers import order_note
 from mirprobe.reporting.leaderboard import leaderboard, read_runs
 from mirprobe.reporting.tables import notes_of, rows_of, to_markdown
 

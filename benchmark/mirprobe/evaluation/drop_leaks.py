@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 
 from mirprobe.core.errors import ConfigError
-from mirprobe.data.audit import leaks, same_files
+from mirprobe.data.find_leaks import leaks, same_files
 from mirprobe.data.tracks import Tracks
 from mirprobe.evaluation.plan import Plan
 

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from mirprobe.core.schema import Annotations, Split, Track
-from mirprobe.data.audit import RATE, fingerprints, leaks
+from mirprobe.data.find_leaks import RATE, fingerprints, leaks
 from mirprobe.data.perturb import RATE as FULL
 from mirprobe.data.perturb import Samples, perturb
 
