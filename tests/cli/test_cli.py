@@ -131,8 +131,8 @@ def test_a_suite_of_runs_ends_in_one_board(here: Path, caplog: pytest.LogCapture
     assert "mean rank" not in result.stdout  # one encoder has no peer
     assert result.stdout.count("scores and predictions: ") == 3
     # the warning comes before the other runs, the errors at the end
-    [early] = [line.message for line in caplog.records if "unknown data set" in line.message]
-    assert early.startswith("key on tone: unknown data set 'tone'; did you mean 'tones'?")
+    early, _ = [line for line in result.stderr.splitlines() if "unknown data set" in line]
+    assert early.startswith("warning: key on tone: unknown data set 'tone'; did you mean 'tones'?")
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     unknown, failed = errors
     assert unknown.startswith("error: key on tone: unknown data set 'tone'; did you mean 'tones'?")
