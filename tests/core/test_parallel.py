@@ -79,14 +79,30 @@ def test_a_process_of_its_own_leaves_the_pool_usable() -> None:
     assert list(parallel_map(math.sqrt, [(4.0,), (9.0,)], 2, "roots")) == [2, 3]
 
 
+PARENT = """
+from mirprobe.core.parallel import in_process, parallel_map
+
+NAP = "import os, time; open(f'{{os.getpid()}}.pid', 'x').close(); time.sleep(600)"
+
+class Heavy:  # it is unpickled before the call, as what imports torch
+    def __reduce__(self):
+        return exec, (NAP,)
+
+{call}
+"""
+
+
 @pytest.mark.parametrize(
     ("call", "workers"),
-    [("list(parallel_map(exec, [(nap,)] * 2, 2, 'naps'))", 2), ("in_process('nap', exec, nap)", 1)],
+    [
+        ("list(parallel_map(exec, [(NAP,)] * 2, 2, 'naps'))", 2),
+        ("list(parallel_map(str, [(Heavy(),)] * 2, 2, 'naps'))", 2),
+        ("in_process('nap', exec, NAP)", 1),
+    ],
 )
 def test_workers_end_with_a_killed_parent(call: str, workers: int, tmp_path: Path) -> None:
-    nap = "import os, time; open(f'{os.getpid()}.pid', 'x').close(); time.sleep(600)"
-    code = f"from mirprobe.core.parallel import in_process, parallel_map; nap = {nap!r}; {call}"
-    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) as parent:
+    command = [sys.executable, "-c", PARENT.format(call=call)]
+    with subprocess.Popen(command, cwd=tmp_path) as parent:
         _wait(lambda: len(list(tmp_path.glob("*.pid"))) == workers)
         parent.kill()
     _wait(lambda: not any(_runs(int(file.stem)) for file in tmp_path.glob("*.pid")))

@@ -47,19 +47,16 @@ def call_packed(path: Sequence[str], function: bytes, *arguments: Any) -> Any:
     return cloudpickle.loads(function)(*arguments)
 
 
-def _worker_call(parent: int, function: Any, *arguments: Any) -> Any:
-    """Call a function in a worker process, which ends when its parent has died.
+def _watch(parent: int) -> None:
+    """End this worker process when its parent has died, before it imports anything for its calls.
 
     A killed parent cannot end its workers. They would finish their calls and then wait for more,
     with all their memory.
     """
-    if os.getpid() != parent and not any(t.name == "parent" for t in threading.enumerate()):
-        threading.Thread(target=_end_with, args=(parent,), name="parent", daemon=True).start()
-    return function(*arguments)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
-    """End this process when its parent has another id than at the start."""
     while os.getppid() == parent:
         time.sleep(PARENT_CHECK)
     _exit(1)
@@ -103,8 +100,9 @@ def parallel_map(
     workers = max(1, min(jobs or joblib.cpu_count(), len(calls)))
     order = "generator" if ordered else "generator_unordered"
     # without memory maps, so that arguments may be changed as in this process
-    results = joblib.Parallel(n_jobs=workers, return_as=order, max_nbytes=None)(
-        joblib.delayed(_worker_call)(os.getpid(), function, *call) for call in calls
+    watched = {"initializer": _watch, "initargs": (os.getpid(),)}
+    results = joblib.Parallel(n_jobs=workers, return_as=order, max_nbytes=None, **watched)(
+        joblib.delayed(function)(*call) for call in calls
     )
     if progress:
         results = tqdm(results, title, len(calls), unit=unit, leave=False, disable=None)
@@ -164,9 +162,10 @@ def in_process(title: str, function: Any, *arguments: Any) -> Any:
     from joblib.externals.loky import ProcessPoolExecutor
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-    executor = ProcessPoolExecutor(max_workers=1)  # not the one that joblib keeps
+    # not the executor that joblib keeps
+    executor = ProcessPoolExecutor(max_workers=1, initializer=_watch, initargs=(os.getpid(),))
     try:
-        return executor.submit(_worker_call, os.getpid(), function, *arguments).result()
+        return executor.submit(function, *arguments).result()
     except TerminatedWorkerError as error:
         raise KilledError(
             f"{title}: its process was killed, perhaps for lack of memory; make memory free, or "
