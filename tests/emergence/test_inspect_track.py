@@ -133,7 +133,7 @@ def bad_files(folder: Path, song: Path) -> dict[str, tuple[list[object], str]]:
         "layer": ([song, *good, "--layers", "13"], "unknown layer '13'"),
         "layers": ([song, *good, "--layers", "1,1"], "none twice"),
         "reading": ([song, *good, "--reading", "turns"], "did you mean 'turn'"),
-        "ending": ([song, *good, "-o", folder / "x.tif"], "x.tif: a figure ends in .png or .svg"),
+        "ending": ([song, *good, "-o", folder / "x.tif"], "unknown format '.tif'; end it in .png"),
         "start": ([song, *good, "--start", 4.5], "--start 4.5: give between 0 and 4.01 s"),
         "duration": ([song, *good, "--duration", 0.1], "--duration 0.1: give between 0.992 s"),
         "nan": ([song, *good, "--start", "nan"], "--start nan"),

@@ -72,6 +72,7 @@ def test_combinations_nest() -> None:
         ("concat()", "an item is empty"),
         ("concat(mfcc)", "concat(mfcc): give two different encoders at least"),
         ("concat(mfcc,mfcc)", "names one encoder twice; name each once"),
+        ("Ours (big)=mfcc", "a name before `=` has no colon, parenthesis or quote"),
         ("concat(mfcc,chrom)", "unknown encoder 'chrom'; did you mean 'chroma'?"),
         ("layers(mfcc)", "layers(mfcc, ...): name one layer at least, and none twice"),
         ("layers(mfcc,4)", "layers(mfcc, ...): unknown layer '4'; it has mfcc"),

@@ -35,7 +35,7 @@ def test_a_figure_names_its_trainings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "output", "wanted"),
-    [("gone", "a.svg", "no logs of a training"), ("here", "a.jpg", "ends in .png or .svg")],
+    [("gone", "a.svg", "no logs of a training"), ("here", "a.jpg", "end it in .png, .svg")],
 )
 def test_one_line_for_what_cannot_be_drawn(
     tmp_path: Path, name: str, output: str, wanted: str

@@ -109,6 +109,7 @@ def test_a_blank_has_its_reason(runs: dict[str, Path], tmp_path: Path) -> None:
     table = compare(opened(runs, "bands", "few"), "Bands", ["key"])
     assert table["mark"].tolist() == [""]
     assert table["reason"][0].startswith("different data (audio, annotations or splits): ")
+    assert general_notes(table) == ["1 of 1 rows could not be compared; the rows say why."]
     table = compare(opened(runs, "bands", "mlp"), "Bands", ["key"])
     assert table["reason"].tolist() == ["different probe: mlp and linear"]
     table = compare(opened(runs, "summary", "dull"), "Dull", ["tagging", "key"])
@@ -189,7 +190,7 @@ def test_the_command_prints_and_writes(runs: dict[str, Path], tmp_path: Path) ->
     assert pd.read_csv(out)["encoder"].tolist() == ["Summary", "Summary", "Dull"]
     for name, message in (
         (".", "is a folder"),
-        ("x.txt", "unknown format '.txt'; use .csv or .md"),
+        ("x.txt", "unknown format '.txt'; end it in .csv or .md"),
     ):
         result = CliRunner().invoke(app, [*call[:-1], str(tmp_path / name)])
         assert (result.exit_code, message in result.output) == (2, True), result.output

@@ -10,9 +10,12 @@ import pandas as pd
 import pytest
 from helpers.shown_runs import EVIL, METRICS, TRACKS, write_run
 
+import mirprobe
 from mirprobe.core.errors import ConfigError
 from mirprobe.reporting.paper_table import FORMATS, latex_escaped, long_table, paper_table
+from mirprobe.reporting.report.page import page
 from mirprobe.reporting.run_collection import RunCollection, collect_runs
+from mirprobe.reporting.tables import UNRANKED_NOTE
 
 ODD = r"a_b&c%d$e#f{g}h~i^j\k"
 
@@ -58,6 +61,7 @@ def test_names_are_escaped(runs: RunCollection) -> None:
     latex = paper_table(runs, "latex").decode()
     assert latex_escaped(ODD) in latex
     assert r"a\_b\&c\%d\$e\#f\{g\}h\textasciitilde{}i\textasciicircum{}j\textbackslash{}k" in latex
+    assert latex_escaped("<a|b>") == r"\textless{}a\textbar{}b\textgreater{}"
 
 
 def test_the_spread_of_fitted_probes(tmp_path: Path) -> None:
@@ -103,3 +107,36 @@ def test_a_real_latex_compiles_the_table(runs: RunCollection, tmp_path: Path) ->
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_an_encoder_that_is_not_ranked_has_a_mark(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", ["a", "b"], ["key"])
+    scores = pd.read_csv(run / "scores.csv", keep_default_na=False)
+    trained = scores["encoder"].eq("a")
+    scores.assign(supervised=trained.map({True: "key", False: ""})).to_csv(
+        run / "scores.csv", index=False
+    )
+    found = collect_runs(run)
+    table = long_table(found).set_index("encoder")
+    assert table["ranked"].to_dict() == {"a": False, "b": True}
+    value = f"{table['value']['a']:.3f}"
+    assert f"| a | {value}† [" in paper_table(found, "markdown").decode()
+    assert rf"a & {value}\textsuperscript{{\dag}} [" in paper_table(found, "latex").decode()
+    for form in ("markdown", "latex", "html"):
+        assert "trained with labels for this task" in paper_table(found, form).decode()
+    figure = mirprobe.plot("scores", run)
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert sorted(names) == ["a †", "b"]
+    assert UNRANKED_NOTE in str(figure.get_label())
+    assert UNRANKED_NOTE in page(found)
+    assert f"{value}<sup>†</sup>" in page(found)
+
+
+def test_the_caption_of_a_table_claims_no_test_that_was_not_made(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", ["a", "b"], ["key"], undefined=[("b", "key")])
+    text = paper_table(collect_runs(run), "markdown").decode()
+    assert "trained with labels" not in text  # b has no score, which is another reason
+    run = write_run(tmp_path / "other", ["a", "b"], ["key"])
+    assert "differ significantly" in paper_table(collect_runs(run), "markdown").decode()
+    (run / "differences.csv").unlink()
+    assert "differ significantly" not in paper_table(collect_runs(run), "markdown").decode()

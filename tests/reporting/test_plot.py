@@ -4,6 +4,7 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.shown_runs import EVIL, METRICS, TRACKS, write_run
 from typer.testing import CliRunner
@@ -12,7 +13,7 @@ import mirprobe
 from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.plotting import INK, inline_svg
-from mirprobe.reporting.figures.common import looks
+from mirprobe.reporting.figures.common import contents_of, literal, looks
 from mirprobe.reporting.figures.layers import layer_scores
 from mirprobe.reporting.figures.plot import FIGURES, MISSING
 from mirprobe.reporting.run_collection import collect_runs
@@ -107,10 +108,24 @@ def test_the_commands_read_their_options(run: Path, tmp_path: Path) -> None:
     assert path.is_file()
     assert "Ours" in path.read_text()
     assert "beat" not in path.read_text()
+    names = {"table": "x.md", "plot": "x.png", "report": "x.html"}
+    folders = []
+    for command, name in names.items():
+        (tmp_path / name).mkdir()
+        kind = ["scores"] if command == "plot" else []
+        folders.append([command, *kind, str(run), "-o", str(tmp_path / name)])
     for bad, message in (
-        (["table", str(run), "-o", str(tmp_path / "x.doc")], "give --format, or end in .tex"),
+        (
+            ["table", str(run), "-o", str(tmp_path / "x.doc")],
+            "unknown format '.doc'; end it in .tex",
+        ),
         (["table", str(run), "--format", "parquet"], "name a file with --output"),
-        (["plot", "scores", str(run), "-o", str(tmp_path / "x.tif")], "a figure ends in"),
+        (
+            ["plot", "scores", str(run), "-o", str(tmp_path / "x.tif")],
+            "end it in .png, .svg or .pdf",
+        ),
+        (["report", str(run), "-o", str(tmp_path / "x.pdf")], "end it in .html"),
+        *((words, "is a folder; name a file") for words in folders),
         (["report", str(run), "--rename", "ours"], "give OLD=NEW"),
     ):
         done = CliRunner().invoke(app, bad)
@@ -120,6 +135,32 @@ def test_the_commands_read_their_options(run: Path, tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["report", str(run), "-o", str(page)]).exit_code == 0
     assert len(METRICS) == page.read_text().count("<article")
     assert EVIL not in page.read_text()
+
+
+def test_two_names_of_one_encoder_have_a_difference(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", ["a", "b"], ["key"])
+    for name, columns in {"scores": ["cell"], "differences": ["cell", "reference_cell"]}.items():
+        table = pd.read_csv(run / f"{name}.csv", keep_default_na=False)
+        table[columns] = "same"
+        table.to_csv(run / f"{name}.csv", index=False)
+    pairs = collect_runs(run).differences
+    assert pairs[["encoder", "reference"]].to_numpy().tolist() == [["a", "b"], ["b", "a"]]
+    assert pairs["difference"].sum() == 0
+
+
+def test_long_names_are_cut_in_the_middle() -> None:
+    name = "hf:someone/some-model,revision=1234567890,layers=all"
+    assert literal(name) == "hf:someone/some-mo…4567890,layers=all"
+    assert literal("$x_1$") == r"\$x_1\$"
+
+
+def test_the_caption_says_what_intervals_contain() -> None:
+    texts = [f"studentised over test tracks of these fitted probes{end}" for end in ("", " (fewer")]
+    one = pd.DataFrame({"interval": [*texts, ""]})
+    more = pd.DataFrame({"interval": ["hierarchical over test groups, draws, resamples"]})
+    assert contents_of([one]) == "test tracks"
+    several = "test tracks or test groups (and draws, resamples where there are several)"
+    assert contents_of([one, more]) == several
 
 
 def test_encoders_differ_in_colour_or_marker() -> None:

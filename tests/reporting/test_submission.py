@@ -83,9 +83,29 @@ def test_a_packed_run_is_small_complete_and_always_the_same(
     assert len(kept.predictions) == 1 < len(every.predictions)
     assert call("leaderboard", "pack", runs["mine"], "-o", tmp_path)[1].endswith("with --output")
     assert (
-        "unknown format '.rar'; use .zip"
+        "unknown format '.rar'; end it in .zip"
         in call("leaderboard", "pack", runs["mine"], "-o", tmp_path / "a.rar")[1]
     )
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["scores.csv", "run.json", "differences.csv", REFERENCES, "predictions/Bands__key.json.gz"],
+)
+def test_a_damaged_zip_file_ends_in_one_line(
+    runs: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "a.zip"
+    pack(StoredRun(runs["mine"]), path)
+    with ZipFile(path) as archive:
+        entry = archive.getinfo(name)
+    content = bytearray(path.read_bytes())
+    start = entry.header_offset + 30 + len(name)  # behind the header of the entry
+    content[start + 20 : start + 40] = bytes(20)
+    path.write_bytes(content)
+    for words in (["table"], ["compare"], ["leaderboard", "check"]):
+        code, text = call(*words, path)
+        assert (code, text.startswith(f"error: {path}: damaged zip file (")) == (2, True), text
 
 
 def test_a_packed_run_of_the_package_is_the_reference(

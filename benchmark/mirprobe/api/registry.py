@@ -107,7 +107,7 @@ class Registry(Generic[T]):
             return self._factories[name], name, text
         found = self._entry_points()
         if name not in found:
-            hint = _in_a_file(self.kind, spec) or nearest(name, self.names())
+            hint = _meant(self.kind, spec) or nearest(name, self.names())
             raise ConfigError(f"unknown {self.kind} '{name}'; {hint}")
         point = found[name]
         what = f"{self.kind} plug-in '{name}' ({_origin(point)}) fails to import"
@@ -147,9 +147,11 @@ def _summary(docstring: str | None, licence: str = "") -> str:
     return f"{first} [{licence}]" if licence else first
 
 
-def _in_a_file(kind: str, spec: str) -> str:
-    """What was meant, if a specification names a file without saying so; else the empty text."""
+def _meant(kind: str, spec: str) -> str:
+    """What was meant, where a specification or a name of it shows that; else the empty text."""
     path, _, rest = spec.partition(":")
+    if kind == "encoder" and "=" in path:
+        return "a name before `=` has no colon, parenthesis or quote"
     if kind == "data set" and path.endswith((".yaml", ".yml")):
         return f"did you mean 'folder:{spec}'?"
     if path.endswith((".csv", ".tsv", ".parquet")):

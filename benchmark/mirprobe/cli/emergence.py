@@ -41,14 +41,15 @@ def inspect_command(
     The arrays behind the figure are written to the same folder, as .npz.
     """
     from mirprobe.core.atomic_write import write_whole
-    from mirprobe.core.plotting import check_ending, require_matplotlib
+    from mirprobe.core.output_file import check_output
+    from mirprobe.core.plotting import ENDINGS, require_matplotlib
     from mirprobe.emergence.inspect_figure import draw
     from mirprobe.emergence.inspect_track import inspect_track, to_npz
     from mirprobe.emergence.models import InspectedModel, trained_spec
     from mirprobe.vit1d.checkpoint import weights_path
 
     output = output or Path(f"{file.stem}.png")
-    check_ending(output)
+    check_output(output, ENDINGS)
     require_matplotlib()
     weights = weights_path(checkpoint)
     config = make_config(given)

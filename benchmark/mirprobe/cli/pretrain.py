@@ -129,10 +129,11 @@ def curves_command(
 ) -> None:
     """Draw the loss and the retrieval of one or more trainings."""
     from mirprobe.core.atomic_write import write_whole
-    from mirprobe.core.plotting import check_ending, require_matplotlib
+    from mirprobe.core.output_file import check_output
+    from mirprobe.core.plotting import ENDINGS, require_matplotlib
     from mirprobe.pretraining.plot_curves import draw
 
-    check_ending(output)
+    check_output(output, ENDINGS)
     require_matplotlib()
     write_whole(output, draw(runs, output.suffix))
     typer.echo(str(output))

@@ -32,9 +32,11 @@ def report_command(
 
     The page is one HTML file that needs no network.
     """
+    from mirprobe.core.output_file import check_output
     from mirprobe.reporting.report.page import write_report
     from mirprobe.reporting.run_collection import collect_runs
 
+    check_output(output, (".html", ".htm"))
     write_report(collect_runs(runs, names_of(tasks), renamed(rename)), output)
     typer.echo(f"written: {output}")
     megabytes = output.stat().st_size / 1e6
@@ -68,10 +70,11 @@ def plot_command(
     Figures have the width of two columns of a paper.
     """
     from mirprobe.core.atomic_write import write_whole
-    from mirprobe.core.plotting import check_ending, render, style
+    from mirprobe.core.output_file import check_output
+    from mirprobe.core.plotting import ENDINGS, render, style
     from mirprobe.reporting.figures.plot import plot
 
-    check_ending(output)
+    check_output(output, ENDINGS)
     figure = plot(
         kind, runs, tasks=names_of(tasks), rename=renamed(rename), reference=reference,
         caption=caption,
@@ -115,13 +118,13 @@ def table_command(
     needs the packages booktabs and multirow. CSV and Parquet have one row for each number.
     """
     from mirprobe.core.atomic_write import write_whole
+    from mirprobe.core.output_file import check_output
     from mirprobe.reporting.paper_table import ENDINGS, Spread, paper_table
     from mirprobe.reporting.run_collection import collect_runs
 
-    if form is None and output is not None:
-        form = ENDINGS.get(output.suffix.lower())
-        if form is None:
-            raise ConfigError(f"{output}: give --format, or end in {', '.join(ENDINGS)}")
+    if output is not None:
+        check_output(output, [output.suffix.lower()] if form else [*ENDINGS])
+        form = form or ENDINGS[output.suffix.lower()]
     form = form or "markdown"
     if form == "parquet" and output is None:
         raise ConfigError("Parquet is no text; name a file with --output")

@@ -19,4 +19,4 @@ def check_output(path: Path, endings: Collection[str]) -> None:
     if path.suffix.lower() not in endings:
         *first, last = endings
         kinds = f"{', '.join(first)} or {last}" if first else last
-        raise ConfigError(f"{path}: unknown format '{path.suffix}'; use {kinds}")
+        raise ConfigError(f"{path}: unknown format '{path.suffix}'; end it in {kinds}")

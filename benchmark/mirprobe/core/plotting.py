@@ -6,7 +6,6 @@ import re
 from contextlib import AbstractContextManager
 from html import escape
 from io import BytesIO, StringIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirprobe.core.errors import ConfigError
@@ -58,16 +57,6 @@ def require_matplotlib() -> None:
         raise ConfigError(
             "figures need matplotlib; install it with pip install 'mirprobe[figures]'"
         ) from error
-
-
-def check_ending(path: Path) -> None:
-    """Check that the file of a figure is PNG, SVG or PDF.
-
-    Raises:
-        ConfigError: another ending.
-    """
-    if path.suffix.lower() not in ENDINGS:
-        raise ConfigError(f"{path}: a figure ends in {' or '.join(ENDINGS)}; rename --output")
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -166,6 +166,8 @@ def unlike(one: Entry, other: Entry) -> str:
         if field == "data" and "" in values:
             return "the run is of an earlier version, without a hash of its data; run it again"
         if values[0] != values[1]:
+            if field == "data" and one.row["dataset"] != other.row["dataset"]:
+                return f"different data sets: {one.row['dataset']} and {other.row['dataset']}"
             return f"different {name}: {values[0][:8]} and {values[1][:8]}"
     return ""
 

@@ -89,11 +89,13 @@ def general_notes(table: pd.DataFrame) -> list[str]:
     """Sentences on all tables."""
     count = int(table["p"].notna().sum())
     left = len(table) - count
-    notes = [
-        f"p is by randomisation of groups of test tracks, corrected (Holm) for all {count} "
-        "comparisons; the interval is not corrected. No significant difference does not mean that "
-        "there is none."
-    ]
+    notes = []
+    if count:
+        notes.append(
+            f"p is by randomisation of groups of test tracks, corrected (Holm) for all {count} "
+            "comparisons; the interval is not corrected. No significant difference does not mean "
+            "that there is none."
+        )
     if left:
         notes.append(f"{left} of {len(table)} rows could not be compared; the rows say why.")
     return notes

@@ -77,5 +77,5 @@ def draw(runs: Sequence[StoredRun], ending: str) -> bytes:
                 ranks.mean(), p, ax=axis, alpha=LEVEL, label_fmt_left="{label} {rank:.2f}  ",
                 label_fmt_right="  {rank:.2f} {label}", label_props={"fontsize": 8},
             )  # fmt: skip
-            axis.set_title(f"{title}: mean rank in {len(table)} groups of test tracks", pad=10)
+            axis.set_title(f"{title}: mean rank (1 is best), {len(table)} groups of tracks", pad=10)
         return render(figure, ending)

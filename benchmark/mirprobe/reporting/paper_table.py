@@ -15,16 +15,19 @@ from mirprobe.core.intervals import FEW
 from mirprobe.core.markdown import markdown_table
 from mirprobe.reporting.ranks import ENTRY, mean_ranks
 from mirprobe.reporting.run_collection import RunCollection
-from mirprobe.reporting.tables import UNDEFINED, ends_of
+from mirprobe.reporting.tables import UNDEFINED, UNRANKED, UNRANKED_NOTE, ends_of
 
 Spread = Literal["interval", "fits", "none"]
 SPREADS: tuple[Spread, ...] = get_args(Spread)
 COLUMNS = [
     "encoder", "task", "dataset", "metric", "value", "low", "high", "fits", "fits_sd", "n", "best",
+    "ranked",
 ]  # fmt: skip
 _LATEX = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}", **{mark: f"\\{mark}" for mark in "&%$#_"},
+    "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    "±": r"$\pm$", "†": r"\textsuperscript{\dag}",
+    **{mark: f"\\{mark}" for mark in "&%$#_"},
 }  # fmt: skip
 
 
@@ -39,7 +42,7 @@ def long_table(collection: RunCollection, metrics: Sequence[str] = ()) -> pd.Dat
         The columns `COLUMNS` and `table`. `low` to `high` is the 95 % interval, `fits` the number
         of fitted probes (resamples, draws and seeds), `fits_sd` the standard deviation of their
         scores. `best`: the best encoder of a main metric, or one that does not differ significantly
-        from it.
+        from it. `ranked`: it has a rank.
 
     Raises:
         ConfigError: no task has a metric.
@@ -58,7 +61,7 @@ def long_table(collection: RunCollection, metrics: Sequence[str] = ()) -> pd.Dat
         bool(main) and (table, encoder) in best
         for table, encoder, main in zip(rows["table"], rows["encoder"], rows["main"], strict=True)
     ]
-    return rows.assign(best=marks)[[*COLUMNS, "table"]]
+    return rows.assign(best=marks, ranked=rows["rank"].notna())[[*COLUMNS, "table"]]
 
 
 def paper_table(
@@ -108,7 +111,7 @@ def _wide(
 def _text(row: pd.Series, spread: Spread) -> str:
     if np.isnan(row["value"]):
         return "-"
-    text = f"{row['value']:.3f}"
+    text = f"{row['value']:.3f}" + ("" if row["ranked"] else UNRANKED)
     if spread == "interval" and (ends := ends_of(row["low"], row["high"])):
         return f"{text} [{', '.join(ends)}]"
     if spread == "fits" and row["fits"] > 1:
@@ -142,9 +145,15 @@ def caption(collection: RunCollection, rows: pd.DataFrame, spread: Spread) -> st
         f"{row['encoder']} in {collection.titles[row['table']]}" for _, row in missing.iterrows()
     ]
     dash = f" No score (-): {', '.join(names)}; {UNDEFINED}." if len(missing) else ""
+    apart = f" {UNRANKED_NOTE}" if (~rows["ranked"] & rows["value"].notna()).any() else ""
+    tested = (
+        ", and those that do not differ significantly from it (all pairs, Holm's correction)"
+        if collection.mains["rank_low"].notna().any()
+        else ""
+    )
     return (
-        f"Test scores on {where}.{beside} Bold: the best encoder of a task by its main metric, and "
-        f"those that do not differ significantly from it (all pairs, Holm's correction).{dash}{few}"
+        f"Test scores on {where}.{beside} Bold: the best encoder of a task by its main metric"
+        f"{tested}.{apart}{dash}{few}"
     )
 
 
@@ -170,8 +179,7 @@ def _latex(collection: RunCollection, rows: pd.DataFrame, spread: Spread) -> byt
 
 def latex_escaped(text: str) -> str:
     """A text as LaTeX prints it."""
-    escaped = "".join(_LATEX.get(mark, mark) for mark in text)
-    return escaped.replace("±", r"$\pm$")
+    return "".join(_LATEX.get(mark, mark) for mark in text)
 
 
 def _html(collection: RunCollection, rows: pd.DataFrame, spread: Spread) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,8 @@ def read_references(run: AnyPath) -> StoredDataset:
             f"{path}: no such file: the run is of an earlier version or incomplete; run the same "
             "command again, which computes no finished cell anew"
         ) from error
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
         raise damaged(path, error) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise damaged(path, "not a table of references") from error
     return StoredDataset(members, tracks)

@@ -88,7 +88,9 @@ class RunCollection:
         own = known.drop(columns=["encoder", "reference"]).merge(names, on="cell")
         others = names.rename(columns={"cell": "reference_cell", "encoder": "reference"})
         own = own.merge(others, on=["reference_cell", "table"])
-        first = own["cell"] < own["reference_cell"]
+        # two names of one encoder have one cell
+        twins = (own["cell"] == own["reference_cell"]) & (own["encoder"] < own["reference"])
+        first = (own["cell"] < own["reference_cell"]) | twins
         halves = own[first].assign(p=holm(own[first]["p"].to_numpy(dtype=np.float64)))
         mirrored = halves.assign(
             encoder=halves["reference"],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, is_zipfile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 from zipfile import Path as ZipPath
 
 import numpy as np
@@ -50,18 +51,31 @@ def root_of(path: AnyPath) -> AnyPath:
     """The folder of a run: `path` itself, or the one in a zip file.
 
     Raises:
-        StorageError: the file is no zip file of a run.
+        StorageError: the file is no zip file of a run, or is damaged.
     """
     if isinstance(path, ZipPath) or not path.is_file():
         return path
-    try:
-        archive = ZipPath(path) if is_zipfile(path) else None
-    except (OSError, BadZipFile) as error:
-        raise StorageError(f"{path}: not readable as a zip file ({error})") from error
+    archive = _opened_zip(path) if is_zipfile(path) else None
     for root in [archive, *archive.iterdir()] if archive else []:
         if (root / "scores.csv").exists():
             return root
     raise StorageError(f"{path}: neither the folder of a run nor a zip file of one")
+
+
+def _opened_zip(path: Path) -> ZipPath:
+    """A zip file whose content can be read.
+
+    Raises:
+        StorageError: it cannot: an entry is damaged or encrypted.
+    """
+    try:
+        archive = ZipFile(path)
+        bad = archive.testzip()
+    except (OSError, EOFError, BadZipFile, zlib.error, RuntimeError) as error:
+        raise StorageError(f"{path}: damaged zip file ({error}); copy it again") from error
+    if bad is not None:
+        raise StorageError(f"{path}: damaged zip file (wrong checksum of {bad}); copy it again")
+    return ZipPath(archive)
 
 
 def verify(run: AnyPath, name: str) -> None:

@@ -16,10 +16,9 @@ import numpy as np
 
 from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.check import Check
-from mirprobe.core.errors import ListedError, MirprobeError, StorageError
+from mirprobe.core.errors import ListedError, MirprobeError
 from mirprobe.core.intervals import FEW
 from mirprobe.reporting.cell_file import cell_bytes, cell_file
-from mirprobe.reporting.reference_annotations import REFERENCES
 from mirprobe.reporting.run_tables import PAGE, SUMS, AnyPath, verify
 from mirprobe.reporting.stored_run import StoredRun
 
@@ -43,6 +42,7 @@ def pack(run: StoredRun, path: Path) -> int:
         StorageError: the run is incomplete, or the file cannot be written.
     """
     contents = {}
+    _ = run.dataset  # reads the references
     for name, file in files_of(run.root):
         if _FILES.fullmatch(name) and name != SUMS and not name.startswith("predictions/"):
             verify(run.root, name)
@@ -51,8 +51,6 @@ def pack(run: StoredRun, path: Path) -> int:
         cell = run.cell(str(encoder), str(task))
         small = replace(cell, predictions=cell.chosen())
         contents[cell_file(str(encoder), str(task))] = cell_bytes(small)
-    if REFERENCES not in contents:
-        raise StorageError(f"{run.path / REFERENCES}: no such file; run the same command again")
     sums = [f"{hashlib.sha256(own).hexdigest()}  {name}\n" for name, own in contents.items()]
     contents[SUMS] = "".join(sums).encode()
     buffer = BytesIO()

@@ -186,6 +186,18 @@ def ranked_cells(row: pd.Series) -> list[tuple[str, str]]:
     return shown
 
 
+UNRANKED = "†"
+UNRANKED_NOTE = (
+    f"{UNRANKED}: the encoder was trained with labels for this task or with this data; it is not "
+    "ranked."
+)
+
+
+def unranked(rows: pd.DataFrame) -> pd.Series:
+    """Whether each row of a board has a score and no rank: `UNRANKED_NOTE` says why."""
+    return rows["value"].notna() & rows["rank"].isna()
+
+
 def _apart(row: pd.Series) -> str:
     """Why a row has no rank; empty if it has one."""
     if isnan(row["value"]):

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mirprobe.core.plotting import COLOURS, GREY, MARKERS, new_figure
 from mirprobe.reporting.run_collection import RunCollection
+from mirprobe.reporting.tables import UNRANKED, UNRANKED_NOTE, unranked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST = 12
 """Encoders that one panel shows: with more, their lines are hard to distinguish."""
+LONGEST = 36
+"""Characters of a name in a figure."""
 WIDTH = 7.0  # inches: both columns of a page
 Looks = dict[str, dict[str, Any]]
 """Encoder -> colour and marker, as matplotlib names them."""
@@ -65,10 +68,15 @@ def caption_of(tables: Sequence[pd.DataFrame], what: str) -> str:
 
 
 def contents_of(tables: Sequence[pd.DataFrame]) -> str:
-    """What the intervals contain, such as `test tracks, draws`."""
+    """What the intervals contain, such as `test tracks (and draws where there are several)`."""
     texts = [text for rows in tables for text in rows["interval"]]
     over = [text.partition(" over ")[2].partition(" (")[0] for text in texts]
-    return ", ".join(dict.fromkeys(part for text in over for part in text.split(", ") if part))
+    parts = dict.fromkeys(part for text in over for part in text.split(", ") if part)
+    names = dict.fromkeys(part.removesuffix(" of these fitted probes") for part in parts)
+    tested = [name for name in names if name.startswith("test ")]
+    more = [name for name in names if name not in tested]
+    several = f" (and {', '.join(more)} where there are several)" if more else ""
+    return f"{' or '.join(tested)}{several}"
 
 
 def panels(
@@ -117,5 +125,21 @@ def legend(figure: Figure, axes: Sequence[Axes], columns: int = 3) -> None:
 
 
 def literal(name: str) -> str:
-    """A name as matplotlib draws it as it stands: `$` would begin mathematics."""
-    return name.replace("$", r"\$")
+    """A name as matplotlib draws it, as it stands: `$` would begin mathematics; a long one is cut.
+
+    The middle is cut, because names of files and options differ at their ends.
+    """
+    cut = len(name) > LONGEST
+    short = f"{name[: LONGEST // 2]}…{name[-(LONGEST // 2) :]}" if cut else name
+    return short.replace("$", r"\$")
+
+
+def marked(rows: pd.DataFrame) -> list[str]:
+    """The encoders of rows of a board, as matplotlib draws them; `†`: not ranked."""
+    names = rows["encoder"].map(literal)
+    return [*names.where(~unranked(rows), names + f" {UNRANKED}")]
+
+
+def mark_note(tables: Sequence[pd.DataFrame]) -> str:
+    """What `†` means, after a space; empty if no row has it."""
+    return f" {UNRANKED_NOTE}" if any(unranked(rows).any() for rows in tables) else ""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WHAT = (
-    "Score against speed (seconds of audio encoded per second, as this machine measured it) and "
+    "Score against speed (seconds of audio encoded per second, as each run measured it) and "
     "number of parameters. Bars: 95 % intervals over {}."
 )
 _AXES = {"speed": "speed (s of audio per s)", "model_parameters": "parameters"}

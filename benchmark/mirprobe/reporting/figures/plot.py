@@ -31,8 +31,8 @@ FIGURES: dict[str, Callable[..., Figure | None]] = {
     "perturbed": perturbed,
 }
 MISSING = {
-    "few-labels": "no subsets of training tracks; run --train-tracks",
-    "perturbed": "no disturbed test audio; run --perturb",
+    "few-labels": "no subsets of training tracks; run again with --train-tracks",
+    "perturbed": "no disturbed test audio; run again with --perturb",
 }
 LINE = 118  # characters of a caption
 

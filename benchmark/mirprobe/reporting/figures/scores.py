@@ -15,6 +15,8 @@ from mirprobe.reporting.figures.common import (
     controls,
     legend,
     literal,
+    mark_note,
+    marked,
     panels,
     reach,
     shown,
@@ -45,10 +47,11 @@ def scores(collection: RunCollection) -> Figure:
             values, places, xerr=reach(values, low, high), fmt="o", ms=4, color=BLUE, elinewidth=1
         )
         controls(own, kept, vertical=True)
-        _encoders(own, list(kept["encoder"]))
+        _encoders(own, marked(kept))
         own.set_title(title_of(collection, rows), loc="right")  # space is left of the names
     legend(figure, axes)
     what = f"Main metric on the test tracks. Bars: 95 % intervals over {contents_of(tables)}."
+    what += mark_note(tables)
     figure.set_label(caption_of(tables, what))
     return figure
 
@@ -106,5 +109,5 @@ def differences(collection: RunCollection, reference: str | None = None) -> Figu
 
 
 def _encoders(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), [literal(name) for name in names])
+    axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mirprobe.core.atomic_write import write_whole
-from mirprobe.core.errors import ConfigError, plugin_errors
+from mirprobe.core.errors import plugin_errors
 from mirprobe.core.plotting import inline_svg, require_matplotlib, style
 from mirprobe.reporting.figures.common import data_of, title_of
 from mirprobe.reporting.figures.cost import cost
@@ -23,7 +23,16 @@ from mirprobe.reporting.ranks import mean_ranks
 from mirprobe.reporting.report.tracks import tracks_of
 from mirprobe.reporting.run_collection import RunCollection
 from mirprobe.reporting.stored_run import StoredRun
-from mirprobe.reporting.tables import UNDEFINED, encoders_of, notes_of, ranked_cells, span
+from mirprobe.reporting.tables import (
+    UNDEFINED,
+    UNRANKED,
+    UNRANKED_NOTE,
+    encoders_of,
+    notes_of,
+    ranked_cells,
+    span,
+    unranked,
+)
 
 TEMPLATES = Path(__file__).parent / "templates"
 FIGURES = {
@@ -42,11 +51,9 @@ def write_report(collection: RunCollection, output: Path) -> None:
         output: the file.
 
     Raises:
-        ConfigError: matplotlib is missing, or `output` is a folder.
+        ConfigError: matplotlib is missing.
         StorageError: the file cannot be written.
     """
-    if output.is_dir():
-        raise ConfigError(f"{output} is a folder; name a file, such as {output / 'report.html'}")
     write_whole(output, page(collection).encode())
 
 
@@ -124,19 +131,25 @@ def _overview(collection: RunCollection, tables: Sequence[pd.DataFrame]) -> dict
         (collection.titles[rows["table"].iloc[0]], rows["metric"].iloc[0], int(rows["n"].max()))
         for rows in tables
     ]
-    return {"rows": rows, "controls": controls, "headers": headers, "ranked": bool(means)}
+    return {
+        "rows": rows,
+        "controls": controls,
+        "headers": headers,
+        "ranked": bool(means),
+        "note": UNRANKED_NOTE if unranked(collection.mains).any() else "",
+    }
 
 
 def _cell(row: Any, best: bool) -> dict[str, Any]:
     if row is None or isnan(row.value):
         why = "not scored: see what was left out" if row is None else f"no score: {UNDEFINED}"
-        return {"text": "", "title": why, "best": False, "ties": ""}
+        return {"text": "", "title": why, "best": False, "marks": ""}
     interval = span(row.low, row.high)
     return {
         "text": f"{row.value:.3f}",
         "title": f"{f'95 %: {interval}, ' if interval else ''}{row.n} test tracks",
         "best": best,
-        "ties": row.ties if isinstance(row.ties, str) else "",
+        "marks": UNRANKED if isnan(row.rank) else row.ties if isinstance(row.ties, str) else "",
     }
 
 
