@@ -13,7 +13,7 @@ import mirprobe
 from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.plotting import INK, inline_svg
-from mirprobe.reporting.figures.common import contents_of, literal, looks
+from mirprobe.reporting.figures.common import contents_of, looks, short_name
 from mirprobe.reporting.figures.layers import layer_scores
 from mirprobe.reporting.figures.plot import FIGURES, MISSING
 from mirprobe.reporting.run_collection import collect_runs
@@ -150,8 +150,13 @@ def test_two_names_of_one_encoder_have_a_difference(tmp_path: Path) -> None:
 
 def test_long_names_are_cut_in_the_middle() -> None:
     name = "hf:someone/some-model,revision=1234567890,layers=all"
-    assert literal(name) == "hf:someone/some-mo…4567890,layers=all"
-    assert literal("$x_1$") == r"\$x_1\$"
+    assert short_name(name) == "hf:someone/some-mo…4567890,layers=all"
+    assert short_name("$x_1$") == r"\$x_1\$"
+
+
+def test_the_caption_is_in_the_figure(run: Path) -> None:
+    figure = mirprobe.plot("scores", run)
+    assert " ".join(figure.texts[-1].get_text().split()) == figure.get_label()
 
 
 def test_the_caption_says_what_intervals_contain() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -139,3 +140,14 @@ def test_bad_input_ends_in_one_line(runs: RunCollection, tmp_path: Path) -> None
     (run / "run.json").write_text("{")
     with pytest.raises(StorageError, match=r"run\.json: damaged"):
         page(collect_runs([run]))
+    for field, value in (
+        ("config", []),
+        ("versions", 3),
+        ("encoders.alone", "f"),
+        ("tasks.key", 1),
+    ):
+        name, _, key = field.partition(".")
+        odd = {"encoders": {}, name: {key: value} if key else value}
+        (run / "run.json").write_text(json.dumps(odd))
+        with pytest.raises(StorageError, match=rf"run\.json: damaged \('{field}' is no object\)"):
+            page(collect_runs([run]))

@@ -38,7 +38,7 @@ def compare_command(
     from mirprobe.cli.tables import CONSOLE, print_table
     from mirprobe.core.atomic_write import write_whole
     from mirprobe.core.output_file import check_output
-    from mirprobe.core.plotting import ENDINGS
+    from mirprobe.core.plotting import ENDINGS, require_matplotlib
     from mirprobe.reporting import compare_table
     from mirprobe.reporting.compare import compare
     from mirprobe.reporting.stored_run import StoredRun
@@ -47,6 +47,7 @@ def compare_command(
         check_output(output, (".csv", ".md"))
     if diagram is not None:
         check_output(diagram, ENDINGS)
+        require_matplotlib()
     opened = [StoredRun(run) for run in runs]
     table = compare(opened, reference, task or ())
     for one in compare_table.compared_tasks(table):

@@ -33,6 +33,8 @@ _LATER: dict[str, Any] = {
 }
 """Columns that runs of earlier versions lack, and how these are read."""
 SUMS = "SHA256SUMS"
+_OBJECTS = ("config", "tasks", "files", "versions", "hardware", "problems", "failures")
+"""Fields of `run.json`, beside `encoders`, that are JSON objects where they are given."""
 PAGE = "report.html"
 """Made from the other files, when they are complete."""
 _TYPES = {
@@ -192,6 +194,16 @@ def read_description(run: AnyPath) -> dict[str, Any]:
         raise damaged(path, error) from error
     if not isinstance(values, dict) or not isinstance(values.get("encoders"), dict):
         raise damaged(path, "no description of a run")
+    odd = [name for name in _OBJECTS if not isinstance(values.get(name, {}), dict)]
+    odd += [
+        f"{name}.{key}"
+        for name in ("encoders", "tasks")
+        if name not in odd
+        for key, value in values.get(name, {}).items()
+        if not isinstance(value, dict)
+    ]
+    if odd:
+        raise damaged(path, f"'{odd[0]}' is no object")
     return values
 
 

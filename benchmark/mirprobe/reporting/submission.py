@@ -182,7 +182,7 @@ def require_one_table(runs: Sequence[StoredRun]) -> None:
         tasks = said.get("tasks", {})
         rows = run.scores[["dataset", "task", "data", "splits"]].drop_duplicates()
         for dataset, task, data, splits in rows.itertuples(index=False):
-            if task not in tasks or "metrics" not in said:
+            if "key" not in tasks.get(task, {}) or "metrics" not in said:
                 faults.append(f"{run.path}: {task}: run.json does not say its version; run again")
                 continue
             own = {

@@ -118,25 +118,26 @@ def legend(figure: Figure, axes: Sequence[Axes], columns: int = 3) -> None:
             if text not in handles
         }
     if handles:
-        texts = [literal(text) for text in handles]
+        texts = [short_name(text) for text in handles]
         width, height = figure.get_size_inches()
         figure.set_size_inches(width, height + 0.17 * -(-len(texts) // columns))
         figure.legend(list(handles.values()), texts, loc="outside lower center", ncols=columns)
 
 
-def literal(name: str) -> str:
-    """A name as matplotlib draws it, as it stands: `$` would begin mathematics; a long one is cut.
+def literal(text: str) -> str:
+    """A text as matplotlib draws it as it stands: `$` would begin mathematics."""
+    return text.replace("$", r"\$")
 
-    The middle is cut, because names of files and options differ at their ends.
-    """
-    cut = len(name) > LONGEST
-    short = f"{name[: LONGEST // 2]}…{name[-(LONGEST // 2) :]}" if cut else name
-    return short.replace("$", r"\$")
+
+def short_name(name: str) -> str:
+    """A name, as matplotlib draws it; the middle of a long one is left out."""
+    half = LONGEST // 2
+    return literal(f"{name[:half]}…{name[-half:]}" if len(name) > LONGEST else name)
 
 
 def marked(rows: pd.DataFrame) -> list[str]:
     """The encoders of rows of a board, as matplotlib draws them; `†`: not ranked."""
-    names = rows["encoder"].map(literal)
+    names = rows["encoder"].map(short_name)
     return [*names.where(~unranked(rows), names + f" {UNRANKED}")]
 
 

@@ -18,7 +18,7 @@ from mirprobe.core.plotting import new_figure
 from mirprobe.core.schema import Annotations, Beats, Floats, Segments
 from mirprobe.metrics.chord import LABELS, chord_class
 from mirprobe.metrics.key import key_class
-from mirprobe.reporting.figures.common import MOST, WIDTH, data_of, literal, shown, title_of
+from mirprobe.reporting.figures.common import MOST, WIDTH, data_of, short_name, shown, title_of
 from mirprobe.reporting.run_collection import RunCollection
 
 if TYPE_CHECKING:
@@ -306,8 +306,8 @@ def _draw(axes: Axes, title: str, grid: Grid, encoders: Sequence[str]) -> None:
             )  # fmt: skip
     places = np.arange(len(grid.columns)) + 0.5
     rotation = 90 if grid.long else 0
-    axes.set_xticks(places, [literal(name) for name in grid.columns], rotation=rotation)
-    axes.set_yticks(np.arange(len(encoders)) + 0.5, [literal(name) for name in encoders])
+    axes.set_xticks(places, [short_name(name) for name in grid.columns], rotation=rotation)
+    axes.set_yticks(np.arange(len(encoders)) + 0.5, [short_name(name) for name in encoders])
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

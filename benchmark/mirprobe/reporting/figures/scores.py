@@ -14,11 +14,11 @@ from mirprobe.reporting.figures.common import (
     contents_of,
     controls,
     legend,
-    literal,
     mark_note,
     marked,
     panels,
     reach,
+    short_name,
     shown,
     title_of,
 )
@@ -96,8 +96,8 @@ def differences(collection: RunCollection, reference: str | None = None) -> Figu
                 color=BLUE, elinewidth=1, label=label,
             )  # fmt: skip
         axis.axvline(0, color=GREY, lw=0.9)
-        _encoders(axis, list(own["encoder"]))
-        title = f"{title_of(collection, rows)}, difference to {literal(anchor)}"
+        _encoders(axis, [*own["encoder"].map(short_name)])
+        title = f"{title_of(collection, rows)}, difference to {short_name(anchor)}"
         axis.set_title(title, loc="right")
     legend(figure, axes)
     what = (
