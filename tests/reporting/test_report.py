@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.shown_runs import EVIL, METRICS, write_run
@@ -147,7 +148,7 @@ def test_bad_input_ends_in_one_line(runs: RunCollection, tmp_path: Path) -> None
         ("tasks.key", 1),
     ):
         name, _, key = field.partition(".")
-        odd = {"encoders": {}, name: {key: value} if key else value}
+        odd: dict[str, Any] = {"encoders": {}, name: {key: value} if key else value}
         (run / "run.json").write_text(json.dumps(odd))
         with pytest.raises(StorageError, match=rf"run\.json: damaged \('{field}' is no object\)"):
             page(collect_runs([run]))
