@@ -154,6 +154,13 @@ def test_long_names_are_cut_in_the_middle() -> None:
     assert short_name("$x_1$") == r"\$x_1\$"
 
 
+def test_a_legend_of_long_names_is_inside_the_figure(run: Path) -> None:
+    names = {"vit1d": "x" * 60, "chroma": "y" * 60, "$x_1$": "z" * 60}
+    figure = mirprobe.plot("layers", run, rename=names)
+    box = figure.legends[0].get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+
+
 def test_the_caption_is_in_the_figure(run: Path) -> None:
     figure = mirprobe.plot("scores", run)
     assert " ".join(figure.texts[-1].get_text().split()) == figure.get_label()

@@ -119,6 +119,7 @@ def legend(figure: Figure, axes: Sequence[Axes], columns: int = 3) -> None:
         }
     if handles:
         texts = [short_name(text) for text in handles]
+        columns = min(columns, 2) if max(map(len, texts)) > LONGEST * 3 // 4 else columns
         width, height = figure.get_size_inches()
         figure.set_size_inches(width, height + 0.17 * -(-len(texts) // columns))
         figure.legend(list(handles.values()), texts, loc="outside lower center", ncols=columns)
