@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 from helpers.score_rows import ROW, encoders, frame
 
 from mirprobe.reporting.leaderboard import leaderboard
-from mirprobe.reporting.ranks import holm, mean_ranks, tie_letters, with_p
+from mirprobe.reporting.ranks import holm, mean_ranks, table_names, tie_letters, with_p
 from mirprobe.reporting.run_tables import DIFFERENCES, NUMBERS
 from mirprobe.reporting.tables import to_markdown
 
@@ -150,3 +151,20 @@ def test_an_undefined_interval_is_empty_and_explained(groups: int, reason: str) 
     assert "nan" not in text
     assert reason in text
     assert reason not in to_markdown(leaderboard(frame([replace(ROW, groups=groups)])))
+
+
+def test_names_of_tables_say_in_what_they_differ() -> None:
+    def first(**values: Any) -> pd.Series:
+        same = {"task": "key", "dataset": "a", "probe": "linear", "preset": "standard"}
+        rest = {"conditions": "", "data": "d" * 32, "splits": "s" * 32, "tracks": 9}
+        return pd.Series({**same, **rest, **values})
+
+    probes = [first(), first(probe="knn"), first(task="beat")]
+    assert table_names(probes) == ["key, linear probe", "key, knn probe", "beat"]
+    assert table_names([first(), first(dataset="b")]) == ["key on a", "key on b"]
+    assert table_names([first()], with_dataset=True) == ["key on a"]
+    assert table_names([first(), first(data=""), first(conditions="trimmed 5 s")]) == [
+        "key, no conditions, data dddddddd",
+        "key, no conditions, data unknown",
+        "key, trimmed 5 s",
+    ]

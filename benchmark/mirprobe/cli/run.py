@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
@@ -17,8 +16,6 @@ from mirprobe.evaluation.config import RunConfig, make_config
 
 if TYPE_CHECKING:
     from mirprobe.evaluation.run_result import RunResult
-
-log = logging.getLogger(__name__)
 
 Suite = Annotated[
     str | None,
@@ -117,7 +114,6 @@ def run_each(
     reasons: list[str] = []
     errors: list[MirprobeError] = []
     for config in configs:
-        title = f"{', '.join(config.tasks)} on {config.data}: " if len(configs) > 1 else ""
         try:
             result = work(config)
         except StorageError:
@@ -125,11 +121,10 @@ def run_each(
         except MirprobeError as error:
             errors.append(error)
             failures = lines_of(error)
-            if len(configs) > 1:  # the others may take hours
-                log.warning("%s%s", title, failures[0])
         else:
             results.append(result)
             failures = list(result.failures.values())
+        title = f"{', '.join(config.tasks)} on {config.data}: " if len(configs) > 1 else ""
         reasons += [f"{title}{failure}" for failure in failures]
     if len(errors) == len(configs) and len({str(error) for error in errors}) == 1:
         raise errors[0]

@@ -37,6 +37,40 @@ Pairs = Mapping[tuple[str, str], tuple[float, float]]
 """(cell, cell of the reference) -> difference and p."""
 
 
+_DIFFERENCES = {
+    "probe": ", {} probe",
+    "preset": ", preset {}",
+    "conditions": ", {}",
+    "data": ", data {:.8}",
+    "splits": ", splits {:.8}",
+    "tracks": ", {} scored tracks",
+}
+"""In what tables of one task and data set can differ, as their names say it."""
+
+
+def table_names(firsts: Sequence[pd.Series], *, with_dataset: bool = False) -> list[str]:
+    """A name for each ranked table: its task, and in what it differs from tables of this task.
+
+    Args:
+        firsts: the first row of each table.
+        with_dataset: whether every name has its data set; it has if there are several.
+    """
+    several = with_dataset or len({row["dataset"] for row in firsts}) > 1
+    form = "{task} on {dataset}" if several else "{task}"
+    names = [form.format(**row) for row in firsts]
+    for column, form in _DIFFERENCES.items():
+        blank = "no conditions" if column == "conditions" else "unknown"
+        values = [str(row[column]) or blank for row in firsts]
+        found: dict[str, set[str]] = {}
+        for name, value in zip(names, values, strict=True):
+            found.setdefault(name, set()).add(value)
+        names = [
+            name + form.format(value) if len(found[name]) > 1 else name
+            for name, value in zip(names, values, strict=True)
+        ]
+    return names
+
+
 def holm(p: Sequence[float] | Floats) -> Floats:
     """p values, corrected for their number; NaN is not counted and stays."""
     values = np.asarray(p, dtype=np.float64)

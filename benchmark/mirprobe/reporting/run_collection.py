@@ -18,7 +18,7 @@ from mirprobe.core.errors import ConfigError, MirprobeError, StorageError
 from mirprobe.core.schema import Annotations
 from mirprobe.reporting.differences_between_runs import all_pairs
 from mirprobe.reporting.leaderboard import leaderboard, merge
-from mirprobe.reporting.ranks import BESIDE, RANKED_TOGETHER, holm, with_p
+from mirprobe.reporting.ranks import BESIDE, RANKED_TOGETHER, holm, table_names, with_p
 from mirprobe.reporting.stored_run import StoredRun
 
 log = logging.getLogger(__name__)
@@ -61,19 +61,8 @@ class RunCollection:
 
     @cached_property
     def titles(self) -> list[str]:
-        """A name for each ranked table: its task, and what else tells it from other tables."""
-        firsts = [rows.iloc[0] for rows in self.tables()]
-        forms = (
-            "{task}",
-            "{task} on {dataset}",
-            "{task} on {dataset}, {probe} {preset}, {conditions}, {n} tracks, data {data:.8}",
-            "{task} on {dataset}, {probe} {preset}, {conditions}, {n} tracks, table {table}",
-        )
-        for form in forms:
-            names = [form.format(**row).replace(", ,", ",") for row in firsts]
-            if len(set(names)) == len(names):
-                break
-        return names
+        """A name for each ranked table; see `table_names`."""
+        return table_names([rows.iloc[0] for rows in self.tables()])
 
     @cached_property
     def differences(self) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from mirprobe.reporting.extra_tables import tables_beside
 from mirprobe.reporting.fixed_layers import EQUAL, PCA, order_note
 from mirprobe.reporting.leaderboard import CONTROLS, is_supervised, is_trained_on
 from mirprobe.reporting.published import table_of
-from mirprobe.reporting.ranks import RANKED_TOGETHER, TABLE, mean_ranks
+from mirprobe.reporting.ranks import RANKED_TOGETHER, mean_ranks, table_names
 
 UNDEFINED = "the metric is undefined on these test tracks"
 NO_SPREAD = "no spread"
@@ -90,13 +90,11 @@ def _millions(count: float) -> str:
 
 
 def _ranked_groups(board: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Title and rows of each ranked table; titles that would be equal contain the hash `data`."""
+    """Title and rows of each ranked table; see `table_names`."""
     mains = board[board["main"]]
-    differ = mains.groupby(TABLE)["data"].transform("nunique") > 1
-    for _, rows in mains.groupby(RANKED_TOGETHER, sort=False):
-        first = rows.iloc[0]
-        data = f", data {first['data'][:8] or 'unknown'}" if differ[rows.index[0]] else ""
-        yield f"{first['task']} on {first['dataset']}{data}", rows
+    groups = [rows for _, rows in mains.groupby(RANKED_TOGETHER, sort=False)]
+    names = table_names([rows.iloc[0] for rows in groups], with_dataset=True)
+    yield from zip(names, groups, strict=True)
 
 
 def _tested(row: pd.Series) -> str:
