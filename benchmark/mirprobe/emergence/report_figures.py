@@ -26,9 +26,9 @@ _BASELINES = {
     "chroma": ("chroma", GREEN, "-."),
 }
 _RELATIONS = {
-    "chord": "same chord (frames of a track)",
-    "beat": "same phase within the beat (frames of a track)",
-    "section": "same section (frames of a track)",
+    "chord": "same chord (frames)",
+    "beat": "same phase in the beat (frames)",
+    "section": "same section (frames)",
     "key": "same key (tracks)",
     "tags": "shared tags (tracks)",
 }
