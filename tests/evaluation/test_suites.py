@@ -39,11 +39,14 @@ train_tracks: [30, all, 3]
 shots: 2
 repeats: 3
 batch_size: 4
+gpu_workers: 2
+chunk: 8
 readings: [code, retrieval]
 pooling: [mean, max]
 valid_tracks: all
 data_home: somewhere/home
-cache_dir: somewhere/cache
+cache_dir: memory://cache
+local_dir: somewhere/cache
 results_dir: elsewhere
 """
 
@@ -87,11 +90,14 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         shots=("2",),
         repeats=3,
         batch_size=4,
+        gpu_workers=2,
+        chunk=8,
         readings=("code", "retrieval"),
         pooling=("mean", "max"),
         valid_tracks="all",
         data_home=Path("somewhere/home"),
-        cache_dir=Path("somewhere/cache"),
+        cache_dir="memory://cache",
+        local_dir=Path("somewhere/cache"),
         results_dir=Path("elsewhere"),
     )
     assert (found.train_sizes, found.shot_sizes) == ((3, 30), (2,))
