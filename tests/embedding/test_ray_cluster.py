@@ -302,25 +302,3 @@ def test_an_encoder_that_always_kills_its_worker_ends_there(
     assert list(done.failures) == [spec]
     assert done.failures[spec].startswith(f"encoder '{spec}': its worker died 2 times")
     assert done.encoded[PLAIN] == 24
-
-
-def test_several_workers_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[dict[str, Any]] = []
-
-    class Remote:
-        def options(self, **options: Any) -> Remote:
-            asked.append(options)
-            return self
-
-        def remote(self) -> str:
-            return "worker"
-
-    resources = {"GPU": 2.0, "CPU": 8.0}
-    monkeypatch.setattr(ray, "cluster_resources", lambda: resources)
-    monkeypatch.setattr(ray, "available_resources", lambda: resources)
-    monkeypatch.setattr(ray, "remote", lambda worker: Remote())
-    for per_gpu, workers in ((1, 2), (4, 8)):
-        own = WORKERS("auto", per_gpu)
-        own.start()
-        assert (own.device, own.actors) == ("cuda", ["worker"] * workers)
-    assert [options["num_gpus"] for options in asked] == [1, 0.25]

@@ -153,10 +153,8 @@ class Cache:
         """
         for key in keys:
             self._open.pop(key, None)
-            if self.remote is not None:
-                self.remote.delete(_name(key))
             try:
-                self.path(key).unlink(missing_ok=True)
+                self.remove(self.path(key))
             except OSError as error:
                 raise StorageError(
                     f"{self.path(key)}: cannot be deleted ({error}); delete it, it is wrong"

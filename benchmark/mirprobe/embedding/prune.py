@@ -40,21 +40,26 @@ def list_entries(cache: Cache) -> Iterator[EntryInfo]:
     Raises:
         StorageError: the address does not answer, or refuses.
     """
-    for path, size, written in _entries(cache):
-        metadata = _metadata(cache, path)
-        described = (str(metadata.get(name, "")) for name in ("encoder", "fingerprint", "view"))
-        yield EntryInfo(path, size, written, *described)
+    for path, size, written in _listed(cache):
+        if path.suffix == SUFFIX:
+            yield _described(cache, path, size, written)
 
 
-def _entries(cache: Cache) -> Iterator[tuple[Path, int, float]]:
+def _described(cache: Cache, path: Path, size: int, written: float) -> EntryInfo:
+    metadata = _metadata(cache, path)
+    values = (str(metadata.get(name, "")) for name in ("encoder", "fingerprint", "view"))
+    return EntryInfo(path, size, written, *values)
+
+
+def _listed(cache: Cache) -> Iterator[tuple[Path, int, float]]:
+    """Path, size and time of every entry, at an address of every other file too."""
     if cache.remote is None:
         for path in cache.entries():
             stat = path.stat()
             yield path, stat.st_size, stat.st_mtime
         return
     for name, size, written in cache.remote.files("entries"):
-        if name.endswith(SUFFIX):
-            yield cache.root / name, size, written
+        yield cache.root / name, size, written
 
 
 def _metadata(cache: Cache, path: Path) -> Mapping[str, Any]:
@@ -102,15 +107,17 @@ def prune_candidates(
         # a recent temporary file may belong to a running process
         if path.suffix == BROKEN or now - path.stat().st_mtime > DAY / 24
     }
-    for name, size, written in () if cache.remote is None else cache.remote.files("entries"):
-        if name.endswith(".tmp") and now - written > DAY / 24:
-            paths[cache.root / name] = size
     left, fingerprints = [], set()
 
     def old(written: float) -> bool:
         return older_than_days is not None and now - written > older_than_days * DAY
 
-    for item in list_entries(cache):
+    for path, size, written in _listed(cache):
+        if path.suffix == ".tmp" and now - written > DAY / 24:
+            paths[path] = size
+        if path.suffix != SUFFIX:
+            continue
+        item = _described(cache, path, size, written)
         named = encoder is not None and item.encoder == encoder
         if named:
             fingerprints.add(digest(item.fingerprint))  # the name of its folder of cells
