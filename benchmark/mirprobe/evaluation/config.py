@@ -15,7 +15,7 @@ from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.number_types import Dtype, Precision
 from mirprobe.data.paths import DATA_HOME
-from mirprobe.embedding.remote_store import CACHE, is_url
+from mirprobe.embedding.remote_store import CACHE, is_url, local_folder
 from mirprobe.evaluation.field_types import cast_field, choices_of
 
 QUICK_ENCODERS = ("vit1d", "logmel", "mfcc", "chroma", "vit1d-random")
@@ -259,7 +259,7 @@ class RunConfig:
     @property
     def local_folder(self) -> Path:
         """The folder of generated audio, hashes and finished cells."""
-        return Path(self.cache_dir) if not is_url(self.cache_dir) else self.local_dir or CACHE
+        return self.local_dir or local_folder(self.cache_dir)
 
     @property
     def data(self) -> str:

@@ -79,6 +79,8 @@ def played(
     semitones, factor = (strength, 1.0) if effect == "transpose" else (0.0, strength)
     if semitones != round(semitones):
         raise ConfigError(f"perturb 'exact-transpose={strength:g}': give whole semitones")
+    if not semitones and factor == 1:
+        return tuple(parts), duration
 
     def moved(note: Note, pitched: bool) -> Note:
         start, end = (round(time / factor / TICK) * TICK for time in (note.start, note.end))
