@@ -208,6 +208,18 @@ def test_entries_are_listed_and_deleted_at_the_address(address: str, tmp_path: P
     assert command("verify") == "1 entries, 0 broken"
 
 
+@pytest.mark.parametrize("command", ["info", "verify", "prune"])
+def test_an_address_without_entries_is_refused(command: str, address: str, tmp_path: Path) -> None:
+    cell = tmp_path / "local" / "cells" / "of" / "a-run.json.gz"
+    cell.parent.mkdir(parents=True)
+    cell.touch()
+    places = ["--cache-dir", address, "--local-dir", str(tmp_path / "local")]
+    done = CliRunner().invoke(app, ["cache", command, *places])
+    assert done.exit_code == 2
+    assert done.stderr == f"error: {address}: no embeddings at this address; check --cache-dir\n"
+    assert cell.exists()
+
+
 def test_broken_and_half_written_files_at_an_address(tmp_path: Path) -> None:
     cache = Cache(f"file://{tmp_path}/there", tmp_path / "local")
     broken = tmp_path / "there" / "entries" / "ab" / f"{KEY}.safetensors"

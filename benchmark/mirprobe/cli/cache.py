@@ -100,7 +100,7 @@ def _open(given: dict[str, Any]) -> Cache:
     """The cache at an address or in an existing folder.
 
     Raises:
-        ConfigError: the folder is missing.
+        ConfigError: the folder is missing, or the address has no entries.
     """
     from mirprobe.embedding.cache import Cache
     from mirprobe.embedding.remote_store import is_url
@@ -109,4 +109,7 @@ def _open(given: dict[str, Any]) -> Cache:
     config = make_config(given)
     if not is_url(config.cache_dir) and not Path(config.cache_dir).is_dir():
         raise ConfigError(f"{config.cache_dir}: no such cache folder; name it with --cache-dir")
-    return Cache(config.cache_dir, config.local_folder)
+    cache = Cache(config.cache_dir, config.local_folder)
+    if cache.remote is not None and not cache.remote.exists("entries"):
+        raise ConfigError(f"{config.cache_dir}: no embeddings at this address; check --cache-dir")
+    return cache
