@@ -22,6 +22,7 @@ def test_several_workers_of_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
             return "worker"
 
     resources = {"GPU": 2.0, "CPU": 8.0}
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)  # or `start` starts a cluster
     monkeypatch.setattr(ray, "cluster_resources", lambda: resources)
     monkeypatch.setattr(ray, "available_resources", lambda: resources)
     monkeypatch.setattr(ray, "remote", lambda worker: Remote())
