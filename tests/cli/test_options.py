@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -109,6 +110,8 @@ def test_only_options_on_the_command_line_are_given() -> None:
     }
     assert make_config(found).layers == ("4", "8", "12")
     assert given_to(RunConfig, "--layers", "all") == {"layers": "all"}
+    words = ["--layers", "4,8", "--layers", "12", "--pooling", "mean", "--pooling", "max"]
+    assert given_to(RunConfig, *words) == {"layers": ["4", "8", "12"], "pooling": ["mean", "max"]}
 
 
 def test_fields_are_divided_among_dataclasses() -> None:
@@ -128,6 +131,28 @@ def test_a_choice_that_is_unknown_is_one_line() -> None:
     ):
         result = CliRunner().invoke(app, words)
         assert (result.exit_code, result.stderr) == (2, f"error: {message}\n")
+
+
+def commands(group: Any, *words: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command with the words that name it."""
+    for word, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, *words, word)
+        else:
+            yield (*words, word), command
+
+
+@pytest.mark.parametrize(
+    ("words", "command"), [*commands(typer.main.get_command(app))], ids=lambda one: str(one)
+)
+def test_no_option_drops_what_is_given_first(words: tuple[str, ...], command: Any) -> None:
+    for option in command.params:
+        if option.param_type_name != "option" or option.multiple:
+            continue
+        twice = [option.opts[0], *["1"] * (not option.is_flag)] * 2
+        result = CliRunner().invoke(app, [*words, *twice])
+        message = f"error: {option.opts[0]} is given 2 times; give it once\n"
+        assert (result.exit_code, result.stderr) == (2, message)
 
 
 def test_help_needs_no_heavy_package() -> None:

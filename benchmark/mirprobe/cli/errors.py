@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from mirprobe.core.errors import ListedError, MirprobeError
+from mirprobe.core.errors import ConfigError, ListedError, MirprobeError
 
 
 class OneLineErrors(TyperGroup):
     """A group of commands that turns errors into one line and an exit status.
 
-    A MirprobeError becomes exit status 2, Ctrl-C 130.
+    A MirprobeError becomes exit status 2, Ctrl-C 130. An option that is given twice is refused
+    unless it is a list: Click would drop the first value.
     """
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the command line names, and its arguments."""
+        name, command, rest = super().resolve_command(ctx, args)
+        # the command itself reports what cannot be parsed
+        assert command is not None  # it would have been refused
+        own = command.context_class(command, parent=ctx, resilient_parsing=True)
+        _, _, given = command.make_parser(own).parse_args([*rest])
+        for option, count in Counter(given).items():
+            if count > 1 and option.param_type_name == "option" and not option.multiple:
+                raise ConfigError(f"{option.opts[0]} is given {count} times; give it once")
+        return name, command, rest
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that the command line names."""

@@ -117,14 +117,16 @@ def help_texts(config: type) -> dict[str, str]:
 
 
 def _option(name: str, hint: Any, default: Any, text: str) -> inspect.Parameter:
-    """An option for a field. A list becomes an option in the singular that may be repeated."""
+    """An option for a field. A list may be repeated; an option of lists only is in the singular."""
     kinds = [kind for kind in alternatives(hint) if kind is not type(None)]
     choices, flag, kind = choices_of(hint), name, kinds[0]
-    if len(kinds) > 1 or choices:
-        kind = str  # a choice that is unknown is refused by the dataclass, with the nearest name
-    elif get_origin(kind) is tuple:
-        kind, flag = list[get_args(kind)[0]], name.removesuffix("s")  # type: ignore[misc]
+    lists = [get_args(one)[0] for one in kinds if get_origin(one) is tuple]
+    if lists:
+        kind = list[lists[0]]  # type: ignore[valid-type]
+        flag = name.removesuffix("s") if len(kinds) == 1 else name
         text += " May be repeated."
+    elif len(kinds) > 1 or choices:
+        kind = str  # a choice that is unknown is refused by the dataclass, with the nearest name
     if isinstance(default, tuple):
         default = ", ".join(map(str, default))
     if default is not None and default is not False:
@@ -145,6 +147,8 @@ def _option(name: str, hint: Any, default: Any, text: str) -> inspect.Parameter:
 
 
 def _split(value: Any, hint: Any) -> Any:
-    """`4,8,12` as a list, for a field that takes a string or a list."""
-    lists = any(get_origin(kind) is tuple for kind in alternatives(hint))
-    return value.split(",") if lists and isinstance(value, str) and "," in value else value
+    """`4,8,12` as a list and a single value as it is, for a field of a string or a list."""
+    if not isinstance(value, list) or str not in alternatives(hint):
+        return value
+    parts = [part for text in value for part in text.split(",")]
+    return parts if len(parts) > 1 else parts[0]

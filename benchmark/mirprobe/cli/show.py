@@ -12,11 +12,14 @@ from mirprobe.core.errors import ConfigError
 LARGE = 5  # megabytes that a browser opens at once and a mail carries
 Runs = Annotated[list[Path], typer.Argument(help="Folders of runs, shown together.")]
 Tasks = Annotated[
-    str | None, typer.Option(help="Tasks to show, in this order, such as key,chord. Default: all.")
+    list[str] | None,
+    typer.Option(
+        help="Tasks to show, in this order, such as key,chord. May be repeated. Default: all."
+    ),
 ]
 Rename = Annotated[
     list[str] | None,
-    typer.Option("--rename", help="Show an encoder under another name: OLD=NEW; repeat it."),
+    typer.Option("--rename", help="Show an encoder under another name: OLD=NEW. May be repeated."),
 ]
 
 
@@ -96,8 +99,10 @@ def table_command(
     ] = None,
     tasks: Tasks = None,
     metrics: Annotated[
-        str | None,
-        typer.Option(help="Metrics to show, such as majmin,root. Default: the main ones."),
+        list[str] | None,
+        typer.Option(
+            help="Metrics to show, such as majmin,root. May be repeated. Default: the main ones."
+        ),
     ] = None,
     rename: Rename = None,
     spread: Annotated[
@@ -137,9 +142,9 @@ def table_command(
         typer.echo(f"written: {output}")
 
 
-def names_of(text: str | None) -> list[str]:
+def names_of(texts: list[str] | None) -> list[str]:
     """Names that commas separate."""
-    return [name.strip() for name in text.split(",")] if text else []
+    return [name.strip() for text in texts or () for name in text.split(",") if text]
 
 
 def renamed(options: list[str] | None) -> dict[str, str]:
@@ -153,5 +158,7 @@ def renamed(options: list[str] | None) -> dict[str, str]:
         old, _, new = option.rpartition("=")
         if not old or not new:
             raise ConfigError(f"--rename '{option}': give OLD=NEW")
+        if old in found:
+            raise ConfigError(f"--rename '{option}': '{old}' has another name already; drop one")
         found[old] = new
     return found
