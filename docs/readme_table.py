@@ -34,7 +34,7 @@ def readme_table() -> str:
         lines = ([own.get((encoder, task), "") for own in cells] for task, _ in tasks)
         rows.append([f"`{encoder}`", *("<br>".join(filter(None, line)) for line in lines)])
     headers = ["<br>".join(data), *(f"{task}, {metric}" for task, metric in tasks)]
-    return markdown_table(headers, rows)
+    return markdown_table(headers, rows, markup=True)
 
 
 def _score(row: pd.Series) -> str:

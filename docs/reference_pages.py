@@ -64,7 +64,7 @@ def suites() -> str:
         "A suite is a YAML file of the options of a run: `mirprobe run --suite FILE.yaml`. A list "
         "`runs` describes several runs. Each item overrides the fields of the file.\n"
     )
-    parts.append(markdown_table(("field", "default", "meaning"), rows))
+    parts.append(markdown_table(("field", "default", "meaning"), rows, markup=True))
     for name, file in registered().items():
         parts.append(f"## {name}\n\n```yaml\n{file.read_text(encoding='utf-8').rstrip()}\n```\n")
     return "\n".join(parts)
@@ -85,7 +85,7 @@ def encoders() -> str:
         licence = info.licence if isinstance(info, EncoderInfo) else ""
         rows.append((f"`{name}`", _summary(entry), _options(entry, set()), licence))
     head = ("encoder", "what it is", "options", "licence of the weights")
-    return "\n".join(["# Encoders\n", NOTE, markdown_table(head, rows)])
+    return "\n".join(["# Encoders\n", NOTE, markdown_table(head, rows, markup=True)])
 
 
 def tasks() -> str:
@@ -95,7 +95,7 @@ def tasks() -> str:
         entry: Any = TASKS.get(name)
         parts.append(f"## {name}\n\n{_summary(entry)}\n")
         rows = [(f"`{metric}`", text) for metric, text in entry.metrics.items()]
-        parts.append(markdown_table(("metric", "meaning"), rows))
+        parts.append(markdown_table(("metric", "meaning"), rows, markup=True))
     return "\n".join(parts)
 
 
@@ -112,7 +112,7 @@ def datasets() -> str:
             size = ", ".join(f"{number:g} {unit}" for number, unit in sizes if number is not None)
             rows += [("size", size), ("licence", sheet.licence), ("source", sheet.source)]
             rows += [("to get it", sheet.obtain), ("known faults", sheet.caution)]
-        parts.append(markdown_table(("", ""), [row for row in rows if row[1]]))
+        parts.append(markdown_table(("", ""), [row for row in rows if row[1]], markup=True))
         rest = inspect.cleandoc(entry.__doc__ or "").partition("\n\n")[2].partition("\n\nArgs:")[0]
         parts.append(f"{rest.partition(chr(10) * 2 + 'Raises:')[0]}\n")
     return "\n".join(parts)
@@ -122,9 +122,10 @@ def columns() -> str:
     """The columns of the files of a run."""
     rows = [(f"`{name}`", text) for name, text in help_texts(Score).items()]
     parts = ["# Files and columns\n", NOTE, "## scores.csv\n", "One row for each score.\n"]
-    parts.append(markdown_table(("column", "meaning"), rows))
+    parts.append(markdown_table(("column", "meaning"), rows, markup=True))
     rows = [(f"`{name}`", text) for name, text in help_texts(EncoderInfo).items()]
-    parts += ["## What an encoder declares\n", markdown_table(("field", "meaning"), rows)]
+    parts.append("## What an encoder declares\n")
+    parts.append(markdown_table(("field", "meaning"), rows, markup=True))
     return "\n".join(parts)
 
 

@@ -12,6 +12,7 @@ from helpers.shown_runs import EVIL, METRICS, TRACKS, write_run
 
 import mirprobe
 from mirprobe.core.errors import ConfigError
+from mirprobe.core.markdown import escaped
 from mirprobe.reporting.paper_table import FORMATS, latex_escaped, long_table, paper_table
 from mirprobe.reporting.report.page import page
 from mirprobe.reporting.run_collection import RunCollection, collect_runs
@@ -58,6 +59,7 @@ def test_names_are_escaped(runs: RunCollection) -> None:
     html = paper_table(runs, "html").decode()
     assert EVIL not in html
     assert "&lt;script&gt;" in html
+    assert f"| {escaped(EVIL)} |" in paper_table(runs, "markdown").decode()
     latex = paper_table(runs, "latex").decode()
     assert latex_escaped(ODD) in latex
     assert r"a\_b\&c\%d\$e\#f\{g\}h\textasciitilde{}i\textasciicircum{}j\textbackslash{}k" in latex

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mirprobe.core.intervals import FEW
-from mirprobe.core.markdown import markdown_table
+from mirprobe.core.markdown import escaped, markdown_table
 from mirprobe.emergence.checks import Check, Claim, Kind
 from mirprobe.emergence.claims import ResultTables
 from mirprobe.emergence.models import CONCAT, EQUAL, RANDOM, TRAINED
@@ -93,6 +93,7 @@ def write_report(
                 ]
                 for number, claim in enumerate(claims, start=1)
             ],
+            markup=True,
         ),
     ]
     parts += [_claim(number, claim) for number, claim in enumerate(claims, start=1)]
@@ -243,7 +244,7 @@ def _provenance(provenance: Mapping[str, Any]) -> str:
     ]
     if left_out:
         lines.append(f"{_count(len(left_out), 'track')} left out:\n")
-        lines += [f"- {name}: {reason}" for name, reason in left_out.items()]
+        lines += [escaped(f"- {name}: {reason}") for name, reason in left_out.items()]
         lines.append("")
     return "\n".join(lines)
 

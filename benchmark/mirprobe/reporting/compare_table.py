@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from mirprobe.core.intervals import FEW
-from mirprobe.core.markdown import markdown_table
+from mirprobe.core.markdown import escaped, markdown_table
 from mirprobe.reporting.compare import POWER
 from mirprobe.reporting.ranks import LEVEL
 from mirprobe.reporting.tables import number, p_text, span, spread_note
@@ -105,6 +105,6 @@ def to_markdown(table: pd.DataFrame) -> str:
     """All tables as Markdown."""
     parts = []
     for task in compared_tasks(table):
-        parts += [f"### {task.title}\n", markdown_table(HEADERS, task.rows)]
-        parts += [" ".join(task.notes) + "\n"] if task.notes else []
+        parts += [f"### {escaped(task.title)}\n", markdown_table(HEADERS, task.rows)]
+        parts += [escaped(" ".join(task.notes)) + "\n"] if task.notes else []
     return "\n".join([*parts, " ".join(general_notes(table)) + "\n"])

@@ -12,7 +12,7 @@ import pandas as pd
 from mirprobe.api.specs import nearest, require_scores
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.intervals import FEW
-from mirprobe.core.markdown import markdown_table
+from mirprobe.core.markdown import escaped, markdown_table
 from mirprobe.reporting.ranks import ENTRY, mean_ranks
 from mirprobe.reporting.run_collection import RunCollection
 from mirprobe.reporting.tables import UNDEFINED, UNRANKED, UNRANKED_NOTE, ends_of
@@ -194,15 +194,16 @@ def _html(collection: RunCollection, rows: pd.DataFrame, spread: Spread) -> byte
 
 def _markdown(collection: RunCollection, rows: pd.DataFrame, spread: Spread) -> bytes:
     texts, bold = _wide(collection, rows, spread)
-    headers = ["encoder", *(f"{pair[0]} ({pair[1]})" for pair in texts.columns)]
+    headers = ["encoder", *(escaped(f"{pair[0]} ({pair[1]})") for pair in texts.columns)]
     lines = [
         [
-            str(name),
+            escaped(str(name)),
             *(f"**{text}**" if on else str(text) for text, on in zip(own, marks, strict=True)),
         ]
         for name, own, marks in zip(texts.index, texts.to_numpy(), bold.to_numpy(), strict=True)
     ]
-    return f"{markdown_table(headers, lines)}\n{caption(collection, rows, spread)}\n".encode()
+    below = escaped(caption(collection, rows, spread))
+    return f"{markdown_table(headers, lines, markup=True)}\n{below}\n".encode()
 
 
 def _csv(collection: RunCollection, rows: pd.DataFrame, spread: Spread) -> bytes:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mirprobe.api.encoder import INFO_COLUMNS
 from mirprobe.core.intervals import FEW
-from mirprobe.core.markdown import markdown_table
+from mirprobe.core.markdown import escaped, markdown_table
 from mirprobe.probing.selection import EQUAL_DIM
 from mirprobe.reporting.extra_tables import tables_beside
 from mirprobe.reporting.fixed_layers import EQUAL, PCA, order_note
@@ -40,12 +40,12 @@ def to_markdown(
         first = rows.iloc[0]
         conditions = f", {first['conditions']}" if first["conditions"] else ""
         parts.append(
-            f"### {title}\n\n"
+            f"### {escaped(title)}\n\n"
             f"`{first['metric']}` on {_tested(first)}, {first['probe']} probe, "
-            f"preset {first['preset']}{conditions}\n"
+            f"preset {first['preset']}{escaped(conditions)}\n"
         )
         if notes := notes_of(rows):
-            parts.append(" ".join(notes) + "\n")
+            parts.append(escaped(" ".join(notes)) + "\n")
         headers = [header for header, _ in ranked_cells(first)]
         parts.append(
             markdown_table(headers, [_texts(ranked_cells(row)) for _, row in rows.iterrows()])
@@ -54,7 +54,7 @@ def to_markdown(
         if published:
             parts.append(markdown_table(published[0], published[1:]))
     for title, texts in [] if scores is None else tables_beside(scores):
-        parts.append(f"### {title}\n")
+        parts.append(f"### {escaped(title)}\n")
         parts.append(markdown_table([header for header, _ in texts[0]], [*map(_texts, texts)]))
     table = encoders_of(board)
     parts.append("### encoders\n")
