@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from helpers.score_rows import NAN
@@ -129,6 +131,22 @@ def test_a_value_that_is_no_whole_number_is_named(folder: RunFolder, wrong: str)
     path.write_text(path.read_text().replace("7087488", wrong))
     with pytest.raises(StorageError, match=r"scores.csv: not a table of scores"):
         read_scores(folder.path)
+
+
+def test_numbers_are_read_exactly(folder: RunFolder) -> None:
+    folder.write_scores([folder.write_cell(CELL)], INFO)
+    path = folder.path / "scores.csv"
+    row = pd.read_csv(path, dtype=str, keep_default_na=False).iloc[:1]
+    values = np.random.default_rng(0).normal(size=1000) * 10.0 ** np.arange(-20, 20).repeat(25)
+    table = pd.concat([row] * 1000).assign(value=[repr(float(value)) for value in values], low="")
+    path.write_text(table.to_csv(index=False))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = read_scores(folder.path)
+    np.testing.assert_array_equal(found["value"], values)
+    assert found["low"].isna().all()
+    path.write_text(table.iloc[:0].to_csv(index=False))
+    assert read_scores(folder.path)["value"].dtype == "float64"
 
 
 def test_an_infinite_whole_number_is_named(folder: RunFolder) -> None:
