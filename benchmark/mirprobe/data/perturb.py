@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from io import BytesIO
 from typing import Any
@@ -148,12 +148,9 @@ def _random(samples: Samples) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class _Effect:
-    """A function of samples and strength, the strengths it takes, and the module it needs.
+    """A function of samples and strength, the strengths it takes, and the module it needs."""
 
-    The function is None if the data set applies the effect, as it renders the audio.
-    """
-
-    apply: Callable[[Samples, float], Samples] | None
+    apply: Callable[[Samples, float], Samples]
     low: float
     high: float
     takes: str
@@ -165,8 +162,6 @@ class _Effect:
 EFFECTS: dict[str, _Effect] = {
     "transpose": _Effect(transpose, -24, 24, "semitones", module="python_stretch"),
     "tempo": _Effect(tempo, 0.25, 4, "times the tempo", module="python_stretch"),
-    f"{EXACT}transpose": _Effect(None, -24, 24, "semitones"),
-    f"{EXACT}tempo": _Effect(None, 0.25, 4, "times the tempo"),
     "noise": _Effect(noise, -60, 120, "dB of signal to noise"),
     "gain": _Effect(gain, -120, 60, "dB"),
     "lowpass": _Effect(lowpass, 20, RATE / 2 - 1, "Hz"),
@@ -174,6 +169,7 @@ EFFECTS: dict[str, _Effect] = {
     "opus": _Effect(opus, 6, 256, "kbit/s", codec=("OGG", "OPUS")),
     "reverb": _Effect(reverb, 0.05, 20, "seconds of reverberation"),
 }
+EFFECTS |= {EXACT + name: replace(EFFECTS[name], module="") for name in ("transpose", "tempo")}
 """By name."""
 
 
@@ -244,6 +240,4 @@ def plain_name(name: str) -> str:
 def perturb(samples: Samples, perturbation: str) -> Samples:
     """Samples at `RATE` with an effect; `perturbation` is what `text_of` returns."""
     name, _, strength = perturbation.partition("=")
-    apply = EFFECTS[name].apply
-    assert apply is not None, perturbation
-    return apply(samples, float(strength))
+    return EFFECTS[name].apply(samples, float(strength))

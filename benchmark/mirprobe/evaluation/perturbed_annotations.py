@@ -9,13 +9,39 @@ from typing import Any
 import numpy as np
 
 from mirprobe.core.errors import ConfigError
-from mirprobe.core.schema import Annotations, Beats, Segments, Track
-from mirprobe.data.perturb import plain_name, text_of
+from mirprobe.core.schema import Annotations, Beats, Segments, Split, Track
+from mirprobe.data.perturb import parse_perturbations, plain_name, text_of
+from mirprobe.data.perturbed_tracks import disturbed_tracks
+from mirprobe.data.tracks import Tracks
+from mirprobe.evaluation.plan import Plan
 from mirprobe.metrics.pitch import midi_number
 from mirprobe.metrics.pitch_classes import PITCHES
 
 _TRANSPOSED = ("key", "keys", "chords", "pitch")
 _TONICS = {letter: PITCHES.index(letter) for letter in "CDEFGAB"}
+
+
+def perturbed_tracks(
+    plan: Plan, splits: Sequence[Split], fields: Collection[str]
+) -> dict[str, Tracks]:
+    """Perturbation -> the tracks of some splits with it, for each perturbation of a plan.
+
+    Args:
+        plan: names data set, tracks and perturbations.
+        splits: the splits.
+        fields: as for `moved_tracks`.
+
+    Raises:
+        ConfigError: a perturbation is unknown, or audio or annotations cannot follow it.
+    """
+
+    def tracks_with(one: tuple[str, float], split: Split) -> list[Track]:
+        return moved_tracks(disturbed_tracks(plan.dataset, plan.tracks[split], one), one, fields)
+
+    return {
+        text_of(one): {split: tracks_with(one, split) for split in splits}
+        for one in parse_perturbations(plan.config.perturb)
+    }
 
 
 def moved_tracks(

@@ -20,14 +20,12 @@ from mirprobe.core.errors import ConfigError, plugin_errors
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import SPLITS
 from mirprobe.data.paths import joined_specs
-from mirprobe.data.perturb import parse_perturbations, text_of
-from mirprobe.data.perturbed_tracks import disturbed_tracks
 from mirprobe.evaluation.cells import CellWork, compute_cells
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.drop_leaks import audited
 from mirprobe.evaluation.failures import noted
 from mirprobe.evaluation.find_cells import find_cells
-from mirprobe.evaluation.perturbed_annotations import moved_tracks
+from mirprobe.evaluation.perturbed_annotations import perturbed_tracks
 from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.evaluation.provenance import HashedTask, data_hash, describe, task_key
 from mirprobe.evaluation.run_files import OF_THE_MACHINE, SUITE, copy_plugins, suite_text
@@ -91,16 +89,7 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
             few.require(task, plan.tracks["train"])
     fields = {task.annotation for task in tasks.values()}
     disturbed = SPLITS if config.perturb_train else SPLITS[-1:]
-    perturbed = {
-        text_of(one): {
-            split: moved_tracks(
-                disturbed_tracks(plan.dataset, plan.tracks[split], one), one, fields
-            )
-            for split in disturbed
-        }
-        for one in parse_perturbations(config.perturb)
-    }
-    plan = replace(plan, perturbed=perturbed)
+    plan = replace(plan, perturbed=perturbed_tracks(plan, disturbed, fields))
     result = RunResult(RunFolder(config.results_dir / run_name(config)), failures=dict(plan.broken))
     result.folder.make()
     plan.prepare()

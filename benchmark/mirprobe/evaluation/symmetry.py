@@ -15,12 +15,12 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import ConfigError, StorageError
 from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import SPLITS, Split, Track
-from mirprobe.data.perturb import parse_perturbations, text_of
-from mirprobe.data.perturbed_tracks import disturbed_tracks
+from mirprobe.data.perturb import parse_perturbations
 from mirprobe.data.tracks import Tracks, tracks_of
 from mirprobe.embedding.embedder import Embedder, read_embedding
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
+from mirprobe.evaluation.perturbed_annotations import perturbed_tracks
 from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.probing.symmetry import equivariance, invariance
 
@@ -68,19 +68,11 @@ def symmetry(
         ConfigError: an unknown name, no perturbation, or a split without usable tracks.
         StorageError: the cache cannot be written.
     """
-    perturbations = parse_perturbations(config.perturb)
-    if not perturbations:
+    if not parse_perturbations(config.perturb):
         raise ConfigError("nothing to compare with; give --perturb, such as transpose=-2,2")
     with planned(config, encoders=encoders, dataset=dataset) as plan:
         done = Symmetry(pd.DataFrame(columns=COLUMNS), failures=dict(plan.broken))
-        perturbed: dict[str, Tracks] = {
-            text_of(one): {
-                split: disturbed_tracks(plan.dataset, own, one)
-                for split, own in plan.tracks.items()
-            }
-            for one in perturbations
-        }
-        plan = replace(plan, perturbed=perturbed)
+        plan = replace(plan, perturbed=perturbed_tracks(plan, SPLITS, ()))
         plan.prepare()
         rows: list[dict[str, Any]] = []
         for name, probed in plan.encoders.items():
@@ -88,7 +80,7 @@ def symmetry(
             with noted(done.failures, name, f"encoder '{name}'", fatal=fatal):
                 embedder = plan.embedder(probed)
                 before = _vectors(plan, embedder, plan.tracks, done.problems)
-                for text, tracks in perturbed.items():
+                for text, tracks in plan.perturbed.items():
                     after = _vectors(plan, embedder, tracks, done.problems)
                     places = [
                         (layer, source) for source in probed.encoder.sources
