@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -73,6 +74,55 @@ def test_tasks(tmp_path: Path) -> None:
     (tmp_path / "own.py").write_text(FILE.format("", "download"))
     words = ["validate-task", f"{tmp_path}/own.py:Task", "--dataset", f"{tmp_path}/own.py:Plain"]
     refuses([*words, "--cache-dir", f"{tmp_path}/c"], f"task '{tmp_path}/own.py:Task' raised an")
+
+
+CLOSING = """
+import os
+import sys
+import warnings
+
+from helpers.small_encoders import Bands
+from helpers.tones import Tones
+
+
+class Data(Tones):
+    pass
+
+
+class Closing(Bands):
+    def __init__(self):
+        super().__init__()
+        self.close()
+
+    def __call__(self, audio):
+        self.close()
+        return super().__call__(audio)
+
+    def close(self):
+        sys.stdout.close()
+        sys.stderr.close()
+        sys.path.clear()
+        os.environ.clear()
+        os.chdir("/")
+        warnings.simplefilter("error")
+"""
+
+
+def test_an_encoder_that_closes_and_empties_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text(CLOSING)
+    words = ["--dataset", "own.py:Data", "--task", "key", "--cache-dir", "c", "--results-dir", "r"]
+    encoders = ["--encoder", "own.py:Closing", "--encoder", "own.py:Bands", "--encoder", "mfcc"]
+    result = CliRunner().invoke(app, ["run", *encoders, *words])
+    assert result.exit_code == 0
+    (scores,) = tmp_path.glob("r/*/scores.csv")
+    rows = pd.read_csv(scores).query("kind == 'probe' and selected and main")
+    values = rows.set_index("encoder")["value"]
+    assert values["own.py:Closing"] == values["own.py:Bands"]
+    assert set(values.index) == {"own.py:Closing", "own.py:Bands", "mfcc"}
+    assert all(name in result.stdout for name in values.index)
 
 
 def refuses(words: list[str], said: str) -> None:

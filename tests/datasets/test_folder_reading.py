@@ -92,17 +92,19 @@ def test_a_column_of_folds_is_not_divided_again(here: Path, column: str) -> None
     assert ids_of(folder(here, PLAIN, splits))["valid"] == ["two"]
 
 
-def test_folders_of_folds_are_not_divided_again(tmp_path: Path) -> None:
-    for number in range(1, 6):
-        tone(tmp_path / "recordings" / f"fold{number}" / "a.wav", 0.05)
-        text(tmp_path / "recordings" / f"fold{number}" / "a.keys", "0 0.05 C:major")
-    table = "audio,key\n" + "".join(f"fold{number}/a,C\n" for number in range(1, 6))
+@pytest.mark.parametrize("name", ["fold", "set", "Subset_", "split", "partition-", "cv"])
+def test_folders_of_folds_are_not_divided_again(tmp_path: Path, name: str) -> None:
+    folders = [f"{name}{number}" for number in range(3)]
+    for one in folders:
+        tone(tmp_path / "recordings" / one / "a.wav", 0.05)
+        text(tmp_path / "recordings" / one / "a.keys", "0 0.05 C:major")
+    table = "audio,key\n" + "".join(f"{one}/a,C\n" for one in folders)
     for refused in (
         lambda: folder(tmp_path, "audio: recordings\nbeside: {keys: .keys}\n"),
         lambda: folder(tmp_path, PLAIN, table),
     ):
         message = refusal(refused)
-        assert "the folders fold1, fold2, fold3, fold4, fold5 divide the data already" in message
+        assert f"the folders {', '.join(folders)} divide the data already" in message
         assert "seed" not in message
 
 

@@ -259,6 +259,7 @@ def test_frames_that_do_not_come(
             on("sequence", lambda x: x.numpy()),
             "returned a ndarray as tokens, not a tensor",
         ),
+        (on("sequence", lambda x: x.to_sparse()), "returned sparse tokens; return dense ones"),
         (on("class_token", lambda x: x.tolist()), "returned a list as tokens, not a tensor"),
     ],
 )

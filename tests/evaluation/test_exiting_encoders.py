@@ -1,4 +1,4 @@
-"""Encoders that exit, panic or fail: nothing else is lost."""
+"""Plug-ins that exit, panic or fail: nothing else is lost."""
 
 from __future__ import annotations
 
@@ -14,11 +14,15 @@ from helpers.tones import Tones
 from helpers.workbench import Workbench
 from torch import Tensor
 
+from mirprobe.api.dataset import Dataset
+from mirprobe.api.registry import TASKS
 from mirprobe.core.errors import ConfigError, PluginError
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.specs import checked_encoder
 from mirprobe.evaluation.extract import extract
 from mirprobe.evaluation.runner import run
+from mirprobe.evaluation.setup import make_task
+from mirprobe_tasks.key import Key
 
 
 class Exiting(Bands):
@@ -105,3 +109,17 @@ def test_an_encoder_that_exits_when_it_is_built(tmp_path: Path) -> None:
         ConfigError, match=r"cannot be built \(SystemExit: 0 at exits.py line 4\); check"
     ):
         checked_encoder(f"{tmp_path}/exits.py:own")
+
+
+def test_a_task_that_empties_the_search_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Own(Key):
+        def __init__(self, dataset: Dataset) -> None:
+            super().__init__(dataset)
+            sys.path.clear()
+
+    before = list(sys.path)
+    monkeypatch.setitem(TASKS._factories, "own", Own)
+    make_task("own", Tones(tmp_path))
+    assert sys.path == before

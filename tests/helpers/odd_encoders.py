@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,6 +82,16 @@ HABITS: dict[str, Callable[[Tensor], Any]] = {
     "seed": lambda audio: torch.manual_seed(3),
     "numpy errors": lambda audio: np.seterr(all="raise"),
     "recursion": lambda audio: sys.setrecursionlimit(3000),
+    "low recursion": lambda audio: sys.setrecursionlimit(400),
+    "closes stdout": lambda audio: sys.stdout.close(),
+    "closes stderr": lambda audio: sys.stderr.close(),
+    "closes descriptors": lambda audio: os.closerange(1, 3),
+    "empties path": lambda audio: sys.path.clear(),
+    "empties environment": lambda audio: os.environ.clear(),
+    "forgets modules": lambda audio: [sys.modules.pop(name) for name in list(sys.modules)],
+    "leaves folder": lambda audio: os.chdir("/"),
+    "strict warnings": lambda audio: warnings.simplefilter("error"),
+    "alarm": lambda audio: signal.alarm(1),
     "reads": lambda audio: audio.requires_grad_,
 }
 

@@ -25,8 +25,10 @@ class Encoder(Protocol):
     must work where they are missing. A run whose embeddings are all cached encodes one track, to
     compare it with the cache; not so for the encoders of this package whose code has not changed.
 
-    Attributes are read once and cast to the types below. torch's global settings and random state
-    are restored after construction and after each call.
+    Attributes are read once and cast to the types below. What construction or a call changes in the
+    process is put back at its end: settings and random state of torch, settings of numpy, working
+    folder, standard streams, search path, modules, environment. Added paths, modules and variables
+    stay.
 
     Attributes:
         sample_rate: in Hz. The harness resamples audio to it.

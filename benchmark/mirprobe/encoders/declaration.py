@@ -15,7 +15,7 @@ from mirprobe.api.encoder import Encoder, EncoderInfo, info_of
 from mirprobe.core.errors import PluginError, described
 from mirprobe.core.hashing import digest
 from mirprobe.core.schema import Tokens
-from mirprobe.encoders.torch_state import kept_torch_state
+from mirprobe.encoders.process_state import kept_process_state
 
 SOURCES = ("class", "sequence", "both")
 
@@ -108,7 +108,7 @@ class CheckedEncoder:
     def _errors(self, attribute: str) -> Iterator[None]:
         """Any error where an attribute is read, as one that names both."""
         try:
-            with kept_torch_state():
+            with kept_process_state():
                 yield
         except (PluginError, KeyboardInterrupt):
             raise

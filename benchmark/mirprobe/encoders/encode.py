@@ -14,7 +14,7 @@ from mirprobe.core.errors import EncoderError, described
 from mirprobe.core.number_types import Precision
 from mirprobe.core.schema import Tokens
 from mirprobe.encoders.declaration import CheckedEncoder
-from mirprobe.encoders.torch_state import kept_torch_state
+from mirprobe.encoders.process_state import kept_process_state
 from mirprobe.encoders.windows import check_frame_count
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -29,7 +29,7 @@ def to_device(encoder: Encoder, device: str | torch.device) -> None:
     module = encoder.plugin if isinstance(encoder, CheckedEncoder) else encoder
     if isinstance(module, torch.nn.Module):
         try:
-            with kept_torch_state():
+            with kept_process_state():
                 module.eval().to(device)
         except KeyboardInterrupt:
             raise
@@ -79,7 +79,7 @@ def _detached(tokens: object, device: torch.device) -> Tokens:
     """The tokens on a device, without gradient.
 
     Raises:
-        EncoderError: they are no tokens, or no floating-point numbers.
+        EncoderError: they are no tokens, sparse, or no floating-point numbers.
     """
     if not isinstance(tokens, Tokens):
         raise EncoderError(f"returned a {type(tokens).__name__}; return mirprobe.Tokens")
@@ -87,6 +87,8 @@ def _detached(tokens: object, device: torch.device) -> Tokens:
     for value in (tokens.sequence, tokens.class_token):
         if not isinstance(value, Tensor | None):
             raise EncoderError(f"returned a {type(value).__name__} as tokens, not a tensor")
+        if value is not None and value.layout != torch.strided:
+            raise EncoderError("returned sparse tokens; return dense ones")
         if value is not None and not value.is_floating_point():
             raise EncoderError(f"returned {value.dtype} as tokens; return floating-point numbers")
         found.append(None if value is None else value.detach().to(device))
@@ -101,7 +103,7 @@ def call_encoder(encoder: Encoder, windows: Tensor, precision: Precision = "32")
         torch.OutOfMemoryError: as for `encode`.
     """
     try:
-        with kept_torch_state(), torch.inference_mode(), _autocast(windows.device, precision):
+        with kept_process_state(), torch.inference_mode(), _autocast(windows.device, precision):
             return _detached(encoder(windows), windows.device)
     except (torch.OutOfMemoryError, EncoderError, KeyboardInterrupt):
         raise

@@ -18,7 +18,7 @@ from mirprobe.api.registry import ENCODERS
 from mirprobe.api.specs import QUOTED_OR_LETTER, is_file_spec, nearest
 from mirprobe.core.errors import ConfigError
 from mirprobe.encoders.declaration import CheckedEncoder
-from mirprobe.encoders.torch_state import kept_torch_state
+from mirprobe.encoders.process_state import kept_process_state
 
 _COMBINATION = re.compile(r"\s*([A-Za-z_]\w*)\((.*)\)\s*", re.DOTALL)
 _OPTION = re.compile(r"\s*[A-Za-z_]\w*\s*=")
@@ -43,7 +43,7 @@ def make_encoder(spec: str) -> Encoder:
         raise ConfigError(f"encoder '{spec}': pca is an option of the probe; use '{name}'")
     if found is not None:
         return _combined(spec, found[1], arguments(found[2], spec))
-    with kept_torch_state():
+    with kept_process_state():
         return ENCODERS.create(spec)
 
 

@@ -18,7 +18,7 @@ from mirprobe.core.parallel import Packed, call_packed, in_process, pack, parall
 from mirprobe.core.schema import Embedding, Score, Split, Track
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import LAG, Keys, await_entries, read_embedding
-from mirprobe.encoders.torch_state import kept_torch_state
+from mirprobe.encoders.process_state import kept_process_state
 from mirprobe.evaluation.failures import noted
 from mirprobe.probing.cell import run_cell
 from mirprobe.probing.probe_run import ProbeRun
@@ -146,8 +146,8 @@ class CellWork:
         """
         failures: dict[str, str] = {}
         plugin, beside = f"task '{self.run.row['task']}'", f" (encoder '{self.encoder}')"
-        # what a task does to torch must not reach the next cell of the process
-        with kept_torch_state(), noted(failures, self.name, plugin, beside):
+        # what a task does to the process must not reach the next cell of the process
+        with kept_process_state(), noted(failures, self.name, plugin, beside):
             cache = Cache(self.place, self.folder)
             cell = Cell(self.run.row["cell"], self.encoder, self.run.row["task"])
             controls: list[Score] = []

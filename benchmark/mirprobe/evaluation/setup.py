@@ -16,6 +16,7 @@ from mirprobe.core.errors import ConfigError, PluginError, plugin_errors
 from mirprobe.data.combined import CrossedDataset, JoinedDataset
 from mirprobe.data.paths import DataFolders, joined_specs
 from mirprobe.encoders.declaration import CheckedEncoder
+from mirprobe.encoders.process_state import kept_process_state
 from mirprobe.encoders.specs import checked_encoder, split_pca
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.probing.pca import components_fingerprint
@@ -61,7 +62,8 @@ def make_task(name: str, dataset: Dataset) -> Task:
         ConfigError: the name is unknown, the data set lacks what the task needs, or a crossed
             data set declares different labels on its two sides.
     """
-    task = TASKS.create(name, dataset)
+    with kept_process_state():
+        task = TASKS.create(name, dataset)
     if not isinstance(dataset, CrossedDataset):
         return task
     learned: tuple[str, ...] = getattr(TASKS.create(name, dataset.train), "labels", ())

@@ -22,8 +22,10 @@ SPLIT_NAMES: Mapping[str, Split] = {
 }
 """Names of splits, in small letters."""
 
-FOLD = re.compile(r"(cv|cross|k)?[\W_]*folds?[\W_]*\d*", re.IGNORECASE)
-"""Names of the columns and folders of a cross-validation."""
+FOLD = re.compile(
+    r"(cv|cross|k)?[\W_]*folds?[\W_]*\d*|(cv|(sub)?set|split|partition)[\W_]*\d+", re.IGNORECASE
+)
+"""Names of the columns and folders of a cross-validation, or of numbered sets."""
 
 
 def split_in_path(audio: Path, folder: Path) -> Split | None:

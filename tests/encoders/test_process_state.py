@@ -1,12 +1,16 @@
-"""What an encoder does to torch's global state ends with its construction or call."""
+"""What an encoder does to the process ends with its construction or call."""
 
 from __future__ import annotations
 
 import io
+import locale
 import logging
 import os
+import signal
 import sys
+import warnings
 from collections.abc import Callable
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -22,6 +26,19 @@ from mirprobe.encoders.combined import Concat
 from mirprobe.encoders.declaration import CheckedEncoder
 from mirprobe.encoders.encode import encode, to_device
 from mirprobe.encoders.specs import make_encoder
+
+
+def _enter_removed_folder() -> None:
+    folder = mkdtemp()
+    os.chdir(folder)
+    os.rmdir(folder)
+
+
+def _forget_package() -> None:
+    for name in [name for name in sys.modules if name.startswith("mirprobe")]:
+        del sys.modules[name]
+    import mirprobe.core.schema  # noqa: F401
+
 
 DEEDS: dict[str, tuple[Callable[[], object], Callable[[], Any]]] = {
     "dtype": (lambda: torch.set_default_dtype(torch.float64), torch.get_default_dtype),
@@ -48,6 +65,35 @@ DEEDS: dict[str, tuple[Callable[[], object], Callable[[], Any]]] = {
         lambda: logging.getLogger("mirprobe").isEnabledFor(logging.ERROR),
     ),
     "folder": (lambda: os.chdir("/"), os.getcwd),
+    "removed folder": (_enter_removed_folder, os.getcwd),
+    "closed stdout": (lambda: sys.stdout.close(), lambda: (sys.stdout, sys.stdout.closed)),
+    "closed stderr": (lambda: sys.stderr.close(), lambda: (sys.stderr, sys.stderr.closed)),
+    "descriptor": (lambda: os.close(1), lambda: os.fstat(1).st_ino),
+    "silence": (
+        lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2),
+        lambda: os.fstat(2).st_ino,
+    ),
+    "empty path": (lambda: sys.path.clear(), lambda: list(sys.path)),
+    "shorter path": (lambda: sys.path.remove(sys.path[-1]), lambda: list(sys.path)),
+    "another path": (lambda: setattr(sys, "path", []), lambda: list(sys.path)),
+    "finders": (lambda: sys.meta_path.clear(), lambda: list(sys.meta_path)),
+    "modules": (_forget_package, lambda: sys.modules["mirprobe.core.schema"]),
+    "blocked module": (
+        lambda: sys.modules.update({"numpy": None}),  # type: ignore[dict-item]
+        lambda: sys.modules["numpy"],
+    ),
+    "environment": (lambda: os.environ.clear(), lambda: dict(os.environ)),
+    "variable": (lambda: os.environ.update(PATH="/none"), lambda: os.environ["PATH"]),
+    "warnings": (
+        lambda: warnings.simplefilter("error"),
+        lambda: list(warnings.filters),
+    ),
+    "locale": (
+        lambda: locale.setlocale(locale.LC_ALL, "C"),
+        lambda: locale.setlocale(locale.LC_ALL),
+    ),
+    "alarm": (lambda: signal.alarm(60), lambda: signal.getitimer(signal.ITIMER_REAL)),
+    "recursion": (lambda: sys.setrecursionlimit(400), sys.getrecursionlimit),
     "seed": (lambda: torch.manual_seed(7), lambda: torch.random.get_rng_state().tolist()),
 }
 
@@ -76,6 +122,28 @@ def test_global_state_is_restored(name: str, monkeypatch: pytest.MonkeyPatch) ->
     encode(encoder, torch.zeros(2, 1000))
     assert state() == before
     assert torch.get_num_threads() != 7
+
+
+def test_what_an_encoder_adds_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = list(sys.path)
+    monkeypatch.setattr(sys, "path", [*before])
+    monkeypatch.delenv("MODEL_HOME", raising=False)
+
+    def adds() -> None:
+        sys.path[:] = ["/beside", *before[1:]]
+        sys.modules["beside"] = sys
+        os.environ["MODEL_HOME"] = "/models"
+        warnings.filterwarnings("ignore", "of the model")
+
+    kind = type("Own", (Meddling,), {"deed": staticmethod(adds)})
+    monkeypatch.setitem(ENCODERS._factories, "meddling", kind)
+    monkeypatch.setitem(sys.modules, "beside", os)
+    del sys.modules["beside"]
+    make_encoder("meddling")
+    assert sys.path == ["/beside", *before]
+    assert sys.modules["beside"] is sys
+    assert os.environ["MODEL_HOME"] == "/models"
+    assert "of the model" in str(warnings.filters[0])
 
 
 class Halving(Oracle):
