@@ -68,6 +68,14 @@ DEEDS: dict[str, tuple[Callable[[], object], Callable[[], Any]]] = {
     "removed folder": (_enter_removed_folder, os.getcwd),
     "closed stdout": (lambda: sys.stdout.close(), lambda: (sys.stdout, sys.stdout.closed)),
     "closed stderr": (lambda: sys.stderr.close(), lambda: (sys.stderr, sys.stderr.closed)),
+    "wrapped stdout": (
+        lambda: setattr(sys, "stdout", io.TextIOWrapper(sys.stdout.buffer, "utf-8")),
+        lambda: (sys.stdout, sys.stdout.closed),
+    ),
+    "detached stdout": (
+        lambda: setattr(sys, "stdout", io.TextIOWrapper(sys.stdout.detach(), "utf-8")),  # type: ignore[union-attr]
+        lambda: (sys.stdout, sys.stdout.buffer, sys.stdout.closed),
+    ),
     "descriptor": (lambda: os.close(1), lambda: os.fstat(1).st_ino),
     "silence": (
         lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2),
@@ -111,6 +119,7 @@ class Meddling(Oracle):
         return tokens
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 @pytest.mark.parametrize("name", DEEDS)
 def test_global_state_is_restored(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     deed, state = DEEDS[name]

@@ -29,8 +29,7 @@ def kept_process_state() -> Iterator[None]:
 
     Within, torch's generators start from another seed each time: what an encoder draws depends on
     nothing else that runs in the process, and two calls of a random encoder differ. `os._exit`
-    raises SystemExit, which ends the plug-in and not the run. To close a standard stream only
-    flushes it.
+    raises SystemExit, which ends the plug-in and not the run. `close` of a standard stream flushes.
     """
     before = [get() for get, _ in _SETTINGS]
     cuda: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
@@ -51,19 +50,24 @@ def kept_process_state() -> Iterator[None]:
 
 @contextmanager
 def _open_streams() -> Iterator[None]:
-    """Keep the standard streams open, and their descriptors on the same files."""
-    streams = {s for s in (sys.stdout, sys.stderr) if s is not None and "close" not in vars(s)}
+    """Keep the standard streams and their buffers open, and their descriptors on the same files.
+
+    A stream around the same buffer, as some use for another encoding, closes it when it is deleted.
+    """
+    texts = [text for text in (sys.stdout, sys.stderr) if text is not None]
+    buffers = [text.buffer for text in texts if hasattr(text, "buffer")]
+    streams = {one for one in (*texts, *buffers) if "close" not in vars(one)}
     copies: dict[int, int] = {}
     for number in (1, 2):
         with suppress(OSError):  # closed already, as in a service
             copies[number] = os.dup(number)
     for stream in streams:
-        vars(stream)["close"] = stream.flush
+        vars(stream).update(close=stream.flush, detach=partial(getattr, stream, "buffer", stream))
     try:
         yield
     finally:
         for stream in streams:
-            del vars(stream)["close"]
+            del vars(stream)["close"], vars(stream)["detach"]
         for number, copy in copies.items():
             os.dup2(copy, number)
             os.close(copy)
