@@ -1,5 +1,6 @@
 # Every target creates the virtual environment if it is missing: `run` with the package alone, the other
-# targets with everything that tests and checks need.
+# targets with everything that tests and checks need. Python compiles a module at its first import:
+# compiling all of them at once takes half a minute.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
@@ -80,7 +81,7 @@ $(VENV)/.ready-dev: EXTRAS = [dev]
 $(VENV)/.ready $(VENV)/.ready-dev: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 	echo "error: $(PYTHON) is older than 3.10; name another one: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv --upgrade-deps $(VENV) && $(BIN)/python -m pip install --quiet -e ".$(EXTRAS)" || { \
+	$(PYTHON) -m venv --upgrade-deps $(VENV) && $(BIN)/python -m pip install --quiet --no-compile -e ".$(EXTRAS)" || { \
 	echo "error: not installed; it needs a network, or what pip says above. Then repeat the command"; exit 1; }
 	# without their requirement TensorFlow
 	$(if $(EXTRAS),$(BIN)/python -m pip install --quiet --no-deps musicnn basic-pitch)

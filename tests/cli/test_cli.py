@@ -50,7 +50,8 @@ def call(*words: str) -> Result:
 
 
 def run_tones(*words: str) -> Result:
-    return call("run", "--dataset", "tones", "--layers", "all", *words)
+    layers = () if "--layers" in words else ("--layers", "all")
+    return call("run", "--dataset", "tones", *layers, *words)
 
 
 def refused(result: Result) -> str:

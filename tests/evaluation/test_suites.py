@@ -32,7 +32,7 @@ strict: true
 precision: bf16
 engine: ray
 jobs: 3
-draws: 2
+draws: 3
 resamples: 4
 test_limit: 5
 train_tracks: [30, all, 3]
@@ -83,7 +83,7 @@ def test_a_suite_sets_every_field(tmp_path: Path) -> None:
         precision="bf16",
         engine="ray",
         jobs=3,
-        draws=2,
+        draws=3,
         resamples=4,
         test_limit=5,
         train_tracks=("30", "all", "3"),

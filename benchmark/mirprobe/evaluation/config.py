@@ -130,7 +130,7 @@ class RunConfig:
     preset: Preset = "standard"
     pca: int | None = None
     seeds: tuple[int, ...] = (0,)
-    draws: int = 3
+    draws: int = 2
     resamples: int = 1
     folds: int | None = None
     train_tracks: str | tuple[str, ...] = "all"
