@@ -122,7 +122,7 @@ def test_a_suite_and_options_over_it(here: Path) -> None:
 def test_a_suite_of_runs_ends_in_one_board(here: Path) -> None:
     (here / "suite.yaml").write_text(
         "encoders: [bands]\nlayers: all\nruns:\n- {tasks: key, dataset: tones}\n"
-        "- {tasks: key, dataset: tone}\n- {tasks: [beat, chord], dataset: tones, limit: 5}\n"
+        "- {tasks: key, dataset: gtzan_genre}\n- {tasks: [beat, chord], dataset: tones, limit: 5}\n"
         "- {tasks: beat, dataset: tones, encoders: [failing, bands]}\n"
     )
     result = call("run", "--suite", "suite.yaml")
@@ -132,12 +132,53 @@ def test_a_suite_of_runs_ends_in_one_board(here: Path) -> None:
     assert "mean rank" not in result.stdout  # one encoder has no peer
     assert result.stdout.count("scores and predictions: ") == 3
     errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
-    unknown, failed = errors
-    assert unknown.startswith("error: key on tone: unknown data set 'tone'; did you mean 'tones'?")
+    missing, failed = errors
+    assert missing.startswith("error: key on gtzan_genre: data set 'gtzan_genre' is missing: ")
     assert failed.startswith("error: beat on tones: encoder 'failing' raised RuntimeError")
     (here / "in-the-way").write_text("")
     stopped = call("run", "--suite", "suite.yaml", "--results-dir", "in-the-way")
-    assert "--results-dir" in refused(stopped)  # no other run could write there either
+    assert (stopped.exit_code, stopped.stdout) == (2, "")
+    [warned, error] = stopped.stderr.splitlines()
+    assert warned.startswith("warning: limit 5: ")
+    assert error.startswith("error: ")
+    assert "--results-dir" in error  # no other run could write there either
+
+
+@pytest.mark.parametrize("command", ["run", "extract"])
+def test_all_runs_of_a_suite_are_checked_before_the_first(command: str, here: Path) -> None:
+    (here / "suite.yaml").write_text(
+        "encoders: [bands]\ndataset: tones\ntasks: key\nruns:\n- {}\n- {dataset: tone}\n"
+        "- {encoders: [band]}\n- {encoders: [bands:sed=1]}\n- {tasks: keys}\n"
+    )
+    result = call(command, "--suite", "suite.yaml")
+    assert (result.exit_code, result.stdout) == (2, "")
+    title, *faults = [line.removeprefix("error: ") for line in result.stderr.splitlines()]
+    assert title == "wrong runs; none was begun"
+    for number, (fault, message) in enumerate(
+        zip(
+            faults,
+            (
+                "unknown data set 'tone'; did you mean 'tones'?",
+                "unknown encoder 'band'; did you mean 'bands'?",
+                "encoder 'bands:sed=1' cannot be built",
+                "unknown task 'keys'; did you mean 'key'?",
+            ),
+            strict=True,
+        ),
+        2,
+    ):
+        assert fault.startswith(f"suite.yaml: run {number}: {message}")
+    assert not (here / "results").exists()
+
+
+@pytest.mark.parametrize("perturb", ["exact-tempo=2", "nois=3", "transpose=0.5"])
+def test_a_perturbation_that_a_run_cannot_take_is_found_first(perturb: str, here: Path) -> None:
+    (here / "suite.yaml").write_text(
+        f"encoders: [bands]\ndataset: tones\ntasks: key\nruns:\n- {{}}\n- {{perturb: {perturb}}}\n"
+    )
+    message = refused(call("run", "--suite", "suite.yaml"))
+    assert message.startswith(f"error: suite.yaml: run 2: perturb '{perturb[:7]}")
+    assert not (here / "results").exists()
 
 
 @pytest.mark.parametrize(

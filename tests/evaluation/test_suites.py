@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mirprobe.cli.run import configs_of
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import ConfigError, ListedError
 from mirprobe.evaluation import suites
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.suites import load_suite, registered, summary
@@ -174,7 +174,7 @@ runs:
 def test_runs_are_laid_over_the_common_fields(tmp_path: Path) -> None:
     common: dict[str, Any] = {"encoders": ("logmel",), "preset": "paper"}
     crossed = {"train_dataset": "one", "test_dataset": "two+three", "preset": "standard"}
-    assert load_suite(suite(tmp_path, RUNS), {}) == (
+    assert tuple(load_suite(suite(tmp_path, RUNS), {})) == (
         RunConfig(**common, tasks=("key", "chord"), dataset="studio"),
         RunConfig(**{**common, **crossed}, tasks=("beat", "key")),
         RunConfig(**common, tasks=("tagging",), dataset="four", limit=3),
@@ -195,9 +195,9 @@ def test_options_win_over_every_run(tmp_path: Path) -> None:
 def test_tasks_choose_among_runs(tmp_path: Path) -> None:
     path = suite(tmp_path, RUNS)
     found = load_suite(path, {"tasks": ["key", "beat"]})
-    assert [(config.tasks, config.data) for config in found] == [
-        (("key",), "studio"),
-        (("beat", "key"), "one -> two+three"),
+    assert [(config.tasks, config.data, place) for config, place in found.items()] == [
+        (("key",), "studio", f"{path}: run 1"),
+        (("beat", "key"), "one -> two+three", f"{path}: run 2"),
     ]
     with pytest.raises(ConfigError, match="no run of the suite has the task 'keys'; did you mean"):
         load_suite(path, {"tasks": ["keys"]})
@@ -222,6 +222,16 @@ def test_bad_runs_are_named(text: str, message: str, tmp_path: Path) -> None:
     assert str(caught.value).startswith(f"{path}: {message}")
 
 
+def test_all_wrong_runs_are_named_at_once(tmp_path: Path) -> None:
+    path = suite(tmp_path, "runs: [{tsks: [key]}, {}, {limit: 0}]")
+    with pytest.raises(ListedError) as caught:
+        load_suite(path, {})
+    title, first, second = caught.value.lines
+    assert title == "wrong runs; none was begun"
+    assert first.startswith(f"{path}: run 1: unknown field 'tsks'")
+    assert second.startswith(f"{path}: run 3: limit is 0")
+
+
 def test_shipped_suites_are_known_by_name() -> None:
     assert {"quick", "vit1d-paper", "mir-core"} <= set(registered())
     for file in registered().values():
@@ -234,16 +244,16 @@ def test_quick_is_the_default_and_scores_where_they_are_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(suites, "find_spec", lambda name: None)
-    assert load_suite("quick", {}) == configs_of(None, {}) == (RunConfig(),)
+    assert load_suite("quick", {}) == configs_of(None, {}) == {RunConfig(): "quick: run 1"}
     monkeypatch.setattr(suites, "find_spec", lambda name: name == "music21")
     scores = RunConfig(dataset="scores", tasks=("key", "chord", "beat"))
-    assert load_suite("quick", {}) == configs_of(None, {}) == (RunConfig(), scores)
-    assert configs_of(None, {"limit": 3}) == (
+    assert tuple(load_suite("quick", {})) == tuple(configs_of(None, {})) == (RunConfig(), scores)
+    assert tuple(configs_of(None, {"limit": 3})) == (
         replace(RunConfig(), limit=3),
         replace(scores, limit=3),
     )
-    assert configs_of(None, {"tasks": "tempo"}) == (RunConfig(tasks=("tempo",)),)
-    assert configs_of(None, {"dataset": "tones"}) == (RunConfig(dataset="tones"),)
+    assert configs_of(None, {"tasks": "tempo"}) == {RunConfig(tasks=("tempo",)): ""}
+    assert configs_of(None, {"dataset": "tones"}) == {RunConfig(dataset="tones"): ""}
 
 
 PROTOCOL = {
@@ -297,7 +307,7 @@ def test_another_package_ships_suites_too(tmp_path: Path, monkeypatch: pytest.Mo
     files = {"__init__.py": "", "own.yaml": "# Our own.\ntasks: [key]\n", "notes.txt": ""}
     package(tmp_path, "suites_of_another", files)
     assert summary(registered()["own"]) == "Our own."
-    assert load_suite("own", {})[0].tasks == ("key",)
+    assert [config.tasks for config in load_suite("own", {})] == [("key",)]
     package(tmp_path, "suites_of_a_third", {"__init__.py": "", "own.yaml": ""})
     with pytest.raises(ConfigError, match="two packages have the suite 'own': suites_of_a_third"):
         registered()

@@ -72,7 +72,11 @@ class Dataset(Protocol):
     trim: float
 
     def splits(self) -> Mapping[Split, Sequence[Track]]:
-        """The tracks of each split. Does not read audio, which need not exist yet."""
+        """The tracks of each split. Does not read audio, which need not exist yet.
+
+        Raises:
+            MissingDataError: other files are missing; other runs of a suite go on.
+        """
         ...
 
     def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:

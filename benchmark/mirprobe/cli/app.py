@@ -50,12 +50,19 @@ app.command("table")(table_command)
 
 
 class _TqdmHandler(logging.Handler):
-    """Writes log lines to standard error without breaking a progress bar."""
+    """Writes log lines to standard error, each once, without breaking a progress bar."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         from tqdm import tqdm
 
-        tqdm.write(f"{record.levelname.lower()}: {record.getMessage()}", file=sys.stderr)
+        line = f"{record.levelname.lower()}: {record.getMessage()}"
+        if line not in self._written:
+            self._written.add(line)
+            tqdm.write(line, file=sys.stderr)
 
 
 @app.callback()

@@ -33,7 +33,7 @@ def extract_command(
     A later `mirprobe run` with the same options finds all embeddings in the cache and encodes
     nothing. Exit status and messages are those of `run`.
     """
-    from mirprobe.evaluation.extract import extract
+    from mirprobe.evaluation.extract import check, extract
 
     configs = configs_of(suite, given)
     views: Any = level or ("both" if suite is None and "tasks" not in given else None)
@@ -45,8 +45,8 @@ def extract_command(
             typer.echo(f"{name} on {config.data}: {counts}")
         return done
 
-    results, reasons = run_each(configs, work)
+    results, reasons = run_each(configs, lambda config: check(config, views), work)
     report_left_out(results)
     if results:
-        typer.echo(f"embeddings: {configs[0].cache_dir}")
+        typer.echo(f"embeddings: {next(iter(configs)).cache_dir}")
     fail_if_any(reasons, len(configs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
@@ -11,7 +11,14 @@ import typer
 from mirprobe.cli.errors import fail_if_any, lines_of
 from mirprobe.cli.options import options_from
 from mirprobe.cli.tables import print_board, print_left_out
-from mirprobe.core.errors import MirprobeError, StorageError
+from mirprobe.core.errors import (
+    ConfigError,
+    MirprobeError,
+    MissingDataError,
+    PluginError,
+    StorageError,
+    refuse,
+)
 from mirprobe.evaluation.config import RunConfig, make_config
 
 if TYPE_CHECKING:
@@ -53,17 +60,18 @@ def run_command(
     Without data set and task: the suite `quick`, four tasks on `studio`, and three of them on
     `scores` if music21 is installed.
 
-    If a run of a suite fails, the other runs are still done. All reasons are printed at the end,
-    and the exit status is 1.
+    All runs of a suite are checked before the first one begins. If one of them fails later, or its
+    data set is not on this machine, the other runs are still done. All reasons are printed at the
+    end, and the exit status is 1.
     """
-    from mirprobe.evaluation.runner import run
+    from mirprobe.evaluation.runner import check, run
     from mirprobe.reporting.leaderboard import leaderboard, merge, read_pairs
 
-    configs = [
-        replace(config, encoders=(*config.encoders, *(add_encoder or ())))
-        for config in configs_of(suite, given)
-    ]
-    results, reasons = run_each(configs, run)
+    configs = {
+        replace(config, encoders=(*config.encoders, *(add_encoder or ()))): place
+        for config, place in configs_of(suite, given).items()
+    }
+    results, reasons = run_each(configs, check, run)
     scored = [result for result in results if len(result.scores)]
     if scored:
         pairs = read_pairs([result.folder.path for result in scored])
@@ -92,24 +100,43 @@ def _write_page(result: RunResult) -> None:
     typer.echo(f"page: {page}")
 
 
-def configs_of(suite: str | None, given: Mapping[str, Any]) -> tuple[RunConfig, ...]:
-    """The runs that the command line describes."""
+def configs_of(suite: str | None, given: Mapping[str, Any]) -> dict[RunConfig, str]:
+    """The runs that the command line describes, and the place of each in a suite."""
     from mirprobe.evaluation.suites import load_suite
 
     if suite is None and not {"dataset", "train_dataset", "test_dataset", "tasks"} & set(given):
         suite = "quick"
-    return (make_config(given),) if suite is None else load_suite(suite, given)
+    return {make_config(given): ""} if suite is None else load_suite(suite, given)
 
 
 def run_each(
-    configs: Sequence[RunConfig], work: Callable[[RunConfig], R]
+    configs: Mapping[RunConfig, str],
+    check: Callable[[RunConfig], None],
+    work: Callable[[RunConfig], R],
 ) -> tuple[list[R], list[str]]:
     """Do the runs one after the other; the reasons say what failed.
 
+    Args:
+        configs: the runs, and the place of each in a suite.
+        check: refuses a wrong run before any work; called for all of several runs first.
+        work: does one.
+
     Raises:
+        ConfigError: `check` refuses runs.
         StorageError: the cache or the results cannot be written, so that no other run could do it.
         MirprobeError: the same error ended every run.
     """
+    wrong: dict[str, MirprobeError] = {}
+    for config, place in configs.items() if len(configs) > 1 else ():
+        try:
+            check(config)
+        except (MissingDataError, PluginError):
+            continue  # these cost their own run only
+        except ConfigError as error:
+            wrong[place] = error
+    _raise_if_of_all([*wrong.values()], configs)
+    faults = [f"{place}: {line}" for place, error in wrong.items() for line in lines_of(error)]
+    refuse(faults, "wrong runs; none was begun")
     results: list[R] = []
     reasons: list[str] = []
     errors: list[MirprobeError] = []
@@ -126,9 +153,14 @@ def run_each(
             failures = list(result.failures.values())
         title = f"{', '.join(config.tasks)} on {config.data}: " if len(configs) > 1 else ""
         reasons += [f"{title}{failure}" for failure in failures]
-    if len(errors) == len(configs) and len({str(error) for error in errors}) == 1:
-        raise errors[0]
+    _raise_if_of_all(errors, configs)
     return results, reasons
+
+
+def _raise_if_of_all(errors: Sequence[MirprobeError], runs: Collection[object]) -> None:
+    """Raise the error that every run has."""
+    if len(errors) == len(runs) and len({str(error) for error in errors}) == 1:
+        raise errors[0]
 
 
 def report_left_out(results: Sequence[Outcome]) -> None:

@@ -36,6 +36,25 @@ class ListedError(ConfigError):
         self.lines = [title, *faults]
 
 
+def refuse(faults: Sequence[str], title: str) -> None:
+    """Raise an error of all faults; the title is given if there are several.
+
+    Raises:
+        ConfigError: there are any.
+    """
+    if len(faults) > 1:
+        raise ListedError(title, faults)
+    if faults:
+        raise ConfigError(faults[0])
+
+
+class MissingDataError(ConfigError):
+    """The files of a data set are not on this machine, or the package that reads them.
+
+    Other runs of a suite go on.
+    """
+
+
 class PluginError(ConfigError):
     """A plug-in fails to import, raises an error, or declares what it cannot be."""
 

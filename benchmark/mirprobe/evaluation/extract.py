@@ -59,8 +59,6 @@ def extract(
         TrackError: a track cannot be used and `config.strict` is set.
         StorageError: the cache cannot be written.
     """
-    if level is not None and level not in get_args(Views):
-        raise ConfigError(f"unknown level '{level}'; {nearest(level, get_args(Views))}")
     with planned(config, encoders=encoders, dataset=dataset) as plan:
         levels = _levels(plan, level)
         plan.prepare()
@@ -79,7 +77,19 @@ def extract(
     return done
 
 
+def check(config: RunConfig, level: Views | None = None) -> None:
+    """Refuse what `extract` refuses before any work.
+
+    Raises:
+        ConfigError: as for `extract`.
+    """
+    with planned(config) as plan:
+        _levels(plan, level)
+
+
 def _levels(plan: Plan, level: Views | None) -> list[Level]:
+    if level is not None and level not in get_args(Views):
+        raise ConfigError(f"unknown level '{level}'; {nearest(level, get_args(Views))}")
     if level is None:
         config = plan.config
         probe = probe_config(config.preset, config.probe)

@@ -62,10 +62,21 @@ def run(
         StorageError: the cache or results folder cannot be written.
     """
     with planned(config, encoders=encoders, dataset=dataset, shared=shared) as plan:
-        return _run(plan, tasks or {})
+        return _run(*_checked(plan, tasks or {}))
 
 
-def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
+def check(config: RunConfig) -> None:
+    """Refuse what `run` refuses before any work.
+
+    Raises:
+        ConfigError: as for `run`.
+    """
+    with planned(config) as plan:
+        _checked(plan, {})
+
+
+def _checked(plan: Plan, instances: Mapping[str, Task]) -> tuple[Plan, dict[str, Task]]:
+    """The plan with its disturbed tracks, and its tasks."""
     config = plan.config
     tasks = {
         name: instances[name] if name in instances else make_task(name, plan.dataset)
@@ -87,9 +98,13 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
     for name, task in tasks.items():
         with plugin_errors(f"task '{name}' cannot make targets", "correct its method `targets`"):
             few.require(task, plan.tracks["train"])
-    fields = {task.annotation for task in tasks.values()}
     disturbed = SPLITS if config.perturb_train else SPLITS[-1:]
-    plan = replace(plan, perturbed=perturbed_tracks(plan, disturbed, fields))
+    perturbed = perturbed_tracks(plan, disturbed, {task.annotation for task in tasks.values()})
+    return replace(plan, perturbed=perturbed), tasks
+
+
+def _run(plan: Plan, tasks: Mapping[str, Task]) -> RunResult:
+    config = plan.config
     result = RunResult(RunFolder(config.results_dir / run_name(config)), failures=dict(plan.broken))
     result.folder.make()
     plan.prepare()
@@ -132,6 +147,7 @@ def _run(plan: Plan, instances: Mapping[str, Task]) -> RunResult:
     result.scores = result.folder.write_scores(finished(), info)
     if result.changed or not (result.folder.path / REFERENCES).exists():
         with noted(result.failures, REFERENCES, "the data set"):
+            fields = {task.annotation for task in tasks.values()}
             content = references_bytes(plan.dataset, plan.tracks["test"], fields)
             write_whole(result.folder.path / REFERENCES, content)
     if result.changed or not (result.folder.path / "differences.csv").exists():

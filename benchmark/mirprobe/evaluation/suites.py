@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mirprobe.api.specs import nearest
-from mirprobe.core.errors import ConfigError, plugin_errors
+from mirprobe.core.errors import ConfigError, plugin_errors, refuse
 from mirprobe.core.yaml_text import load_yaml
 from mirprobe.evaluation.config import RunConfig, make_config
 
@@ -63,8 +63,8 @@ def summary(file: Traversable) -> str:
     return first.removeprefix("#").strip() if first.startswith("#") else ""
 
 
-def load_suite(suite: str, overrides: Mapping[str, Any]) -> tuple[RunConfig, ...]:
-    """The runs of a suite.
+def load_suite(suite: str, overrides: Mapping[str, Any]) -> dict[RunConfig, str]:
+    """The runs of a suite, and the place of each, such as `further: run 2`.
 
     Args:
         suite: a name, or the path of a YAML file.
@@ -78,20 +78,29 @@ def load_suite(suite: str, overrides: Mapping[str, Any]) -> tuple[RunConfig, ...
     runs = values.pop("runs", None)
     if runs is None:
         make_config(values, origin=f"{suite}: ")  # the message names the file
-        return (make_config(_over(values, overrides)),)
+        return {make_config(_over(values, overrides)): suite}
     if not isinstance(runs, list) or not runs or not all(isinstance(one, dict) for one in runs):
         raise ConfigError(f"{suite}: 'runs' must be a list of mappings, `- field: value`")
     rest = {name: value for name, value in overrides.items() if name != "tasks"}
-    configs = []
+    chosen: dict[str, dict[str, Any]] = {}
+    faults: list[str] = []
     for number, fields in enumerate(runs, 1):
         module = fields.pop("requires", None)
-        merged = _over(values, fields)
-        make_config(merged, origin=f"{suite}: run {number}: ")
+        place, merged = f"{suite}: run {number}", _over(values, fields)
+        try:
+            make_config(merged, origin=f"{place}: ")
+        except ConfigError as error:
+            faults.append(str(error))
         if module is None or find_spec(str(module)):
-            configs.append(make_config(_over(merged, rest)))
+            chosen[place] = _over(merged, rest)
+    refuse(faults, "wrong runs; none was begun")
+    configs = {place: make_config(merged) for place, merged in chosen.items()}
     if "tasks" in overrides:
         configs = _choose(configs, make_config({"tasks": overrides["tasks"]}).tasks)
-    return tuple(dict.fromkeys(configs))
+    found: dict[RunConfig, str] = {}
+    for place, config in configs.items():
+        found.setdefault(config, place)
+    return found
 
 
 def _read(suite: str) -> dict[str, Any]:
@@ -126,14 +135,14 @@ def _over(fields: Mapping[str, Any], winners: Mapping[str, Any]) -> dict[str, An
     return {**kept, **winners}
 
 
-def _choose(configs: list[RunConfig], tasks: tuple[str, ...]) -> list[RunConfig]:
+def _choose(configs: dict[str, RunConfig], tasks: tuple[str, ...]) -> dict[str, RunConfig]:
     """The runs that have one of `tasks`, with only those tasks."""
-    known = {task for config in configs for task in config.tasks}
+    known = {task for config in configs.values() for task in config.tasks}
     for task in tasks:
         if task not in known:
             raise ConfigError(f"no run of the suite has the task '{task}'; {nearest(task, known)}")
-    return [
-        replace(config, tasks=tuple(task for task in config.tasks if task in tasks))
-        for config in configs
+    return {
+        place: replace(config, tasks=tuple(task for task in config.tasks if task in tasks))
+        for place, config in configs.items()
         if set(config.tasks) & set(tasks)
-    ]
+    }

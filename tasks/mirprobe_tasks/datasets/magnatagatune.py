@@ -13,7 +13,7 @@ from pathlib import Path
 from numpy.lib.format import read_array
 
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import ConfigError, MissingDataError
 from mirprobe.core.schema import SPLITS, Annotations, Split, Track
 from mirprobe_tasks.datasets.table_files import TableDataset, bad_row, read_rows
 
@@ -137,7 +137,7 @@ class MagnaTagATune(TableDataset):
         """The paths in a list of the clean split, an array of `NUMBER<tab>PATH`."""
         path = self._root / "clean" / f"{split}.npy"
         if not path.exists():
-            raise ConfigError(
+            raise MissingDataError(
                 f"data set '{self.name}': {path} is missing; put train.npy, valid.npy and "
                 "test.npy there, which are in the folder split/mtat of "
                 "https://github.com/minzwon/sota-music-tagging-models, or leave split=clean out"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import ConfigError, MissingDataError
 from mirprobe.core.schema import Track
 
 Row = tuple[int, list[str]]
@@ -44,7 +44,7 @@ class TableDataset:
             ConfigError: it does not; the message says how to get the data set.
         """
         if not path.exists():
-            raise ConfigError(f"data set '{self.name}': {path} is missing; {self._remedy}")
+            raise MissingDataError(f"data set '{self.name}': {path} is missing; {self._remedy}")
         return path
 
     def prepare(self, tracks: Sequence[Track]) -> Iterator[str]:
@@ -58,7 +58,7 @@ class TableDataset:
         """
         self.require(self._root)
         if tracks and not any(track.audio.is_file() for track in tracks):
-            raise ConfigError(
+            raise MissingDataError(
                 f"data set '{self.name}': all of its audio files are missing, such as "
                 f"{tracks[0].audio}; {self._remedy}"
             )

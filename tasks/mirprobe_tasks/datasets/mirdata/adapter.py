@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mirprobe.api.dataset import DatasetInfo
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import ConfigError, MissingDataError
 from mirprobe.core.schema import SPLITS, Annotations, Split, Track
 from mirprobe_tasks.common.make_annotations import make_annotations
 from mirprobe_tasks.datasets.mirdata import mirdata_api
@@ -119,7 +119,7 @@ class MirdataDataset:
             ConfigError: no track has audio.
         """
         if tracks and not any(track.audio.is_file() for track in tracks):
-            raise ConfigError(
+            raise MissingDataError(
                 f"data set '{self.name}' has no audio in {self._root}: {self.sheet.obtain} "
                 f"(`mirprobe data prepare {self.name}`)"
             )

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import ConfigError, MissingDataError
 from mirprobe_tasks.datasets.mirdata.safe_download import safe_downloads
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def track_ids(dataset: Any, name: str) -> list[str]:
             else f"mirdata does not offer it: take tests/indexes/{path.name} of its source and "
             "put it there"
         )
-        raise ConfigError(f"data set '{name}' is missing: no index {path}; {where}")
+        raise MissingDataError(f"data set '{name}' is missing: no index {path}; {where}")
     try:
         return list(dataset.track_ids)
     except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
@@ -150,7 +150,7 @@ def _loader(name: str) -> ModuleType:
         with quiet():
             return importlib.import_module(f"mirdata.datasets.{name}")
     except ModuleNotFoundError as error:
-        raise ConfigError(
+        raise MissingDataError(
             f"data set '{name}' needs mirdata, which is not installed ({error}); "
             "install mirprobe[data]"
         ) from error

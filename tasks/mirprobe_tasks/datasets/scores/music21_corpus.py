@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import ConfigError, MissingDataError
 from mirprobe.core.parallel import parallel_map
 from mirprobe_tasks.datasets.scores.align import Bar, Numeral, align
 from mirprobe_tasks.datasets.scores.harte import harte_label
@@ -51,7 +51,7 @@ def corpus_root(extra: str = "scores") -> Path:
     """
     spec = importlib.util.find_spec("music21")
     if spec is None or spec.origin is None:
-        raise ConfigError(f"music21 is not installed; pip install 'mirprobe[{extra}]'")
+        raise MissingDataError(f"music21 is not installed; pip install 'mirprobe[{extra}]'")
     return Path(spec.origin).parent / "corpus"
 
 
