@@ -42,7 +42,7 @@ def test_a_panel_for_each_effect_with_the_undisturbed_score(run: RunCollection) 
     with style():
         figure = perturbed(run)
     assert figure is not None
-    noise, kept, transpose, _ = figure.axes
+    noise, transpose, kept, _ = figure.axes
     before = run.mains.set_index("encoder")["value"]
     [line] = [line for line in transpose.lines if line.get_label() == "mfcc"] or [
         own[0] for own in transpose.containers if own.get_label() == "mfcc"
@@ -56,6 +56,24 @@ def test_a_panel_for_each_effect_with_the_undisturbed_score(run: RunCollection) 
     np.testing.assert_allclose(np.asarray(share.get_ydata()), [shares])
     assert noise.get_xlabel() == "noise"
     assert "paired 95 % interval" in str(figure.get_label())
+
+
+def test_many_effects_and_tasks_are_a_grid_that_fits_a_screen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    effects = ("gain", "lowpass", "mp3", "noise", "opus", "reverb", "tempo", "exact-tempo")
+    changes = {f"{effect}=2": -0.1 for effect in effects}
+    monkeypatch.setattr(f"{__name__}.CHANGES", changes)
+    run = write_run(tmp_path / "a", ("mfcc", "chroma"), ("key", "chord"))
+    with style():
+        figure = perturbed(with_changes(collect_runs([run])))
+    assert figure is not None
+    width, height = figure.get_size_inches()
+    assert width < 14
+    assert height / width < 1.5
+    labels = [axis.get_xlabel() for axis in figure.axes]
+    six, two = sorted(effects)[:6], sorted(effects)[6:]
+    assert labels == [*six * 2, *two * 2] * 2
 
 
 def test_the_page_has_the_curves_and_says_where_readings_disagree(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mirprobe.reporting.figures.common import (
+    WIDTH,
     caption_of,
     legend,
     looks,
@@ -22,17 +23,20 @@ from mirprobe.reporting.run_collection import RunCollection
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NEUTRAL = {"transpose": 0.0, "tempo": 1.0, "gain": 0.0}
+NEUTRAL = {"transpose": 0.0, "exact-transpose": 0.0, "tempo": 1.0, "exact-tempo": 1.0, "gain": 0.0}
 """Strengths that change nothing: the undisturbed score is drawn there."""
-LOGARITHMIC = ("tempo", "lowpass", "mp3", "opus", "reverb")
+LOGARITHMIC = ("tempo", "exact-tempo", "lowpass", "mp3", "opus", "reverb")
 WHAT = (
-    "Left: score of a {} probe on disturbed test audio. Bars: undisturbed score and the paired "
-    "95 % interval of the change. Right: share that is kept of the score above chance."
+    "Upper panels of a task: score of a {} probe on disturbed test audio. Bars: undisturbed score "
+    "and the paired 95 % interval of the change. Lower panels: share that is kept of the score "
+    "above chance."
 )
+COLUMNS = 6
+PANEL = 2.2, 1.8  # inches
 
 
 def perturbed(collection: RunCollection, tables: list[pd.DataFrame] | None = None) -> Figure | None:
-    """Two panels for each ranked table and effect; None if no test audio was disturbed."""
+    """A column for each effect, two rows for each ranked table; None if no audio was disturbed."""
     points = perturbed_scores(collection.scores)
     tables = collection.tables() if tables is None else tables
     if points.empty:
@@ -42,32 +46,40 @@ def perturbed(collection: RunCollection, tables: list[pd.DataFrame] | None = Non
     points["strength"] = points["strength"].astype(float)
     points = points.merge(collection.mains[[*ENTRY, "table"]], on=ENTRY)
     found = [
-        (rows, str(effect), own)
+        (rows, effects[first : first + COLUMNS])
         for rows in tables
-        for effect, own in points[points["table"] == rows["table"].iloc[0]].groupby("effect")
+        for effects in [[*points[points["table"] == rows["table"].iloc[0]].groupby("effect")]]
+        for first in range(0, len(effects), COLUMNS)
     ]
     if not found:
         return None
-    figure, axes = panels(2 * len(found))
+    columns = max(len(effects) for _, effects in found)
+    width = max(WIDTH, PANEL[0] * columns)
+    figure, axes = panels(2 * columns * len(found), PANEL[1], columns, width)
     look = looks(list(dict.fromkeys(collection.mains["encoder"])))
-    for (rows, effect, own), score, kept in zip(found, axes[::2], axes[1::2], strict=True):
-        for encoder in shown(rows):
-            curve = _curve(own[own["encoder"] == encoder], effect)
-            x, value, before, low, high, share = curve.to_numpy(dtype=np.float64).T
-            style = {"lw": 1.2, "ms": 4, "label": encoder, **look[encoder]}
-            bars = reach(value, before + low, before + high)
-            score.errorbar(x, value, yerr=bars, elinewidth=0.9, **style)
-            kept.plot(x, 100 * share, **style)
-        for axis in (score, kept):
-            if effect in LOGARITHMIC:
-                axis.set_xscale("log")
-                axis.set_xticks(ticks := sorted(set(own["strength"])), [f"{t:g}" for t in ticks])
-                axis.minorticks_off()
-            axis.set_xlabel(effect)
-        score.set_title(title_of(collection, rows))
-        kept.set_title("share kept (%)")
+    for place, (rows, effects) in enumerate(found):
+        scores, shares = (axes[(2 * place + n) * columns :][:columns] for n in range(2))
+        scores[0].set_ylabel(title_of(collection, rows))
+        shares[0].set_ylabel("share kept (%)")
+        for axis in (*scores[len(effects) :], *shares[len(effects) :]):
+            axis.remove()
+        for (effect, own), score, kept in zip(effects, scores, shares, strict=False):
+            for encoder in shown(rows):
+                curve = _curve(own[own["encoder"] == encoder], effect)
+                x, value, before, low, high, share = curve.to_numpy(dtype=np.float64).T
+                style = {"lw": 1.2, "ms": 4, "label": encoder, **look[encoder]}
+                bars = reach(value, before + low, before + high)
+                score.errorbar(x, value, yerr=bars, elinewidth=0.9, **style)
+                kept.plot(x, 100 * share, **style)
+            ticks = sorted(set(own["strength"]))
+            for axis in (score, kept):
+                if effect in LOGARITHMIC:
+                    axis.set_xscale("log")
+                    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+                    axis.minorticks_off()
+                axis.set_xlabel(effect)
     legend(figure, axes)
-    used = list({rows["table"].iloc[0]: rows for rows, _, _ in found}.values())
+    used = list({rows["table"].iloc[0]: rows for rows, _ in found}.values())
     figure.set_label(caption_of(used, WHAT.format(used[0]["probe"].iloc[0])))
     return figure
 
@@ -76,8 +88,9 @@ def _curve(own: pd.DataFrame, effect: str) -> pd.DataFrame:
     """Strength, value, undisturbed value, ends of the change and share of one encoder."""
     own = own.assign(before=own["value"] - own["change"])
     columns = ["strength", "value", "before", "low", "high", "kept"]
-    if len(own) and effect in NEUTRAL and NEUTRAL[effect] not in set(own["strength"]):
+    neutral = NEUTRAL.get(effect)
+    if len(own) and neutral is not None and neutral not in set(own["strength"]):
         before = own["before"].iloc[0]
         own = own[columns]
-        own.loc[-1] = [NEUTRAL[effect], before, before, 0.0, 0.0, 1.0]
+        own.loc[-1] = [neutral, before, before, 0.0, 0.0, 1.0]
     return own[columns].sort_values("strength")
