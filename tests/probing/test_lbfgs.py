@@ -41,9 +41,11 @@ def draw(seed: int, dim: int, loss: Loss, tracks: int = 40, rows: int = 6) -> Ex
     return Examples(frames, targets)
 
 
-def train(dim: int, loss: Loss, decays: tuple[float, ...], threads: int = 1) -> Probes:
+def train(
+    dim: int, loss: Loss, decays: tuple[float, ...], threads: int = 1, sample: int = 32_768
+) -> Probes:
     train_split, valid = draw(1, dim, loss), draw(2, dim, loss)
-    config = LbfgsConfig(decays)
+    config = LbfgsConfig(decays, sample)
     return train_lbfgs(train_split, valid, config, loss=loss, classes=CLASSES, threads=threads)
 
 
@@ -119,15 +121,24 @@ def test_parts_and_threads_change_no_optimum(loss: Loss, monkeypatch: pytest.Mon
     two = train(8, loss, decays, threads=2)
     assert [a.equal(b) for a, b in zip(whole.layers, two.layers, strict=True)] == [True, True]
     assert two.fits == whole.fits
-    monkeypatch.setattr(module, "SAMPLE", 100)
     for memory in (1 << 20, 0):
         monkeypatch.setattr(module, "MEMORY", memory)
-        parts = train(8, loss, decays)
+        parts = train(8, loss, decays, sample=100)
         for variant in range(2):
             decay = parts.fits[variant][0].weight_decay
             same = train(8, loss, (decay,))
             for mine, its in zip(parts.layers, same.layers, strict=True):
                 torch.testing.assert_close(mine[variant], its[variant], atol=0.02, rtol=0)
+
+
+def test_a_coarse_search_has_fewer_decays_and_examples_and_the_optimum_of_all() -> None:
+    coarse = LbfgsConfig((1.0, 0.1, 1e-2), 400).coarse()
+    assert coarse == LbfgsConfig((1.0, 1e-2), 100)
+    found = train(8, "multiclass", coarse.weight_decays, sample=coarse.sample)
+    for variant, [fit] in enumerate(found.fits):
+        same = train(8, "multiclass", (fit.weight_decay,))
+        for mine, its in zip(found.layers, same.layers, strict=True):
+            torch.testing.assert_close(mine[variant], its[variant], atol=0.02, rtol=0)
 
 
 def test_targets_outside_the_label_space_are_refused() -> None:

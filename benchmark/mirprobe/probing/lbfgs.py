@@ -6,7 +6,7 @@ The variants (layers x poolings) are independent problems. For each variant:
 
 1. Weight decays are tried from the largest on. Each problem starts from the last solution. The
    search ends when `PATIENCE` more decays have not lowered the validation loss. It uses at most
-   `SAMPLE` examples of each split, drawn from all tracks.
+   `LbfgsConfig.sample` examples of each split, drawn from all tracks.
 2. The problem with the best weight decay is solved on all examples of the training split.
 
 The result does not depend on a seed. The optimiser is the L-BFGS of SciPy (Byrd, Lu, Nocedal & Zhu,
@@ -17,7 +17,7 @@ matrix, a frequency p of the label and a decay d, the second derivative is about
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import inf
@@ -36,7 +36,6 @@ from mirprobe.core.schema import Loss
 from mirprobe.probing.batches import Examples
 from mirprobe.probing.probes import Fit, LbfgsConfig, Probes, at_edge, input_scale
 
-SAMPLE = 32_768  # examples of each split with which weight decays are compared
 PATIENCE = 3
 MEMORY = 128 << 20  # bytes of inputs of one variant in memory; more are read in each evaluation
 ROWS = 8192  # examples in one matrix product
@@ -89,7 +88,7 @@ def train_lbfgs(
         scale = mean[variant].to(device), inverse[variant].to(device)
         split = _Split(examples.only(variant), rows, scale, device)
         check = _Split(valid.only(variant), valid_rows, scale, device)
-        return _train(split, check, config.weight_decays, loss, classes)
+        return _train(split, check, config, loss, classes)
 
     variants = range(mean.shape[0])
     with torch_threads(1), ThreadPoolExecutor(threads) as pool:
@@ -149,9 +148,9 @@ class _Split:
         blocks = list(zip(torch.split(x, ROWS), torch.split(y, ROWS), strict=True))
         return lambda: blocks
 
-    def sample(self) -> Blocks:
-        """At most `SAMPLE` examples from all tracks."""
-        return self.held(np.sort(np.random.default_rng(0).permutation(self.rows)[:SAMPLE]))
+    def sample(self, most: int) -> Blocks:
+        """At most `most` examples from all tracks."""
+        return self.held(np.sort(np.random.default_rng(0).permutation(self.rows)[:most]))
 
     def whole(self) -> Blocks:
         """All examples; they are read again and again if they are many."""
@@ -161,10 +160,11 @@ class _Split:
 
 
 def _train(
-    split: _Split, valid: _Split, decays: Sequence[float], loss: Loss, classes: int
+    split: _Split, valid: _Split, config: LbfgsConfig, loss: Loss, classes: int
 ) -> tuple[Tensor, Fit]:
     """Weights and biases of one variant, (classes, dim + 1), and how they were found."""
-    sample, check = split.sample(), valid.sample()
+    sample, check = split.sample(config.sample), valid.sample(config.sample)
+    decays = config.weight_decays
     axes = _Axes(sample, loss, classes)
     at = chosen = axes.start
     least, decay, since, steps = inf, decays[0], 0, 0
@@ -179,7 +179,7 @@ def _train(
         if since == PATIENCE:
             break
     weights, result = axes.solve(
-        sample if len(split.rows) <= SAMPLE else split.whole(), decay, chosen, _FINAL
+        sample if len(split.rows) <= config.sample else split.whole(), decay, chosen, _FINAL
     )
     least = float(_mean_loss(check, weights, loss))
     edge = at_edge(decay, decays)

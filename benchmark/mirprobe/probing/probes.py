@@ -24,17 +24,19 @@ class LbfgsConfig:
 
     Attributes:
         weight_decays: the grid that the validation loss chooses from, decreasing.
+        sample: examples of each split with which they are compared.
     """
 
     weight_decays: tuple[float, ...]
+    sample: int = 32_768
 
     def only(self, fit: Fit) -> LbfgsConfig:
         """The same training with a choice that has been made."""
         return replace(self, weight_decays=(fit.weight_decay,))
 
     def coarse(self) -> LbfgsConfig:
-        """The same training with every second weight decay: subsets of few tracks have this."""
-        return replace(self, weight_decays=self.weight_decays[::2])
+        """A quarter of the examples compare every second weight decay: for few tracks."""
+        return replace(self, weight_decays=self.weight_decays[::2], sample=self.sample // 4)
 
 
 @dataclass(frozen=True)
