@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 from mirprobe.cli.app import app
 from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe.core.hashing import digest
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.prune import DAY, list_entries, prune_candidates
 from mirprobe.embedding.remote_store import RemoteStore, local_folder
@@ -218,6 +220,32 @@ def test_an_address_without_entries_is_refused(command: str, address: str, tmp_p
     assert done.exit_code == 2
     assert done.stderr == f"error: {address}: no embeddings at this address; check --cache-dir\n"
     assert cell.exists()
+
+
+def test_pruning_at_an_address_keeps_the_cells_of_the_local_folder(
+    address: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "local"
+    metadata = {**ABOUT, "encoder": "mfcc", "fingerprint": "f1", "view": "clip"}
+    for cache in (Cache(address, folder), Cache(folder)):
+        cache.put(KEY, ARRAY, metadata)
+    cell = folder / "cells" / digest("f1") / "a-run.json.gz"
+    cell.parent.mkdir(parents=True)
+    cell.write_bytes(gzip.compress(b'{"encoder": "mfcc"}'))
+    local = Cache(folder).path(KEY)
+
+    def pruned(*places: str) -> str:
+        words = ["--encoder", "mfcc", "--older-than", "-1", *places]
+        done = CliRunner().invoke(app, ["cache", "prune", *words])
+        assert (done.exit_code, done.stderr) == (0, "")
+        return done.stdout
+
+    assert pruned("--cache-dir", address, "--local-dir", str(folder)).startswith("1 files deleted")
+    assert cell.exists()
+    assert local.exists()
+    assert pruned("--cache-dir", str(folder)).startswith("2 files deleted")
+    assert not cell.exists()
+    assert not local.exists()
 
 
 def test_broken_and_half_written_files_at_an_address(tmp_path: Path) -> None:

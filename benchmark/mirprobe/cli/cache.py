@@ -75,7 +75,11 @@ def prune(
     ] = False,
     **given: Any,
 ) -> None:
-    """Delete leftovers of killed runs, broken entries, and the entries that options select."""
+    """Delete leftovers of killed runs, broken entries, and the entries that options select.
+
+    The finished cells of the encoder, and old ones, are deleted with them. At an address they are
+    kept: they lie in the local folder, whose path --cache-dir takes too.
+    """
     from tqdm import tqdm
 
     from mirprobe.embedding.prune import prune_candidates

@@ -86,7 +86,8 @@ def prune_candidates(
 ) -> dict[Path, int]:
     """The files that `prune` deletes: all leftovers, and entries that match any criterion.
 
-    The finished cells of an encoder are deleted with its entries, and old ones like old entries.
+    The finished cells of an encoder are deleted with its entries, and old ones like old entries. At
+    an address they are kept: the local folder is that of other caches too.
 
     Args:
         cache: the store.
@@ -125,7 +126,7 @@ def prune_candidates(
             paths[item.path] = item.size
         else:
             left.append(item)
-    for path in sorted(cache.cells.glob("*/*")):
+    for path in sorted(cache.cells.glob("*/*")) if cache.remote is None else ():
         stat = path.stat()
         if (
             path.parent.name in fingerprints
