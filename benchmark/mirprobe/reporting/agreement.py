@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import kendalltau, rankdata
 
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.schema import Floats
@@ -82,11 +81,15 @@ def _values(run: StoredRun, task: str, seed: int) -> dict[str, Floats]:
 
 def _ranks(values: Floats) -> Floats:
     """Ranks (encoders, draws) of values; negative, so that more is better."""
+    from scipy.stats import rankdata  # a second to import
+
     return -np.asarray(rankdata(-values, axis=0))
 
 
 def _tau(one: Floats, other: Floats) -> Sequence[float]:
     """Number of encoders, tau and its interval; values (encoders, 1 + draws)."""
+    from scipy.stats import kendalltau
+
     found = np.array(
         [
             kendalltau(a, b, nan_policy="propagate").statistic
