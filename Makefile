@@ -1,9 +1,10 @@
 # Every target creates the virtual environment if it is missing: `run` with the package alone, the other
-# targets with everything that tests and checks need. Python compiles a module at its first import:
-# compiling all of them at once takes half a minute.
+# targets with everything that tests and checks need. Python compiles a module at its first import, and
+# keeps it: compiling all of them at once takes half a minute.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: run test test-all check docs bench bench-scale bench-peers stress pretrain
 
