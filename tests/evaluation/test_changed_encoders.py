@@ -243,7 +243,7 @@ def test_a_built_in_encoder_is_compared_again_when_something_has_changed(
         return len(calls)
 
     run(config, dataset=tones)
-    assert [count(), count()] == [1, 0]
+    assert count() == 0  # the same code has written all entries
     monkeypatch.setattr(embedder, "code_state", lambda: "another")
     assert [count(), count()] == [1, 0]
     for entry in (tmp_path / "cache" / "entries").rglob("*.safetensors"):

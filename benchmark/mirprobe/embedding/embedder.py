@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,9 @@ class Embedder:
             for track, filled in self.compute(missing):
                 self.encoded += not isinstance(filled, TrackError)
                 yield track, filled
+            if not self.compared:  # nothing was cached: the next run has nothing older to compare
+                for _, keys in self._smallest(keyed)[:1]:
+                    self._note(keys)
 
     def keyed(self, tracks: Sequence[Track], levels: Sequence[Level]) -> Keyed:
         """Each track with the keys of its entries, or with the error of its audio."""
@@ -101,28 +105,32 @@ class Embedder:
         """Encode a cached track again, the one with the smallest entries, and compare.
 
         This is done once for each view; of a built-in encoder once for each state of its code, on
-        each machine. If the track cannot be encoded, for example because the weights are on another
-        machine, a warning says so.
+        each machine, and not at all if that code has written all entries. If the track cannot be
+        encoded, for example because the weights are on another machine, a warning says so.
 
         Raises:
             UntrustedEncoderError: the encoder gives other embeddings than those in the cache.
         """
-        cached: list[tuple[int, Track, Keys]] = []
-        for track, keys in keyed:
-            if isinstance(keys, dict):
-                here = {level: k for level, k in keys.items() if self.cache.path(k).exists()}
-                size = sum(self.cache.path(key).stat().st_size for key in here.values())
-                cached.append((size, track, here))
-        for _, track, keys in sorted(cached, key=lambda item: item[0]):
+        for track, keys in self._smallest(keyed):
             new = {level: k for level, k in keys.items() if level not in self.compared}
             sound = {level: key for level, key in new.items() if self.cache.get(key)}
             if sound:
                 self.compared.update(sound)
                 self._compare(track, sound)
 
+    def _smallest(self, keyed: Keyed) -> list[tuple[Track, Keys]]:
+        """The tracks with the keys of their cached views, those with the smallest entries first."""
+        cached: list[tuple[int, Track, Keys]] = []
+        for track, keys in keyed:
+            if isinstance(keys, dict):
+                here = {level: k for level, k in keys.items() if self.cache.path(k).exists()}
+                size = sum(self.cache.path(key).stat().st_size for key in here.values())
+                cached.append((size, track, here))
+        return [(track, keys) for _, track, keys in sorted(cached, key=lambda item: item[0])]
+
     def _compare(self, track: Track, keys: Keys) -> None:
         """Encode a track and compare it with its entries; raises as `check_cached`."""
-        note, state = self.cache.folder / "compared" / digest(keys), self._compared_state(keys)
+        note, state = self._note_path(keys), self._compared_state(keys)
         if state and note.is_file() and note.read_bytes() == state:
             return
         try:
@@ -148,9 +156,16 @@ class Embedder:
                 "not, or it depends on the batch; change the fingerprint, or run `mirprobe cache "
                 f"prune --encoder '{self.name}'`"
             )
-        if state:
+        self._note(keys)
+
+    def _note_path(self, keys: Keys) -> Path:
+        return self.cache.folder / "compared" / digest(keys)
+
+    def _note(self, keys: Keys) -> None:
+        """Note that the entries are those of this code."""
+        if state := self._compared_state(keys):
             with suppress(StorageError):  # a folder that is read-only: the next run compares again
-                write_whole(note, state)
+                write_whole(self._note_path(keys), state)
 
     def _compared_state(self, keys: Keys) -> bytes:
         """What a comparison depends on; empty for an encoder of which this is unknown."""

@@ -28,7 +28,7 @@ from mirprobe.core.errors import (
 )
 from mirprobe.core.schema import Annotations
 from mirprobe.embedding.cache import Cache
-from mirprobe.embedding.embedder import LAG, Embedder, Filled, Keyed, Missing, await_entries
+from mirprobe.embedding.embedder import LAG, Embedder, Filled, Keyed, Keys, Missing, await_entries
 from mirprobe.embedding.ray_worker import EncodingJob, RayWorker
 from mirprobe.embedding.track_encoder import Encoding
 
@@ -262,6 +262,9 @@ class ClusterEmbedder(Embedder):
 
     def check_cached(self, keyed: Keyed) -> None:
         """Do nothing: this machine may lack the weights or the device of the workers."""
+
+    def _note(self, keys: Keys) -> None:
+        """Do nothing: the code of other machines may have written the entries."""
 
     def _job(self) -> EncodingJob:
         return EncodingJob(
