@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import binom, norm
 
 from mirprobe.core.bootstrap import weighted_mean
-from mirprobe.core.intervals import Estimate, grid, jackknife, p_value
+from mirprobe.core.confidence_intervals import Estimate, grid, jackknife, p_value
 from mirprobe.core.schema import Floats
 from mirprobe.metrics.tagging import corpus_scores
 from mirprobe.reporting.ranks import holm

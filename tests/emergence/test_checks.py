@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import ttest_1samp, ttest_ind
 
 from mirprobe.core.bootstrap import weighted_mean
-from mirprobe.core.intervals import Estimate, jackknife
+from mirprobe.core.confidence_intervals import Estimate, jackknife
 from mirprobe.core.schema import Floats
 from mirprobe.emergence.checks import (
     FAILS,

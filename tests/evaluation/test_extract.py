@@ -68,6 +68,16 @@ def test_a_run_after_it_encodes_nothing(bench: Workbench, cache: str) -> None:
     assert "24 tracks, 0 encoded now" in again.stdout
 
 
+def test_disturbed_audio_is_encoded_too(bench: Workbench) -> None:
+    words = ("--task", "key", "--cache-dir", "cache", "--perturb", "noise=20,10")
+    filled = call("extract", "--encoder", "bands", *words)
+    assert "bands on tones: 36 tracks, 36 encoded now" in filled.stdout  # 6 test tracks, twice
+    assert call("run", "--encoder", "unloadable", *words).exit_code == 0
+    refused = call("extract", "--encoder", "bands", "--perturb", "noize=20")
+    assert refused.exit_code == 2
+    assert "noize" in refused.output
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score
 
-from mirprobe.core.intervals import jackknife
+from mirprobe.core.confidence_intervals import jackknife
 from mirprobe.metrics import classification as metrics
 
 pairs = st.lists(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from helpers.paths import GOLDEN as GOLDEN_FOLDER
 
-from mirprobe.core.intervals import jackknife
+from mirprobe.core.confidence_intervals import jackknife
 from mirprobe.metrics import key as metrics
 
 GOLDEN = json.loads((GOLDEN_FOLDER / "key.json").read_text())

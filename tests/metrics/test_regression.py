@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import r2_score
 
-from mirprobe.core.intervals import jackknife
+from mirprobe.core.confidence_intervals import jackknife
 from mirprobe.metrics.regression import r2
 
 

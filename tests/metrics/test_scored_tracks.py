@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mirprobe.core.bootstrap import Statistic, mean, weighted_mean
-from mirprobe.core.intervals import jackknife
+from mirprobe.core.confidence_intervals import jackknife
 from mirprobe.core.schema import Segments
 from mirprobe.metrics import beat, chord, key, onset, structure, tagging
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from mirprobe.core.intervals import jackknife
+from mirprobe.core.confidence_intervals import jackknife
 from mirprobe.metrics import tagging as metrics
 
 GOLDEN = json.loads((GOLDEN_FOLDER / "tagging.json").read_text())

@@ -17,8 +17,8 @@ from helpers.in_memory import InMemory
 from helpers.stub_task import LABELS, StubTask
 from numpy.typing import NDArray
 
+from mirprobe.core.confidence_intervals import ROWS
 from mirprobe.core.errors import StorageError
-from mirprobe.core.intervals import ROWS
 from mirprobe.core.schema import SPLITS, Annotations, Embedding, Floating, Floats, Split, Track
 from mirprobe.probing import batches, logits, probe_rows
 from mirprobe.probing.cell import run_cell

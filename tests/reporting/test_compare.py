@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from mirprobe.cli.app import app
 from mirprobe.core.bootstrap import weighted_mean
+from mirprobe.core.confidence_intervals import jackknife
 from mirprobe.core.errors import ConfigError
 from mirprobe.core.hashing import digest
-from mirprobe.core.intervals import jackknife
 from mirprobe.probing import probes
 from mirprobe.reporting.compare import BETTER, COMPARED, SAME, WORSE, compare, entries
 from mirprobe.reporting.compare_table import compared_tasks, general_notes

@@ -12,8 +12,8 @@ from helpers.tones import Tones
 from helpers.workbench import QUICK, Workbench
 
 from mirprobe.core.bootstrap import weighted_mean
+from mirprobe.core.confidence_intervals import Estimate, jackknife
 from mirprobe.core.errors import ConfigError, StorageError
-from mirprobe.core.intervals import Estimate, jackknife
 from mirprobe.core.schema import Annotations, Track
 from mirprobe.probing import probes
 from mirprobe.probing.results import Cell, Prediction

@@ -14,7 +14,7 @@ from helpers.tones import NAMES, Tones
 from helpers.workbench import Workbench
 
 from mirprobe.api.registry import TASKS
-from mirprobe.core.intervals import jackknife
+from mirprobe.core.confidence_intervals import jackknife
 from mirprobe.core.schema import Segments, Split, Track
 from mirprobe.evaluation.run_result import RunResult
 from mirprobe.reporting.cell_file import read_cell

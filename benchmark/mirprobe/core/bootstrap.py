@@ -1,7 +1,7 @@
 """Corpus statistics: metrics as functions of how often each track counts.
 
 With every track counted once the value is the score; with a group of tracks counted zero times it
-is one replicate of the jackknife, from which `mirprobe.core.intervals` computes intervals.
+is one replicate of the jackknife, from which `core.confidence_intervals` computes intervals.
 """
 
 from __future__ import annotations

@@ -216,7 +216,7 @@ class Score:
         data: hash of ids, audio and the annotation of the task, of every split.
         groups: number of groups (artists, works) of the `n` tracks; the interval resamples these.
         interval: its method, and what it contains: `wilson over test tracks of these fitted
-            probes`; see `core.intervals`.
+            probes`; see `core.confidence_intervals`.
         draw: of the encoder's random weights.
         resample: of the training and validation tracks; 0 for those of the data set, or the number
             of the fold that validates; of kind `few` the number of the order of the training

@@ -15,8 +15,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from mirprobe.core.audio_stream import ForwardFile
 from mirprobe.core.errors import TrackError
-from mirprobe.core.forward_file import ForwardFile
 from mirprobe.core.schema import Track
 from mirprobe.data.containers import Extent, measure
 from mirprobe.data.flac import last_sample

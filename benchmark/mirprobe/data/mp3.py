@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mirprobe.core.forward_file import ForwardFile
+from mirprobe.core.audio_stream import ForwardFile
 from mirprobe.data.containers import TAGS
 
 _BIT_RATES = {  # in kbit/s, by (MPEG 1, layer)

@@ -27,7 +27,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import stdtr
 
-from mirprobe.core.intervals import Estimate, grid, p_value
+from mirprobe.core.confidence_intervals import Estimate, grid, p_value
 from mirprobe.core.schema import Floats
 from mirprobe.emergence.rows import Interval, interval_of
 from mirprobe.reporting.ranks import LEVEL, holm

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mirprobe.core.intervals import Estimate, jackknife
+from mirprobe.core.confidence_intervals import Estimate, jackknife
 from mirprobe.emergence.checks import (
     Check,
     Claim,

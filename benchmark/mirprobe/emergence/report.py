@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mirprobe.core.intervals import FEW
+from mirprobe.core.confidence_intervals import FEW
 from mirprobe.core.markdown import escaped, markdown_table
 from mirprobe.emergence.checks import Check, Claim, Kind
 from mirprobe.emergence.claims import ResultTables

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mirprobe.core.bootstrap import Statistic, weighted_mean
-from mirprobe.core.intervals import Estimate, jackknife
+from mirprobe.core.confidence_intervals import Estimate, jackknife
 from mirprobe.core.schema import Floats, Track
 from mirprobe.emergence.models import RANDOM
 from mirprobe.probing.selection import nan_is_worst

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from mirprobe.api.dataset import Dataset
@@ -11,8 +11,10 @@ from mirprobe.api.encoder import Encoder
 from mirprobe.api.specs import nearest
 from mirprobe.core.errors import ConfigError, StorageError, TrackError
 from mirprobe.core.schema import Level
+from mirprobe.data.tracks import tracks_of
 from mirprobe.evaluation.config import RunConfig
 from mirprobe.evaluation.failures import noted
+from mirprobe.evaluation.perturbed_annotations import perturbed_tracks
 from mirprobe.evaluation.plan import Plan, planned
 from mirprobe.evaluation.setup import ProbedEncoder, make_task
 from mirprobe.probing.probe_run import all_views, views_of
@@ -26,7 +28,7 @@ class Extraction:
     """The outcome of filling the cache.
 
     Attributes:
-        tracks: number of tracks in all splits.
+        tracks: number of tracks in all splits, and of disturbed ones.
         encoded: encoder -> number of tracks that were not in the cache.
         problems: track -> why it could not be used.
         failures: encoder -> why it failed.
@@ -61,8 +63,10 @@ def extract(
     """
     with planned(config, encoders=encoders, dataset=dataset) as plan:
         levels = _levels(plan, level)
+        plan = _disturbed(plan)
         plan.prepare()
-        done = Extraction(len(plan.every_track), failures=dict(plan.broken))
+        count = len(plan.every_track) + sum(len(tracks_of(own)) for own in plan.perturbed.values())
+        done = Extraction(count, failures=dict(plan.broken))
         for name, probed in plan.encoders.items():
             own = levels
             if "frame" in levels and probed.encoder.frame_rate is None:
@@ -85,6 +89,12 @@ def check(config: RunConfig, level: Views | None = None) -> None:
     """
     with planned(config) as plan:
         _levels(plan, level)
+        _disturbed(plan)
+
+
+def _disturbed(plan: Plan) -> Plan:
+    """The plan with its disturbed tracks, without annotations."""
+    return replace(plan, perturbed=perturbed_tracks(plan, plan.perturbed_splits, ()))
 
 
 def _levels(plan: Plan, level: Views | None) -> list[Level]:
@@ -107,5 +117,8 @@ def _fill(plan: Plan, probed: ProbedEncoder, levels: list[Level], done: Extracti
             embedder = plan.embedder(probed, draw)
             try:
                 plan.fill(embedder, levels, plan.every_track, done.problems)
+                if not draw:
+                    for disturbed in plan.perturbed.values():
+                        plan.fill(embedder, levels, tracks_of(disturbed), done.problems)
             finally:
                 done.encoded[name] += embedder.encoded

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
 from mirprobe.core.errors import ConfigError, TrackError
-from mirprobe.core.schema import Level, Track
+from mirprobe.core.schema import SPLITS, Level, Split, Track
 from mirprobe.data.tracks import Tracks, limit_tracks, prepare_audio, tracks_of
 from mirprobe.embedding.cache import Cache
 from mirprobe.embedding.embedder import Embedder, Keys
@@ -67,6 +67,11 @@ class Plan:
     def every_track(self) -> list[Track]:
         """The tracks of all splits."""
         return tracks_of(self.tracks)
+
+    @property
+    def perturbed_splits(self) -> Sequence[Split]:
+        """The splits that perturbations are applied to."""
+        return SPLITS if self.config.perturb_train else ("test",)
 
     def prepare(self) -> None:
         """Render or download missing audio, with a progress bar.

@@ -18,7 +18,6 @@ from mirprobe.api.task import Task
 from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.errors import ConfigError, plugin_errors
 from mirprobe.core.hashing import digest
-from mirprobe.core.schema import SPLITS
 from mirprobe.data.paths import joined_specs
 from mirprobe.evaluation.cells import CellWork, compute_cells
 from mirprobe.evaluation.config import RunConfig
@@ -98,8 +97,8 @@ def _checked(plan: Plan, instances: Mapping[str, Task]) -> tuple[Plan, dict[str,
     for name, task in tasks.items():
         with plugin_errors(f"task '{name}' cannot make targets", "correct its method `targets`"):
             few.require(task, plan.tracks["train"])
-    disturbed = SPLITS if config.perturb_train else SPLITS[-1:]
-    perturbed = perturbed_tracks(plan, disturbed, {task.annotation for task in tasks.values()})
+    fields = {task.annotation for task in tasks.values()}
+    perturbed = perturbed_tracks(plan, plan.perturbed_splits, fields)
     return replace(plan, perturbed=perturbed), tasks
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from mirprobe.api.dataset import Dataset
 from mirprobe.api.encoder import Encoder
+from mirprobe.core.confidence_intervals import jackknife
 from mirprobe.core.errors import ConfigError, StorageError
-from mirprobe.core.intervals import jackknife
 from mirprobe.core.schema import SPLITS, Split, Track
 from mirprobe.data.perturb import parse_perturbations
 from mirprobe.data.tracks import Tracks, tracks_of

@@ -16,8 +16,8 @@ import numpy as np
 import soundfile
 import soxr
 
+from mirprobe.core.audio_stream import ForwardFile
 from mirprobe.core.errors import ConfigError, TrackError
-from mirprobe.core.forward_file import ForwardFile
 from mirprobe.core.hashing import stream_digest
 from mirprobe.pretraining.bank_shards import Samples, Skipped
 

@@ -15,7 +15,7 @@ import numpy as np
 from mirprobe.api.task import Task, conditions_of, decode_grid, score_main
 from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.bootstrap import Statistic, mean
-from mirprobe.core.intervals import Estimate, jackknife
+from mirprobe.core.confidence_intervals import Estimate, jackknife
 from mirprobe.core.parallel import map_packed
 from mirprobe.core.schema import Annotations, Floats, Score
 from mirprobe.probing.logits import Logits, StoredLogits, store_logits

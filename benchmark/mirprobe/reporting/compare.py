@@ -1,8 +1,8 @@
 """Differences between encoders of any runs that share their data: `mirprobe compare`.
 
 Everything is computed from stored predictions and references. A difference has its paired interval
-(`core.intervals`) and a p by randomisation (`core.randomisation`), corrected by Holm over all
-differences that are shown together. A pair that cannot be compared says why.
+(`core.confidence_intervals`) and a p by randomisation (`core.randomisation`), corrected by Holm over
+all differences that are shown together. A pair that cannot be compared says why.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from scipy.special import stdtrit
 
 from mirprobe.api.specs import require_scores
 from mirprobe.api.task import Task, score_main
+from mirprobe.core.confidence_intervals import Estimate, Interval, p_value
 from mirprobe.core.errors import ConfigError, MirprobeError
-from mirprobe.core.intervals import Estimate, Interval, p_value
 from mirprobe.core.randomisation import swap_p_value
 from mirprobe.core.schema import Track
 from mirprobe.probing.results import Cell

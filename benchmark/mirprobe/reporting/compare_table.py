@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from mirprobe.core.intervals import FEW
+from mirprobe.core.confidence_intervals import FEW
 from mirprobe.core.markdown import escaped, markdown_table
 from mirprobe.reporting.compare import POWER
 from mirprobe.reporting.ranks import LEVEL

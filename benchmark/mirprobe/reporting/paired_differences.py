@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from mirprobe.api.task import Task, score_main
+from mirprobe.core.confidence_intervals import Estimate, grid, jackknife, p_value
 from mirprobe.core.errors import ConfigError
-from mirprobe.core.intervals import Estimate, grid, jackknife, p_value
 from mirprobe.core.schema import Track
 from mirprobe.probing.results import Cell
 from mirprobe.reporting.run_tables import DIFFERENCES

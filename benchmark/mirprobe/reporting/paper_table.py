@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from mirprobe.api.specs import nearest, require_scores
+from mirprobe.core.confidence_intervals import FEW
 from mirprobe.core.errors import ConfigError
-from mirprobe.core.intervals import FEW
 from mirprobe.core.markdown import escaped, markdown_table
 from mirprobe.reporting.ranks import ENTRY, mean_ranks
 from mirprobe.reporting.run_collection import RunCollection

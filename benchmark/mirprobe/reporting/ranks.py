@@ -18,7 +18,7 @@ from string import ascii_lowercase
 import numpy as np
 import pandas as pd
 
-from mirprobe.core.intervals import p_value
+from mirprobe.core.confidence_intervals import p_value
 from mirprobe.core.schema import Floats
 
 log = logging.getLogger(__name__)

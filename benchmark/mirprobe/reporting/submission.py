@@ -16,8 +16,8 @@ import numpy as np
 
 from mirprobe.core.atomic_write import write_whole
 from mirprobe.core.check import Check
+from mirprobe.core.confidence_intervals import FEW
 from mirprobe.core.errors import ListedError, MirprobeError
-from mirprobe.core.intervals import FEW
 from mirprobe.reporting.cell_file import cell_bytes, cell_file
 from mirprobe.reporting.run_tables import PAGE, SUMS, AnyPath, verify
 from mirprobe.reporting.stored_run import StoredRun

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from mirprobe.api.encoder import INFO_COLUMNS
-from mirprobe.core.intervals import FEW
+from mirprobe.core.confidence_intervals import FEW
 from mirprobe.core.markdown import escaped, markdown_table
 from mirprobe.probing.selection import EQUAL_DIM
 from mirprobe.reporting.extra_tables import tables_beside
@@ -150,7 +150,7 @@ def notes_of(rows: pd.DataFrame) -> list[str]:
 
 
 def _contents(interval: str, texts: pd.Series) -> list[str]:
-    """A sentence on method and content of each kind of interval, as `core.intervals` names them."""
+    """A sentence on the method and the content of each kind of interval."""
     kinds = dict.fromkeys(text.replace(f" (fewer than {FEW})", "") for text in texts.fillna(""))
     parts = [text.partition(" over ") for text in kinds if text]
     return [

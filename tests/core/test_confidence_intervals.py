@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binomtest, ttest_1samp
 
 from mirprobe.core.bootstrap import Statistic, weighted_mean
-from mirprobe.core.intervals import BLOCKS, Estimate, Interval, grid, jackknife, p_value
+from mirprobe.core.confidence_intervals import BLOCKS, Estimate, Interval, grid, jackknife, p_value
 from mirprobe.core.schema import Floats
 
 
