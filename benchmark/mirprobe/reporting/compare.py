@@ -1,8 +1,8 @@
 """Differences between encoders of any runs that share their data: `mirprobe compare`.
 
 Everything is computed from stored predictions and references. A difference has its paired interval
-(`core.confidence_intervals`) and a p by randomisation (`core.randomisation`), corrected by Holm over
-all differences that are shown together. A pair that cannot be compared says why.
+(`core.confidence_intervals`) and a p by randomisation (`core.randomisation`), corrected by Holm
+over all differences that are shown together. A pair that cannot be compared says why.
 """
 
 from __future__ import annotations
