@@ -35,7 +35,7 @@ def test_equal_terms_stand_beside_the_best() -> None:
     (_, cells, _) = rows_of(board)[0]
     assert dict(cells[0])["last layer"] == "0.500"
     assert dict(cells[0])["pca 64"] == "0.400"
-    note = "At equal terms these ranks change: by last layer a 1 to 2, b 2 to 1; by pca 64 no rank."
+    note = "Ranks at equal terms: by last layer a 1 to 2, b 2 to 1; by pca 64 unchanged."
     assert note in to_markdown(board)
 
 
@@ -86,7 +86,5 @@ def test_the_order_note_needs_two_encoders_and_counts_ranked_ones() -> None:
             "pca_64": [0.3, np.nan, 0.2],
         }
     )
-    assert (
-        order_note(rows) == "At equal terms these ranks change: by last layer a 1 to 2, b 2 to 1."
-    )
+    assert order_note(rows) == "Ranks at equal terms: by last layer a 1 to 2, b 2 to 1."
     assert order_note(rows[:1]) == ""

@@ -27,7 +27,7 @@ class _RunsFirst(OneLineErrors):
 
 leaderboard_app = typer.Typer(
     cls=_RunsFirst,
-    help="Rank the encoders of runs: `mirprobe leaderboard RUN...`, as `rank`.",
+    help="Rank the encoders of runs: `mirprobe leaderboard RUN...` is `... rank RUN...`.",
     no_args_is_help=True,
 )
 

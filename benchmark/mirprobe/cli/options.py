@@ -129,7 +129,7 @@ def _option(name: str, hint: Any, default: Any, text: str) -> inspect.Parameter:
         kind = str  # a choice that is unknown is refused by the dataclass, with the nearest name
     if isinstance(default, tuple):
         default = ", ".join(map(str, default))
-    if default is not None and default is not False:
+    if default is not None and default is not False and default != "":
         text += f" Default: {default}."
     flag = f"--{flag.replace('_', '-')}"
     option = typer.Option(

@@ -168,6 +168,8 @@ def unlike(one: Entry, other: Entry) -> str:
         if values[0] != values[1]:
             if field == "data" and one.row["dataset"] != other.row["dataset"]:
                 return f"different data sets: {one.row['dataset']} and {other.row['dataset']}"
+            if field == "data" and one.row["n"] != other.row["n"]:
+                return f"different {name}: {one.row['n']} and {other.row['n']} test tracks"
             return f"different {name}: {values[0][:8]} and {values[1][:8]}"
     return ""
 

@@ -79,8 +79,8 @@ def _notes(rows: pd.DataFrame, count: int) -> list[str]:
     detectable = rows["detectable"].median()
     if detectable > 0:
         notes.append(
-            f"So many tracks show a true difference of {detectable:.3f} or more with probability "
-            f"{POWER:g} (after the correction; median over the rows)."
+            f"With this many tracks a true difference of {detectable:.3f} is found significant "
+            f"with probability {POWER:g} (after the correction; median over the rows)."
         )
     return notes
 

@@ -83,10 +83,11 @@ def order_note(rows: pd.DataFrame) -> str:
         )
         moved = ranks[ranks["best"] != ranks["equal"]].itertuples(index=False)
         texts = [f"{name} {best} to {equal}" for name, best, equal in moved]
-        found.append(f"by {header} {', '.join(texts) or 'no rank'}")
+        among = "" if len(known) == rows["rank"].count() else f" among {len(known)} encoders"
+        found.append(f"by {header}{among} {', '.join(texts) or 'unchanged'}")
     if not found:
         return ""
-    return f"At equal terms these ranks change: {'; '.join(found)}."
+    return f"Ranks at equal terms: {'; '.join(found)}."
 
 
 def _share(share: float) -> str:

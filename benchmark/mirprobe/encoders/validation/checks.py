@@ -245,7 +245,8 @@ def _judged(response: ImpulseResponse, rate: float) -> Iterator[Check]:
     def judged(name: str, value: float, error: float, where: str, remedy: str) -> Check:
         # passed unless the whole interval is outside
         low, high = value - 1.96 * error, value + 1.96 * error
-        found = f"{value:+.2f} frames (95 %: {low:+.2f} to {high:+.2f}; at most {OFFSET:g}), "
+        found = f"{value:+.2f} frames (95 %: {low:+.2f} to {high:+.2f}; some of it must lie within "
+        found += f"{OFFSET:g}), "
         found += f"{1000 * value / rate:+.1f} ms {where}"
         return Check(name, low <= OFFSET and high >= -OFFSET, found, remedy)
 

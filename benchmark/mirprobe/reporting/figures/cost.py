@@ -14,6 +14,7 @@ from mirprobe.reporting.figures.common import (
     looks,
     panels,
     reach,
+    short_name,
     shown,
     title_of,
 )
@@ -39,8 +40,10 @@ def cost(collection: RunCollection, tables: list[pd.DataFrame] | None = None) ->
     for place, rows in enumerate(tables):
         for own, (name, label) in zip(axes[2 * place : 2 * place + 2], _AXES.items(), strict=True):
             own.set_title(title_of(collection, rows))
-            own.set_xlabel(label)
-            known = rows[rows["encoder"].isin(shown(rows)) & rows[name].notna()]
+            ranked = rows[rows["encoder"].isin(shown(rows))]
+            known = ranked[ranked[name].notna()]
+            unknown = ", ".join(map(short_name, ranked.loc[ranked[name].isna(), "encoder"]))
+            own.set_xlabel(f"{label}; unknown: {unknown}" if unknown else label)
             if known.empty:
                 own.text(0.5, 0.5, "unknown", ha="center", transform=own.transAxes)
                 continue

@@ -94,8 +94,8 @@ def confusion(collection: RunCollection) -> Figure:
     views = [(rows, view) for rows in tables if (view := error_view(collection, rows)) is not None]
     if not views:
         raise ConfigError(
-            "these runs have no references and predictions of keys, chords, beats or tags; "
-            "run again with this version, which stores them"
+            "this figure shows keys, chords, beats and tags; no ranked table of these runs has "
+            "them, or the runs are of a version that stored no references: run again"
         )
     grids = [
         (

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 WHAT = (
     "Score of a {} probe by layer; an encoder with one layer is a line. Filled marker: the layer "
-    "and pooling that validation chose. Bands: their 95 % intervals over test tracks, the mean of "
-    "the ends where several probes were fitted."
+    "and pooling that validation chose. Bands: their 95 % intervals over test tracks; with several "
+    "fitted probes, the mean of their intervals."
 )
 DASHES = {"sequence": "-", "class": "--", "both": ":"}  # by pooling
 
@@ -78,7 +78,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, found: pd.DataFrame, look: Looks) -> 
         count = mine["layer"].nunique()
         if count > 1:
             deep.add(tuple(dict.fromkeys(mine["layer"])))
-        label: str | None = encoder  # once, whatever the poolings
+        axes.plot([], [], label=encoder, mfc="none", ms=4, lw=1.2, **look[encoder])
         for source, own in mine.groupby("source", sort=False):
             values = own[["value", "low", "high"]].to_numpy(dtype=np.float64).T
             span = (own["place"].to_numpy(dtype=np.float64) - 1) / max(count - 1, 1)
@@ -86,14 +86,13 @@ def _panel(axes: Axes, rows: pd.DataFrame, found: pd.DataFrame, look: Looks) -> 
             if count == 1:  # a line over the whole width, with its marker in the middle
                 span, values = np.array([0.0, 0.5, 1.0]), values.repeat(3, axis=1)
                 style["markevery"] = [1]
-            axes.plot(span, values[0], lw=1.2, ms=4, mfc="none", label=label, **style)
-            label = None
+            axes.plot(span, values[0], lw=1.2, ms=4, mfc="none", **style)
             chosen = own["chosen"].to_numpy(dtype=np.bool_)
             if chosen.any():
                 band = {"color": style["color"], "alpha": 0.12 if count > 1 else 0.07, "lw": 0}
                 axes.fill_between(span, values[1], values[2], **band)
-                if count > 1:
-                    axes.plot(span[chosen], values[0][chosen], **{**style, "ls": ""}, ms=6)
+                filled = chosen if count > 1 else [1]
+                axes.plot(span[filled], values[0][filled], **{**look[encoder], "ls": ""}, ms=6)
     for source in dict.fromkeys(found["source"]) if found["source"].nunique() > 1 else ():
         axes.plot([], [], color=GREY, ls=DASHES.get(str(source), "-."), label=f"pooling: {source}")
     controls(axes, rows)
