@@ -109,5 +109,8 @@ def _tags(value: Any) -> Mapping[str, float]:
         return value
     words = [value] if isinstance(value, str) else value
     if not isinstance(words, list | tuple) or not all(isinstance(word, str) for word in words):
-        raise TrackError(f"{type(value).__name__} is no tags: give words")
+        raise TrackError(
+            f"{type(value).__name__} is no tags: give a list of words such as ['calm', 'piano'] or "
+            "a mapping such as {'calm': 1.0, 'piano': 1.0}"
+        )
     return dict.fromkeys(words, 1.0)

@@ -186,3 +186,36 @@ def test_what_extra_holds_is_checked_by_its_type() -> None:
         check_annotation(FULL, "phrases", 0.5)
     with pytest.raises(TrackError, match="has no annotation 'metre'"):
         check_annotation(Annotations(), "metre", 4.0)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "given", "form"),
+    [
+        *(
+            ("tags", words, type(words).__name__, "such as {'calm': 1.0, 'piano': 1.0}")
+            for words in (("calm",), ["calm"], {"calm"}, frozenset({"calm"}), "calm", {"calm": "1"})
+        ),
+        ("key", 3, "int", "a string"),
+        ("tempo", "120", "str", "a number"),
+        ("emotion", "12", "str", "valence and arousal such as (6.1, 4.2)"),
+        ("onsets", [0.5], "list", "such as numpy.array([0.5, 1.0])"),
+        ("beats", np.array([0.5]), "ndarray", "such as Beats(numpy.array([0.5, 1.0]))"),
+        ("beats", Beats([0.5]), "Beats", "such as Beats(numpy.array([0.5, 1.0]))"),  # type: ignore[arg-type]
+        ("chords", [(0, 1, "C:maj")], "list", "mirprobe.Segments such as"),
+        ("chords", Segments([[0, 1]], ("N",)), "Segments", "mirprobe.Segments such as"),  # type: ignore[arg-type]
+        ("sections", Segments(np.zeros((1, 2)), (1,)), "Segments", "mirprobe.Segments such as"),  # type: ignore[arg-type]
+        *(
+            ("own", value, type(value).__name__, "a list or string-keyed mapping of them")
+            for value in ({"a"}, [{"a"}], {1: "a"}, 1j, np.array([1j]), np.array([None]), object())
+        ),
+    ],
+)
+def test_a_field_of_another_form(field: str, value: Any, given: str, form: str) -> None:
+    known = {one.name for one in fields(Annotations)}
+    wrong = Annotations(**{field: value} if field in known else {"extra": {field: value}})
+    for refuse in (lambda: check_annotation(wrong, field, 4.0), lambda: to_json(wrong)):
+        with pytest.raises(TrackError) as caught:
+            refuse()
+        message = str(caught.value)
+        assert message.startswith(f"'{field}' ({given}) has a wrong form; give ")
+        assert form in message

@@ -96,6 +96,22 @@ def with_beats_outside(tones: Pieces) -> Splits:
             "data set 'tones', track 'test-18': extra of its annotations is a list; give a map",
         ),
         (
+            lambda tones: changed(tones, 0, annotations=Annotations(extra={"key": "C major"})),
+            "tracks",
+            "data set 'tones', track 'test-18': extra of its annotations has the key 'key'; give "
+            "the field itself",
+        ),
+        (
+            lambda tones: changed(tones, 0, annotations=Annotations(extra={1: "x"})),  # type: ignore[dict-item]
+            "tracks",
+            "data set 'tones', track 'test-18': extra of its annotations has the key 1; name it",
+        ),
+        (
+            lambda tones: changed(tones, 0, annotations=Annotations(tags={"low"})),  # type: ignore[arg-type]
+            "annotations",
+            "track 'test-18': 'tags' (set) has a wrong form; give a mapping of the tags that apply",
+        ),
+        (
             lambda tones: changed(tones, 0, annotations=Annotations(kex="x")),  # type: ignore[call-arg]
             "tracks",
             "data set 'tones' cannot list its tracks (TypeError: Annotations.__init__() got an",

@@ -89,7 +89,11 @@ class Unstorable(Own):
         (Leaving(), "task 'stub' raised SystemExit: 0 (encoder 'Bands')"),
         (BadConditions(), "task 'stub' raised KeyError: 'mood' (encoder 'Bands')"),
         (Vanishing(), "task 'stub' raised RuntimeError: no level"),
-        (Unstorable(), "task 'stub' raised TypeError: Object of type complex"),
+        (
+            Unstorable(),
+            "task 'stub': `decode` returns annotations whose 'odd' (complex) has a wrong form; "
+            "give a number, a string, an array, Segments,",
+        ),
     ],
 )
 def test_a_task_that_fails_costs_its_cells_alone(

@@ -13,7 +13,7 @@ from helpers.score_rows import NAN, ROW, encoders, frame
 from helpers.shown_runs import write_run
 
 from mirprobe.core.bootstrap import Statistic
-from mirprobe.core.errors import PluginError
+from mirprobe.core.errors import PluginError, TrackError
 from mirprobe.core.plotting import style
 from mirprobe.reporting import paired_differences
 from mirprobe.reporting.compare import compare
@@ -99,6 +99,13 @@ def test_a_page_that_predictions_break_names_the_task(
     monkeypatch.setattr(report_page, "tracks_of", broken)
     found = r"task 'key': its predictions cannot be shown \(ValueError: 2 labels for 3 segments\); "
     with pytest.raises(PluginError, match=found):
+        page(runs)
+
+    def refusing(collection: RunCollection, rows: pd.DataFrame, share: float) -> None:
+        raise TrackError("has no tags: add it")
+
+    monkeypatch.setattr(report_page, "tracks_of", refusing)
+    with pytest.raises(PluginError, match=r"task 'key': .* be shown \(has no tags: add it\); mend"):
         page(runs)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,84 @@ TOLERANCE = 1.0  # seconds that an annotation may exceed its audio: encoders of 
 _TYPE = "type"  # of a value of `extra` in JSON
 
 
+def _is_array(value: Any, kinds: str = "iuf") -> bool:
+    return isinstance(value, np.ndarray) and value.dtype.kind in kinds
+
+
+def _is_segments(value: Any) -> bool:
+    return (
+        isinstance(value, Segments)
+        and _is_array(value.intervals)
+        and isinstance(value.labels, tuple | list | np.ndarray)
+        and all(isinstance(label, str) for label in value.labels)
+    )
+
+
+def _is_beats(value: Any) -> bool:
+    return (
+        isinstance(value, Beats)
+        and _is_array(value.times)
+        and (value.positions is None or _is_array(value.positions))
+    )
+
+
+def _is_tags(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(tag, str) and isinstance(relevance, Real) for tag, relevance in value.items()
+    )
+
+
+def _is_pair(value: Any) -> bool:
+    return _is_array(value) or (
+        isinstance(value, tuple | list) and all(isinstance(number, Real) for number in value)
+    )
+
+
+def _is_extra(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_extra, value))
+    if isinstance(value, Mapping):
+        return all(isinstance(name, str) and _is_extra(one) for name, one in value.items())
+    plain = value is None or isinstance(value, str | Real | np.bool_)
+    return plain or _is_segments(value) or _is_beats(value) or _is_array(value, "biufU")
+
+
+_Form = tuple[Callable[[Any], bool], str]
+_TEXT: _Form = (lambda value: isinstance(value, str), "a string")
+_SEGMENTS: _Form = (
+    _is_segments,
+    "mirprobe.Segments such as Segments(numpy.array([[0.0, 1.5]]), ('A',))",
+)
+_EXTRA: _Form = (
+    _is_extra,
+    "a number, a string, an array, Segments, Beats, or a list or string-keyed mapping of them",
+)
+_FORMS: Mapping[str, _Form] = {
+    **dict.fromkeys(("key", "pitch", "instrument", "genre"), _TEXT),
+    **dict.fromkeys(("keys", "chords", "sections"), _SEGMENTS),
+    "beats": (_is_beats, "mirprobe.Beats such as Beats(numpy.array([0.5, 1.0]))"),
+    "tempo": (lambda value: isinstance(value, Real), "a number"),
+    "tags": (_is_tags, "a mapping of the tags that apply, such as {'calm': 1.0, 'piano': 1.0}"),
+    "emotion": (_is_pair, "valence and arousal such as (6.1, 4.2)"),
+    "onsets": (_is_array, "an array of seconds such as numpy.array([0.5, 1.0])"),
+}
+
+
+def _check_form(field: str, value: Any) -> None:
+    """Refuse a value that a stored annotation cannot hold, or that no task reads."""
+    has_form, form = _FORMS.get(field, _EXTRA)
+    if not has_form(value):
+        raise TrackError(f"'{field}' ({type(value).__name__}) has a wrong form; give {form}")
+
+
 def to_json(annotations: Annotations) -> dict[str, Any]:
-    """The fields that are given, as JSON values; numbers are exact."""
+    """The fields that are given, as JSON values; numbers are exact.
+
+    Raises:
+        TrackError: a field has another type than `Annotations` says.
+    """
+    for name, value in annotations.given().items():
+        _check_form(name, value)
     values = {
         name: _plain(value)
         for name, value in vars(annotations).items()
@@ -105,12 +182,14 @@ def check_annotation(annotations: Annotations, field: str, duration: float) -> N
         duration: of the audio in seconds.
 
     Raises:
-        TrackError: the annotation is missing, its parts differ in number, it has times that are
-            negative or not finite, or it exceeds the audio by more than `TOLERANCE`.
+        TrackError: the annotation is missing, it has another type than `Annotations` says, its
+            parts differ in number, it has times that are negative or not finite, or it exceeds the
+            audio by more than `TOLERANCE`.
     """
     value = annotations.extra if field == "extra" else annotations.get(field)
     if value is None:
         raise TrackError(f"has no annotation '{field}'; add it or leave the track out")
+    _check_form(field, value)
     if isinstance(value, Segments):
         times = value.intervals
         if times.shape != (len(value.labels), 2):

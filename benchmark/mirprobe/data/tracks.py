@@ -31,6 +31,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "start": (Real,),
     "stop": (Real, type(None)),
 }
+_FIELDS = [field.name for field in fields(Annotations)]
 _UNKNOWN_FIELD = re.compile(r"Annotations\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 
 
@@ -54,9 +55,8 @@ def read_splits(dataset: Dataset) -> dict[Split, list[Track]]:
         found = _UNKNOWN_FIELD.search(str(error))
         if found is None:
             raise
-        known = [field.name for field in fields(Annotations)]
         raise PluginError(
-            f"{error}: Annotations has no field '{found[1]}', {nearest(found[1], known)} A field "
+            f"{error}: Annotations has no field '{found[1]}', {nearest(found[1], _FIELDS)} A field "
             f"of your own goes into `extra`"
         ) from error
     for split, tracks in splits.items():
@@ -79,9 +79,14 @@ def _fault(track: Any) -> str:
             wanted = {Path: "pathlib.Path", Annotations: "mirprobe.Annotations", Real: "number"}
             right = wanted.get(kinds[0], kinds[0].__name__)
             return f"{field} is a {type(value).__name__}; give a {right}"
-    if not isinstance(track.annotations.extra, Mapping | None):
-        kind = type(track.annotations.extra).__name__
+    extra = track.annotations.extra
+    if not isinstance(extra, Mapping | None):
+        kind = type(extra).__name__
         return f"extra of its annotations is a {kind}; give a mapping of names to values"
+    for name in extra or ():
+        if name in _FIELDS or not isinstance(name, str):
+            remedy = "give the field itself" if name in _FIELDS else "name it by a string"
+            return f"extra of its annotations has the key {name!r}; {remedy}"
     return ""
 
 

@@ -19,7 +19,7 @@ import joblib
 from mirprobe.api.from_file import source_digest
 from mirprobe.api.task import Task
 from mirprobe.core.annotations import to_json
-from mirprobe.core.errors import ConfigError
+from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.hashing import digest, folder_hash
 from mirprobe.core.schema import SPLITS, Annotations, Track
 from mirprobe.data.audio import decoded_as
@@ -149,7 +149,7 @@ def _annotation(track: Track, name: str) -> str:
     own = {name: value} if name in vars(track.annotations) else {"extra": {name: value}}
     try:
         return json.dumps(to_json(replace(Annotations(), **own)))
-    except (TypeError, ValueError, AttributeError):
+    except TrackError:
         return repr(value)
 
 

@@ -16,6 +16,7 @@ from mirprobe.api.task import Task, conditions_of, decode_grid, score_main
 from mirprobe.core.annotations import from_json, to_json
 from mirprobe.core.bootstrap import Statistic, mean
 from mirprobe.core.confidence_intervals import Estimate, jackknife
+from mirprobe.core.errors import ConfigError, TrackError
 from mirprobe.core.parallel import map_packed
 from mirprobe.core.schema import Annotations, Floats, Score
 from mirprobe.probing.logits import Logits, StoredLogits, store_logits
@@ -146,7 +147,12 @@ class Scorer:
         """
         decoded = self.decode(self.test, logits, decoding, choice.parameters)
         # scored as they are stored, so that the scores can be computed again
-        estimates = [from_json(to_json(estimate)) for estimate in decoded]
+        try:
+            estimates = [from_json(to_json(estimate)) for estimate in decoded]
+        except TrackError as error:
+            raise ConfigError(
+                f"task '{self.task.name}': `decode` returns annotations whose {error}"
+            ) from error
         shared = self.add_mean([estimates], decoding, choice, main_only=main_only, **fields)
         if main_only or not stored:
             return estimates

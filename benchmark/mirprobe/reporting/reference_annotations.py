@@ -15,7 +15,7 @@ from typing import Any
 
 from mirprobe.api.dataset import Dataset, vocabularies_of
 from mirprobe.core.annotations import from_json, to_json
-from mirprobe.core.errors import ConfigError, StorageError
+from mirprobe.core.errors import ConfigError, StorageError, TrackError
 from mirprobe.core.schema import Annotations, Split, Track
 from mirprobe.reporting.run_tables import AnyPath, damaged, verify
 
@@ -86,8 +86,7 @@ def _given(annotations: Annotations, names: Collection[str]) -> dict[str, Any]:
         extra = name not in vars(annotations)
         try:
             own = to_json(Annotations(**({"extra": {name: value}} if extra else {name: value})))
-            json.dumps(own)
-        except (TypeError, ValueError, AttributeError):
+        except TrackError:
             continue  # malformed: the task has left the track out, and the run says why
         if extra:
             found.setdefault("extra", {}).update(own["extra"])

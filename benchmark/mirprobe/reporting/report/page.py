@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from mirprobe.core.atomic_write import write_whole
-from mirprobe.core.errors import plugin_errors
+from mirprobe.core.errors import PluginError, TrackError, plugin_errors
 from mirprobe.core.plotting import inline_svg, require_matplotlib, style
 from mirprobe.reporting.figures.common import data_of, title_of
 from mirprobe.reporting.figures.cost import cost
@@ -156,8 +156,12 @@ def _cell(row: Any, best: bool) -> dict[str, Any]:
 def _tasks(collection: RunCollection, tables: Sequence[pd.DataFrame]) -> Iterator[dict[str, Any]]:
     for number, rows in enumerate(tables):
         what = f"task '{rows['task'].iloc[0]}': its predictions cannot be shown"
-        with plugin_errors(what, "mend its plug-in, or name the others: mirprobe report --tasks"):
-            yield _task(collection, number, rows, 1 / len(tables))
+        remedy = "mend its plug-in, or name the others: mirprobe report --tasks"
+        with plugin_errors(what, remedy):
+            try:
+                yield _task(collection, number, rows, 1 / len(tables))
+            except TrackError as error:  # of the task's own code, about a stored reference
+                raise PluginError(f"{what} ({error}); {remedy}") from error
 
 
 def _task(
