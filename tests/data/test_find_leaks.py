@@ -69,6 +69,10 @@ def test_the_share_of_planted_copies_that_is_found(
     assert pairs <= copies  # nothing else is taken for a copy
     assert len(pairs) / COUNT == share
     assert all(leak.what.startswith("equal") == (change == "equal") for leak in found)
+    if change.startswith("transpose"):
+        unit = {"0.5": "0.5 semitones", "-1": "1 semitone"}
+        apart = f", about {unit.get(change.partition('=')[2])} apart"
+        assert all(leak.what.endswith(apart) for leak in found)
     if change == "cut":
         assert all("+1.0 s apart" in leak.what for leak in found)
 

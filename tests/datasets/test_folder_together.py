@@ -86,3 +86,10 @@ def test_labels_that_differ_must_be_declared(together: Together, tmp_path: Path)
         path.write_text(path.read_text() + "labels: {genre: [a0, a1, a2, b0, b1, b2]}\n")
     task = make_task("genre", together(dataset="a.yaml b.yaml"))
     assert task.labels == ("a0", "a1", "a2", "b0", "b1", "b2")
+
+
+def test_the_name_of_a_description_begins_the_ids_of_joined_tracks(
+    together: Together, tmp_path: Path
+) -> None:
+    text(tmp_path / "a.yaml", "name: mine\naudio: a\ntable: a.csv\n")
+    assert ids(together(dataset="a.yaml b.yaml"))["train"] == ["mine/0", "b/0"]

@@ -123,13 +123,16 @@ def check_command(name: Name, **given: Any) -> None:
 
     with _named(name):
         dataset = folders_of(given).open(name)
-        tracks = tracks_of(dataset.splits())
+        splits = dataset.splits()
+        tracks = tracks_of(splits)
         if tracks and not any(track.audio.is_file() for track in tracks):
             raise ConfigError(f"'{name}' has no audio yet; first: mirprobe data prepare {name}")
         found = check(dataset)
     for finding in found:
         what = " ".join(finding.what.split())
         typer.echo(f"track '{finding.track}': {what}" if finding.track else what)
+    for split, own in splits.items():
+        typer.echo(f"{split}: {len(own)} tracks in {len({track.group for track in own})} groups")
     fields = Counter(field for track in tracks for field in track.annotations.given())
     for field, count in sorted(fields.items()):
         typer.echo(f"{field}: {count} of {len(tracks)} tracks")

@@ -139,7 +139,7 @@ def leaks(sides: Sides, problems: MutableMapping[str, str]) -> Iterator[Leak]:
         (one, left), (other, right) = every[a], every[b]
         what = f"near-equal audio, {100 * errors:.0f} % of bits differ, {seconds:+.1f} s apart"
         if shift:
-            what += f", about {shift:g} semitones apart"
+            what += f", about {shift:g} semitone{'' if shift == 1 else 's'} apart"
         if contents[a] == contents[b]:
             what = "equal audio"
         yield Leak((one.id, left), (other.id, right), what)

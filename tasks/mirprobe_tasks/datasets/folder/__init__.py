@@ -6,8 +6,9 @@ read and checked when the data set is built.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from math import inf
 from pathlib import Path
 
@@ -24,6 +25,11 @@ __all__ = ["Folder"]
 
 SEEDS = 1000
 """Number of seeds that are tried to suggest one with which no split is empty."""
+
+COMPARED = 40
+"""Number of such seeds of which the one is suggested whose splits are nearest to the shares."""
+
+log = logging.getLogger(__name__)
 
 
 class Folder:
@@ -126,7 +132,10 @@ def _refuse_shared_audio(folder_tracks: Sequence[FolderTrack], faults: Faults) -
 def _divide(
     folder_tracks: Sequence[FolderTrack], description: Description, faults: Faults
 ) -> Mapping[Split, Sequence[Track]]:
-    """The given splits, or a division by group; no split may be empty."""
+    """The given splits, or a division by group; no split may be empty.
+
+    A warning names splits with less than half of their share of the tracks.
+    """
     tracks = [one.track for one in folder_tracks]
     if any(one.split for one in folder_tracks):
         return _given(folder_tracks, faults)
@@ -148,18 +157,48 @@ def _divide(
     if faults:
         return {split: [] for split in SPLITS}
     parts = _by_seed(tracks, description, description.seed)
-    if all(parts.values()):
+    sizes = _relative_sizes(parts, description.shares)
+    short = [split for split, size in sizes.items() if size < 0.5]
+    if not short:
         return parts
     groups = len({track.group for track in tracks})
-    seeds = range(SEEDS) if groups >= len(SPLITS) else ()
-    seed = next((s for s in seeds if all(_by_seed(tracks, description, s).values())), None)
-    remedy = "name a column as 'split'" if seed is None else f"write `seed: {seed}`"
-    empty = next(split for split in SPLITS if not parts[split])
-    faults.add(
-        f"split '{empty}' is empty when {groups} groups are divided by seed {description.seed}; "
-        f"{remedy}",
+    seed = _nearest_seed(tracks, description) if groups >= len(SPLITS) else None
+    better = seed not in (None, description.seed)
+    remedy = f"write `seed: {seed}`" if better else "name a column as 'split'"
+    empty = next((split for split in SPLITS if not parts[split]), None)
+    if empty:
+        faults.add(
+            f"split '{empty}' is empty when {groups} groups are divided by seed "
+            f"{description.seed}; {remedy}",
+        )
+        return parts
+    shown = " and ".join(
+        f"{split} ({len(parts[split])} of {len(tracks)} tracks)" for split in short
     )
+    log.warning("%s: less than half of its share is in %s; %s", description.path, shown, remedy)
     return parts
+
+
+def _relative_sizes(
+    parts: Mapping[Split, Sequence[Track]], shares: Sequence[float]
+) -> dict[Split, float]:
+    """The number of tracks of each split, divided by the number that its share demands."""
+    tracks = sum(map(len, parts.values()))
+    return {
+        split: len(parts[split]) / tracks / share * sum(shares)
+        for split, share in zip(SPLITS, shares, strict=True)
+    }
+
+
+def _nearest_seed(tracks: Sequence[Track], description: Description) -> int | None:
+    """Of the first `COMPARED` seeds that leave no split empty, the one nearest to the shares."""
+
+    def distance(seed: int) -> float:
+        parts = _by_seed(tracks, description, seed)
+        return sum(abs(size - 1) for size in _relative_sizes(parts, description.shares).values())
+
+    filled = (s for s in range(SEEDS) if all(_by_seed(tracks, description, s).values()))
+    return min(islice(filled, COMPARED), key=distance, default=None)
 
 
 def _by_seed(
