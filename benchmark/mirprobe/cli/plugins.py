@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from mirprobe.cli.errors import fail_if_any
 from mirprobe.cli.options import options_from
 from mirprobe.core.check import Check
-from mirprobe.core.errors import plugin_errors
+from mirprobe.core.errors import ConfigError, plugin_errors
 from mirprobe.evaluation.config import RunConfig
 
 _VERDICTS = {True: "pass", False: "FAIL", None: "n/a"}
@@ -30,8 +31,13 @@ def list_command(kind: Literal["encoders", "tasks", "datasets", "metrics", "suit
             typer.echo(f"{name:20} {summary(file)}")
         return
     registry: Any = {"encoders": ENCODERS, "tasks": TASKS, "datasets": DATASETS}[kind]
+    broken = []
     for name in registry.names():
-        typer.echo(f"{name:20} {registry.summary(name)}")
+        try:
+            typer.echo(f"{name:20} {registry.summary(name)}")
+        except ConfigError as error:
+            broken.append(str(error))
+    fail_if_any(broken, len(broken))
 
 
 @options_from(RunConfig, only=("device",))

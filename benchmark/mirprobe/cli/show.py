@@ -10,7 +10,7 @@ import typer
 from mirprobe.core.errors import ConfigError
 
 LARGE = 5  # megabytes that a browser opens at once and a mail carries
-Runs = Annotated[list[Path], typer.Argument(help="Folders of runs, shown together.")]
+Runs = Annotated[list[Path], typer.Argument(help="Folders of runs, or zip files of them.")]
 Tasks = Annotated[
     list[str] | None,
     typer.Option(
@@ -68,7 +68,7 @@ def plot_command(
     ] = None,
     caption: Annotated[bool, typer.Option(help="Write the caption below the figure.")] = True,
 ) -> None:
-    """Draw a figure of one or more runs: score by layer, scores, differences, errors or cost.
+    """Draw a figure of one or more runs, shown together.
 
     Figures have the width of two columns of a paper.
     """

@@ -57,6 +57,7 @@ def draw(runs: Sequence[Path], ending: str) -> bytes:
         axes[1].set_title("retrieval among held-out tracks: mean reciprocal rank")
         for panel in axes:
             panel.set_xlabel("step")
+            panel.xaxis.get_major_locator().set_params(integer=True)
         axes[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
         return render(figure, ending)
 
@@ -65,7 +66,8 @@ def _loss(axes: Axes, name: str, training: pd.DataFrame, colour: str) -> None:
     loss = training["ntxent" if "ntxent" in training else "loss"]
     axes.plot(training["step"], loss, lw=0.4, alpha=0.4, color=colour)
     smooth = loss.rolling(max(1, len(loss) // _SHARE), min_periods=1, center=True).mean()
-    axes.plot(training["step"], smooth, lw=1.4, color=colour, label=name)
+    marker = "o" if len(training) == 1 else ""
+    axes.plot(training["step"], smooth, marker, ls="-", lw=1.4, ms=3, color=colour, label=name)
 
 
 def _controls(axes: Axes, retrieval: pd.DataFrame, colour: str) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WHAT = (
-    "Score of a {} probe against the number of training tracks. Bars: standard deviation over "
+    "Score by number of training tracks, probe: {}. Bars: standard deviation over "
     "random subsets of the training split."
 )
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WHAT = (
-    "Score of a {} probe by layer; an encoder with one layer is a line. Filled marker: the layer "
+    "Score by layer, probe: {}; an encoder with one layer is a line. Filled marker: the layer "
     "and pooling that validation chose. Bands: their 95 % intervals over test tracks; with several "
     "fitted probes, the mean of their intervals."
 )

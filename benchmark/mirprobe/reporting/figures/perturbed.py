@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 NEUTRAL = {"transpose": 0.0, "exact-transpose": 0.0, "tempo": 1.0, "exact-tempo": 1.0, "gain": 0.0}
 """Strengths that change nothing: the undisturbed score is drawn there."""
+UNITS = {
+    "transpose": "semitones", "noise": "dB", "gain": "dB", "lowpass": "Hz", "mp3": "kbit/s",
+    "opus": "kbit/s", "reverb": "s",
+}  # fmt: skip
 LOGARITHMIC = ("tempo", "exact-tempo", "lowpass", "mp3", "opus", "reverb")
 WHAT = (
     "Upper panels of a task: score of a {} probe on disturbed test audio. Bars: undisturbed score "
@@ -77,7 +81,7 @@ def perturbed(collection: RunCollection, tables: list[pd.DataFrame] | None = Non
                     axis.set_xscale("log")
                     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
                     axis.minorticks_off()
-                axis.set_xlabel(effect)
+                axis.set_xlabel(f"{effect} ({UNITS.get(effect.removeprefix('exact-'), 'times')})")
     legend(figure, axes)
     used = list({rows["table"].iloc[0]: rows for rows, _ in found}.values())
     figure.set_label(caption_of(used, WHAT.format(used[0]["probe"].iloc[0])))

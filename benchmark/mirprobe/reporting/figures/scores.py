@@ -82,7 +82,7 @@ def differences(collection: RunCollection, reference: str | None = None) -> Figu
             "test tracks"
         )
     most = max(len(own) for _, _, own in found)
-    figure, axes = panels(len(found), height=1.1 + ROW * most)
+    figure, axes = panels(len(found), height=1.3 + ROW * most)
     for axis, (rows, anchor, own) in zip(axes, found, strict=True):
         values, low, high = own[["difference", "low", "high"]].to_numpy(dtype=np.float64).T
         places, significant = np.arange(len(own)), (own["p"] < LEVEL).to_numpy()
@@ -97,7 +97,7 @@ def differences(collection: RunCollection, reference: str | None = None) -> Figu
             )  # fmt: skip
         axis.axvline(0, color=GREY, lw=0.9)
         _encoders(axis, [*own["encoder"].map(short_name)])
-        title = f"{title_of(collection, rows)}, difference to {short_name(anchor)}"
+        title = f"{title_of(collection, rows)}:\ndifference to {short_name(anchor)}"
         axis.set_title(title, loc="right")
     legend(figure, axes)
     what = (
