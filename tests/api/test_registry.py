@@ -133,6 +133,15 @@ def test_a_built_in_name_is_taken(registry: Registry[Any], name: str) -> None:
         ("small:size=0", "thing 'small:size=0' cannot be built (ValueError: no size at all); "),
         ("strict:colour=1", "thing 'strict:colour=1' cannot be built (it has no option 'colour', "),
         (
+            "needy",
+            "thing 'needy' cannot be built (it lacks the option 'field'); write needy:field=NAME",
+        ),
+        (
+            "needy:field=a",
+            "thing 'needy:field=a' cannot be built (it lacks the option 'size'); write "
+            "needy:field=a,size=VALUE",
+        ),
+        (
             "strict:a=1, b=c",
             "thing 'strict:a=1, b=c' cannot be built (it has no option 'a', it has none); check "
             "its options, and quote a value that holds a comma",
@@ -145,6 +154,10 @@ def test_options_that_a_factory_refuses(
     class Strict:
         pass
 
+    class Needy:
+        def __init__(self, *, field: str, size: int) -> None: ...
+
+    things.register("needy")(Needy)
     things.register("small")(Thing)
     things.register("strict")(Strict)
     if message is None:

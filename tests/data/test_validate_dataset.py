@@ -207,6 +207,16 @@ def test_what_cannot_be_had(method: str, name: str, tmp_path: Path) -> None:
     assert (last.name, last.passed, last.found) == (name, False, "get it by hand")
 
 
+def test_a_preparation_that_yields_nothing(tmp_path: Path) -> None:
+    silent = type("Silent", (Pieces,), {"prepare": lambda *_: None})
+    *_, last = validate_dataset(lambda: silent(tmp_path))
+    assert (last.name, last.passed) == ("preparation", False)
+    assert last.found == (
+        "data set 'tones': `prepare` must yield the id of each track, but returns NoneType; write "
+        "`yield track.id` where its audio exists"
+    )
+
+
 def test_the_command(tmp_path: Path) -> None:
     words = ["validate-dataset", "studio:size=72", "--limit", "1", "--cache-dir", str(tmp_path)]
     result = CliRunner().invoke(app, words)

@@ -228,12 +228,15 @@ def test_tokens_that_a_declared_source_lacks(
         lambda call, tokens: only(tokens, kept=[kept] if kept else []), sources=sources
     )
     message = failure(encoder, cache, tracks, ["clip"])
-    assert message == f"declares the source '{missing}' but returns no tokens for it"
+    assert message == (
+        f"declares the source '{missing}' but returns no tokens for it; return them, or take it "
+        "from `sources`"
+    )
 
 
 def test_sources_that_nobody_knows(cache: Cache, tracks: list[Track]) -> None:
     message = failure(oracle(sources=("class", "median")), cache, tracks, ["clip"])
-    assert message == "declares the source 'median' but returns no tokens for it"
+    assert message.startswith("declares the source 'median' but returns no tokens for it; return")
     assert failure(oracle(sources=()), cache, tracks, ["clip"]).startswith("declares no sources; ")
 
 

@@ -56,7 +56,7 @@ def without(name: str) -> Callable[[], Any]:
 @pytest.mark.parametrize(
     ("make", "found", "remedy"),
     [
-        (without("sources"), "lacks sources", "declare them as mirprobe.Encoder"),
+        (without("sources"), "lacks sources", "declare it as mirprobe.Encoder"),
         (changed(sample_rate=16000.5), "sample_rate is 16000.5", "it must be a whole number of Hz"),
         (changed(layers="abc"), "layers is 'abc'", "it must be a tuple of different names"),
         (changed(layers=("a", "a")), "layers is ('a', 'a')", "it must be a tuple of different n"),

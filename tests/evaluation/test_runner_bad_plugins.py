@@ -176,7 +176,7 @@ def test_plugins_that_lack_an_attribute_are_refused(tones: Tones, tmp_path: Path
     config = Workbench(tmp_path, tones).config("Sourceless")
     encoder: Any = Sourceless()
     with pytest.raises(
-        ConfigError, match=r"encoder 'Sourceless' lacks sources; declare them as mirp"
+        ConfigError, match=r"encoder 'Sourceless' lacks sources; declare it as mirp"
     ):
         run(config, encoders={"Sourceless": encoder}, dataset=tones)
     with pytest.raises(ConfigError, match=r"task 'key' lacks name, level, .*; see mirprobe\.Task"):

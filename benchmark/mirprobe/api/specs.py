@@ -151,11 +151,28 @@ def build(kind: str, spec: str, factory: Callable[..., T], *args: Any, **options
         try:
             signature.bind(*args, **options)
         except TypeError as error:
-            reason = _refused(kind, signature, len(args), options) or f"TypeError: {error}"
+            reason = _refused(kind, signature, len(args), options)
             quote = ", and quote a value that holds a comma" if "," in spec else ""
-            raise ConfigError(f"{described} ({reason}); check its options{quote}") from error
+            remedy = f"check its options{quote}"
+            if not reason and (lacking := _required(signature, len(args), options)):
+                reason = f"it lacks the option '{lacking[0]}'"
+                value = "NAME" if lacking[0] == "field" else "VALUE"
+                remedy = f"write {with_option(spec, lacking[0], value)}"
+            reason = reason or f"TypeError: {error}"
+            raise ConfigError(f"{described} ({reason}); {remedy}") from error
     with plugin_errors(described, "check its options"):
         return factory(*args, **options)
+
+
+def _required(signature: inspect.Signature, given: int, options: Mapping[str, Any]) -> list[str]:
+    """The options without a default that are not given."""
+    return [
+        name
+        for name, parameter in list(signature.parameters.items())[given:]
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        and parameter.default is parameter.empty
+        and name not in options
+    ]
 
 
 def _refused(

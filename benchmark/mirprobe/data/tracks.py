@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from numbers import Real
 from pathlib import Path
@@ -152,11 +152,17 @@ def prepare_audio(dataset: Dataset, tracks: Sequence[Track]) -> None:
     """Make the audio files of tracks that are missing, with a progress bar.
 
     Raises:
-        ConfigError: the data set raised another error.
+        ConfigError: the data set raised another error, or its `prepare` yields nothing.
     """
     title = f"audio of {dataset.name}"
     with plugin_errors(f"data set '{dataset.name}' cannot make its audio", _REMEDY):
-        for _ in tqdm(dataset.prepare(tracks), title, len(tracks), leave=False, disable=None):
+        prepared: object = dataset.prepare(tracks)
+        if not isinstance(prepared, Iterable):
+            raise PluginError(
+                f"data set '{dataset.name}': `prepare` must yield the id of each track, but "
+                f"returns {type(prepared).__name__}; write `yield track.id` where its audio exists"
+            )
+        for _ in tqdm(prepared, title, len(tracks), leave=False, disable=None):
             pass
 
 

@@ -66,9 +66,10 @@ class CheckedEncoder:
     ) -> None:
         self.name, self.plugin, self.built_in = name, plugin, built_in
         values = {attribute: self._read(attribute) for attribute in _ATTRIBUTES}
-        missing = ", ".join(a for a, value in values.items() if value is _MISSING)
+        missing = [a for a, value in values.items() if value is _MISSING]
         if missing:
-            raise DeclarationError(name, f"lacks {missing}", "declare them as mirprobe.Encoder")
+            remedy = f"declare {'it' if len(missing) == 1 else 'them'} as mirprobe.Encoder"
+            raise DeclarationError(name, f"lacks {', '.join(missing)}", remedy)
         for attribute, (cast, takes) in _ATTRIBUTES.items():
             try:
                 value = cast(values[attribute])

@@ -183,7 +183,10 @@ def pool(tokens: Tokens, valid: Tensor, sources: Sequence[str]) -> Tensor:
         raise EncoderError("declares no sources; a clip-level task needs at least one")
     for source in sources:
         if source not in pooled:
-            raise EncoderError(f"declares the source '{source}' but returns no tokens for it")
+            raise EncoderError(
+                f"declares the source '{source}' but returns no tokens for it; return them, or "
+                "take it from `sources`"
+            )
     return torch.stack([pooled[source] for source in sources], dim=1)
 
 
