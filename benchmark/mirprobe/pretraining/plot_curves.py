@@ -66,8 +66,8 @@ def _loss(axes: Axes, name: str, training: pd.DataFrame, colour: str) -> None:
     loss = training["ntxent" if "ntxent" in training else "loss"]
     axes.plot(training["step"], loss, lw=0.4, alpha=0.4, color=colour)
     smooth = loss.rolling(max(1, len(loss) // _SHARE), min_periods=1, center=True).mean()
-    marker = "o" if len(training) == 1 else ""
-    axes.plot(training["step"], smooth, marker, ls="-", lw=1.4, ms=3, color=colour, label=name)
+    marker = "o" if len(training) == 1 else None
+    axes.plot(training["step"], smooth, marker=marker, ms=3, lw=1.4, color=colour, label=name)
 
 
 def _controls(axes: Axes, retrieval: pd.DataFrame, colour: str) -> None:
