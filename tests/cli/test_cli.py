@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -301,22 +299,6 @@ def test_cache_info_verify_prune(here: Path) -> None:
     assert call("cache", "info").stdout.splitlines()[-1] == "23 entries, 1 leftovers"
     assert call("cache", "prune", "--encoder", "other").stdout.startswith("1 files deleted")
     assert call("cache", "prune", "--encoder", "bands").stdout.startswith("24 files deleted")
-
-
-def test_help_and_a_mistake_in_a_process_of_their_own(tmp_path: Path) -> None:
-    command = [str(Path(sys.executable).with_name("mirprobe"))]
-    shown = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
-    assert shown.returncode == 0
-    assert {"run", "list", "leaderboard", "cache"} <= set(shown.stdout.split())
-    wrong = subprocess.run(
-        [*command, "run", "--encoder", "logmell"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert wrong.stderr == "error: unknown encoder 'logmell'; did you mean 'logmel'?\n"
 
 
 def test_a_fault_of_a_plug_in_is_printed_once_and_without_a_folder(

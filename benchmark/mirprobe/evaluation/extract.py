@@ -118,7 +118,6 @@ def _fill(plan: Plan, probed: ProbedEncoder, levels: list[Level], done: Extracti
             try:
                 plan.fill(embedder, levels, plan.every_track, done.problems)
                 if not draw:
-                    for disturbed in plan.perturbed.values():
-                        plan.fill(embedder, levels, tracks_of(disturbed), done.problems)
+                    plan.fill_perturbed(embedder, levels, done.problems)
             finally:
                 done.encoded[name] += embedder.encoded

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mirprobe.api.task import Task
 from mirprobe.core.errors import ConfigError, StorageError, TrackError, UntrustedEncoderError
-from mirprobe.data.tracks import Tracks, splits_hash, tracks_of
+from mirprobe.data.tracks import Tracks, splits_hash
 from mirprobe.embedding.embedder import Keys
 from mirprobe.embedding.remote_store import is_url
 from mirprobe.evaluation.cells import CellWork, Splits
@@ -61,12 +61,7 @@ def find_cells(
                     needed = all_views(views[name] for name in missing)
                     filled.append(plan.fill(embedder, needed, plan.every_track, result.problems))
                     if not draw:
-                        perturbed = {
-                            name: plan.fill(
-                                embedder, needed, tracks_of(disturbed), result.problems
-                            )[0]
-                            for name, disturbed in plan.perturbed.items()
-                        }
+                        perturbed = plan.fill_perturbed(embedder, needed, result.problems)
             own = {n: tasks[n].task for n in missing}
             works += _works(plan, probed, own, missing, filled, perturbed)
         except UntrustedEncoderError:

@@ -137,6 +137,15 @@ class Plan:
             self._speeds.measure(embedder.name, embedder.encoder, embedder.batch)
         return filled, unusable
 
+    def fill_perturbed(
+        self, embedder: Embedder, levels: Sequence[Level], problems: dict[str, str]
+    ) -> dict[str, dict[str, Keys]]:
+        """Embed the disturbed tracks as `fill`; for each perturbation the keys of its tracks."""
+        return {
+            text: self.fill(embedder, levels, tracks_of(tracks), problems)[0]
+            for text, tracks in self.perturbed.items()
+        }
+
     def add_problems(self, problems: dict[str, str], found: Mapping[str, str]) -> None:
         """Add tracks that cannot be used, with the reasons, to `problems`.
 

@@ -1,10 +1,11 @@
-"""SIGINT and SIGTERM end the command line in one line, at any moment."""
+"""The command line in a process of its own; SIGINT and SIGTERM end it in one line."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +56,19 @@ def test_during_imports(number: signal.Signals, status: int) -> None:
 @SIGNALS
 def test_a_second_signal_leaves_at_once(number: signal.Signals, status: int) -> None:
     assert ended(TWICE, number) == (status, ["interrupted again: finished work is kept"])
+
+
+def test_help_and_a_mistake_in_a_process_of_their_own(tmp_path: Path) -> None:
+    command = [str(Path(sys.executable).with_name("mirprobe"))]
+    shown = subprocess.run([*command, "--help"], capture_output=True, text=True, check=False)
+    assert shown.returncode == 0
+    assert {"run", "list", "leaderboard", "cache"} <= set(shown.stdout.split())
+    wrong = subprocess.run(
+        [*command, "run", "--encoder", "logmell"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == "error: unknown encoder 'logmell'; did you mean 'logmel'?\n"
