@@ -25,6 +25,7 @@ from mirprobe.core.schema import Tokens
 from mirprobe.encoders.combined import Concat
 from mirprobe.encoders.declaration import CheckedEncoder
 from mirprobe.encoders.encode import encode, to_device
+from mirprobe.encoders.process_state import kept_process_state
 from mirprobe.encoders.specs import make_encoder
 
 
@@ -205,3 +206,14 @@ def test_an_error_when_a_module_is_moved(error: BaseException) -> None:
     encoder: Any = Stubborn(error)
     with pytest.raises(EncoderError, match=f"^raised {type(error).__name__}: .* moved to cpu"):
         to_device(CheckedEncoder("stubborn", encoder), "cpu")
+
+
+@pytest.mark.parametrize("close", [lambda: os.close(1), lambda: os.closerange(1, 3)])
+def test_a_file_of_another_thread_never_gets_the_number_of_a_stream(
+    close: Callable[[], None],
+) -> None:
+    with kept_process_state():
+        close()
+        opened = os.open(os.devnull, os.O_RDONLY)
+    os.close(opened)
+    assert opened > 2

@@ -20,7 +20,7 @@ import torch
 from mirprobe.core.errors import FILE_MODULE
 
 _SEEDS = count()
-_EXIT, _PROCESS = os._exit, os.getpid()
+_EXIT, _CLOSE, _PROCESS = os._exit, os.close, os.getpid()
 
 
 @contextmanager
@@ -29,11 +29,13 @@ def kept_process_state() -> Iterator[None]:
 
     Within, torch's generators start from another seed each time: what an encoder draws depends on
     nothing else that runs in the process, and two calls of a random encoder differ. `os._exit`
-    raises SystemExit, which ends the plug-in and not the run. `close` of a standard stream flushes.
+    raises SystemExit, which ends the plug-in and not the run. `close` of a standard stream flushes,
+    and `os.close` leaves its descriptor open: a file of another thread would get its number.
     """
     before = [get() for get, _ in _SETTINGS]
     cuda: bool = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     os._exit = _exit_of_plugin
+    os.close, os.closerange = _close_of_plugin, _close_range_of_plugin
     devices = list(range(torch.cuda.device_count())) if cuda else []
     with _open_streams(), torch.random.fork_rng(devices=devices):
         seed = next(_SEEDS)
@@ -77,6 +79,17 @@ def _exit_of_plugin(status: int) -> NoReturn:
     if os.getpid() != _PROCESS:  # of a child that the plug-in has forked
         _EXIT(status)
     raise SystemExit(status)
+
+
+def _close_of_plugin(fd: int) -> None:
+    if fd not in (1, 2):
+        _CLOSE(fd)
+
+
+def _close_range_of_plugin(low: int, high: int) -> None:
+    for descriptor in range(low, high):
+        with suppress(OSError):
+            _close_of_plugin(descriptor)
 
 
 def _set_default_device(device: torch.device) -> None:
@@ -147,7 +160,7 @@ _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], object]], ...] = (
     (partial(locale.setlocale, locale.LC_ALL), partial(locale.setlocale, locale.LC_ALL)),
     (lambda: logging.root.manager.disable, logging.disable),
     *(_attribute(sys, name) for name in ("stdout", "stderr")),
-    _attribute(os, "_exit"),
+    *(_attribute(os, name) for name in ("_exit", "close", "closerange")),
     *(
         _attribute(torch.backends.cudnn, name)
         for name in ("enabled", "benchmark", "deterministic", "allow_tf32")
